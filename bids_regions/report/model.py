@@ -63,7 +63,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Packed:
-    """An array as text: C order, little endian, zlib, base64. `packing.py` makes it, the viewer unpacks it."""
+    """An array as text: C order, little endian, zlib, base64. `payload.py` makes it, the viewer unpacks it."""
 
     shape: tuple[int, int, int]  # voxels along i, j, k
     dtype: Literal["int8", "int16", "uint8", "uint16", "uint32"]
@@ -92,7 +92,6 @@ class Volume:
     limit: float  # the largest magnitude, in the map's unit; the end of the colour bar
     quantity: str = ""  # "z", "t", "fraction of participants": the unit beside a value
     palette: Literal["diverging", "positive", "negative"] = "diverging"
-    background: str = ""  # key of a Background
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +102,7 @@ class View:
     name: str = ""  # told apart by it where an entry has several: "positive prevalence"
     cutoff: float | None  # magnitude, in the map's unit; None where nothing could pass
     tail: Literal["bi", "two", "positive", "negative"] = "bi"
+    background: str = ""  # key of a Background; empty: none
 
 
 @dataclass(frozen=True, kw_only=True)

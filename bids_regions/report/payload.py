@@ -1,0 +1,182 @@
+"""Arrays and texts made small enough for a page: little endian, zlib, base64; the same bytes for the same input.
+
+The viewer needs no more than eight bits to colour a voxel. A *step* is the quantum of that display: the value of one
+stored unit. Exact values stand in the tables, not here. Voxels lie with the file's first axis fastest, as in NIfTI.
+"""
+
+import base64
+import zlib
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_regions.report.model import Affine, Background, Packed, Volume
+
+__all__ = ["draw_matrix", "pack_background", "pack_labels", "pack_text", "pack_volume", "png_bytes", "unpack"]
+
+_LEVEL = 6  # of zlib: 9 takes three times as long for two parts in a hundred
+_COARSE = 0.1  # of the map's standard deviation: a step above it would show bands, so the map gets 16 bits
+_LARGE = 2_000_000  # voxels: a background above it is halved until it is below; nobody sees more on a page
+
+_Palette = Literal["diverging", "positive", "negative"]
+_Dtype = Literal["int8", "int16", "uint8", "uint16", "uint32"]
+
+
+def pack_text(text: str | bytes) -> str:
+    r"""Text, or bytes, as base64 of their zlib form.
+
+    >>> zlib.decompress(base64.b64decode(pack_text("index\tname\n")))
+    b'index\tname\n'
+    """
+    raw = text.encode() if isinstance(text, str) else text
+    return base64.b64encode(zlib.compress(raw, _LEVEL)).decode("ascii")
+
+
+def _pack(array: NDArray[Any], dtype: _Dtype) -> Packed:
+    i, j, k = array.shape
+    stored = array.astype(np.dtype(dtype).newbyteorder("<"))
+    return Packed(shape=(i, j, k), dtype=dtype, text=pack_text(stored.tobytes(order="F")))
+
+
+def unpack(packed: Packed) -> NDArray[Any]:
+    """The stored array of `packed`: what the viewer sees."""
+    raw = zlib.decompress(base64.b64decode(packed.text))
+    flat = np.frombuffer(raw, np.dtype(packed.dtype).newbyteorder("<"))
+    return flat.reshape(packed.shape, order="F")
+
+
+def _rows(affine: NDArray[np.floating]) -> Affine:
+    return tuple(tuple(float(value) for value in row) for row in np.asarray(affine, np.float64))
+
+
+def pack_volume(
+    data: NDArray[np.floating],
+    affine: NDArray[np.floating],
+    *,
+    key: str,
+    name: str,
+    quantity: str = "",
+    palette: _Palette = "diverging",
+) -> Volume:
+    """A map for the viewer, in 8 bits, or in 16 where 8 would be too coarse.
+
+    Parameters
+    ----------
+    data
+        3-D, finite, in the map's unit, on the file's own axes; any memory order.
+    affine
+        4 x 4, voxel -> mm, RAS+; oblique and sheared ones too.
+    key, name, quantity, palette
+        The fields of `Volume`.
+
+    Returns
+    -------
+    Volume
+        `step` times the stored number is the value, off by half a step at most.
+
+    Raises
+    ------
+    ValueError
+        `data` is not 3-D.
+
+    Examples
+    --------
+    >>> volume = pack_volume(np.array([[[-2.0, 0.0, 1.0]]]), np.eye(4), key="m", name="a map", quantity="z")
+    >>> unpack(volume.array), volume.limit
+    (array([[[-127,    0,   64]]], dtype=int8), 2.0)
+    """
+    if data.ndim != 3:
+        msg = f"a volume has three axes, this array has {data.ndim}"
+        raise ValueError(msg)
+    limit = float(np.abs(data).max(initial=0)) or 1.0
+    nonzero = data[data != 0]
+    spread = float(nonzero.std(dtype=np.float64)) if nonzero.size else 0.0
+    dtype: _Dtype = "int16" if 0 < spread * _COARSE < limit / 127 else "int8"
+    top = int(np.iinfo(dtype).max)
+    stored = np.rint(data.astype(np.float64) * (top / limit))
+    return Volume(
+        key=key,
+        name=name,
+        array=_pack(stored, dtype),
+        affine=_rows(affine),
+        step=limit / top,
+        limit=limit,
+        quantity=quantity,
+        palette=palette,
+    )
+
+
+def pack_labels(labels: NDArray[np.integer]) -> Packed:
+    """Region numbers, 0 outside, in the smallest unsigned type that holds them."""
+    largest = int(labels.max(initial=0))
+    return _pack(labels, "uint8" if largest < 2**8 else "uint16" if largest < 2**16 else "uint32")
+
+
+def pack_background(
+    data: NDArray[Any], affine: NDArray[np.floating], *, key: str, name: str, crop: bool = True
+) -> Background:
+    """A picture to draw maps on: 0 stays 0 (outside), the rest goes to 1..255 between its 1st and 99th percentile.
+
+    A picture of more than two million voxels is halved along each axis until it has less; with `crop` the empty
+    border is left away. Both keep every remaining voxel's place in mm.
+    """
+    picture = np.asarray(data, np.float32)
+    matrix = np.asarray(affine, np.float64).copy()
+    while picture.size > _LARGE:
+        picture, matrix = _halve(picture, matrix)
+    if crop and picture.any():
+        picture, matrix = _crop(picture, matrix)
+    inside = picture != 0
+    low, high = np.percentile(picture[inside], (1, 99)) if inside.any() else (0.0, 1.0)
+    scaled = 1 + 254 * (picture - low) / ((high - low) or 1.0)
+    stored = np.where(inside, np.clip(np.rint(scaled), 1, 255), 0)
+    return Background(key=key, name=name, array=_pack(stored, "uint8"), affine=_rows(matrix))
+
+
+def _halve(
+    picture: NDArray[np.float32], matrix: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Means of 2 x 2 x 2 voxels; their centre lies half a voxel further along each axis."""
+    even = [n // 2 * 2 for n in picture.shape]
+    cut = picture[: even[0], : even[1], : even[2]]
+    blocks = cut.reshape(even[0] // 2, 2, even[1] // 2, 2, even[2] // 2, 2).mean(axis=(1, 3, 5))
+    step = np.diag([2.0, 2.0, 2.0, 1.0])
+    step[:3, 3] = 0.5
+    return blocks, matrix @ step
+
+
+def _crop(picture: NDArray[np.float32], matrix: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    starts, stops = [], []
+    for axis in range(3):
+        others = tuple(a for a in range(3) if a != axis)
+        filled = np.flatnonzero(picture.any(axis=others))
+        starts.append(int(filled[0]))
+        stops.append(int(filled[-1]) + 1)
+    shift = np.eye(4)
+    shift[:3, 3] = starts
+    return picture[starts[0] : stops[0], starts[1] : stops[1], starts[2] : stops[2]], matrix @ shift
+
+
+def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
+    r"""A PNG of `pixels` (height x width x 3), written by hand: the report room draws nothing else.
+
+    >>> png_bytes(np.zeros((1, 1, 3), np.uint8))[:4]
+    b'\x89PNG'
+    """
+    height, width, _ = pixels.shape
+    rows = np.concatenate([np.zeros((height, 1), np.uint8), pixels.reshape(height, width * 3)], axis=1)
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 2, 0, 0, 0])
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 9)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        len(body).to_bytes(4, "big") + name + body + zlib.crc32(name + body).to_bytes(4, "big") for name, body in chunks
+    )
+
+
+def draw_matrix(values: NDArray[np.floating]) -> bytes:
+    """A square matrix of fractions as a PNG, one pixel per cell: 0 white, 1 dark blue, none light red."""
+    light, dark = np.array([255.0, 255.0, 255.0]), np.array([18.0, 60.0, 105.0])
+    share = np.clip(np.nan_to_num(np.asarray(values, np.float64)), 0, 1)[..., None]
+    pixels = light + (dark - light) * share
+    pixels[np.isnan(values)] = (244, 214, 206)
+    return png_bytes(np.rint(pixels).astype(np.uint8))
