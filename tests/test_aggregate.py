@@ -1,0 +1,373 @@
+"""Aggregation against answers known in closed form, and against a plain reimplementation that shares no code."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from bids_regions.aggregate import (
+    Tally,
+    coverage,
+    describe_outlier,
+    dice_of_signs,
+    find_consensus,
+    index_regions,
+    lay_map,
+    mean_agreement,
+    measure_regions,
+    merge_tallies,
+    order_by_agreement,
+    pack_signs,
+    pairwise_dice,
+    prevalence,
+    robust_scores,
+    tally_maps,
+)
+
+SHAPE = (12, 10, 8)
+AFFINE = np.array([[-2.0, 0, 0, 10], [0, 2.5, 0, -20], [0, 0, 3, -5], [0, 0, 0, 1]])
+POSITIVE, NEGATIVE = np.s_[2:5, 2:5, 2:5], np.s_[7:10, 6:9, 3:6]
+
+
+def planted(fractions, n, *, no_data=0, seed=0):
+    """Labels, maps and masks of n participants: blobs in known fractions of them, and some without data in a slab."""
+    rng = np.random.default_rng(seed)
+    people = []
+    for k in range(n):
+        data = rng.normal(0, 0.3, SHAPE).astype(np.float32)
+        labels = np.zeros(SHAPE, np.uint8, order="F")
+        for number, (where, sign, fraction) in enumerate(fractions, start=1):
+            if k < round(fraction * n):
+                data[where] = sign * (5 + rng.random((3, 3, 3)))
+                labels[where] = number
+        mask = np.ones(SHAPE, bool)
+        if k < no_data:
+            mask[:, 6:, :] = False
+            data[~mask], labels[~mask] = 0, 0
+        people.append((labels, np.asfortranarray(data), mask))
+    return people
+
+
+def tally_of(people):
+    return tally_maps((lay_map(*person) for person in people), SHAPE)
+
+
+def test_prevalence_is_the_planted_fraction():
+    tally = tally_of(planted([(POSITIVE, 1, 0.7), (NEGATIVE, -1, 0.4)], 10))
+    positive, negative = prevalence(tally, 1), prevalence(tally, -1)
+    assert np.unique(positive[POSITIVE]).tolist() == [0.7]
+    assert np.unique(negative[NEGATIVE]).tolist() == [0.4]
+    assert np.count_nonzero(positive) == np.count_nonzero(negative) == 27
+    assert np.unique(coverage(tally)).tolist() == [1.0]
+
+
+def test_people_without_data_there_are_no_part_of_the_denominator():
+    """8 of 10 carry the negative blob, 5 of all have no data there, all 5 among the 8: 3 of 5 remain."""
+    tally = tally_of(planted([(NEGATIVE, -1, 0.8)], 10, no_data=5))
+    assert np.unique(prevalence(tally, -1)[NEGATIVE]).tolist() == [3 / 5]
+    assert np.unique(coverage(tally)[:, 6:, :]).tolist() == [0.5]
+    assert np.unique(coverage(tally)[:, :6, :]).tolist() == [1.0]
+
+
+def test_where_nobody_has_data_prevalence_and_coverage_are_zero():
+    tally = tally_of(planted([], 3, no_data=3))
+    assert prevalence(tally, 1)[:, 6:, :].max() == coverage(tally)[:, 6:, :].max() == 0
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, np.inf, -np.inf])
+def test_without_a_mask_zero_and_non_finite_voxels_have_no_data(value):
+    data = np.ones((1, 1, 3))
+    data[0, 0, 1] = value
+    laid = lay_map(np.zeros((1, 1, 3), int), data)
+    assert laid.covered.tolist() == [True, False, True]
+    assert np.isfinite(laid.data).all()
+
+
+def test_inside_the_mask_zero_is_data_and_outside_it_a_value_is_not():
+    data, mask = np.array([[[0.0, 2.0, 3.0]]]), np.array([[[1, 1, 0]]])
+    assert lay_map(np.zeros((1, 1, 3), int), data, mask).covered.tolist() == [True, True, False]
+
+
+def test_a_voxel_in_a_region_has_data_whatever_the_mask_says():
+    laid = lay_map(np.array([[[1]]]), np.array([[[4.0]]]), np.array([[[0]]]))
+    assert laid.covered.tolist() == [True]
+
+
+def test_a_region_that_merges_both_signs_counts_each_voxel_by_its_own_sign():
+    tally = tally_maps([lay_map(np.array([[[1, 1]]]), np.array([[[4.0, -4.0]]]))], (1, 1, 2))
+    assert tally.positive.tolist() == [[[1, 0]]]
+    assert tally.negative.tolist() == [[[0, 1]]]
+
+
+def test_shapes_that_do_not_agree_are_refused():
+    with pytest.raises(ValueError, match="must share one shape"):
+        lay_map(np.zeros((1, 1, 2), int), np.zeros((1, 2, 1)))
+    with pytest.raises(ValueError, match="must share one shape"):
+        lay_map(np.zeros((1, 1, 2), int), np.zeros((1, 1, 2)), np.zeros((1, 2, 1)))
+    small = lay_map(np.zeros((1, 1, 2), int), np.zeros((1, 1, 2)))
+    with pytest.raises(ValueError, match="cannot be counted on a grid"):
+        tally_maps([small], (1, 2, 1))
+    with pytest.raises(ValueError, match="cannot be measured in regions of a grid"):
+        measure_regions(index_regions(np.ones((1, 2, 1), int), np.eye(4)), small)
+    with pytest.raises(ValueError, match="no tally"):
+        merge_tallies([])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.permutations(range(9)), st.sets(st.integers(1, 8)))
+def test_neither_order_nor_sharding_changes_a_count(order, cuts):
+    people = planted([(POSITIVE, 1, 0.6), (NEGATIVE, -1, 0.5)], 9, no_data=3)
+    whole = tally_of(people)
+    edges = [0, *sorted(cuts), 9]
+    shards = [tally_of([people[k] for k in order[a:b]]) for a, b in itertools.pairwise(edges)]
+    merged = merge_tallies(shards)
+    for name in ("positive", "negative", "data"):
+        assert getattr(merged, name).tobytes(order="A") == getattr(whole, name).tobytes(order="A")
+        assert getattr(merged, name).dtype == getattr(whole, name).dtype
+    assert merged.n == 9
+
+
+def test_counts_outgrow_sixteen_bits_with_the_participants():
+    """Two shards that each fit into 16 bits do not when added."""
+    full = np.full((1, 1, 1), 40_000, np.uint16)
+    shard = Tally(n=40_000, positive=full, negative=full, data=full)
+    assert merge_tallies([shard, shard]).data.tolist() == [[[80_000]]]
+    assert merge_tallies([shard]).data.dtype == np.uint16
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "data", "expected"),
+    [
+        (7, 0, 10, 0.7),  # exactly the least prevalence is enough, also where 0.7 x 10 is above 7 in floats
+        (6, 0, 10, 0.0),
+        (0, 7, 10, -0.7),
+        (7, 7, 10, 0.7),  # a tie is positive
+        (7, 8, 10, -0.8),
+        (3, 0, 4, 0.0),  # coverage 0.4 is too little
+        (4, 0, 5, 0.8),  # coverage 0.5 is enough
+        (0, 0, 0, 0.0),
+    ],
+)
+def test_consensus_by_hand(positive, negative, data, expected):
+    up, down, there = (np.full((1, 1, 1), count) for count in (positive, negative, data))
+    tally = Tally(n=10, positive=up, negative=down, data=there)
+    assert find_consensus(tally, min_prevalence=0.7, min_coverage=0.5).tolist() == [[[expected]]]
+
+
+def test_with_no_least_prevalence_voxels_without_any_region_stay_out():
+    tally = Tally(n=2, positive=np.zeros((1, 1, 1)), negative=np.zeros((1, 1, 1)), data=np.full((1, 1, 1), 2))
+    assert find_consensus(tally, min_prevalence=0, min_coverage=0).tolist() == [[[0.0]]]
+
+
+def test_dice_of_a_blob_shifted_by_one_voxel():
+    a, b = np.zeros(SHAPE, np.int8), np.zeros(SHAPE, np.int8)
+    a[2:5, 2:5, 2:5], b[3:6, 2:5, 2:5] = 1, 1
+    assert dice_of_signs(a, b) == 2 * 18 / 54
+    assert dice_of_signs(a, -b) == 0
+    assert np.isnan(dice_of_signs(a * 0, b * 0))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 6), st.integers(1, 200), st.randoms(use_true_random=False))
+def test_pairwise_dice_of_bits_is_dice_of_signs(n, size, random):
+    maps = [np.array([random.choice([-1, 0, 0, 1]) for _ in range(size)], np.int8) for _ in range(n)]
+    dice = pairwise_dice([pack_signs(m) for m in maps])
+    assert dice.shape == (n, n)
+    for i, j in itertools.product(range(n), repeat=2):
+        np.testing.assert_equal(dice[i, j], dice_of_signs(maps[i], maps[j]))
+
+
+def test_pairwise_dice_beyond_one_block_of_words():
+    rng = np.random.default_rng(1)
+    maps = [rng.integers(-1, 2, 400_000).astype(np.int8) for _ in range(2)]
+    assert pairwise_dice([pack_signs(m) for m in maps])[0, 1] == dice_of_signs(*maps)
+
+
+def test_the_most_typical_participant_comes_first_and_one_without_regions_last():
+    maps = [np.array(m, np.int8) for m in ([0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0])]
+    dice = pairwise_dice([pack_signs(m) for m in maps])
+    assert order_by_agreement(dice) == [2, 3, 1, 0]
+    assert np.isnan(mean_agreement(np.array([[1.0]]))).all()
+    assert order_by_agreement(np.array([[np.nan, np.nan], [np.nan, np.nan]])) == [0, 1]
+
+
+def test_values_in_a_region_known_by_hand():
+    """A region of 8 voxels; the participant covers 4 of them and 2 beyond, lacks data in 2, peaks 2.5 mm off in y."""
+    labels = np.zeros(SHAPE, int)
+    labels[2:4, 2:4, 2:4] = 7
+    data = np.zeros(SHAPE)
+    data[2:4, 2:4, 2:4] = 1.0
+    data[2, 2:4, 2:4] = 4.0
+    data[2, 3, 2] = 9.0
+    data[1, 2:4, 2] = 4.0
+    mask = np.ones(SHAPE, bool)
+    mask[3, 2, 2:4] = False
+    own = np.zeros(SHAPE, int)
+    own[2, 2:4, 2:4], own[1, 2:4, 2] = 3, 3
+    peak = tuple(AFFINE[:3, :3] @ (2, 2, 2) + AFFINE[:3, 3])
+    index = index_regions(labels, AFFINE, signs={7: 1}, peaks={7: peak})
+    values = measure_regions(index, lay_map(own, data, mask))
+    assert index.number.tolist() == [7]
+    assert values.n_voxels.tolist() == [4]
+    assert values.mean.tolist() == [(4 * 3 + 9 + 2 * 1) / 6]
+    assert values.peak.tolist() == [9.0]
+    assert values.dice.tolist() == [2 * 4 / (8 + 6)]
+    assert values.peak_distance.tolist() == [2.5]
+
+
+def test_only_regions_of_the_regions_own_sign_count():
+    labels = np.array([[[1, 1, 1, 1]]])
+    one = lay_map(np.array([[[1, 2, 2, 0]]]), np.array([[[4.0, -6.0, -5.0, 1.0]]]))
+    found = {sign: measure_regions(index_regions(labels, np.eye(4), signs={1: sign}), one) for sign in (-1, 0, 1)}
+    assert [int(found[sign].n_voxels[0]) for sign in (-1, 0, 1)] == [2, 3, 1]
+    assert [float(found[sign].dice[0]) for sign in (-1, 0, 1)] == [4 / 6, 6 / 7, 2 / 5]
+    assert {float(values.peak[0]) for values in found.values()} == {-6.0}
+
+
+def test_a_region_without_data_has_no_values_and_one_untouched_has_dice_zero():
+    labels = np.array([[[1, 2]]])
+    values = measure_regions(index_regions(labels, np.eye(4)), lay_map(labels * 0, np.array([[[0.0, 2.0]]])))
+    assert np.isnan([values.mean[0], values.peak[0], values.dice[0], values.peak_distance[0]]).all()
+    assert (values.mean[1], values.peak[1], values.dice[1]) == (2.0, 2.0, 0.0)
+    assert np.isnan(values.peak_distance[1])  # a region without a peak of its own
+    assert values.n_voxels.tolist() == [0, 0]
+
+
+def test_no_region_gives_no_value():
+    index = index_regions(np.zeros(SHAPE, int), AFFINE)
+    values = measure_regions(index, lay_map(np.zeros(SHAPE, int), np.ones(SHAPE)))
+    assert index.starts.size == values.mean.size == values.n_voxels.size == 0
+
+
+def test_of_equal_peaks_the_one_lowest_in_x_y_z_is_taken_however_the_file_lies():
+    """The affine flips x: the voxel with the largest i has the smallest x."""
+    labels, data = np.zeros(SHAPE, int), np.ones(SHAPE)
+    labels[2:5, 2:5, 2:5] = 1
+    lowest = AFFINE[:3, :3] @ (4, 2, 2) + AFFINE[:3, 3]
+    index = index_regions(labels, AFFINE, peaks={1: tuple(lowest)})
+    assert measure_regions(index, lay_map(labels * 0, data)).peak_distance.tolist() == [0.0]
+    flip = np.diag([-1.0, 1, 1, 1])
+    flip[0, 3] = SHAPE[0] - 1
+    flipped = index_regions(labels[::-1], AFFINE @ flip, peaks={1: tuple(lowest)})
+    assert measure_regions(flipped, lay_map(labels * 0, data[::-1])).peak_distance.tolist() == [0.0]
+
+
+def noisy_people(n):
+    """Smooth noise, thresholded at 1.5 per sign with scipy, some people without data in up to three planes."""
+    rng = np.random.default_rng(5)
+    people = []
+    for k in range(n):
+        data = ndimage.gaussian_filter(rng.normal(size=SHAPE), 1.0)
+        data = np.asfortranarray((data / data.std() * 2).astype(np.float32))
+        mask = np.ones(SHAPE, bool)
+        mask[: k % 4] = False
+        data[~mask] = 0
+        people.append((plain_regions(data, 1.5)[0], data, mask))
+    return people
+
+
+def plain_regions(data, cutoff):
+    up, n_up = ndimage.label(data >= cutoff)
+    down, n_down = ndimage.label(data <= -cutoff)
+    signs = {number: 1 if number <= n_up else -1 for number in range(1, n_up + n_down + 1)}
+    return np.where(down > 0, down + n_up, up), signs
+
+
+def plain_prevalence(people):
+    has = np.array([mask for *_, mask in people])
+    signed = np.array([np.sign(data) * (labels > 0) for labels, data, _ in people]).astype(int)
+    with np.errstate(invalid="ignore"):
+        up, down = (np.nan_to_num((signed == sign).sum(0) / has.sum(0)) for sign in (1, -1))
+    return up, down, has.mean(0), signed
+
+
+def plain_consensus(people):
+    up, down, cover, _ = plain_prevalence(people)
+    return np.where((up >= 0.2) & (up >= down), up, np.where(down >= 0.2, -down, 0)) * (cover >= 0.5)
+
+
+def test_thirty_people_have_the_prevalence_and_consensus_of_a_plain_reimplementation():
+    people = noisy_people(30)
+    tally = tally_of(people)
+    up, down, cover, _ = plain_prevalence(people)
+    np.testing.assert_array_equal(prevalence(tally, 1), up)
+    np.testing.assert_array_equal(prevalence(tally, -1), down)
+    np.testing.assert_array_equal(coverage(tally), cover)
+    expected = plain_consensus(people)
+    assert (expected > 0).any()
+    assert (expected < 0).any()
+    np.testing.assert_array_equal(find_consensus(tally, min_prevalence=0.2, min_coverage=0.5), expected)
+
+
+def test_thirty_people_have_the_values_of_a_plain_reimplementation():
+    people = noisy_people(30)
+    regions, signs = plain_regions(plain_consensus(people), 0.2)
+    peaks = {number: (3.0 * number, -5.0, number - 4.0) for number in signs}
+    index = index_regions(regions, AFFINE, signs=signs, peaks=peaks)
+    for person in people:
+        v = measure_regions(index, lay_map(*person))
+        for row, number in enumerate(sorted(signs)):
+            plain = plain_values(person, regions == number, signs[number], peaks[number])
+            ours = (v.n_voxels[row], v.mean[row], v.peak[row], v.dice[row], v.peak_distance[row])
+            np.testing.assert_allclose(ours, plain, rtol=1e-12)
+
+
+def test_thirty_people_have_the_pairwise_dice_of_a_plain_reimplementation():
+    people = noisy_people(30)
+    *_, signed = plain_prevalence(people)
+    dice = pairwise_dice([pack_signs(lay_map(*person).sign_map()) for person in people])
+    for i, j in itertools.combinations(range(30), 2):
+        shared = ((signed[i] == signed[j]) & (signed[i] != 0)).sum()
+        assert dice[i, j] == 2 * shared / ((signed[i] != 0).sum() + (signed[j] != 0).sum())
+
+
+def plain_values(person, region, sign, peak):
+    labels, data, mask = person
+    own = (labels > 0) & (np.sign(data) == sign)
+    n = int((own & region).sum())
+    touching = np.isin(labels, np.unique(labels[own & region])) & own
+    inside = region & mask
+    if not inside.any():
+        return n, np.nan, np.nan, np.nan, np.nan
+    ijk = [tuple(v) for v in np.argwhere(inside)]
+    best = max(ijk, key=lambda v: abs(data[v]))
+    xyz = AFFINE[:3, :3] @ best + AFFINE[:3, 3]
+    return (
+        n,
+        data[inside].mean(dtype=np.float64),
+        data[best],
+        2 * n / (touching.sum() + region.sum()),
+        np.linalg.norm(xyz - peak),
+    )
+
+
+def test_who_stands_out_is_said_in_words():
+    scores = robust_scores(np.array([10.0, 11, 9, 10, 12, 8, 10.5, 60, np.nan]))
+    words = [describe_outlier("volume", score) for score in scores]
+    assert words[7].startswith("high volume (z=")
+    assert [w for k, w in enumerate(words) if k != 7] == [""] * 8
+
+
+def test_the_score_is_the_median_distance_over_the_scaled_mad():
+    values = np.array([1.0, 2, 4, 8, 16, 32])
+    mad = np.median(abs(values - 6))
+    np.testing.assert_allclose(robust_scores(values), 0.6744897501960817 * (values - 6) / mad)
+
+
+def test_a_cohort_that_is_mostly_equal_still_names_the_odd_one():
+    """The median absolute deviation is 0: the mean absolute deviation takes its place, and `floor` keeps it sober."""
+    values = np.array([0.95] * 19 + [0.1])
+    assert describe_outlier("coverage", robust_scores(values, floor=0.01)[-1]).startswith("low coverage")
+    nearly = np.array([0.95] * 19 + [0.9499])
+    assert describe_outlier("coverage", robust_scores(nearly, floor=0.01)[-1]) == ""
+    assert describe_outlier("coverage", robust_scores(nearly)[-1]).startswith("low coverage")
+
+
+def test_equal_values_and_few_values_flag_nobody():
+    assert robust_scores(np.array([3.0] * 6 + [np.nan]))[:6].tolist() == [0.0] * 6
+    assert np.isnan(robust_scores(np.array([3.0] * 6 + [np.nan]))[6])
+    assert np.isnan(robust_scores(np.array([1.0, 1, 1, 900]))).all()
+    assert describe_outlier("volume", float("nan")) == ""
