@@ -1,0 +1,158 @@
+"""The configuration file: TOML with defaults for every entry, and a `[[regions]]` table per entry.
+
+Everything that is wrong in a file is told at once, each with the key and what to do.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bids_regions.errors import Contradiction
+from bids_regions.files import read_text
+from bids_regions.settings.entries import Entry, make_entry, merge_layers
+from bids_regions.settings.options import REGION_OPTIONS, Option
+
+__all__ = ["read_configuration"]
+
+OPTION_OF = {option.name: option for option in REGION_OPTIONS}
+OWN_KEYS = ("name", "match")
+NAME = re.compile(r"[0-9a-zA-Z]+", re.ASCII)
+LONG_NAMES = {
+    "sub": "subject", "ses": "session", "acq": "acquisition", "ce": "ceagent", "rec": "reconstruction",
+    "dir": "direction", "tpl": "template", "den": "density", "seg": "segmentation",
+}  # fmt: skip
+
+
+def read_configuration(path: Path) -> tuple[Entry, ...]:
+    """The entries of the configuration file at `path`.
+
+    Raises
+    ------
+    MissingInput
+        The file is not there.
+    Contradiction
+        All that is wrong in it: syntax, unknown keys, wrong types, contradictions, names that clash.
+    """
+    try:
+        content = tomllib.loads(read_text(path))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise Contradiction(f"{path} is not valid TOML: {error}", hint="Mend the line it names") from error
+    except ValueError as error:
+        raise Contradiction(f"{path}: {error}", hint="Save it as UTF-8 text") from error
+    problems: list[str] = []
+    tables = content.pop("regions", None)
+    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
+        problems.append("no [[regions]] table; give one for each output, with a name and a threshold")
+        tables = []
+    top = _checked(content, "at the top", problems, ())
+    entries = [entry for n, table in enumerate(tables, 1) if (entry := _read_entry(n, table, top, problems))]
+    problems += _clashes(entries)
+    if problems:
+        raise Contradiction(problems=[f"{path}: {problem}" for problem in problems])
+    return tuple(entries)
+
+
+def _read_entry(number: int, table: dict[str, Any], top: Mapping[str, Any], problems: list[str]) -> Entry | None:
+    name = table.get("name")
+    where = f"regions {name!r}" if isinstance(name, str) else f"regions number {number}"
+    before = len(problems)
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        problems.append(f"{where}: name = {name!r}; give one of letters and digits, it becomes desc-<name>")
+    match = table.get("match", {})
+    problems += [f"{where}: match: {problem}" for problem in _match_problems(match)]
+    options = _checked(table, where, problems, OWN_KEYS)
+    if len(problems) > before:
+        return None
+    try:
+        return make_entry(str(name), merge_layers((top, options)), match)
+    except Contradiction as error:
+        problems += [f"{where}: {problem}" for problem in error.problems]
+        return None
+
+
+def _checked(table: Mapping[str, Any], where: str, problems: list[str], own: tuple[str, ...]) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for key, value in table.items():
+        if key in own:
+            continue
+        option = OPTION_OF.get(key)
+        if option is None:
+            problems.append(f"{where}: unknown key {key!r}{_suggestion(key, own)}")
+            continue
+        try:
+            options[key] = _value(option, value)
+        except (ValueError, OverflowError) as error:
+            problems.append(f"{where}: {key} = {value!r}: {error}")
+    return options
+
+
+def _suggestion(key: str, own: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(key.replace("-", "_"), (*OPTION_OF, *own), n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; the keys are {', '.join((*own, *OPTION_OF))}"
+
+
+def _value(option: Option, value: object) -> object:
+    if option.kind is None:
+        if not isinstance(value, bool):
+            raise ValueError("write true or false")
+        return value
+    if option.many and option.name != "threshold":
+        values = value if isinstance(value, list) else [value]
+        return [_single(option, each) for each in values]
+    return _single(option, value)
+
+
+def _single(option: Option, value: object) -> object:
+    numeric = option.kind is not str and option.name not in ("threshold", "values_from")
+    allowed = (int, float) if numeric else (str, int, float) if option.name == "threshold" else (str,)
+    if isinstance(value, bool) or not isinstance(value, allowed):
+        raise ValueError(f"write {'a number' if numeric else 'one text in quotes'}")
+    assert option.kind is not None
+    read = option.kind(str(value))
+    if option.choices and read not in option.choices:
+        raise ValueError(f"choose from {', '.join(map(str, option.choices))}")
+    return read
+
+
+def _match_problems(match: object) -> Iterator[str]:
+    if not isinstance(match, dict):
+        yield 'write a table, such as { stat = "z", run = false }'
+        return
+    for entity, value in match.items():
+        values = value if isinstance(value, list) else [value]
+        if not entity.isalnum():
+            yield f"{entity!r} is no entity's name"
+        if value is True or not values or not all(isinstance(each, str | int) for each in values):
+            yield f'{entity} = {value!r}; write a label, a list of labels, false (absent) or "*" (any)'
+
+
+def _clashes(entries: list[Entry]) -> Iterator[str]:
+    for n, one in enumerate(entries):
+        for other in entries[:n]:
+            if one.name == other.name and not _disjoint(one.match, other.match):
+                yield (
+                    f"two entries are named {one.name!r} and could both match a map; "
+                    "give them different names, or matches that cannot both hold"
+                )
+
+
+def _disjoint(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    first, second = ({LONG_NAMES.get(key, key): value for key, value in match.items()} for match in (one, other))
+    return any(_exclude(first[entity], second[entity]) for entity in first.keys() & second.keys())
+
+
+def _exclude(one: object, other: object) -> bool:
+    if one is False or other is False:
+        return one is not other
+    if "*" in (one, other):
+        return False
+    sets = ({_label(v) for v in (value if isinstance(value, list) else [value])} for value in (one, other))
+    return not set.intersection(*sets)
+
+
+def _label(value: object) -> str:
+    text = str(value)
+    return text.lstrip("0") or "0" if text.isdigit() else text

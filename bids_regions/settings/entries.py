@@ -1,0 +1,126 @@
+"""One entry: a name, the maps it is for, and everything that is done to them.
+
+An *entry* is a `[[regions]]` table of a configuration file, or one `--threshold` of the command line.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Any
+
+from bids_regions.errors import Contradiction
+from bids_regions.extraction.criteria import BUILT_IN, CONVENTIONS, Criteria, parse_threshold
+
+__all__ = ["Entry", "entries_of_command", "make_entry", "merge_layers", "name_of_threshold"]
+
+CRITERIA_KNOBS = frozenset(field.name for field in fields(Criteria))
+SIZE_RULES = frozenset({"min_region_size", "min_region_voxels"})
+PREFIXES = {"value": "thr", "percentile": "pct", "p": "p", "fdr": "fdr", "bonferroni": "bonf", "ratio": "ratio"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What is done to the maps that match, under one name."""
+
+    name: str  # becomes desc-<name>
+    criteria: Criteria
+    match: Mapping[str, Any] = MappingProxyType({})  # entity: value(s), False for absent, "*" for any; empty: every map
+    mask: str = "auto"  # auto, none or a path
+    dof: float | None = None  # degrees of freedom of t maps
+    values_from: tuple[str, str] | None = None  # entity, value
+    atlas: tuple[str, ...] = ()
+    atlas_space_unchecked: bool = False
+    background: str = "auto"  # auto, none or a path
+    also_write: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel between processes: a mapping proxy does not pickle."""
+        state = {field.name: getattr(self, field.name) for field in fields(self)} | {"match": dict(self.match)}
+        return (_rebuild, (state,))
+
+    def as_options(self) -> dict[str, Any]:
+        """The canonical settings: every resolved choice by its option's name. What only draws is not among them."""
+        options: dict[str, Any] = {**self.criteria.as_options(), "mask": self.mask}
+        if self.dof is not None:
+            options["dof"] = self.dof
+        if self.values_from:
+            options["values_from"] = "=".join(self.values_from)
+        if self.atlas:
+            options["atlas"] = list(self.atlas)
+            options["atlas_space_unchecked"] = self.atlas_space_unchecked
+        if self.also_write:
+            options["also_write"] = list(self.also_write)
+        return options
+
+
+def _rebuild(state: dict[str, Any]) -> Entry:
+    return Entry(**state)
+
+
+def name_of_threshold(text: str) -> str:
+    """The name of a command line's entry, from its threshold as typed.
+
+    >>> [name_of_threshold(t) for t in ("3.0", "97%", "p=1e-3", "bonferroni=0.05")]
+    ['thr3p0', 'pct97', 'p1em3', 'bonf0p05']
+    """
+    spec = parse_threshold(text)
+    digits = spec.text.removesuffix("%").rpartition("=")[2]
+    return PREFIXES[spec.kind] + re.sub(r"[^0-9a-zA-Z]", "", digits.replace(".", "p").replace("-", "m"))
+
+
+def merge_layers(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Options of several layers in one, later layers first; a layer that gives one size rule replaces the other's."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        if SIZE_RULES & layer.keys():
+            merged = {name: value for name, value in merged.items() if name not in SIZE_RULES}
+        merged.update(layer)
+    return merged
+
+
+def make_entry(name: str, options: Mapping[str, Any], match: Mapping[str, Any] | None = None) -> Entry:
+    """The entry of one name from its given options; what is not given comes from the convention or the defaults.
+
+    Raises
+    ------
+    Contradiction
+        Options that cannot hold together, all of them at once.
+    """
+    criteria = Criteria(**{key: value for key, value in options.items() if key in CRITERIA_KNOBS})
+    knobs = CONVENTIONS[criteria.convention] if criteria.convention else BUILT_IN
+    entity, _, value = str(options.get("values_from", "")).partition("=")
+    return Entry(
+        name=name,
+        criteria=criteria,
+        match=dict(match or {}),
+        mask=str(options.get("mask", knobs["mask"])),
+        dof=options.get("dof"),
+        values_from=(entity, value) if value else None,
+        atlas=_several(options.get("atlas")),
+        atlas_space_unchecked=bool(options.get("atlas_space_unchecked")),
+        background=str(options.get("background", "auto")),
+        also_write=tuple(sorted(set(_several(options.get("also_write"))))),
+    )
+
+
+def _several(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def entries_of_command(options: Mapping[str, Any]) -> tuple[Entry, ...]:
+    """One entry per threshold of the command line.
+
+    Raises
+    ------
+    Contradiction
+        Options that cannot hold together, or two thresholds that would share one name.
+    """
+    thresholds = options.get("threshold") or [BUILT_IN["threshold"]]
+    names = [name_of_threshold(text) for text in thresholds]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise Contradiction(f"two thresholds would both be written as desc-{twice[0]}", hint="Give each threshold once")
+    return tuple(make_entry(name, {**options, "threshold": text}) for name, text in zip(names, thresholds, strict=True))

@@ -1,0 +1,220 @@
+"""Every option of the command line, once: the parser, the configuration file, boutiques.json and the README follow it.
+
+An *option* is one choice a user makes; a *region option* may also stand as a key in a configuration file.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bids_regions.errors import Contradiction
+from bids_regions.extraction.criteria import CONVENTIONS, parse_threshold
+
+__all__ = ["LEVELS", "OPTIONS", "REGION_OPTIONS", "Option"]
+
+LEVELS = ("participant", "group")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option: how it is written, what it takes, what it means."""
+
+    flags: tuple[str, ...]  # the first is the one shown; `_` spellings are added by the parser
+    help: str
+    group: str
+    kind: Callable[[str], Any] | None = str  # reads one value; None for a switch
+    choices: tuple[Any, ...] = ()
+    many: bool = False  # takes several values
+    counts: bool = False  # may be repeated, and the repetitions count
+    metavar: str = ""
+    default: Any = None
+
+    @property
+    def name(self) -> str:
+        """The attribute and, for a region option, the key in a configuration file."""
+        return self.flags[0].lstrip("-").replace("-", "_")
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """Every way to write it: multi-word flags with `-` and with `_`."""
+        both = (spelling for flag in self.flags for spelling in (flag, "--" + flag[2:].replace("-", "_")))
+        return tuple(dict.fromkeys(s for s in both if not s.startswith("---") and len(s) > 1 and s != "--"))
+
+
+def threshold_text(text: str) -> str:
+    """A threshold of the grammar, as typed."""
+    try:
+        return parse_threshold(text).text
+    except Contradiction as error:
+        raise ValueError(str(error)) from error
+
+
+def entity_value(text: str) -> str:
+    """ENTITY=VALUE."""
+    entity, _, value = text.partition("=")
+    if not entity.isalnum() or not value:
+        raise ValueError(f"{text!r} is not of the form ENTITY=VALUE, such as stat=effect")
+    return text
+
+
+def positive(text: str) -> float:
+    """A finite number above zero."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError(f"{text} is not a finite number above 0")
+    return number
+
+
+def not_negative(text: str) -> float:
+    """A finite number of at least zero."""
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise ValueError(f"{text} is not a finite number of at least 0")
+    return number
+
+
+def count(text: str) -> int:
+    """A whole number of at least one."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(f"{text} is not a whole number of at least 1")
+    return number
+
+
+def whole(text: str) -> int:
+    """A whole number of at least zero."""
+    number = int(text)
+    if number < 0:
+        raise ValueError(f"{text} is not a whole number of at least 0")
+    return number
+
+
+def fraction(text: str) -> float:
+    """A number above 0, at most 1."""
+    number = float(text)
+    if not 0 < number <= 1:
+        raise ValueError(f"{text} does not lie above 0 and at most at 1")
+    return number
+
+
+def probability(text: str) -> float:
+    """A number between 0 and 1, both excluded."""
+    number = float(text)
+    if not 0 < number < 1:
+        raise ValueError(f"{text} does not lie between 0 and 1")
+    return number
+
+
+def memory(text: str) -> int:
+    """An amount of memory in bytes: a number with the suffix K, M, G or T; megabytes without one."""
+    scales = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+    digits = text.strip().upper().removesuffix("B")
+    scale = scales.get(digits[-1:], 0)
+    amount = float(digits[:-1] if scale else digits) * (scale or 2**20)
+    if not 0 < amount < 2**60:
+        raise ValueError(f"{text} is no amount of memory; write 8G or 8000M")
+    return int(amount)
+
+
+SELECTION, REGIONS, CONFIGURATION, GROUP, RUNNING = "selection", "regions", "configuration", "group", "running"
+
+OPTIONS: tuple[Option, ...] = (
+    Option(flags=("--participant-label",), group=SELECTION, many=True, metavar="LABEL",
+           help="participants to work on, with or without sub-; or @FILE with one label per line"),
+    Option(flags=("--session-label",), group=SELECTION, many=True, metavar="LABEL",
+           help="sessions to work on, with or without ses-"),
+    Option(flags=("--task-id", "-t"), group=SELECTION, many=True, metavar="LABEL", help="tasks to work on"),
+    Option(flags=("--run-id",), group=SELECTION, many=True, metavar="INDEX", help="runs to work on"),
+    Option(flags=("--space",), group=SELECTION, many=True, metavar="LABEL", help="spaces to work on"),
+    Option(flags=("--contrast",), group=SELECTION, many=True, metavar="LABEL", help="contrasts to work on"),
+    Option(flags=("--stat",), group=SELECTION, many=True, metavar="LABEL",
+           help="statistics to work on (default: z, and t for a map that has no z sibling)"),
+    Option(flags=("--derivatives",), group=SELECTION, many=True, metavar="NAME",
+           help="which derivatives of a raw BIDS_DIR hold the maps"),
+    Option(flags=("--bids-filter-file",), group=SELECTION, kind=Path, metavar="FILE",
+           help='JSON file {"statmap": {"entity": value}}; null means absent, "*" means any'),
+    Option(flags=("--assume-space",), group=SELECTION, metavar="LABEL", help="space of the maps whose name tells none"),
+    Option(flags=("--threshold",), group=REGIONS, kind=threshold_text, many=True, metavar="SPEC",
+           help="3.0, 97%%, p=0.001, fdr=0.05, bonferroni=0.05 or ratio=0.05; "
+                "several give an output each (default: 3.0)"),
+    Option(flags=("--percentile-over",), group=REGIONS, choices=("image", "mask", "nonzero"),
+           help="the voxels a percentile is taken over (default: image)"),
+    Option(flags=("--tail",), group=REGIONS, choices=("bi", "two", "positive", "negative"),
+           help="bi: both signs, regions of one sign each; two: both signs merged (default: bi)"),
+    Option(flags=("--connectivity",), group=REGIONS, kind=int, choices=(6, 18, 26),
+           help="neighbours that join voxels: by faces, edges, corners (default: 6)"),
+    Option(flags=("--extract-type",), group=REGIONS, choices=("connected_components", "local_regions"),
+           help="whole components, or components split around their local maxima (default: connected_components)"),
+    Option(flags=("--smoothing-fwhm",), group=REGIONS, kind=not_negative, metavar="MM",
+           help="smoothing that finds the seeds of local_regions, 0 for none (default: 6)"),
+    Option(flags=("--min-region-size",), group=REGIONS, kind=not_negative, metavar="MM3",
+           help="smallest region kept, in mm3 (default: 1500)"),
+    Option(flags=("--min-region-voxels",), group=REGIONS, kind=whole, metavar="N",
+           help="smallest region kept, in voxels; replaces the default in mm3"),
+    Option(flags=("--mask",), group=REGIONS, metavar="auto|none|PATH",
+           help="brain mask: the dataset's own, none, or an image (default: auto)"),
+    Option(flags=("--dof",), group=REGIONS, kind=positive, metavar="N",
+           help="degrees of freedom of t maps, where the dataset does not tell them"),
+    Option(flags=("--max-peaks",), group=REGIONS, kind=count, metavar="N",
+           help="peaks listed per region, the main one counted (default: 3)"),
+    Option(flags=("--min-peak-distance",), group=REGIONS, kind=not_negative, metavar="MM",
+           help="distance between any two listed peaks of a region (default: 8)"),
+    Option(flags=("--convention",), group=REGIONS, choices=tuple(CONVENTIONS),
+           help="reproduce the clusters of this tool; an option given beside it overrides that one choice"),
+    Option(flags=("--grf",), group=REGIONS, kind=None,
+           help="cluster p values by Gaussian random field theory (connectivity 26)"),
+    Option(flags=("--cluster-alpha",), group=REGIONS, kind=fraction, metavar="P",
+           help="keep regions whose cluster p lies below; implies --grf"),
+    Option(flags=("--tdp",), group=REGIONS, kind=None,
+           help="true-discovery proportion per region by all-resolutions inference"),
+    Option(flags=("--values-from",), group=REGIONS, kind=entity_value, metavar="ENTITY=VALUE",
+           help="also measure each region in the sibling map that differs in this entity alone, such as stat=effect"),
+    Option(flags=("--atlas",), group=REGIONS, many=True, metavar="SPEC",
+           help="name regions by a label image, a probabilistic atlas or templateflow:NAME?desc=LABEL"),
+    Option(flags=("--atlas-space-unchecked",), group=REGIONS, kind=None,
+           help="take the atlas's space to be that of the maps"),
+    Option(flags=("--background",), group=REGIONS, metavar="auto|none|PATH",
+           help="anatomical picture under the maps of the report (default: auto)"),
+    Option(flags=("--also-write",), group=REGIONS, many=True, choices=("thresholded", "regions4d"),
+           help="also write the thresholded map, or a 4D image with a volume per region"),
+    Option(flags=("--config-file",), group=CONFIGURATION, kind=Path, metavar="FILE.toml",
+           help="settings per map, in place of the region options"),
+    Option(flags=("--min-prevalence",), group=GROUP, kind=fraction, metavar="F", default=0.5,
+           help="share of participants at which a voxel joins a consensus region (default: 0.5)"),
+    Option(flags=("--min-coverage",), group=GROUP, kind=fraction, metavar="F", default=0.5,
+           help="share of participants that must have data there (default: 0.5)"),
+    Option(flags=("--group-by",), group=GROUP, many=True, metavar="COLUMN",
+           help="columns of participants.tsv that split the participants into sets"),
+    Option(flags=("--participants-tsv",), group=GROUP, kind=Path, metavar="PATH",
+           help="table of participants, where it does not lie beside the maps or the raw dataset"),
+    Option(flags=("--regions-from",), group=GROUP, kind=Path, metavar="LABEL_IMAGE",
+           help="take the values in the regions of this label image, independent of the maps"),
+    Option(flags=("--nprocs", "--n-cpus", "--nthreads"), group=RUNNING, kind=count, metavar="N",
+           help="maps worked on at once (default: the processors at hand)"),
+    Option(flags=("--omp-nthreads",), group=RUNNING, kind=count, metavar="N", default=1,
+           help="threads within one map (default: 1)"),
+    Option(flags=("--mem",), group=RUNNING, kind=memory, metavar="SIZE",
+           help="memory to use, such as 8G; limits the number of maps worked on at once"),
+    Option(flags=("--work-dir", "-w"), group=RUNNING, kind=Path, metavar="DIR",
+           help="folder for temporary files (default: the system's)"),
+    Option(flags=("--executor",), group=RUNNING, choices=("process", "dask"), default="process",
+           help="where the work is done: processes here, or a Dask cluster (default: process)"),
+    Option(flags=("--scheduler-address",), group=RUNNING, metavar="ADDRESS",
+           help="the Dask scheduler, such as tcp://host:8786"),
+    Option(flags=("--dry-run",), group=RUNNING, kind=None, help="list what would be done, and do nothing"),
+    Option(flags=("--explain",), group=RUNNING, kind=None,
+           help="compare what the four conventions would keep on each map"),
+    Option(flags=("--reports-only",), group=RUNNING, kind=None, help="write the reports anew from finished results"),
+    Option(flags=("--boilerplate-only",), group=RUNNING, kind=None, help="write the methods text and nothing else"),
+    Option(flags=("--force",), group=RUNNING, kind=None, help="do everything anew, also what is finished"),
+    Option(flags=("--stop-on-first-crash",), group=RUNNING, kind=None, help="stop at the first map that fails"),
+    Option(flags=("--skip-bids-validation", "--skip-bids-validator"), group=RUNNING, kind=None,
+           help="do not check BIDS_DIR's dataset_description.json"),
+    Option(flags=("--verbose", "-v"), group=RUNNING, kind=None, counts=True, default=0,
+           help="say more; twice for details of each step"),
+    Option(flags=("--quiet", "-q"), group=RUNNING, kind=None, help="say only what went wrong, and the result"),
+    Option(flags=("--bids-exec-spec",), group=RUNNING, kind=None, help="print the Boutiques descriptor and stop"),
+)  # fmt: skip
+
+REGION_OPTIONS: tuple[Option, ...] = tuple(option for option in OPTIONS if option.group == REGIONS)
