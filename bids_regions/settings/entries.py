@@ -5,8 +5,7 @@ An *entry* is a `[[regions]]` table of a configuration file, or one `--threshold
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from types import MappingProxyType
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from bids_regions.errors import Contradiction
@@ -14,7 +13,7 @@ from bids_regions.extraction.criteria import BUILT_IN, CONVENTIONS, Criteria, pa
 
 __all__ = ["Entry", "entries_of_command", "make_entry", "merge_layers", "name_of_threshold"]
 
-CRITERIA_KNOBS = frozenset(field.name for field in fields(Criteria))
+CRITERIA_KNOBS = frozenset(each.name for each in fields(Criteria))
 SIZE_RULES = frozenset({"min_region_size", "min_region_voxels"})
 PREFIXES = {"value": "thr", "percentile": "pct", "p": "p", "fdr": "fdr", "bonferroni": "bonf", "ratio": "ratio"}
 
@@ -25,7 +24,9 @@ class Entry:
 
     name: str  # becomes desc-<name>
     criteria: Criteria
-    match: Mapping[str, Any] = MappingProxyType({})  # entity: value(s), False for absent, "*" for any; empty: every map
+    match: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # entity: value(s), False for absent, "*" for any; empty: every map
     mask: str = "auto"  # auto, none or a path
     dof: float | None = None  # degrees of freedom of t maps
     values_from: tuple[str, str] | None = None  # entity, value
@@ -33,11 +34,6 @@ class Entry:
     atlas_space_unchecked: bool = False
     background: str = "auto"  # auto, none or a path
     also_write: tuple[str, ...] = ()
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Travel between processes: a mapping proxy does not pickle."""
-        state = {field.name: getattr(self, field.name) for field in fields(self)} | {"match": dict(self.match)}
-        return (_rebuild, (state,))
 
     def as_options(self) -> dict[str, Any]:
         """The canonical settings: every resolved choice by its option's name. What only draws is not among them."""
@@ -52,10 +48,6 @@ class Entry:
         if self.also_write:
             options["also_write"] = list(self.also_write)
         return options
-
-
-def _rebuild(state: dict[str, Any]) -> Entry:
-    return Entry(**state)
 
 
 def name_of_threshold(text: str) -> str:

@@ -1,0 +1,118 @@
+"""The command line: arguments in, exit code out. It knows no map and imports no library that computes."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from bids_regions.errors import Fault
+from bids_regions.settings import LEVELS, OPTIONS, Option, make_settings
+from bids_regions.version import __version__
+
+__all__ = ["build_parser", "main", "run"]
+
+PROGRAM = "bids_regions"
+EPILOG = """exit codes: 0 all well, also when no region survived; 1 some maps failed, the others are done; 2 a bad
+value; 16 a dataset that cannot be understood; 18 an empty selection; 64 contradictory options or a fault of the configuration
+file; 66 missing input; 73 output refused; 74 a read or write error; 143 stopped by SIGTERM"""
+DEFECT = f"This is a defect of {PROGRAM}: run again with -v and report what it prints"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the command line, made from the table of options."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="From statistical maps to their regions: threshold, connected regions, tables and reports "
+        "for a whole BIDS derivatives dataset.",
+        epilog=EPILOG,
+        allow_abbrev=False,
+    )
+    parser.add_argument("bids_dir", metavar="BIDS_DIR", type=Path, help="the dataset that holds the maps")
+    parser.add_argument("output_dir", metavar="OUTPUT_DIR", type=Path, help="where the results go")
+    parser.add_argument(
+        "analysis_level", metavar="{participant,group}", choices=LEVELS, nargs="+", help="what to do: one or both"
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    groups = {name: parser.add_argument_group(name) for name in dict.fromkeys(option.group for option in OPTIONS)}
+    for option in OPTIONS:
+        groups[option.group].add_argument(*option.spellings, **_argument(option))
+    return parser
+
+
+def _argument(option: Option) -> dict[str, Any]:
+    argument: dict[str, Any] = {"dest": option.name, "help": option.help, "default": option.default}
+    if option.name == "bids_exec_spec":
+        return {**argument, "action": _PrintDescriptor}
+    if option.counts:
+        return {**argument, "action": "count"}
+    if option.kind is None:
+        return {**argument, "action": "store_true", "default": False}
+    if option.choices:
+        argument["choices"] = option.choices
+    if option.metavar:
+        argument["metavar"] = option.metavar
+    if option.many:
+        argument["nargs"] = "+"
+    return {**argument, "type": option.kind}
+
+
+class _PrintDescriptor(argparse.Action):
+    """Prints the Boutiques descriptor and ends, as --version does."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, default: object, help: str) -> None:  # noqa: A002 # argparse's own name
+        super().__init__(option_strings, dest, nargs=0, default=default, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        sys.stdout.write(_descriptor())
+        parser.exit()
+
+
+def _descriptor() -> str:
+    packaged = files("bids_regions") / "boutiques.json"
+    beside = Path(__file__).parent.parent / "boutiques.json"
+    return (packaged if packaged.is_file() else beside).read_text(encoding="utf-8")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the app on a command line and say how it ended: the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = build_parser()
+    if not arguments:
+        parser.print_help()
+        return 0
+    given = parser.parse_args(arguments)
+    try:
+        settings = make_settings(given, command=(PROGRAM, *arguments))
+    except Fault as fault:
+        return _tell(fault)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(settings.omp_nthreads)  # read when numpy loads, which is only below
+    from bids_regions.workflow import run_levels  # noqa: PLC0415 # --help must not pay for numpy
+
+    try:
+        return run_levels(settings)
+    except Fault as fault:
+        return _tell(fault)
+    except Exception as error:
+        if settings.verbose:
+            raise
+        sys.stderr.write(f"{PROGRAM}: {type(error).__name__}: {error}. {DEFECT}.\n")
+        return 1
+
+
+def _tell(fault: Fault) -> int:
+    problems = getattr(fault, "problems", ())
+    if len(problems) > 1:
+        sys.stderr.write("".join(f"{PROGRAM}: {problem}\n" for problem in problems))
+        sys.stderr.write(f"{PROGRAM}: {len(problems)} problems; nothing was done (exit code {fault.exit_code})\n")
+    else:
+        sys.stderr.write(f"{PROGRAM}: {fault} (exit code {fault.exit_code})\n")
+    return fault.exit_code
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main())

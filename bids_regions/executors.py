@@ -1,0 +1,118 @@
+"""The same task on this process, on processes, or on a Dask cluster.
+
+A *task* is a function of a module and its one argument. Tasks may be added while others run. This room knows nothing of
+what a task does; it knows what happens when the process that does it dies.
+"""
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bids_regions.errors import Contradiction, MissingInput
+
+__all__ = ["Crew", "Task", "WorkerLost", "run_tasks"]
+
+
+class WorkerLost(Exception):
+    """The process that did a task died, twice: killed for memory, most likely."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A function of a module, and its one argument."""
+
+    function: Callable[[Any], Any]
+    argument: Any
+    key: object = None  # for whoever waits for the result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crew:
+    """Who does the work."""
+
+    workers: int = 1
+    executor: Literal["process", "dask"] = "process"
+    scheduler_address: str | None = None
+
+
+def run_tasks(tasks: deque[Task], crew: Crew) -> Iterator[tuple[Task, Any]]:
+    """Each task with its result, as they are finished; the caller may add to `tasks` meanwhile.
+
+    A result is what the function returned. An exception of the function is raised here; the death of a worker is not:
+    then the result is a `WorkerLost`, and the tasks that its pool held besides are done again.
+    """
+    if crew.executor == "process" and crew.workers == 1:
+        while tasks:
+            task = tasks.popleft()
+            yield task, task.function(task.argument)
+        return
+    with _pool(crew) as pool:
+        lost = yield from _drain(tasks, pool, crew)
+    if lost:
+        yield from _retry(lost, crew)
+        yield from run_tasks(tasks, crew)
+
+
+def _drain(tasks: deque[Task], pool: Executor, crew: Crew) -> Iterator[tuple[Task, Any]]:
+    """Run until all is done or the pool breaks; returns the tasks that were in it when it broke."""
+    window = crew.workers * (2 if crew.executor == "process" else 8)
+    running: dict[Future[Any], Task] = {}
+    while tasks or running:
+        try:
+            while tasks and len(running) < window:
+                running[pool.submit(tasks[0].function, tasks[0].argument)] = tasks[0]
+                tasks.popleft()
+        except BrokenProcessPool:
+            return list(running.values())
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in sorted(done, key=list(running).index):
+            if isinstance(future.exception(), BrokenProcessPool):
+                return list(running.values())
+            yield running.pop(future), future.result()
+    return []
+
+
+def _retry(lost: list[Task], crew: Crew) -> Iterator[tuple[Task, Any]]:
+    """Each lost task in a pool of its own, so that the one that kills its worker is found."""
+    for task in lost:
+        with _pool(Crew(workers=1, executor=crew.executor, scheduler_address=crew.scheduler_address)) as pool:
+            future = pool.submit(task.function, task.argument)
+            died = isinstance(future.exception(), BrokenProcessPool)
+            yield task, WorkerLost("its worker process died twice") if died else future.result()
+
+
+@contextmanager
+def _pool(crew: Crew) -> Iterator[Executor]:
+    pool = _dask_pool(crew) if crew.executor == "dask" else _process_pool(crew)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    pool.shutdown()
+
+
+def _process_pool(crew: Crew) -> Executor:
+    # forked: the libraries are loaded once, in the parent
+    return ProcessPoolExecutor(crew.workers, mp_context=multiprocessing.get_context("fork"))
+
+
+def _dask_pool(crew: Crew) -> Executor:
+    try:
+        from distributed import Client  # noqa: PLC0415 # an optional extra
+    except ImportError as error:
+        raise Contradiction("--executor dask needs Dask", hint="Install bids_regions[dask]") from error
+    try:
+        executor: Executor = Client(crew.scheduler_address, timeout=30).get_executor()
+    except OSError as error:
+        raise MissingInput(
+            f"no Dask scheduler answers at {crew.scheduler_address}", hint="Start it, or mend --scheduler-address"
+        ) from error
+    return executor
