@@ -255,8 +255,8 @@ def pairwise_dice(packed: Sequence[Bits]) -> Floats:
 
 def order_by_agreement(dice: Floats) -> list[int]:
     """Rows of a pairwise Dice matrix from the most typical participant to the least; equal ones keep their order."""
-    means = mean_agreement(dice)
-    return sorted(range(len(means)), key=lambda row: -means[row] if np.isfinite(means[row]) else np.inf)
+    order: list[int] = np.argsort(-np.nan_to_num(mean_agreement(dice)), kind="stable").tolist()
+    return order
 
 
 def mean_agreement(dice: Floats) -> Floats:

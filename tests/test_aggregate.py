@@ -102,6 +102,11 @@ def test_a_region_that_merges_both_signs_counts_each_voxel_by_its_own_sign():
     assert tally.negative.tolist() == [[[0, 1]]]
 
 
+def test_a_labelled_voxel_where_the_map_is_zero_has_no_sign():
+    tally = tally_maps([lay_map(np.array([[[1]]]), np.array([[[0.0]]]))], (1, 1, 1))
+    assert (tally.positive.item(), tally.negative.item(), tally.data.item()) == (0, 0, 1)
+
+
 def test_shapes_that_do_not_agree_are_refused():
     with pytest.raises(ValueError, match="must share one shape"):
         lay_map(np.zeros((1, 1, 2), int), np.zeros((1, 2, 1)))
@@ -227,6 +232,13 @@ def test_only_regions_of_the_regions_own_sign_count():
     assert {float(values.peak[0]) for values in found.values()} == {-6.0}
 
 
+def test_of_a_region_that_merges_both_signs_only_the_voxels_of_the_right_sign_count():
+    labels = np.array([[[1, 1, 0, 0]]])
+    one = lay_map(np.array([[[1, 1, 1, 1]]]), np.array([[[4.0, 5.0, -6.0, 4.0]]]))
+    values = measure_regions(index_regions(labels, np.eye(4), signs={1: 1}), one)
+    assert values.dice.tolist() == [2 * 2 / (2 + 3)]
+
+
 def test_a_region_without_data_has_no_values_and_one_untouched_has_dice_zero():
     labels = np.array([[[1, 2]]])
     values = measure_regions(index_regions(labels, np.eye(4)), lay_map(labels * 0, np.array([[[0.0, 2.0]]])))
@@ -287,6 +299,13 @@ def plain_prevalence(people):
 def plain_consensus(people):
     up, down, cover, _ = plain_prevalence(people)
     return np.where((up >= 0.2) & (up >= down), up, np.where(down >= 0.2, -down, 0)) * (cover >= 0.5)
+
+
+def test_of_equal_peaks_x_decides_before_y_and_y_before_z():
+    data = np.ones(SHAPE)
+    data[2, 3, 4] = data[3, 2, 2] = data[2, 4, 2] = 5
+    index = index_regions(np.ones(SHAPE, int), np.eye(4), peaks={1: (2, 3, 4)})
+    assert measure_regions(index, lay_map(np.zeros(SHAPE, int), data)).peak_distance.tolist() == [0.0]
 
 
 def test_thirty_people_have_the_prevalence_and_consensus_of_a_plain_reimplementation():
