@@ -1,8 +1,33 @@
-"""From what was asked to a number: the cutoff that a voxel's magnitude must reach."""
+"""From what was asked to a number: the cutoff that a voxel's magnitude must reach.
 
+A voxel's *magnitude* is |value| for two tails, its value for the positive tail, minus its value for the negative one.
+The *population* is the set of voxels a percentile is taken over, or that are tested at once.
+"""
+
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["Cutoff", "Statistic"]
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from bids_regions.errors import BadMap
+from bids_regions.extraction.criteria import PROBABILITIES, TWO_TAILS, Criteria, ThresholdSpec
+
+__all__ = ["Cutoff", "Statistic", "find_cutoff", "inverse_survival", "log_survival", "thresholded_tail"]
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+
+BLOCK = 1 << 17  # voxels handled at once: a block and its flags stay in the processor's cache
+SAMPLE = 1 << 13  # voxels looked at to guess where a percentile lies
+WORDS = {"image": "every voxel of the image", "mask": "voxels in the mask", "nonzero": "non-zero voxels"}
+DOF_HINT = (
+    "Give --dof N, or put the degrees of freedom into its JSON sidecar, its NIfTI intent or a stat-dof map beside it; "
+    "a threshold by value or percentile needs none"
+)
 
 
 @dataclass(frozen=True)
@@ -16,7 +41,7 @@ class Statistic:
     """
 
     kind: str = "z"  # z, t, F, or any other word: effect, variance, ...
-    dof: float | None = None  # degrees of freedom; only a t map needs them
+    dof: float | None = None  # degrees of freedom; only a t map has a use for them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +50,236 @@ class Cutoff:
 
     kind: str  # value, percentile, p, fdr, bonferroni, ratio
     asked: str  # the threshold's text as typed
-    value: float  # magnitude in the map's units, as compared; inf when no voxel can pass
-    population: str  # in words, the voxels it was derived from, or was applied to
+    value: float  # magnitude in the map's units; inf when no voxel can pass
+    population: str  # in words, the voxels it was taken over or applied to
     population_size: int  # voxels
-    n_tested: int | None  # voxels tested at once: fdr and bonferroni
-    tail: str  # bi, two, positive, negative: the tail thresholded
-    dof: float | None  # degrees of freedom used; only for t and a probability
-    dtype: str  # float32 or float64: the precision of the comparison
+    n_tested: int | None  # tests corrected for; fdr and bonferroni only
+    tail: str  # bi, two, positive, negative: the tail that was thresholded
+    dof: float | None  # degrees of freedom used: a t map and a probability only
+    dtype: str  # float32 or float64: the cutoff is rounded to it and compared in it
+
+
+def find_cutoff(data: Array, criteria: Criteria, statistic: Statistic, mask: Mask | None = None) -> Cutoff:
+    """The magnitude a voxel must reach.
+
+    Parameters
+    ----------
+    data
+        The map, any shape, float32 or float64, finite.
+    criteria
+        Its threshold, percentile_over, tail and convention are read.
+    statistic
+        What the numbers are; p, fdr and bonferroni need z, or t with degrees of freedom.
+    mask
+        True where the map has data; same shape.
+
+    Raises
+    ------
+    BadMap
+        The map cannot be thresholded as asked: a probability asked of a t map without degrees of freedom or of another
+        statistic, a tail that the statistic does not have, a percentile over a mask where there is none.
+
+    Notes
+    -----
+    Percentiles interpolate linearly between order statistics. Probabilities are one-sided; for two tails alpha is
+    halved. The false discovery rate is that of Benjamini and Hochberg (1995): the smallest magnitude whose
+    p <= i/n alpha, where i is its rank from the top; two tails are pooled on p = 2 sf(|z|).
+
+    Examples
+    --------
+    >>> z = np.array([[[-4.0, 0.0, 0.0, 1.0, 2.0, 3.0]]])
+    >>> find_cutoff(z, Criteria(threshold="50%"), Statistic("z")).value
+    1.5
+    >>> find_cutoff(z, Criteria(threshold="50%", percentile_over="nonzero"), Statistic("z")).value
+    2.5
+    >>> round(find_cutoff(z, Criteria(threshold="bonferroni=0.05"), Statistic("z")).value, 6)
+    2.497705
+    """
+    spec, tail = criteria.spec, thresholded_tail(criteria, statistic)
+    over = _population(criteria, mask)
+    flat, flat_mask = data.reshape(-1), None if over != "mask" or mask is None else mask.reshape(-1)
+    n_tested = None
+    if spec.kind == "value":
+        value, size = spec.number, flat.size if flat_mask is None else int(np.count_nonzero(flat_mask))
+    elif spec.kind in ("percentile", "ratio"):
+        value, size = _percentile(flat, flat_mask, _percent(spec), (over, tail))
+        value = value + criteria.percentile_offset  # a numpy float32 stays one: the peer's own rounding
+    else:
+        value, size = _by_probability(flat, flat_mask, (spec, tail), statistic)
+        n_tested = size if spec.kind != "p" else None
+    words = WORDS[over]
+    if spec.kind in ("percentile", "ratio") and tail not in TWO_TAILS:
+        words += f", {tail} values" + ("" if over == "nonzero" else " and zeros")
+    used = statistic.dof if statistic.kind == "t" and spec.kind in PROBABILITIES else None
+    return Cutoff(
+        kind=spec.kind, asked=spec.text, value=float(value), population=words, population_size=size,
+        n_tested=n_tested, tail=tail, dof=used, dtype=str(data.dtype),
+    )  # fmt: skip
+
+
+def thresholded_tail(criteria: Criteria, statistic: Statistic) -> str:
+    """The tail that is thresholded: as asked for z and t; statistics without a second tail have the positive one."""
+    if statistic.kind in ("z", "t"):
+        return criteria.tail
+    if criteria.tail == "negative":
+        raise BadMap(f"the negative tail was asked of a {statistic.kind} map", hint="Use --tail positive for it")
+    return "positive"
+
+
+def _population(criteria: Criteria, mask: Mask | None) -> str:
+    """The key in WORDS of the voxels that count."""
+    kind = criteria.spec.kind
+    if kind in PROBABILITIES:
+        return "nonzero" if mask is None else "mask"
+    if kind == "value":
+        return "image" if mask is None else "mask"
+    if criteria.percentile_over == "mask" and mask is None:
+        raise BadMap(
+            f"threshold {criteria.threshold} over the mask, and the map has no mask",
+            hint="Give --mask PATH, or --percentile-over nonzero",
+        )
+    return criteria.percentile_over
+
+
+def _percent(spec: ThresholdSpec) -> float:
+    return spec.number if spec.kind == "percentile" else round(100 - 100 * spec.number, 10)
+
+
+def _magnitudes(flat: Array, mask: Mask | None, over: str, tail: str) -> Iterator[Array]:
+    """The population's magnitudes, block by block; of one tail, with the zeros where they are counted."""
+    for start in range(0, flat.size, BLOCK):
+        block = flat[start : start + BLOCK]
+        if mask is not None:
+            block = block[mask[start : start + BLOCK]]
+        if tail == "negative":
+            block = -block
+        block = np.abs(block) if tail in TWO_TAILS else block[block >= 0]
+        yield block[block != 0] if over == "nonzero" else block
+
+
+def _percentile(flat: Array, mask: Mask | None, percent: float, population: tuple[str, str]) -> tuple[Any, int]:
+    """The percentile of the population's magnitudes by linear interpolation, and the population's size."""
+    sample_step = max(1, flat.size // SAMPLE)
+    sample_mask = None if mask is None else mask[::sample_step]
+    guess = np.concatenate([*_magnitudes(flat[::sample_step], sample_mask, *population), np.zeros(1, flat.dtype)])
+    least = np.quantile(guess, max(0.0, percent / 100 - 0.02))
+    size, top = _upper_part(_magnitudes(flat, mask, *population), least)
+    if size == 0:
+        return math.inf, 0
+    position = percent / 100.0 * (size - 1)
+    if int(position) < size - top.size:  # the guess was too high: everything counts
+        size, top = _upper_part(_magnitudes(flat, mask, *population), 0)
+    low = int(position) - (size - top.size)
+    if int(position) == position:
+        return np.partition(top, low)[low], size
+    ordered = np.partition(top, (low, low + 1))
+    weight = np.array([int(position) + 1 - position, position - int(position)])
+    return (ordered[low] * weight[0] + ordered[low + 1] * weight[1]) / weight.sum(), size
+
+
+def _upper_part(blocks: Iterator[Array], least: Any) -> tuple[int, Array]:
+    """How many magnitudes there are, and those of at least `least`."""
+    size, kept = 0, []
+    for block in blocks:
+        size += block.size
+        kept.append(block[np.flatnonzero(block >= least)])
+    return size, np.concatenate(kept) if kept else np.empty(0)
+
+
+def _by_probability(
+    flat: Array, mask: Mask | None, asked: tuple[ThresholdSpec, str], statistic: Statistic
+) -> tuple[float, int]:
+    """The magnitude at which p, fdr or bonferroni is met, and how many voxels are in the mask, or not zero."""
+    spec, tail = asked
+    dof = _degrees_of_freedom(spec, statistic)
+    size = int(np.count_nonzero(flat if mask is None else mask))
+    alpha = spec.number / 2 if tail in TWO_TAILS else spec.number
+    if spec.kind == "p":
+        return max(0.0, inverse_survival(alpha, dof)), size
+    if size == 0:
+        return math.inf, size
+    if spec.kind == "bonferroni":
+        return max(0.0, inverse_survival(alpha / size, dof)), size
+    least = np.nextafter(flat.dtype.type(max(0.0, inverse_survival(alpha, dof))), flat.dtype.type(0))
+    _, top = _upper_part(_magnitudes(flat, mask, "mask", tail), least)  # rank n is held to alpha: no other can pass
+    return _false_discovery(top, alpha / size, dof), size
+
+
+def _false_discovery(top: Array, step: float, dof: float) -> float:
+    """The smallest magnitude whose one-sided p is at most its rank from the top times `step`."""
+    ordered = np.sort(top)[::-1].astype(np.float64)
+    bound = np.log(np.arange(1, ordered.size + 1)) + math.log(step)
+    passing = np.flatnonzero(log_survival(ordered, dof) <= bound + 1e-12)  # equality passes, rounding aside
+    return float(ordered[passing[-1]]) if passing.size else math.inf
+
+
+def _degrees_of_freedom(spec: ThresholdSpec, statistic: Statistic) -> float:
+    """Of a t map; infinite for a z map, which is the same."""
+    if statistic.kind == "z":
+        return math.inf
+    if statistic.kind != "t":
+        raise BadMap(
+            f"threshold {spec.text} was asked of a {statistic.kind} map, and p is known for z and t only",
+            hint="Give a value, a percentile or a ratio",
+        )
+    if statistic.dof is None or not statistic.dof > 0:
+        known = "no" if statistic.dof is None else f"{statistic.dof:g}"
+        raise BadMap(f"threshold {spec.text} was asked of a t map with {known} degrees of freedom", hint=DOF_HINT)
+    return float(statistic.dof)
+
+
+def log_survival(values: npt.ArrayLike, dof: float = math.inf) -> npt.NDArray[np.float64]:
+    """The logarithm of the one-sided p of z (infinite dof) or t values of at least 0, exact however far out.
+
+    Notes
+    -----
+    t: sf(t) = I_x(dof/2, 1/2) / 2 with x = dof / (dof + t^2); where it leaves the range of numbers, the logarithm of
+    the incomplete beta function by its continued fraction (NIST Digital Library of Mathematical Functions, 8.17.22).
+
+    Examples
+    --------
+    >>> bool(np.isclose(log_survival(3.0902323), np.log(0.001)))
+    True
+    >>> bool(np.isclose(log_survival(1e100, dof=3)[0] / np.log(10), -299.9575))  # p is about 10^-300
+    True
+    """
+    values = np.atleast_1d(np.asarray(values, np.float64))
+    if math.isinf(dof):
+        return np.asarray(special.log_ndtr(-values))
+    p = special.stdtr(dof, -values)
+    far = p < 1e-290
+    log_p = np.log(p, where=~far, out=np.empty_like(p))
+    log_p[far] = _log_beta_tail(values[far], dof)
+    return log_p
+
+
+def _log_beta_tail(t: Array, dof: float) -> Array:
+    a, b = dof / 2, 0.5
+    log_x = math.log(dof) - 2 * np.log(t) - np.log1p(dof / t / t)
+    x = np.exp(log_x)
+    fraction = np.ones_like(x)
+    for m in range(200, 0, -1):  # from the last term to the first
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        odd = -(a + m - 1) * (a + b + m - 1) * x / ((a + 2 * m - 2) * (a + 2 * m - 1))
+        fraction = 1 + odd / (1 + even / fraction)
+    log_rest = b * -np.log1p(dof / t / t) - math.log(a) - special.betaln(a, b)  # (1 - x) = 1 / (1 + dof / t^2)
+    return np.asarray(a * log_x + log_rest - np.log(fraction) - math.log(2))
+
+
+def inverse_survival(p: float, dof: float = math.inf) -> float:
+    """The z (infinite dof) or t value whose one-sided p this is; p from 1e-300 to 1.
+
+    Examples
+    --------
+    >>> round(inverse_survival(0.001), 6), round(inverse_survival(0.001, dof=20), 6)
+    (3.090232, 3.551808)
+    """
+    if math.isinf(dof):
+        return -float(special.ndtri(p))
+    if p >= 1e-10:
+        return -float(special.stdtrit(dof, p))
+    low, high = 0.0, 709.0  # of log t; the library's inverse fails far out, so the logarithms are bisected
+    for _ in range(64):
+        middle = (low + high) / 2
+        low, high = (middle, high) if log_survival(math.exp(middle), dof)[0] > math.log(p) else (low, middle)
+    return math.exp((low + high) / 2)
