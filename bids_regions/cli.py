@@ -16,7 +16,8 @@ __all__ = ["build_parser", "main", "run"]
 
 PROGRAM = "bids_regions"
 EPILOG = """exit codes: 0 all well, also when no region survived; 1 some maps failed, the others are done; 2 a bad
-value; 16 a dataset that cannot be understood; 18 an empty selection; 64 contradictory options or a fault of the configuration
+value; 16 a dataset that cannot be understood; 18 an empty selection; 64 contradictory options or a fault of the
+configuration
 file; 66 missing input; 73 output refused; 74 a read or write error; 143 stopped by SIGTERM"""
 DEFECT = f"This is a defect of {PROGRAM}: run again with -v and report what it prints"
 

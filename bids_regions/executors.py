@@ -6,7 +6,7 @@ what a task does; it knows what happens when the process that does it dies.
 
 import multiprocessing
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -58,7 +58,7 @@ def run_tasks(tasks: deque[Task], crew: Crew) -> Iterator[tuple[Task, Any]]:
         yield from run_tasks(tasks, crew)
 
 
-def _drain(tasks: deque[Task], pool: Executor, crew: Crew) -> Iterator[tuple[Task, Any]]:
+def _drain(tasks: deque[Task], pool: Executor, crew: Crew) -> Generator[tuple[Task, Any], None, list[Task]]:
     """Run until all is done or the pool breaks; returns the tasks that were in it when it broke."""
     window = crew.workers * (2 if crew.executor == "process" else 8)
     running: dict[Future[Any], Task] = {}

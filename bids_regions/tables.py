@@ -1,0 +1,170 @@
+"""The columns of the tables, once: header, cells and descriptions of every TSV come from the tuples here.
+
+A *table* is the text of a TSV file: a header line and a line per row, `n/a` where there is no value. This room does not
+know where a table is written.
+"""
+
+import csv
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bids_regions.errors import BadDataset
+from bids_regions.extraction import Peak, Region
+from bids_regions.files import read_text
+
+__all__ = [
+    "PEAK_COLUMNS",
+    "REGION_COLUMNS",
+    "VALUE_COLUMNS",
+    "Cells",
+    "Column",
+    "describe_columns",
+    "format_cell",
+    "peaks_table",
+    "read_rows",
+    "regions_table",
+    "rows_of",
+    "table_text",
+]
+
+NO_VALUE = "n/a"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column: what it is called, what it is, and where its value comes from."""
+
+    name: str
+    description: str
+    units: str = ""
+    of: Callable[[Any], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells:
+    """A column whose cells were made elsewhere (by an atlas), one per row."""
+
+    name: str
+    description: str
+    units: str = ""
+    cells: tuple[str, ...]
+
+
+def _axis(name: str, what: str, axis: int, of: Callable[[Any], Sequence[float]]) -> Column:
+    return Column(name=f"{name}_{'xyz'[axis]}", description=f"{'xyz'[axis]} of {what}, RAS+", units="mm",
+                  of=lambda row: of(row)[axis])  # fmt: skip
+
+
+def _voxel(name: str, axis: int, of: Callable[[Any], Sequence[int]]) -> Column:
+    letter = "ijk"[axis]
+    return Column(name=name, description=f"{letter} of the peak voxel, 0-based, in the file's own axes",
+                  of=lambda row: of(row)[axis])  # fmt: skip
+
+
+REGION_COLUMNS: tuple[Column, ...] = (
+    Column(name="index", description="Number of the region: its value in the label image", of=lambda r: r.index),
+    Column(name="name", description="Name of the region: side and atlas label of its peak where an atlas was given",
+           of=lambda r: r.name),
+    Column(name="sign", description="positive, negative, or both where the tails are merged", of=lambda r: r.sign),
+    Column(name="n_voxels", description="Number of voxels", of=lambda r: r.n_voxels),
+    Column(name="volume_mm3", description="Volume: voxels times the absolute determinant of the affine", units="mm3",
+           of=lambda r: r.volume_mm3),
+    Column(name="peak_value", description="Value of the voxel with the largest magnitude, signed",
+           of=lambda r: r.peak.value),
+    *(_axis("peak", "the peak voxel", axis, lambda r: r.peak.xyz) for axis in range(3)),
+    *(_voxel(f"peak_{'ijk'[axis]}", axis, lambda r: r.peak.ijk) for axis in range(3)),
+    *(_axis("com", "the centre of mass, weighted by |value|", axis, lambda r: r.com_xyz) for axis in range(3)),
+    Column(name="com_in_region", description="Whether the voxel nearest to the centre of mass belongs to the region",
+           of=lambda r: r.com_in_region),
+    Column(name="mean_value", description="Mean of the voxels' values", of=lambda r: r.mean_value),
+    Column(name="sd_value", description="Standard deviation of the voxels' values (n - 1)", of=lambda r: r.sd_value),
+    Column(name="sum_value", description="Sum of the voxels' values", of=lambda r: r.sum_value),
+    Column(name="p_cluster", description="Cluster p by Gaussian random field theory, corrected for the search volume",
+           of=lambda r: r.p_cluster),
+    Column(name="tdp", description="Lower bound of the proportion of true discoveries among the region's voxels",
+           of=lambda r: r.tdp),
+    Column(name="color", description="Colour of the region in every figure, sRGB", of=lambda r: r.color),
+)  # fmt: skip
+
+VALUE_COLUMNS: tuple[Column, ...] = (
+    Column(name="values_mean", description="Mean of the second map over the region", of=lambda r: r.values_mean),
+    Column(name="values_at_peak", description="Value of the second map at the region's peak voxel",
+           of=lambda r: r.values_at_peak),
+)  # fmt: skip
+
+PEAK_COLUMNS: tuple[Column, ...] = (
+    Column(name="index", description="Number of the region the peak lies in", of=lambda row: row[0]),
+    Column(name="rank", description="1 is the main peak of its region", of=lambda row: row[1].rank),
+    Column(name="value", description="Value of the peak voxel, signed", of=lambda row: row[1].value),
+    *(Column(name=letter, description=f"{letter} of the peak voxel, RAS+", units="mm",
+             of=lambda row, axis=axis: row[1].xyz[axis]) for axis, letter in enumerate("xyz")),  # type: ignore[misc]
+    *(_voxel("ijk"[axis], axis, lambda row: row[1].ijk) for axis in range(3)),
+)  # fmt: skip
+
+
+def format_cell(value: object) -> str:
+    r"""One cell: ten significant digits hold every float32 exactly and every millimetre; `n/a` where there is no value.
+
+    >>> [format_cell(v) for v in (39.0, -7.941444396972656, None, True, float("nan"), "a\tb")]
+    ['39', '-7.941444397', 'n/a', 'true', 'n/a', 'a b']
+    """
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return NO_VALUE
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        text = f"{value:.10g}"
+        return "0" if text == "-0" else text
+    return " ".join(str(value).split()) or NO_VALUE
+
+
+def table_text(columns: Sequence[Column | Cells], rows: Sequence[object]) -> str:
+    """The text of a TSV file."""
+    cells = [c.cells if isinstance(c, Cells) else [format_cell(c.of(row)) for row in rows] for c in columns]
+    lines = ["\t".join(column.name for column in columns)]
+    lines += ["\t".join(line) for line in zip(*cells, strict=True)]
+    return "\n".join(lines) + "\n"
+
+
+def regions_table(regions: Sequence[Region], *, values: bool = False, extra: Iterable[Cells] = ()) -> str:
+    """The text of a `*_dseg.tsv`: a row per region."""
+    return table_text((*REGION_COLUMNS, *(VALUE_COLUMNS if values else ()), *extra), regions)
+
+
+def peaks_table(regions: Sequence[Region], *, extra: Iterable[Cells] = ()) -> str:
+    """The text of a `*_peaks.tsv`: a row per peak, by region and rank."""
+    rows: list[tuple[int, Peak]] = [(region.index, peak) for region in regions for peak in region.peaks]
+    return table_text((*PEAK_COLUMNS, *extra), rows)
+
+
+def describe_columns(columns: Iterable[Column | Cells]) -> dict[str, dict[str, str]]:
+    """What a sidecar says of the columns, by their names."""
+    return {
+        column.name: {"Description": column.description} | ({"Units": column.units} if column.units else {})
+        for column in columns
+    }
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    """The rows of a table's text, by column name."""
+    return list(csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of the table at `path`.
+
+    Raises
+    ------
+    MissingInput
+        The file is not there.
+    BadDataset
+        A row is not as long as the header.
+    """
+    rows = rows_of(read_text(path))
+    for number, row in enumerate(rows, 2):
+        if None in row or None in row.values():
+            raise BadDataset(f"{path}: line {number} is not as long as the header", hint="Mend or remove this file")
+    return rows

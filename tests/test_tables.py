@@ -1,0 +1,27 @@
+import pytest
+
+from bids_regions.errors import BadDataset
+from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, Cells, read_rows, regions_table, rows_of
+
+PRODUCT_COLUMNS = (
+    "index name sign n_voxels volume_mm3 peak_value peak_x peak_y peak_z peak_i peak_j peak_k com_x com_y com_z "
+    "com_in_region mean_value sd_value sum_value p_cluster tdp color"
+)
+
+
+def test_columns_are_those_promised_in_that_order():
+    assert " ".join(column.name for column in REGION_COLUMNS) == PRODUCT_COLUMNS
+    assert " ".join(column.name for column in PEAK_COLUMNS) == "index rank value x y z i j k"
+
+
+def test_a_table_without_regions_is_its_header():
+    extra = Cells(name="boxes_peak", description="d", cells=())
+    assert regions_table((), values=True, extra=[extra]).split("\t")[-3:] == [
+        "values_mean", "values_at_peak", "boxes_peak\n"]  # fmt: skip
+    assert rows_of(regions_table(())) == []
+
+
+def test_a_short_line_is_refused_with_its_number(tmp_path):
+    (tmp_path / "x.tsv").write_text("a\tb\n1\t2\n3\n")
+    with pytest.raises(BadDataset, match="line 3 is not as long as the header"):
+        read_rows(tmp_path / "x.tsv")
