@@ -1,0 +1,96 @@
+"""What a file name says: entities in their order, the suffix, the extension.
+
+An entity is a `key-label` pair between underscores; BIDS knows many of them by a short key (`sub`) and pybids by a
+long name (`subject`). This file splits names verbatim, so that nothing a name says is lost; the meaning of the keys
+lies in `vocabulary`. It knows neither files nor folders on disk.
+"""
+
+import re
+import unicodedata
+
+__all__ = ["PASSED", "clean_label", "kind_of_stat", "read_entities", "split_name"]
+
+# The entities that the BIDS schema allows on a segmentation, in its order; all others are folded into `seg-`.
+PASSED = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "space", "res")
+
+# A folder names entities only in this strict form: `fmriprep-23.1.3` and `first_level` are just folders.
+FOLDER_ENTITY = re.compile(r"[0-9a-zA-Z]+-[0-9a-zA-Z+]+")
+
+# p values, their logarithms, and q values, however the producer spells them: `p`, `pFWE`, `logp`, `neglog10p`, `qval`.
+P_STAT = re.compile(
+    r"(?:neg|minus)?(?:n|m)?(?:log(?:10)?)?[pq]"
+    r"(?:-?(?:val|values?|map|unc|uncorr|uncorrected|corr|corrected|adj|adjusted|fwe|fwer|fdr|perm|tfce|voxel|cluster))*"
+)
+
+Entities = tuple[tuple[str, str], ...]
+
+
+def split_name(name: str) -> tuple[Entities, str, str]:
+    """The entities, suffix and extension (with its dot) of a file name, everything verbatim.
+
+    >>> split_name("sub-01_task-nback_contrast-two_back_stat-z_statmap.nii.gz")
+    ((('sub', '01'), ('task', 'nback'), ('contrast', 'two_back'), ('stat', 'z')), 'statmap', '.nii.gz')
+    """
+    stem, _, last = name.rpartition("_")
+    suffix, dot, extension = last.partition(".")
+    return _entities_of(stem), suffix, dot + extension
+
+
+def read_entities(folders: str, name: str) -> Entities:
+    """The entities of a file: those that only its folders name first, then those of its name, which has the last word.
+
+    >>> read_entities("node-run/sub-01", "sub-01_contrast-a_stat-z_statmap.nii.gz")
+    (('node', 'run'), ('sub', '01'), ('contrast', 'a'), ('stat', 'z'))
+    """
+    own, _, _ = split_name(name)
+    labels = dict(own)
+    entities = {}
+    for folder in folders.split("/"):
+        for part in folder.split("_"):
+            if FOLDER_ENTITY.fullmatch(part):
+                key, _, label = part.partition("-")
+                entities[key] = labels.get(key, label)
+    early = tuple(entities.items())
+    return early + tuple(pair for pair in own if pair not in early)
+
+
+def _entities_of(stem: str) -> Entities:
+    entities: list[tuple[str, str]] = []
+    for part in stem.split("_"):
+        key, hyphen, label = part.partition("-")
+        if hyphen and key:
+            entities.append((key, label))
+        elif part and entities and entities[-1][0] not in PASSED:
+            entities[-1] = (entities[-1][0], f"{entities[-1][1]}_{part}")  # `contrast-two_back` means one label
+        elif part:
+            entities.append((part, ""))
+    return tuple(dict.fromkeys(entities))
+
+
+def clean_label(text: str) -> str:
+    """`text` in the characters that BIDS allows in a label.
+
+    Accents fall away, punctuation becomes `+`, any other character its code point in hexadecimal digits after a `u`.
+
+    >>> clean_label("two-back"), clean_label("Müller"), clean_label("左")
+    ('two+back', 'Muller', 'u5de6')
+    """
+    plain = unicodedata.normalize("NFKD", text)
+    kept = [c for c in plain if not unicodedata.combining(c)]
+    return "".join(_clean_character(c) for c in kept or plain)
+
+
+def _clean_character(character: str) -> str:
+    if character.isascii():
+        return character if character.isalnum() else "+" if character.isprintable() else f"u{ord(character):04x}"
+    return f"u{ord(character):04x}"
+
+
+def kind_of_stat(stat: str) -> str:
+    """What sort of value a map holds, told by its `stat-` label: `p` for p and q values, else the label in lower case.
+
+    >>> kind_of_stat("Z"), kind_of_stat("pFWE"), kind_of_stat("neglog10p"), kind_of_stat("psc")
+    ('z', 'p', 'p', 'psc')
+    """
+    lower = stat.lower()
+    return "p" if P_STAT.fullmatch(lower) else lower

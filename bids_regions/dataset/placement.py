@@ -1,0 +1,197 @@
+"""Where the results of a map go: every output path of a map and entry is named here, once.
+
+An owner is the folder at the top of the output, `sub-01` for a participant, `tpl-S` for what has no participant. The
+stem is the name without suffix and extension. Entities that the BIDS schema allows on a segmentation pass through;
+all others are folded into `seg-` verbatim, so that no two maps share a name. Nothing is written here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bids_regions.dataset.mapfiles import MapFile
+from bids_regions.dataset.names import PASSED, Entities, clean_label
+from bids_regions.errors import BadDataset, BadMap, Contradiction
+from bids_regions.files import hash_of
+
+__all__ = ["GroupPaths", "OutputPaths", "check_collisions", "place_group_outputs", "place_outputs"]
+
+NAME_LIMIT = 255  # bytes of a file name, on every file system in use
+ENTRY_LIMIT = 100  # characters of an entry's name
+LONGEST_SUFFIX = "Thresholded_statmap.nii.gz"  # what may follow `_desc-<entry>`
+NUMBERS = frozenset({"run", "echo"})  # BIDS wants digits in these labels
+HASH_LENGTH = 32  # hexadecimal digits: 128 bits
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutputPaths:
+    """The paths of all that one map and entry may leave."""
+
+    output_dir: Path
+    folder: Path  # of the label image and its companions
+    base: str  # the name up to `_desc-`
+    entry: str  # name of the entry, the label of desc-
+    owner: str  # "sub-01" or "tpl-S"
+    source: str  # relative path of the map, or words for a set of maps
+
+    @property
+    def stem(self) -> str:
+        """The name without suffix and extension."""
+        return f"{self.base}_desc-{self.entry}"
+
+    @property
+    def labels(self) -> Path:
+        """The label image."""
+        return self.folder / f"{self.stem}_dseg.nii.gz"
+
+    @property
+    def table(self) -> Path:
+        """The table of regions."""
+        return self.folder / f"{self.stem}_dseg.tsv"
+
+    @property
+    def sidecar(self) -> Path:
+        """The record of what was done, written last."""
+        return self.folder / f"{self.stem}_dseg.json"
+
+    @property
+    def peaks(self) -> Path:
+        """The table of sub-peaks."""
+        return self.folder / f"{self.stem}_peaks.tsv"
+
+    @property
+    def thresholded(self) -> Path:
+        """The map with everything outside the regions set to zero."""
+        return self.folder / f"{self.stem}Thresholded_statmap.nii.gz"
+
+    @property
+    def regions4d(self) -> Path:
+        """One volume per region."""
+        return self.folder / f"{self.stem}Regions_statmap.nii.gz"
+
+    @property
+    def figures(self) -> Path:
+        """The folder of the owner's figures."""
+        return self.output_dir / (f"{self.owner}/figures" if self.owner.startswith("sub-") else "figures")
+
+    @property
+    def figure(self) -> Path:
+        """The static figure of the report."""
+        return self.figures / f"{self.stem}_dseg.svg"
+
+    @property
+    def failure(self) -> Path:
+        """What is left of a map that failed: its reason, for the group level and the report."""
+        return self.output_dir / "logs" / "failed" / self.owner / f"{self.stem}.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GroupPaths:
+    """The paths of what a set of participants leaves."""
+
+    positive: Path  # prevalence of positive regions, with its sidecar beside it
+    negative: Path
+    coverage: Path  # fraction of participants with data
+    consensus: OutputPaths  # consensus regions: label image, table, sidecar, peaks, figure
+
+
+def place_outputs(
+    mapfile: MapFile, entry_name: str, output_dir: Path, *, assume_space: str | None = None
+) -> OutputPaths:
+    """Where the results of `mapfile` under the entry `entry_name` go."""
+    return _place(mapfile.entities, entry_name, output_dir, assume_space, mapfile.relpath)
+
+
+def place_group_outputs(
+    entities: Entities, entry_name: str, output_dir: Path, *, assume_space: str | None = None
+) -> GroupPaths:
+    """Where the results of a set go: `entities` are those its maps share, all but `sub`."""
+    shared = tuple(pair for pair in entities if pair[0] != "sub")
+    words = "the participants' " + "_".join("-".join(pair) for pair in shared)
+
+    def place(kind: str) -> OutputPaths:
+        return _place(shared, entry_name + kind, output_dir, assume_space, words)
+
+    def image(kind: str) -> Path:
+        paths = place(kind)
+        return paths.folder / f"{paths.stem}_probseg.nii.gz"
+
+    return GroupPaths(
+        positive=image("PosPrevalence"),
+        negative=image("NegPrevalence"),
+        coverage=image("Coverage"),
+        consensus=place("Consensus"),
+    )
+
+
+def check_collisions(places: Iterable[OutputPaths]) -> None:
+    """Refuse two results under one name, before anything is written; disks that ignore case count too."""
+    seen: dict[str, OutputPaths] = {}
+    for place in places:
+        key = f"{place.folder}/{place.stem}".lower()
+        other = seen.setdefault(key, place)
+        if other is place:
+            continue
+        if other.source == place.source:
+            raise Contradiction(
+                f"Two entries named {other.entry} and {place.entry} both match {place.source}",
+                hint="Give the entries different names, or match tables that cannot both hold",
+            )
+        raise BadDataset(
+            f"{other.source} and {place.source} would both become {place.labels.name}",
+            hint="Rename one of them, or select only one by --contrast, --task or --bids-filter-file",
+        )
+
+
+def _place(entities: Entities, entry_name: str, output_dir: Path, assume_space: str | None, source: str) -> OutputPaths:
+    if not (entry_name.isascii() and entry_name.isalnum() and len(entry_name) <= ENTRY_LIMIT):
+        raise Contradiction(
+            f"The entry name {entry_name!r} cannot be the label of desc-",
+            hint=f"Use letters and digits only, at most {ENTRY_LIMIT} of them",
+        )
+    passed, folded = _sort_out(entities, assume_space)
+    label = passed.pop("sub", None)
+    owner = f"sub-{label}" if label else f"tpl-{passed.pop('space', 'group')}"
+    folder = output_dir / owner
+    if owner.startswith("sub-"):
+        folder /= f"ses-{passed['ses']}" if "ses" in passed else ""
+        folder /= "func" if "task" in passed else ""
+    base = _fit_name(owner, passed, folded, entry_name, source)
+    return OutputPaths(output_dir=output_dir, folder=folder, base=base, entry=entry_name, owner=owner, source=source)
+
+
+def _sort_out(entities: Entities, assume_space: str | None) -> tuple[dict[str, str], str]:
+    """The labels that pass through by key in the schema's order, and all other entities folded into one label."""
+    passed: dict[str, str] = {}
+    folded = []
+    space = dict(entities).get("space") or assume_space
+    for key, label in entities:
+        cleaned = clean_label(label)
+        fits = key in PASSED and cleaned and key not in passed and (key not in NUMBERS or _is_number(cleaned))
+        if fits:
+            passed[key] = cleaned
+        elif key == "tpl" and not any(k == "sub" for k, _ in entities) and space in (None, label):
+            space = label  # a template map says its space by tpl-
+        else:
+            folded.append("+".join(part for part in (clean_label(key), cleaned) if part))
+    if space and clean_label(space):
+        passed.setdefault("space", clean_label(space))
+    return {key: passed[key] for key in PASSED if key in passed}, "+".join(folded)
+
+
+def _is_number(label: str) -> bool:
+    return label.isascii() and label.isdigit()
+
+
+def _fit_name(owner: str, passed: dict[str, str], folded: str, entry_name: str, source: str) -> str:
+    """The name up to `_desc-`; where it would be too long for a file name, hashes stand for the longest parts."""
+    room = NAME_LIMIT - len(f"_desc-{entry_name}{LONGEST_SUFFIX}")
+    whole = hash_of([owner, passed, folded])[:HASH_LENGTH]
+    essential = {key: label for key, label in passed.items() if key in ("ses", "task", "run", "space", "res")}
+    for labels, seg in ((passed, folded), (passed, whole), (essential, whole)):
+        before = [f"{key}-{label}" for key, label in labels.items() if key != "res"]
+        after = [f"res-{labels['res']}"] if "res" in labels else []
+        name = "_".join([owner, *before, *([f"seg-{seg}"] if seg else []), *after])
+        if len(name) <= room:
+            return name
+    raise BadMap(f"The results of {source} would have too long a name for a file", hint="Use shorter labels")
