@@ -15,8 +15,9 @@ from scipy import special
 
 from bids_regions.errors import BadMap
 from bids_regions.extraction.criteria import PROBABILITIES, TWO_TAILS, Criteria, ThresholdSpec
+from bids_regions.extraction.inference import t_to_z
 
-__all__ = ["Cutoff", "Statistic", "find_cutoff", "inverse_survival", "log_survival", "thresholded_tail"]
+__all__ = ["Cutoff", "Statistic", "find_cutoff", "inverse_survival", "thresholded_tail"]
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -209,7 +210,9 @@ def _false_discovery(top: Array, step: float, dof: float) -> float:
     """The smallest magnitude whose one-sided p is at most its rank from the top times `step`."""
     ordered = np.sort(top)[::-1].astype(np.float64)
     bound = np.log(np.arange(1, ordered.size + 1)) + math.log(step)
-    passing = np.flatnonzero(log_survival(ordered, dof) <= bound + 1e-12)  # equality passes, rounding aside
+    passing = np.flatnonzero(
+        special.log_ndtr(-t_to_z(ordered, dof)) <= bound + 1e-12
+    )  # equality passes, rounding aside
     return float(ordered[passing[-1]]) if passing.size else math.inf
 
 
@@ -228,44 +231,6 @@ def _degrees_of_freedom(spec: ThresholdSpec, statistic: Statistic) -> float:
     return float(statistic.dof)
 
 
-def log_survival(values: npt.ArrayLike, dof: float = math.inf) -> npt.NDArray[np.float64]:
-    """The logarithm of the one-sided p of z (infinite dof) or t values of at least 0, exact however far out.
-
-    Notes
-    -----
-    t: sf(t) = I_x(dof/2, 1/2) / 2 with x = dof / (dof + t^2); where it leaves the range of numbers, the logarithm of
-    the incomplete beta function by its continued fraction (NIST Digital Library of Mathematical Functions, 8.17.22).
-
-    Examples
-    --------
-    >>> bool(np.isclose(log_survival(3.0902323), np.log(0.001)))
-    True
-    >>> bool(np.isclose(log_survival(1e100, dof=3)[0] / np.log(10), -299.9575))  # p is about 10^-300
-    True
-    """
-    values = np.atleast_1d(np.asarray(values, np.float64))
-    if math.isinf(dof):
-        return np.asarray(special.log_ndtr(-values))
-    p = special.stdtr(dof, -values)
-    far = p < 1e-290
-    log_p = np.log(p, where=~far, out=np.empty_like(p))
-    log_p[far] = _log_beta_tail(values[far], dof)
-    return log_p
-
-
-def _log_beta_tail(t: Array, dof: float) -> Array:
-    a, b = dof / 2, 0.5
-    log_x = math.log(dof) - 2 * np.log(t) - np.log1p(dof / t / t)
-    x = np.exp(log_x)
-    fraction = np.ones_like(x)
-    for m in range(200, 0, -1):  # from the last term to the first
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        odd = -(a + m - 1) * (a + b + m - 1) * x / ((a + 2 * m - 2) * (a + 2 * m - 1))
-        fraction = 1 + odd / (1 + even / fraction)
-    log_rest = b * -np.log1p(dof / t / t) - math.log(a) - special.betaln(a, b)  # (1 - x) = 1 / (1 + dof / t^2)
-    return np.asarray(a * log_x + log_rest - np.log(fraction) - math.log(2))
-
-
 def inverse_survival(p: float, dof: float = math.inf) -> float:
     """The z (infinite dof) or t value whose one-sided p this is; p from 1e-300 to 1.
 
@@ -278,8 +243,8 @@ def inverse_survival(p: float, dof: float = math.inf) -> float:
         return -float(special.ndtri(p))
     if p >= 1e-10:
         return -float(special.stdtrit(dof, p))
-    low, high = 0.0, 709.0  # of log t; the library's inverse fails far out, so the logarithms are bisected
+    z, low, high = -special.ndtri(p), 0.0, 709.0  # the library's inverse fails far out: bisect log t
     for _ in range(64):
         middle = (low + high) / 2
-        low, high = (middle, high) if log_survival(math.exp(middle), dof)[0] > math.log(p) else (low, middle)
-    return math.exp((low + high) / 2)
+        low, high = (middle, high) if t_to_z(math.exp(middle), dof) < z else (low, middle)
+    return math.exp(high)

@@ -1,0 +1,264 @@
+"""From a map to labelled voxels: which voxels pass the cutoff, and which of them touch.
+
+Everything after the selection works on the *voxels above the cutoff* alone, some percent of the grid, in *canonical*
+order: along the axes and directions of the file nearest to RAS+, x fastest, z slowest. The same map stored with
+flipped or permuted axes gives the same voxels in the same order, and so the same sums to the last bit. A *place* is a
+voxel's number in a canonical grid with one empty column and row added, so that a step to a neighbour is one constant
+and never wraps around.
+"""
+
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+__all__ = ["Frame", "Voxels", "label_components", "neighbour_steps", "select_voxels"]
+
+Array = npt.NDArray[Any]
+Integers = npt.NDArray[np.intp]
+
+BLOCK = 1 << 18  # voxels compared at once: their flags stay in the processor's cache
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """Where the canonical axes lie in an array, in its memory, and in space."""
+
+    file_shape: tuple[int, int, int]
+    memory: tuple[int, int, int]  # the file's axes from the slowest to the fastest in memory
+    axes: tuple[int, int, int]  # the file's axis that is canonical x, y, z
+    flipped: tuple[bool, bool, bool]  # canonical x, y, z runs against the file's axis
+    shape: tuple[int, int, int]  # canonical
+    affine: npt.NDArray[np.float64]  # canonical voxel -> mm, RAS+
+
+    @classmethod
+    def of(cls, data: Array, affine: Array) -> Self:
+        """The frame of a 3-D array of any memory order with its voxel-to-mm affine (RAS+).
+
+        >>> frame = Frame.of(np.zeros((4, 5, 6), order="F"), np.diag([-2.0, 2.0, 2.0, 1.0]))
+        >>> frame.memory, frame.axes, frame.flipped
+        ((2, 1, 0), (0, 1, 2), (True, False, False))
+        """
+        n0, n1, n2 = data.shape
+        slow, middle, fast = np.argsort([-abs(s) for s in data.strides], kind="stable").tolist()
+        axes, flipped = _nearest_to_ras(np.asarray(affine, np.float64)[:3, :3])
+        canonical = np.array(affine, np.float64)
+        for k, (axis, flip) in enumerate(zip(axes, flipped, strict=True)):
+            canonical[:3, k] = -affine[:3, axis] if flip else affine[:3, axis]
+            if flip:
+                canonical[:3, 3] += affine[:3, axis] * (data.shape[axis] - 1)
+        x, y, z = (data.shape[axis] for axis in axes)
+        return cls(
+            file_shape=(n0, n1, n2), memory=(slow, middle, fast), axes=axes, flipped=flipped, shape=(x, y, z),
+            affine=canonical,
+        )  # fmt: skip
+
+    def flatten(self, array: Array) -> Array:
+        """An array on the file's grid as one row in the order of the map's memory; a view where it can be."""
+        return array.transpose(self.memory).reshape(-1)
+
+    def unflatten(self, row: Array) -> Array:
+        """The inverse of `flatten`: a view with the file's axes."""
+        return row.reshape([self.file_shape[a] for a in self.memory]).transpose(np.argsort(self.memory))
+
+    def to_file(self, ijk: Integers) -> Integers:
+        """Canonical voxel indices, (n, 3), as indices along the file's own axes."""
+        out = np.empty_like(ijk)
+        for k, (axis, flip) in enumerate(zip(self.axes, self.flipped, strict=True)):
+            out[:, axis] = self.shape[k] - 1 - ijk[:, k] if flip else ijk[:, k]
+        return out
+
+    def to_mm(self, ijk: Array) -> npt.NDArray[np.float64]:
+        """Canonical voxel indices, (n, 3), as mm, RAS+."""
+        return np.asarray(ijk @ self.affine[:3, :3].T + self.affine[:3, 3])
+
+    @property
+    def voxel_volume(self) -> float:
+        """In mm3: |det| of the affine."""
+        return abs(float(np.linalg.det(self.affine[:3, :3])))
+
+
+def _nearest_to_ras(matrix: Array) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
+    """For x, y, z: the column nearest to it, by the largest sum of |cosines|, and whether it points the other way."""
+    cosines = matrix / np.linalg.norm(matrix, axis=0)
+    orders = list(permutations(range(3)))
+    score = [sum(abs(cosines[k, axis]) for k, axis in enumerate(order)) for order in orders]
+    x, y, z = orders[int(np.argmax(np.round(score, 9)))]
+    return (x, y, z), (bool(cosines[0, x] < 0), bool(cosines[1, y] < 0), bool(cosines[2, z] < 0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Voxels:
+    """Some voxels of a map in canonical order."""
+
+    frame: Frame
+    memory: Integers  # (n,) place in the row that Frame.flatten makes
+    ijk: Integers  # (n, 3) canonical
+    place: Integers  # (n,) ascending, see above
+    values: Array  # (n,) signed, the map's own precision
+
+    @classmethod
+    def at(cls, frame: Frame, memory: Integers, values: Array) -> Self:
+        """The voxels at some places of the flattened map, brought into canonical order."""
+        ijk = np.empty((memory.size, 3), np.intp)
+        rest, canonical = memory, np.argsort(frame.axes)  # the file's axis -> canonical axis
+        for axis in reversed(frame.memory):
+            rest, at = np.divmod(rest, frame.file_shape[axis])
+            k = int(canonical[axis])
+            ijk[:, k] = frame.shape[k] - 1 - at if frame.flipped[k] else at
+        place = ijk @ np.array(_strides(frame))
+        if place.size and np.any(place[1:] < place[:-1]):
+            order = np.argsort(place, kind="stable")
+            memory, ijk, place, values = memory[order], ijk[order], place[order], values[order]
+        return cls(frame=frame, memory=memory, ijk=ijk, place=place, values=values)
+
+    def only(self, chosen: Array) -> "Voxels":
+        """Some of these voxels, by flags or ascending numbers."""
+        return Voxels(
+            frame=self.frame, memory=self.memory[chosen], ijk=self.ijk[chosen], place=self.place[chosen],
+            values=self.values[chosen],
+        )  # fmt: skip
+
+
+def _strides(frame: Frame) -> tuple[int, int, int]:
+    return 1, frame.shape[0] + 1, (frame.shape[0] + 1) * (frame.shape[1] + 1)
+
+
+def select_voxels(
+    flat: Array, cutoff: float, tail: str, *, strict: bool = False, mask: Array | None = None
+) -> Integers:
+    """The places in a flat map of the voxels that pass a cutoff, ascending.
+
+    Parameters
+    ----------
+    flat
+        (n,) float32 or float64; the cutoff is rounded to its precision and compared in it.
+    cutoff
+        Magnitude, at least 0; inf passes nothing.
+    tail
+        bi, two, positive or negative.
+    strict
+        Leave out voxels equal to the cutoff.
+    mask
+        (n,) True where voxels may pass.
+
+    Notes
+    -----
+    Zeros and values that are not finite never pass.
+
+    Examples
+    --------
+    >>> select_voxels(np.array([-3.0, 0.0, 1.0, 2.0, np.nan]), 2.0, "bi").tolist()
+    [0, 3]
+    >>> select_voxels(np.array([-3.0, 0.0, 1.0, 2.0, np.inf]), 2.0, "bi", strict=True).tolist()
+    [0]
+    """
+    found = []
+    with np.errstate(over="ignore"):
+        least = flat.dtype.type(cutoff)
+    for start in range(0, flat.size, BLOCK):
+        block = flat[start : start + BLOCK]
+        above = _passing(block, least, tail, strict)
+        if mask is not None:
+            above &= mask[start : start + BLOCK]
+        found.append(np.flatnonzero(above) + start)
+    places = np.concatenate(found) if found else np.empty(0, np.intp)
+    values = flat[places]
+    usable = np.isfinite(values) & (values != 0)
+    return places if usable.all() else places[usable]
+
+
+def _passing(block: Array, least: Any, tail: str, strict: bool) -> Array:
+    if tail == "positive":
+        return np.asarray(block > least if strict else block >= least)
+    if tail == "negative":
+        return np.asarray(block < -least if strict else block <= -least)
+    above = block > least if strict else block >= least
+    above |= block < -least if strict else block <= -least
+    return np.asarray(above)
+
+
+def neighbour_steps(frame: Frame, neighbourhood: int) -> list[int]:
+    """The steps in place to half of the 6, 18 or 26 neighbours; the other half are their negatives.
+
+    >>> len(neighbour_steps(Frame.of(np.zeros((4, 5, 6)), np.eye(4)), 18))
+    9
+    """
+    faces = {6: 1, 18: 2, 26: 3}[neighbourhood]  # how many coordinates may change at once
+    strides = _strides(frame)
+    offsets = [(x, y, z) for z in (-1, 0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    near = [o for o in offsets if 0 < sum(map(abs, o)) <= faces]
+    return sorted(step for o in near if (step := sum(d * s for d, s in zip(o, strides, strict=True))) > 0)
+
+
+def label_components(voxels: Voxels, connectivity: int, *, merged: bool = False) -> Integers:
+    """The connected components of some voxels.
+
+    The nodes of the graph are *runs*, voxels in a row along x without a gap (and of one sign); two runs in
+    neighbouring rows are joined where their intervals meet.
+
+    Parameters
+    ----------
+    voxels
+        In canonical order.
+    connectivity
+        6 (faces), 18 (faces and edges) or 26 (faces, edges and corners).
+    merged
+        Join voxels of opposite signs.
+
+    Returns
+    -------
+    ndarray
+        (n,) component of each voxel, 0, 1, ..., in the order of their first voxels.
+
+    Examples
+    --------
+    >>> data = np.array([3.0, 4.0, -5.0, 0.0, 6.0]).reshape(5, 1, 1)
+    >>> above = select_voxels(data.reshape(-1), 3.0, "bi")
+    >>> voxels = Voxels.at(Frame.of(data, np.eye(4)), above, data.reshape(-1)[above])
+    >>> label_components(voxels, 6).tolist(), label_components(voxels, 6, merged=True).tolist()
+    ([0, 0, 1, 2], [0, 0, 0, 1])
+    """
+    n = voxels.place.size
+    if n == 0:
+        return np.empty(0, np.intp)
+    breaks = np.diff(voxels.place) != 1
+    positive = voxels.values > 0
+    if not merged:
+        breaks |= positive[1:] != positive[:-1]
+    first = np.concatenate([[0], np.flatnonzero(breaks) + 1])
+    length = np.diff(np.append(first, n))
+    start, sign = voxels.place[first], positive[first]
+    pairs = [
+        _touching(start, start + length - 1, step, reach) for step, reach in _row_steps(voxels.frame, connectivity)
+    ]
+    one, other = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    if not merged:
+        same = sign[one] == sign[other]
+        one, other = one[same], other[same]
+    graph = coo_array((np.ones(one.size, np.int8), (one, other)), shape=(first.size, first.size))
+    _, component = connected_components(graph, directed=False)
+    return np.repeat(component.astype(np.intp), length)
+
+
+def _row_steps(frame: Frame, connectivity: int) -> list[tuple[int, int]]:
+    """(step to a later row, how far an interval reaches beyond its ends there) for each row that may touch."""
+    _, y, z = _strides(frame)
+    if connectivity == 6:
+        return [(y, 0), (z, 0)]
+    diagonal = 1 if connectivity == 26 else 0
+    return [(y, 1), (z, 1), (z - y, diagonal), (z + y, diagonal)]
+
+
+def _touching(start: Integers, end: Integers, step: int, reach: int) -> tuple[Integers, Integers]:
+    """The pairs of runs (one, other) where `one` moved by `step` and widened by `reach` meets `other`."""
+    low = np.searchsorted(end, start + (step - reach), side="left")
+    high = np.searchsorted(start, end + (step + reach), side="right")
+    count = np.maximum(high - low, 0)
+    one = np.repeat(np.arange(start.size), count)
+    within = np.arange(one.size) - np.repeat(np.cumsum(count) - count, count)
+    return one, np.repeat(low, count) + within
