@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 __all__ = ["Frame", "Voxels", "label_components", "neighbour_steps", "select_voxels"]
@@ -65,16 +65,17 @@ class Frame:
         """The inverse of `flatten`: a view with the file's axes."""
         return row.reshape([self.file_shape[a] for a in self.memory]).transpose(np.argsort(self.memory))
 
-    def to_file(self, ijk: Integers) -> Integers:
-        """Canonical voxel indices, (n, 3), as indices along the file's own axes."""
+    def to_file(self, ijk: Array) -> Array:
+        """Canonical voxel indices, (3, n), as indices along the file's own axes."""
         out = np.empty_like(ijk)
         for k, (axis, flip) in enumerate(zip(self.axes, self.flipped, strict=True)):
-            out[:, axis] = self.shape[k] - 1 - ijk[:, k] if flip else ijk[:, k]
+            out[axis] = self.shape[k] - 1 - ijk[k] if flip else ijk[k]
         return out
 
     def to_mm(self, ijk: Array) -> npt.NDArray[np.float64]:
-        """Canonical voxel indices, (n, 3), as mm, RAS+."""
-        return np.asarray(ijk @ self.affine[:3, :3].T + self.affine[:3, 3])
+        """Canonical voxel indices, (3, n), as mm, RAS+."""
+        x, y, z = ijk  # no matrix product: its rounding may depend on n
+        return np.stack([a[0] * x + a[1] * y + a[2] * z + a[3] for a in self.affine[:3]])
 
     @property
     def voxel_volume(self) -> float:
@@ -97,29 +98,32 @@ class Voxels:
 
     frame: Frame
     memory: Integers  # (n,) place in the row that Frame.flatten makes
-    ijk: Integers  # (n, 3) canonical
+    ijk: npt.NDArray[np.int32]  # (3, n) canonical
     place: Integers  # (n,) ascending, see above
     values: Array  # (n,) signed, the map's own precision
 
     @classmethod
     def at(cls, frame: Frame, memory: Integers, values: Array) -> Self:
         """The voxels at some places of the flattened map, brought into canonical order."""
-        ijk = np.empty((memory.size, 3), np.intp)
-        rest, canonical = memory, np.argsort(frame.axes)  # the file's axis -> canonical axis
+        ijk = np.empty((3, memory.size), np.int32)
+        rest = memory.astype(np.int32)
         for axis in reversed(frame.memory):
-            rest, at = np.divmod(rest, frame.file_shape[axis])
-            k = int(canonical[axis])
-            ijk[:, k] = frame.shape[k] - 1 - at if frame.flipped[k] else at
-        place = ijk @ np.array(_strides(frame))
-        if place.size and np.any(place[1:] < place[:-1]):
+            size, k = frame.file_shape[axis], frame.axes.index(axis)
+            whole = rest // size
+            at = rest - whole * size
+            ijk[k] = size - 1 - at if frame.flipped[k] else at
+            rest = whole
+        _, y, z = _strides(frame)
+        place = ijk[0] + ijk[1] * y + ijk[2] * np.intp(z)
+        if np.any(place[1:] < place[:-1]):
             order = np.argsort(place, kind="stable")
-            memory, ijk, place, values = memory[order], ijk[order], place[order], values[order]
+            memory, ijk, place, values = memory[order], ijk[:, order], place[order], values[order]
         return cls(frame=frame, memory=memory, ijk=ijk, place=place, values=values)
 
     def only(self, chosen: Array) -> "Voxels":
         """Some of these voxels, by flags or ascending numbers."""
         return Voxels(
-            frame=self.frame, memory=self.memory[chosen], ijk=self.ijk[chosen], place=self.place[chosen],
+            frame=self.frame, memory=self.memory[chosen], ijk=self.ijk[:, chosen], place=self.place[chosen],
             values=self.values[chosen],
         )  # fmt: skip
 
@@ -240,7 +244,7 @@ def label_components(voxels: Voxels, connectivity: int, *, merged: bool = False)
     if not merged:
         same = sign[one] == sign[other]
         one, other = one[same], other[same]
-    graph = coo_array((np.ones(one.size, np.int8), (one, other)), shape=(first.size, first.size))
+    graph = csr_array((np.ones(one.size), (one, other)), shape=(first.size, first.size))
     _, component = connected_components(graph, directed=False)
     return np.repeat(component.astype(np.intp), length)
 
@@ -256,9 +260,13 @@ def _row_steps(frame: Frame, connectivity: int) -> list[tuple[int, int]]:
 
 def _touching(start: Integers, end: Integers, step: int, reach: int) -> tuple[Integers, Integers]:
     """The pairs of runs (one, other) where `one` moved by `step` and widened by `reach` meets `other`."""
-    low = np.searchsorted(end, start + (step - reach), side="left")
-    high = np.searchsorted(start, end + (step + reach), side="right")
-    count = np.maximum(high - low, 0)
-    one = np.repeat(np.arange(start.size), count)
-    within = np.arange(one.size) - np.repeat(np.cumsum(count) - count, count)
-    return one, np.repeat(low, count) + within
+    one = np.arange(start.size)
+    other = np.searchsorted(end, start + (step - reach))  # the first run that does not end before
+    pairs = []
+    while one.size:
+        meets = np.flatnonzero(start.take(other, mode="clip") <= end[one] + (step + reach))
+        meets = meets[: np.searchsorted(other[meets], start.size)]
+        one, other = one[meets], other[meets]
+        pairs.append((one, other))
+        other = other + 1
+    return np.concatenate([p[0] for p in pairs]), np.concatenate([p[1] for p in pairs])
