@@ -5,7 +5,7 @@ what the command line and a filter file ask for. The contents of the maps are no
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -83,7 +83,7 @@ class Selection:
     filters: Mapping[str, Wanted] = field(default_factory=dict)  # short or long entity name -> what is wanted
     assume_space: str | None = None  # the space of the maps that name none
 
-    def labels(self) -> dict[str, tuple[str, ...]]:
+    def labels(self) -> dict[str, frozenset[str]]:
         """The asked labels by short key, without the prefix that a user may have typed."""
         asked = {
             "sub": self.participants,
@@ -94,7 +94,7 @@ class Selection:
             "contrast": self.contrasts,
             "stat": self.stats,
         }
-        return {key: tuple(v.removeprefix(f"{key}-") for v in values) for key, values in asked.items() if values}
+        return {key: frozenset(v.removeprefix(f"{key}-") for v in values) for key, values in asked.items() if values}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +114,7 @@ class Discovery:
     skipped: tuple[Skipped, ...]  # unfit for this app: no failure
     failed: tuple[Skipped, ...]  # broken: the run ends with exit code 1
     notices: tuple[str, ...]  # sentences for the log and the report
+    n_found: int  # maps seen on the way, before the selection
 
 
 def read_map_name(root: Path, relpath: str) -> MapFile:
@@ -176,12 +177,19 @@ def same_label(key: str, label: str, wanted: str) -> bool:
     return key == "extension" and label.removeprefix(".") == wanted.removeprefix(".")
 
 
-def is_selected(mapfile: MapFile, labels: Mapping[str, Iterable[str]], assume_space: str | None) -> bool:
+def is_among(key: str, label: str, wanted: Collection[str]) -> bool:
+    """Whether a label means the same as one of `wanted`."""
+    if label in wanted:
+        return True
+    return (key in INDEX_ENTITIES or key == "stat") and any(same_label(key, label, one) for one in wanted)
+
+
+def is_selected(mapfile: MapFile, labels: Mapping[str, Collection[str]], assume_space: str | None) -> bool:
     """Whether a map has one of the asked labels for each entity asked for."""
     for key, wanted in labels.items():
         label = mapfile.entity(key)
         if label is None and key == "space":
             label = assume_space
-        if label is None or not any(same_label(key, label, one) for one in wanted):
+        if label is None or not is_among(key, label, wanted):
             return False
     return True

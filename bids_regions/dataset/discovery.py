@@ -1,0 +1,199 @@
+"""The statistical maps of a dataset: which are taken, which are left out and why, which are broken.
+
+A map is *skipped* when it is sound but no 3-D statistical volume to threshold upward; it has *failed* when its file
+is broken. A z sibling of a t map has the same name but for `stat-`. Nothing is opened here: sizes and names only.
+"""
+
+import os
+import stat
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from bids_regions.dataset.mapfiles import (
+    Discovery,
+    MapFile,
+    Selection,
+    Skipped,
+    is_among,
+    is_selected,
+    matches,
+    read_map_name,
+)
+from bids_regions.dataset.names import PASSED
+from bids_regions.dataset.source import SourceDataset, has_maps
+from bids_regions.dataset.walk import Walk
+from bids_regions.errors import Contradiction, EmptySelection, Fault, MissingInput
+from bids_regions.files import read_json
+
+__all__ = ["check_selection", "find_maps", "read_filter_file"]
+
+VOLUMES = (".nii.gz", ".nii")
+OTHER_IMAGES = (".mgz", ".mgh", ".img", ".img.gz", ".hdr", ".mnc", ".nii.bz2", ".nii.xz", ".nii.zst")
+SURFACE_NOTICE = "Surface maps (GIFTI, CIFTI) are not handled and were skipped"
+P_REASON = "a p map: thresholding it upward would keep what is least significant"
+FILTER_QUERY = "statmap"
+FILTER_HINT = 'Its form is {"statmap": {"task": "rest", "run": null}}'
+SHOWN = 10  # labels named in a sentence
+
+
+def find_maps(dataset: SourceDataset, selection: Selection) -> Discovery:
+    """The maps that `selection` asks for, sorted by their relative paths."""
+    labels = selection.labels()
+    folders = {key: wanted for key, wanted in labels.items() if key in ("sub", "ses")}
+    walk = Walk(root=str(dataset.root), labels=folders)
+    found = [read_map_name(dataset.root, rel) for start in dataset.folders for rel in walk.files(start)]
+    found = sorted((m for m in found if _is_image(m)), key=lambda m: m.relpath)
+    stats = labels.pop("stat", frozenset())
+    wanted = [m for m in found if is_selected(m, labels, selection.assume_space) and matches(m, selection.filters)]
+    maps: list[MapFile] = []
+    skipped: list[Skipped] = []
+    failed = list(walk.failed)
+    for mapfile in _of_wanted_stat(wanted, stats, selection.filters):
+        if reason := _unfit(mapfile):
+            skipped.append(_leave(mapfile, reason))
+        elif reason := _broken(mapfile):
+            failed.append(_leave(mapfile, reason))
+        else:
+            maps.append(mapfile)
+    notices = [*walk.notices, *_unmatched(found, selection)]
+    if any(_is_surface(mapfile) for mapfile in wanted):
+        notices.append(SURFACE_NOTICE)
+    return Discovery(
+        maps=tuple(maps),
+        skipped=tuple(skipped),
+        failed=tuple(sorted(failed, key=lambda one: one.relpath)),
+        notices=tuple(notices),
+        n_found=len(found),
+    )
+
+
+def check_selection(dataset: SourceDataset, discovery: Discovery) -> None:
+    """Refuse to go on where there is nothing to do.
+
+    Raises
+    ------
+    MissingInput
+        The dataset has no statistical map at all.
+    EmptySelection
+        It has some, and the selection left none; the sentence says which labels no map has.
+    """
+    if discovery.maps or discovery.skipped or discovery.failed:
+        return
+    if not discovery.n_found and not any(has_maps(dataset.root / folder) for folder in dataset.folders):
+        raise MissingInput(
+            f"{dataset.root} has no statistical map (a file named *_statmap.nii.gz or *_statmap.nii)",
+            hint="Give the derivatives dataset with the maps, such as the output of FitLins or nilearn",
+        )
+    hint = "Change --participant-label, --task-id, --contrast, --stat or --bids-filter-file"
+    raise EmptySelection(" ".join(["The selection leaves no statistical map.", *discovery.notices]), hint=hint)
+
+
+def read_filter_file(path: Path) -> dict[str, object]:
+    """The `statmap` query of a filter file in fMRIPrep's form; queries for other files are left alone.
+
+    Raises
+    ------
+    MissingInput
+        The file is not there or cannot be read.
+    Contradiction
+        It is not of the form {"statmap": {"entity": value}}.
+    """
+    try:
+        content = read_json(path)
+    except MissingInput:
+        raise
+    except Fault as fault:
+        raise Contradiction(fault.sentence, hint=fault.hint) from fault
+    query = content.get(FILTER_QUERY)
+    if not isinstance(query, dict):
+        raise Contradiction(f"{path} has no {FILTER_QUERY!r} query", hint=FILTER_HINT)
+    problems = [
+        f'{path}: {key} has a value that is no label, number, null, "*" or list of these'
+        for key, value in query.items()
+        if not all(
+            v is None or isinstance(v, str | int | float) for v in (value if isinstance(value, list) else [value])
+        )
+    ]
+    if problems:
+        raise Contradiction(problems=problems, hint='Its form is {"statmap": {"task": "rest", "run": null}}')
+    return query
+
+
+def _is_image(mapfile: MapFile) -> bool:
+    return mapfile.suffix == "statmap" and (
+        mapfile.extension in VOLUMES or mapfile.extension in OTHER_IMAGES or _is_surface(mapfile)
+    )
+
+
+def _is_surface(mapfile: MapFile) -> bool:
+    extension = mapfile.extension
+    return extension.endswith(".gii") or (extension.endswith((".nii", ".nii.gz")) and extension not in VOLUMES)
+
+
+def _of_wanted_stat(maps: list[MapFile], stats: Collection[str], filters: Mapping[str, object]) -> list[MapFile]:
+    """The maps of the statistics asked for; by default z, t without a z sibling, and p to say why they are left out."""
+    if stats:
+        return [m for m in maps if is_among("stat", m.stat, stats)]
+    if "stat" in filters:
+        return maps
+    with_z = {_family(m) for m in maps if m.kind == "z"}
+    return [m for m in maps if m.kind in ("z", "p") or (m.kind == "t" and _family(m) not in with_z)]
+
+
+def _family(mapfile: MapFile) -> tuple[object, ...]:
+    """What the maps of one contrast share whatever their statistic."""
+    folder = mapfile.relpath.rpartition("/")[0]
+    others = frozenset(pair for pair in mapfile.entities if pair[0] != "stat")
+    return folder, others, mapfile.extension if _is_surface(mapfile) else ""
+
+
+def _leave(mapfile: MapFile, reason: str) -> Skipped:
+    return Skipped(relpath=mapfile.relpath, reason=reason, participant=mapfile.participant)
+
+
+def _unfit(mapfile: MapFile) -> str:
+    """Why a map is skipped, told by its name; empty for one that is taken."""
+    if mapfile.extension.endswith(".gii"):
+        return "a GIFTI surface map: surfaces are not handled"
+    if _is_surface(mapfile):
+        return "a CIFTI map: surfaces are not handled"
+    if mapfile.extension not in VOLUMES:
+        return f"a {mapfile.extension} image: only NIfTI files (.nii, .nii.gz) are read"
+    if mapfile.kind == "p":
+        return P_REASON
+    unlabelled = [key for key, label in mapfile.entities if key in PASSED and not label]
+    return f"its name has {unlabelled[0]}- without a label" if unlabelled else ""
+
+
+def _broken(mapfile: MapFile) -> str:
+    """Why a map has failed, told without opening it; empty for one that has not."""
+    folder = next((part[4:] for part in mapfile.relpath.split("/")[:-1] if part.startswith("sub-")), None)
+    if folder is not None and folder != mapfile.participant:
+        return f"it lies in the folder of sub-{folder} and is named for sub-{mapfile.participant}"
+    try:
+        status = os.stat(mapfile.path)  # noqa: PTH116  # a third of the time of Path.stat, once per map
+    except OSError as error:
+        link = os.path.islink(mapfile.path)  # noqa: PTH114  # as above
+        words = "a link to a file that is not there (git annex get?)" if link else "the file cannot be read"
+        return f"{words}: {error.strerror}"
+    if not stat.S_ISREG(status.st_mode):
+        return "not a regular file"
+    return "" if status.st_size else "an empty file (0 bytes)"
+
+
+def _unmatched(found: list[MapFile], selection: Selection) -> list[str]:
+    """For each asked label that no map has, a sentence that says so, and what there is."""
+    sentences = []
+    for key, asked in selection.labels().items():
+        there = {label for mapfile in found if (label := mapfile.entity(key)) is not None}
+        if key == "space" and selection.assume_space:
+            there.add(selection.assume_space)
+        shown = ", ".join(sorted(there)[:SHOWN]) + (", ..." if len(there) > SHOWN else "")
+        known = f"; there is {shown}" if there and key != "sub" else ""
+        missing = [label for label in sorted(asked) if not is_among(key, label, there)]
+        sentences += [f"No statistical map has {key}-{label}{known}." for label in missing]
+    return sentences + [
+        f"No statistical map has the entity {key!r} of the filter file."
+        for key, wanted in selection.filters.items()
+        if wanted not in (None, False) and found and not any(mapfile.entity(key) for mapfile in found)
+    ]

@@ -1,0 +1,132 @@
+"""The walk through a dataset's folders: where files that are named like statistical maps lie.
+
+Folders that the selection rules out are not opened, so one participant costs the same in a dataset of ten and of ten
+thousand. Links to folders are followed, each real folder is walked once, and a link to a folder that holds the
+dataset is not. The walk reads names only.
+"""
+
+import os
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bids_regions.dataset.mapfiles import Skipped
+from bids_regions.errors import Fault
+from bids_regions.files import read_json
+
+__all__ = ["Walk", "is_own_output"]
+
+MARK = "_statmap."
+OWN_NAME = "bids_regions"
+DESCRIPTION = "dataset_description.json"
+
+# Folders that hold no map of this dataset: other datasets, programs, logs, pictures, intermediate results.
+CLOSED = frozenset({"code", "derivatives", "figures", "logs", "sourcedata", "stimuli", "work"})
+
+# What ends so is a file: no need to ask the disk whether a link of this name leads to a folder.
+FILE_ENDINGS = (".gz", ".nii", ".json", ".tsv", ".svg", ".html", ".gii", ".txt", ".png", ".h5", ".csv", ".md", ".pdf")
+
+
+@dataclass(kw_only=True)
+class Walk:
+    """One walk, and what it met on the way."""
+
+    root: str  # of the dataset
+    labels: Mapping[str, Container[str]] = field(default_factory=dict)  # sub, ses -> the labels to open; none: all
+    at_most: int | None = None  # participant folders opened in each folder beyond those asked for; None: all
+    failed: list[Skipped] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    _walked: set[str] = field(default_factory=set)  # real paths
+    _links: list[tuple[str, str]] = field(default_factory=list)  # path, relative path
+
+    def files(self, start: str = "") -> Iterator[str]:
+        """The relative paths of the files named like maps below the folder `start` of the dataset, in no order."""
+        pending = [(os.path.realpath(os.path.join(self.root, start)), start)]  # noqa: PTH118  # strings: a third faster
+        while pending:
+            real, rel = pending.pop()
+            if real in self._walked:
+                continue
+            self._walked.add(real)
+            folders, names = self._read_folder(real, rel)
+            prefix = f"{rel}/" if rel else ""
+            yield from (prefix + name for name in names)
+            pending += [(f"{real}/{name}", prefix + name) for name in folders]
+            if not pending and self._links:
+                pending = self._follow_links()
+
+    def _read_folder(self, real: str, rel: str) -> tuple[list[str], list[str]]:
+        """The folders to open next, and the files named like maps."""
+        folders: list[str] = []
+        maps: list[str] = []
+        described = False
+        try:
+            with os.scandir(real) as entries:
+                for entry in entries:
+                    name = entry.name
+                    if MARK in name and name[0] != ".":
+                        maps.append(name)
+                    elif name.endswith(FILE_ENDINGS):
+                        described = described or name == DESCRIPTION
+                    elif self._is_open(name) and self._is_folder(entry, rel):
+                        folders.append(name)
+        except OSError as error:
+            self._fail(rel or ".", f"the folder cannot be read: {error.strerror}")
+        if described and rel and is_own_output(real):
+            return [], []
+        return self._limited(folders), maps
+
+    def _is_open(self, name: str) -> bool:
+        if name in CLOSED or name[0] == ".":
+            return False
+        key, _, label = name.partition("-")
+        return key not in self.labels or label in self.labels[key] or (key == "sub" and self.at_most is not None)
+
+    def _is_folder(self, entry: os.DirEntry[str], rel: str) -> bool:
+        """Whether to open this entry now; a link to a folder is noted for later."""
+        if not entry.is_symlink():
+            return entry.is_dir(follow_symlinks=False)
+        below = f"{rel}/{entry.name}" if rel else entry.name
+        try:
+            os.stat(entry.path)  # noqa: PTH116  # a DirEntry answers False alike for a file and a broken link
+        except OSError as error:
+            if entry.name.startswith(("sub-", "ses-")):
+                self._fail(below, f"the link leads nowhere: {error.strerror}")
+            return False
+        if entry.is_dir():
+            self._links.append((entry.path, below))
+        return False
+
+    def _limited(self, folders: list[str]) -> list[str]:
+        if self.at_most is None:
+            return folders
+        asked = self.labels.get("sub", ())
+        participants = sorted(name for name in folders if name.startswith("sub-"))
+        chosen = set(participants[: self.at_most]) | {name for name in participants if name[4:] in asked}
+        return [name for name in folders if name in chosen or not name.startswith("sub-")]
+
+    def _follow_links(self) -> list[tuple[str, str]]:
+        """The real folders that links met so far lead to, but for those that hold the dataset itself."""
+        home = os.path.realpath(self.root)
+        followed = []
+        for path, rel in sorted(self._links, key=lambda link: link[1]):
+            real = os.path.realpath(path)
+            if home == real or home.startswith(real.rstrip("/") + "/"):
+                self.notices.append(f"{rel} is a link to a folder that holds the dataset; it was not followed")
+            else:
+                followed.append((real, rel))
+        self._links.clear()
+        return followed[::-1]
+
+    def _fail(self, rel: str, reason: str) -> None:
+        label = next((part[4:] for part in rel.split("/") if part.startswith("sub-")), None)
+        self.failed.append(Skipped(relpath=rel, reason=reason, participant=label))
+
+
+def is_own_output(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder is a dataset that this app wrote, whose maps are results and not input."""
+    try:
+        description = read_json(Path(folder, DESCRIPTION))
+    except Fault:
+        return False
+    makers = description.get("GeneratedBy")
+    return isinstance(makers, list) and any(isinstance(m, dict) and m.get("Name") == OWN_NAME for m in makers)
