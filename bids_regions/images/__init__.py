@@ -1,0 +1,23 @@
+"""NIfTI files on disk and what they hold: a statistical map, a label image, a mask, each on its grid.
+
+A grid is a shape with the affine that places its voxels in mm, RAS+. Hostile and broken files end here, each with a
+sentence. This room does not know what a region is, nor where in a dataset a file lies.
+"""
+
+from bids_regions.images.grids import Grid, make_grid, resample_linear, resample_nearest, same_grid
+from bids_regions.images.reading import StatMap, load_labels, load_mask, load_statmap
+from bids_regions.images.writing import save_labels, save_map
+
+__all__ = [
+    "Grid",
+    "StatMap",
+    "load_labels",
+    "load_mask",
+    "load_statmap",
+    "make_grid",
+    "resample_linear",
+    "resample_nearest",
+    "same_grid",
+    "save_labels",
+    "save_map",
+]

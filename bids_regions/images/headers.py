@@ -1,0 +1,267 @@
+"""A NIfTI header as what it promises: the grid, the numbers and where they begin, checked before anything is allocated.
+
+The layout of an image: its voxels' type on disk, their number, the bytes before the first one, and how stored numbers
+become values. nibabel reads the fields and makes the affine; what cannot be believed is refused here with a sentence.
+"""
+
+import math
+import struct
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+from nibabel.nifti1 import Nifti1Header
+from nibabel.nifti2 import Nifti2Header
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+
+from bids_regions.errors import BadMap, UnsuitableMap
+from bids_regions.images.grids import Grid, find_displacement, find_zooms, grid_of
+from bids_regions.images.inflation import FETCH_AGAIN, ByteStream
+
+__all__ = ["Layout", "read_layout"]
+
+HEADER_SIZES = {348: Nifti1Header, 540: Nifti2Header}  # bytes, which is also the header's first number
+MAX_OFFSET = 1 << 24  # bytes before the voxels; extensions of real maps are below a megabyte
+MAX_VOXELS = (1 << 31) - 1  # so that a voxel's number fits int32
+MAX_DEFLATE = 1032  # bytes one byte of deflate can become at most
+BOMB_VOXELS, BOMB_RATIO = 1 << 27, 200  # voxels (0.4 mm) and inflation that no map of a brain has together
+ZOOM_RANGE = (1e-6, 1e6)  # mm; beyond lies no voxel
+MAX_COORDINATE = 1e9  # mm
+XFORM_CODES = range(6)
+CIFTI_INTENTS = range(3000, 3100)
+P_VALUE_INTENT = 22
+INTENTS = {3: "t", 4: "F", 5: "z"}
+FOREIGN = (  # how a file begins that is something else: what it is, what to do
+    (b"/annex/objects/", "is a git-annex pointer without its content", "Get its content with `datalad get`"),
+    (b"version https://git-lfs", "is a Git LFS pointer without its content", "Get its content with `git lfs pull`"),
+)
+COMPUTE_AGAIN = "Compute this map again, or mend its header"
+UNITS = {1: "metres", 3: "micrometres"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """What a header promises about a 3-D image."""
+
+    grid: Grid
+    dtype: np.dtype[Any]  # of the stored numbers, in the file's byte order
+    offset: int  # bytes before the first voxel
+    slope: float | None  # value = slope * stored + inter; None: values are stored as they are
+    inter: float
+    intent_name: str  # "z", "t", "F", or "" where the header does not say
+    intent_dof: float | None  # degrees of freedom of t, the numerator's of F
+    notes: tuple[str, ...]  # what a user should know of this header, a sentence each
+    n_volumes: int = 1  # images of this grid, one after the other; more than one only where a series was asked for
+
+    @property
+    def n_voxels(self) -> int:
+        """The number of voxels of one volume."""
+        return math.prod(self.grid.shape)
+
+
+def read_layout(stream: ByteStream, *, series: bool = False) -> Layout:
+    """What the header at the front of `stream` promises; the stream then stands at the first voxel.
+
+    With `series`, an image may be 4-D: one volume after the other on one grid.
+
+    Raises
+    ------
+    BadMap
+        The header is broken, or promises what the file cannot hold.
+    UnsuitableMap
+        The image is no 3-D map of real numbers.
+    """
+    header = _parse(stream)
+    extent = _find_extent(header, stream.name)
+    dtype = _find_dtype(header, stream.name)
+    offset = _find_offset(header, stream)
+    _check_promise(stream, offset + math.prod(extent) * dtype.itemsize)
+    _refuse_other_kinds(header, extent[:3] if series and len(extent) == 4 else extent, dtype, stream.name)
+    _refuse_bombs(stream, math.prod(extent), dtype)
+    grid, notes = _place(header, (extent[0], extent[1], extent[2]), stream.name)
+    slope, inter = _find_scaling(header, stream.name)
+    intent_name = INTENTS.get(int(header["intent_code"]), "")
+    dof = float(header["intent_p1"]) if intent_name in ("t", "F") else math.nan
+    stream.read_into(memoryview(bytearray(offset)))
+    return Layout(
+        grid=grid,
+        dtype=dtype,
+        offset=offset,
+        slope=slope,
+        inter=inter,
+        intent_name=intent_name,
+        intent_dof=dof if math.isfinite(dof) and dof > 0 else None,
+        notes=notes,
+        n_volumes=math.prod(extent[3:]),
+    )
+
+
+def _bad(name: str, what: str) -> NoReturn:
+    raise BadMap(f"{name} {what}", hint=COMPUTE_AGAIN)
+
+
+def _parse(stream: ByteStream) -> Any:
+    block = stream.peek(max(HEADER_SIZES))
+    for magic, what, hint in FOREIGN:
+        if magic in block[:64]:
+            raise BadMap(f"{stream.name} {what}", hint=hint)
+    if b"<GIFTI" in block:
+        raise UnsuitableMap(f"{stream.name} is a GIFTI file: surfaces are not handled")
+    if len(block) < min(HEADER_SIZES):
+        raise BadMap(f"{stream.name} is too short for a NIfTI header ({len(block)} bytes)", hint=FETCH_AGAIN)
+    sizes = ((struct.unpack(order + "i", block[:4])[0], order) for order in "<>")
+    size, order = next(((size, order) for size, order in sizes if size in HEADER_SIZES), (0, "<"))
+    if not size or len(block) < size:
+        raise BadMap(f"{stream.name} is no NIfTI file: it does not begin with a NIfTI header", hint=FETCH_AGAIN)
+    header = HEADER_SIZES[size](block[:size], endianness=order, check=False)
+    magic = header["magic"].item()
+    if magic == header.pair_magic:
+        _bad(stream.name, "is the header of an .hdr and .img pair; only single NIfTI files are read")
+    if magic != header.single_magic:
+        _bad(stream.name, f"is no NIfTI file: its magic is {magic!r}")
+    return header
+
+
+def _find_extent(header: Any, name: str) -> tuple[int, ...]:
+    """The image's dimensions; those of size 1 beyond the third do not count."""
+    n_dim, *sizes = (int(n) for n in header["dim"])
+    if not 1 <= n_dim <= len(sizes):
+        _bad(name, f"has a header that claims {n_dim} dimensions")
+    extent = sizes[:n_dim]
+    if min(extent) < 1:
+        _bad(name, f"has a header with a dimension of size {min(extent)}")
+    while len(extent) > 3 and extent[-1] == 1:
+        extent.pop()
+    return tuple(extent)
+
+
+def _find_dtype(header: Any, name: str) -> np.dtype[Any]:
+    try:
+        dtype: np.dtype[Any] = header.get_data_dtype()
+    except (KeyError, HeaderDataError):
+        dtype = np.dtype("V0")
+    if not dtype.itemsize:
+        _bad(name, f"has the data type {int(header['datatype'])}, which NIfTI does not know")
+    return dtype
+
+
+def _find_offset(header: Any, stream: ByteStream) -> int:
+    offset, least = float(header["vox_offset"]), int(header.single_vox_offset)
+    if offset == 0:  # "not said"
+        return least
+    if not least <= offset <= MAX_OFFSET or offset != int(offset):
+        _bad(stream.name, f"has a header that begins the voxels at byte {offset:g}")
+    _check_extensions(stream, least, int(offset), str(header.endianness))
+    return int(offset)
+
+
+def _check_extensions(stream: ByteStream, at: int, end: int, order: str) -> None:
+    """Extensions are never read, but sizes that do not add up tell of a damaged header."""
+    block = stream.peek(end)
+    if len(block) < at or not block[at - 4]:
+        return
+    while at + 16 <= end:
+        (size,) = struct.unpack_from(order + "i", block, at) if at + 4 <= len(block) else (0,)
+        if size < 8 or at + size > end:
+            _bad(stream.name, f"has a broken header extension of {size} bytes")
+        at += size
+
+
+def _check_promise(stream: ByteStream, promised: int) -> None:
+    """Refuse before anything is allocated what a file of this size cannot hold."""
+    claim = f"{stream.name} has a header that promises {_bytes_in_words(promised)}"
+    if stream.is_gzip:
+        if promised > MAX_DEFLATE * stream.size:
+            raise BadMap(f"{claim}, which {stream.size} bytes of gzip cannot hold", hint=FETCH_AGAIN)
+    elif promised > stream.size:
+        raise BadMap(f"{claim} and is truncated: it has {stream.size} bytes", hint=FETCH_AGAIN)
+
+
+def _refuse_other_kinds(header: Any, extent: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+    intent = int(header["intent_code"])
+    if intent in CIFTI_INTENTS:
+        raise UnsuitableMap(f"{name} is a CIFTI file: surfaces are not handled")
+    if len(extent) != 3:
+        what = f"{len(extent)}-D ({' x '.join(map(str, extent))})"
+        raise UnsuitableMap(f"{name} is {what} and no 3-D map", hint="Split it, one file for each map")
+    if dtype.names:
+        raise UnsuitableMap(f"{name} holds colours ({''.join(dtype.names)}) and no map")
+    if dtype.kind == "c":
+        raise UnsuitableMap(f"{name} holds complex numbers and no map of real ones")
+    if intent == P_VALUE_INTENT:
+        raise UnsuitableMap(f"{name} holds p values, as its header says: thresholding them upward would be wrong")
+
+
+def _refuse_bombs(stream: ByteStream, n_voxels: int, dtype: np.dtype[Any]) -> None:
+    if n_voxels > MAX_VOXELS:
+        _bad(stream.name, f"has {n_voxels} voxels, more than can be numbered")
+    if stream.is_gzip and n_voxels > BOMB_VOXELS and n_voxels * dtype.itemsize > BOMB_RATIO * stream.size:
+        _bad(stream.name, f"has {n_voxels} voxels in {stream.size} bytes of gzip, too many to be a map")
+
+
+def _find_scaling(header: Any, name: str) -> tuple[float | None, float]:
+    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
+    if slope == 0 or not math.isfinite(slope):
+        return None, 0.0
+    if not math.isfinite(inter):
+        _bad(name, f"has a header whose scl_inter is {inter}")
+    return (None, 0.0) if (slope, inter) == (1, 0) else (slope, inter)
+
+
+def _place(header: Any, shape: tuple[int, int, int], name: str) -> tuple[Grid, tuple[str, ...]]:
+    """The grid by nibabel's rules: the sform if it is set, else the qform, else voxel sizes around the centre."""
+    _mend_as_nibabel_does(header)
+    notes = []
+    sform_code, qform_code = int(header["sform_code"]), int(header["qform_code"])
+    try:
+        affine = np.asarray(header.get_best_affine(), dtype=np.float64)
+    except (HeaderDataError, ValueError):  # a quaternion longer than 1
+        _bad(name, "has a header whose qform is no rotation")
+    _check_affine(affine, name)
+    if not sform_code and not qform_code:
+        notes.append("The header has neither sform nor qform: coordinates in mm are guessed from the voxel sizes")
+    if sform_code and qform_code:
+        notes += _compare_forms(header, shape, affine)
+    unit = UNITS.get(int(header["xyzt_units"]) & 7)
+    if unit:
+        notes.append(f"The header gives coordinates in {unit}; they are taken as mm, as other tools do")
+    zooms = header["pixdim"][1:4]
+    if not (np.isfinite(zooms) & (zooms > 0)).all():
+        zooms[:] = find_zooms(affine)
+    return grid_of(shape, affine, header.as_byteswapped("<").binaryblock), tuple(notes)
+
+
+def _mend_as_nibabel_does(header: Any) -> None:
+    header["pixdim"][1:4] = np.abs(header["pixdim"][1:4])
+    if header["pixdim"][0] not in (-1, 1):
+        header["pixdim"][0] = 1
+    for code in ("sform_code", "qform_code"):
+        if int(header[code]) not in XFORM_CODES:
+            header[code] = 0
+
+
+def _check_affine(affine: NDArray[np.float64], name: str) -> None:
+    if not np.isfinite(affine).all():
+        _bad(name, "has an affine with numbers that are not finite")
+    zooms = find_zooms(affine)
+    if min(zooms) == 0 or abs(np.linalg.det(affine[:3, :3] / np.array(zooms))) < 1e-6:
+        _bad(name, "has a singular affine: its voxels have no volume")
+    if min(zooms) < ZOOM_RANGE[0] or max(zooms) > ZOOM_RANGE[1] or np.abs(affine).max() > MAX_COORDINATE:
+        _bad(name, f"has an affine that no scan can have: voxels of {' x '.join(f'{z:g}' for z in zooms)} mm")
+
+
+def _compare_forms(header: Any, shape: tuple[int, int, int], affine: NDArray[np.float64]) -> list[str]:
+    try:
+        apart = find_displacement(shape, affine, header.get_qform())
+    except (HeaderDataError, ValueError):
+        apart = math.inf
+    if apart <= min(find_zooms(affine)) / 2:
+        return []
+    how_far = f"up to {apart:.3g} mm apart" if math.isfinite(apart) else "differently"
+    return [f"The header's sform and qform place the image {how_far}; the sform is taken"]
+
+
+def _bytes_in_words(n: int) -> str:
+    power = max(0, min(6, (n.bit_length() - 1) // 10))
+    return f"{n / (1 << 10 * power):.3g} {('bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB')[power]}"

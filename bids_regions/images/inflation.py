@@ -1,0 +1,156 @@
+"""The bytes of a file, inflated where they are gzip, forward only and in blocks, so that no file decides our memory.
+
+Gzip is known by its magic bytes and not by the file's name. This module does not know what the bytes mean.
+"""
+
+import errno
+import hashlib
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from io import RawIOBase
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bids_regions.errors import BadMap, Fault, StorageFault
+
+__all__ = ["FETCH_AGAIN", "ByteStream"]
+
+CHUNK = 1 << 16  # bytes read at once; small, because each gzip member copies the rest of its chunk
+BLOCK = 1 << 18  # bytes inflated at most at once, so that they are still in the processor's cache when copied
+GZIP_MAGIC = b"\x1f\x8b"
+GZIP_WINDOW = 31  # zlib's number for "a gzip header, the largest window"
+FETCH_AGAIN = "Fetch or compute this file again"
+GET_CONTENT = "Get its content, with `datalad get` for instance"
+OURS_TO_NAME = {
+    errno.ENOENT: "is not there",
+    errno.ENOTDIR: "is not there",
+    errno.EACCES: "may not be read",
+    errno.EPERM: "may not be read",
+    errno.ELOOP: "is a loop of symbolic links",
+    errno.ENAMETOOLONG: "has a path that is too long for this system",
+    errno.EISDIR: "is a folder and no file",
+}
+
+
+class ByteStream:
+    """The inflated bytes of one file, read once from front to end, with the hash of the bytes as they are on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.name  # what sentences call it; the caller knows the folder
+        self._digest = hashlib.sha256()
+        self._pending = memoryview(b"")  # inflated, not yet asked for
+        try:
+            _refuse_special(path)
+            self._file: RawIOBase = path.open("rb", buffering=0)
+        except Fault:
+            raise
+        except (OSError, ValueError) as error:
+            raise _fault(path, error) from error
+        self.size = 0  # bytes on disk
+        try:
+            first = self._read()
+            self.size = os.fstat(self._file.fileno()).st_size
+        except BaseException:
+            self._file.close()
+            raise
+        self.is_gzip = first.startswith(GZIP_MAGIC)
+        self._blocks = self._inflated(first) if self.is_gzip else self._plain(first)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
+
+    def peek(self, n: int) -> bytes:
+        """The next `n` bytes, or fewer at the end, without passing them."""
+        if len(self._pending) < n:
+            held = bytearray(self._pending)
+            while len(held) < n and (block := next(self._blocks, b"")):
+                held += block
+            self._pending = memoryview(bytes(held))
+        return bytes(self._pending[:n])
+
+    def read_into(self, target: memoryview) -> None:
+        """Fill all of `target` with the next bytes; a file that ends before is truncated."""
+        at = 0
+        while at < len(target):
+            if not self._pending:
+                block = next(self._blocks, b"")
+                self._pending = memoryview(block)
+            part = self._pending[: len(target) - at]
+            if not part:
+                sentence = f"{self.name} is truncated: {len(target) - at} bytes of its voxels are missing"
+                raise BadMap(sentence, hint=FETCH_AGAIN)
+            target[at : at + len(part)] = part
+            self._pending = self._pending[len(part) :]
+            at += len(part)
+
+    def finish(self) -> str:
+        """The SHA-256 of the file, once its end is reached; anything left before the end is a fault."""
+        if len(self._pending) or next(self._blocks, b""):
+            raise BadMap(f"{self.name} holds more data than its header promises", hint=FETCH_AGAIN)
+        return self._digest.hexdigest()
+
+    def _read(self) -> bytes:
+        try:
+            chunk = self._file.read(CHUNK)
+        except OSError as error:
+            raise _fault(self.path, error) from error
+        self._digest.update(chunk)
+        return chunk
+
+    def _plain(self, chunk: bytes) -> Iterator[bytes]:
+        while chunk:
+            yield chunk
+            chunk = self._read()
+
+    def _inflated(self, chunk: bytes) -> Iterator[bytes]:
+        while chunk:
+            member = zlib.decompressobj(GZIP_WINDOW)
+            while not member.eof:
+                chunk = chunk or self._read()
+                if not chunk:
+                    raise BadMap(f"{self.name} is truncated: its gzip data ends too early", hint=FETCH_AGAIN)
+                try:
+                    block = member.decompress(chunk, BLOCK)
+                except zlib.error as error:
+                    raise BadMap(f"{self.name} is damaged: its gzip data is broken", hint=FETCH_AGAIN) from error
+                chunk = member.unconsumed_tail
+                if block:
+                    yield block
+            chunk = self._next_member(member.unused_data)
+
+    def _next_member(self, rest: bytes) -> bytes:
+        """The beginning of the next gzip member, nothing at the file's end; zeros may pad, as `gzip` itself allows."""
+        rest = rest.lstrip(b"\0")
+        while len(rest) < len(GZIP_MAGIC) and (more := self._read()):
+            rest = (rest + more).lstrip(b"\0")
+        if rest and not rest.startswith(GZIP_MAGIC):
+            raise BadMap(f"{self.name} has bytes after its gzip data that are not gzip", hint=FETCH_AGAIN)
+        return rest
+
+
+def _refuse_special(path: Path) -> None:
+    """Refuse what is no plain file before it is opened: a pipe would wait for ever, a device would never end."""
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder")
+    if not stat.S_ISREG(found.st_mode):
+        raise BadMap(f"{path.name} is no plain file but a pipe, socket or device", hint=FETCH_AGAIN)
+    if not found.st_size:
+        raise BadMap(f"{path.name} is empty (0 bytes)", hint=FETCH_AGAIN)
+
+
+def _fault(path: Path, error: OSError | ValueError) -> Fault:
+    if not isinstance(error, OSError):  # a NUL in the name
+        return BadMap(f"{path.name} is no name of a file", hint="Name a file")
+    if error.errno == errno.ENOENT and path.is_symlink():
+        return BadMap(f"{path.name} is a symbolic link to a file that is not there", hint=GET_CONTENT)
+    if error.errno in OURS_TO_NAME:
+        return BadMap(f"{path.name[:255]} {OURS_TO_NAME[error.errno]}", hint="Check the path and its permissions")
+    return StorageFault(f"{path.name} could not be read: {error.strerror}", hint="Mend the storage and run again")

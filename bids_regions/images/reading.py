@@ -1,0 +1,217 @@
+"""Images from disk: a statistical map with finite values, integer labels, a mask on a map's grid.
+
+Values come in the file's own memory order (Fortran), without a copy where the file holds plain float32.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_regions.errors import BadMap, UnsuitableMap
+from bids_regions.images.grids import Affine, Grid, resample_nearest, same_grid
+from bids_regions.images.headers import Layout, read_layout
+from bids_regions.images.inflation import ByteStream
+
+__all__ = ["StatMap", "load_labels", "load_mask", "load_statmap"]
+
+STEP = 1 << 16  # numbers looked at together, so that they stay in the processor's cache
+CLIPPED = 20  # voxels that share the largest magnitude; smooth maps have one
+INT32 = np.iinfo(np.int32)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StatMap:
+    """A statistical map: one real number for each voxel of a grid."""
+
+    data: NDArray[np.float32] | NDArray[np.float64]  # 3-D, the map's own units, finite, Fortran order, read-only
+    grid: Grid
+    n_nonfinite: int  # voxels that were NaN or infinite in the file and are 0 here
+    intent_name: str  # "z", "t", "F" as the header says, "" where it does not
+    intent_dof: float | None  # degrees of freedom the header gives (the numerator's of F)
+    content_hash: str  # SHA-256 of the file's bytes, in hexadecimal digits
+    notes: tuple[str, ...]  # what a user should know of this file, a sentence each
+
+    @property
+    def affine(self) -> Affine:
+        """The 4 x 4 affine, ijk -> xyz in mm, RAS+."""
+        return self.grid.affine
+
+
+def load_statmap(path: Path) -> StatMap:
+    """The map in the NIfTI file `path`, compressed or not.
+
+    Plain float32 stays float32; scaled float32 and any other type of number becomes float64. A 4-D file of one volume
+    counts as 3-D.
+
+    Raises
+    ------
+    BadMap
+        The file is broken, not there, or lies about its content.
+    UnsuitableMap
+        The file is sound and no 3-D map of real numbers: it is skipped with this reason.
+    StorageFault
+        The file system failed.
+    """
+    with _within_memory(path):
+        layout, stored, content_hash = _load_stored(path)
+        values = _find_values(stored, layout)
+        tally = _mend(values)
+    return StatMap(
+        data=_shaped(values, layout),
+        grid=layout.grid,
+        n_nonfinite=tally.n_nonfinite,
+        intent_name=layout.intent_name,
+        intent_dof=layout.intent_dof,
+        content_hash=content_hash,
+        notes=layout.notes + tally.notes,
+    )
+
+
+def load_labels(path: Path) -> tuple[NDArray[np.integer[Any]], Grid]:
+    """The integer labels in the NIfTI file `path`, at most 32 bits wide, and their grid; NaN counts as 0.
+
+    Raises
+    ------
+    BadMap
+        The file is broken or not 3-D, or it holds fractions or numbers beyond int32.
+    """
+    with _within_memory(path):
+        layout, labels = _load_asked_for(path)
+        if labels.dtype.kind == "f" or layout.slope is not None:
+            labels = _find_values(labels, layout)
+            _mend(labels)
+            if (labels != np.rint(labels)).any():
+                raise BadMap(f"{path.name} holds fractions and no labels", hint="Give an image of whole numbers")
+        if not np.can_cast(labels.dtype, np.int32):
+            if labels.max() > INT32.max or labels.min() < INT32.min:
+                raise BadMap(f"{path.name} holds labels beyond {INT32.max}", hint="Number the labels anew")
+            labels = labels.astype(np.int32)
+    return _shaped(labels, layout), layout.grid
+
+
+def load_mask(path: Path, grid: Grid) -> tuple[NDArray[np.bool_], str]:
+    """The mask in the NIfTI file `path` on `grid`, and a note where it had to be resampled.
+
+    Returns
+    -------
+    mask
+        Shape of `grid`, Fortran order; True where the file's value is above 0.
+    note
+        A sentence, or "" where the mask has the same grid.
+
+    Raises
+    ------
+    BadMap
+        The file is broken or not 3-D; the mask is empty, or has no voxel in the field of view of `grid`.
+    """
+    with _within_memory(path):
+        layout, stored = _load_asked_for(path)
+        inside: NDArray[np.bool_] = (_find_values(stored, layout) if layout.slope is not None else stored) > 0
+    if not inside.any():
+        raise BadMap(f"The mask {path.name} is empty: no voxel is above 0", hint="Give another mask, or none")
+    mask = _shaped(inside, layout)
+    if same_grid(layout.grid, grid):
+        return mask, ""
+    mask = resample_nearest(mask, layout.grid, grid)
+    if not mask.any():
+        sentence = f"The mask {path.name} does not overlap the map: it has no voxel in the map's field of view"
+        raise BadMap(sentence, hint="Give a mask of the same space, or none")
+    return mask, f"The mask {path.name} lies on another grid ({_in_words(layout.grid)}) and was resampled (nearest)"
+
+
+@contextmanager
+def _within_memory(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except MemoryError as error:
+        raise BadMap(f"{path.name} does not fit into memory", hint="Give more memory to each worker") from error
+
+
+def _load_asked_for(path: Path) -> tuple[Layout, NDArray[Any]]:
+    """An image somebody named: of the wrong kind it is a fault, where a map would be skipped."""
+    try:
+        layout, stored, _ = _load_stored(path)
+    except UnsuitableMap as error:
+        raise BadMap(error.sentence, hint="Give a 3-D image") from error
+    return layout, stored
+
+
+def _load_stored(path: Path) -> tuple[Layout, NDArray[Any], str]:
+    """The numbers as the file stores them, flat and in this machine's byte order, and the hash of the file."""
+    with ByteStream(path) as stream:
+        layout = read_layout(stream)
+        raw = np.empty(layout.n_voxels * layout.dtype.itemsize, dtype=np.uint8)
+        stream.read_into(raw.data)
+        content_hash = stream.finish()
+    stored = raw.view(layout.dtype)
+    if not stored.dtype.isnative:
+        stored = stored.byteswap(inplace=True).view(stored.dtype.newbyteorder("="))
+    return layout, stored, content_hash
+
+
+def _find_values(stored: NDArray[Any], layout: Layout) -> NDArray[Any]:
+    if layout.slope is None and stored.dtype == np.float32:
+        return stored
+    with np.errstate(over="ignore", invalid="ignore"):  # what leaves float64's range is counted as not finite
+        values = stored.astype(np.float64, copy=False)
+        if layout.slope is not None:
+            values *= layout.slope
+            values += layout.inter
+    return values
+
+
+@dataclass(kw_only=True)
+class _Tally:
+    """What is counted while the values of a map pass by."""
+
+    n_nonfinite: int = 0
+    peak: float = 0.0  # the largest magnitude
+    n_at_peak: int = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence where the map looks clipped."""
+        if self.n_at_peak < CLIPPED:
+            return ()
+        shared = f"{self.n_at_peak} voxels share the largest magnitude, {self.peak:.6g}"
+        return (f"{shared}: the map looks clipped, so that a peak among them is one of many",)
+
+    def mend(self, part: NDArray[Any]) -> None:
+        """Set in place what is not finite to 0, and count."""
+        top = _magnitude(part)
+        if not math.isfinite(top):
+            broken = ~np.isfinite(part)
+            self.n_nonfinite += int(np.count_nonzero(broken))
+            part[broken] = 0
+            top = _magnitude(part)
+        if top < self.peak or top == 0:
+            return
+        if top > self.peak:
+            self.peak, self.n_at_peak = top, 0
+        self.n_at_peak += int(np.count_nonzero(part == top) + np.count_nonzero(part == -top))
+
+
+def _mend(values: NDArray[Any]) -> _Tally:
+    tally = _Tally()
+    for at in range(0, len(values), STEP):
+        tally.mend(values[at : at + STEP])
+    return tally
+
+
+def _magnitude(part: NDArray[Any]) -> float:
+    return max(float(part.max()), -float(part.min()))
+
+
+def _shaped(flat: NDArray[Any], layout: Layout) -> NDArray[Any]:
+    flat.setflags(write=False)
+    return flat.reshape(layout.grid.shape, order="F")
+
+
+def _in_words(grid: Grid) -> str:
+    return f"{' x '.join(map(str, grid.shape))} voxels of {' x '.join(f'{z:.3g}' for z in grid.zooms)} mm"

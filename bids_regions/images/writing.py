@@ -1,0 +1,55 @@
+"""Images to disk: labels and maps on the exact grid of the map they come from, the same bytes for the same content."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nibabel.nifti1 import Nifti1Header
+from nibabel.nifti2 import Nifti2Header
+from numpy.typing import NDArray
+
+from bids_regions.files import gzip_bytes, write_bytes
+from bids_regions.images.grids import Grid
+
+__all__ = ["save_labels", "save_map"]
+
+INTENT_CODES = {"none": 0, "t": 3, "F": 4, "z": 5, "label": 1002}
+PLACE = ("qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z")
+ROWS = ("srow_x", "srow_y", "srow_z", "xyzt_units")
+LABEL_TYPES = (np.uint8, np.uint16, np.int32)
+
+
+def save_labels(path: Path, labels: NDArray[np.integer[Any]], grid: Grid) -> None:
+    """Write integer `labels` (shape of `grid`, 0 and above) as the smallest of uint8, uint16 and int32 that fits."""
+    if labels.min() < 0 or labels.max() > np.iinfo(np.int32).max:
+        raise ValueError(f"labels from {labels.min()} to {labels.max()}: they have to lie between 0 and int32's end")
+    dtype = next(kind for kind in LABEL_TYPES if labels.max() <= np.iinfo(kind).max)
+    _save(path, labels.astype(dtype, order="F", copy=False), grid, "label")
+
+
+def save_map(path: Path, data: NDArray[Any], grid: Grid, *, intent: str = "none") -> None:
+    """Write `data` (shape of `grid`, or 4-D with volumes last) as float32; `intent` is none, z, t or F."""
+    _save(path, data.astype(np.float32, order="F", copy=False), grid, intent)
+
+
+def _save(path: Path, data: NDArray[Any], grid: Grid, intent: str) -> None:
+    if data.shape[:3] != grid.shape:
+        raise ValueError(f"data of shape {data.shape} cannot lie on a grid of shape {grid.shape}")
+    data = np.asfortranarray(data).astype(data.dtype.newbyteorder("<"), copy=False)
+    raw = b"".join((_make_header(data, grid, intent), b"\0\0\0\0", data.ravel(order="K").data.cast("B")))
+    write_bytes(path, gzip_bytes(raw) if path.suffix == ".gz" else raw)
+
+
+def _make_header(data: NDArray[Any], grid: Grid, intent: str) -> bytes:
+    kind = Nifti1Header if len(grid.header) == Nifti1Header.sizeof_hdr else Nifti2Header
+    source, header = kind(grid.header, endianness="<", check=False), kind(endianness="<")
+    header.set_data_dtype(data.dtype)
+    header.set_data_shape(data.shape)
+    header["pixdim"][:4] = source["pixdim"][:4]
+    for name in PLACE + ROWS:
+        header[name] = source[name]
+    header["vox_offset"] = header.single_vox_offset
+    header["scl_slope"], header["scl_inter"] = 1, 0
+    header["intent_code"] = INTENT_CODES[intent]
+    header["descrip"] = b"bids_regions"
+    return bytes(header.binaryblock)
