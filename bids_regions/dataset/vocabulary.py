@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["INDEX_ENTITIES", "describe_name", "long_names", "pybids_configuration"]
+__all__ = ["INDEX_ENTITIES", "describe_name", "is_standard_space", "long_names", "pybids_configuration"]
 
 # long name: short key; what FitLins, nilearn, HALFpipe and tedana write and pybids' own configurations do not know
 OURS = {
@@ -34,6 +34,34 @@ OURS = {
 # Entities whose label is a number, so that `run-01` and `run-1` are the same run.
 INDEX_ENTITIES = frozenset({"run", "echo", "flip", "inv", "chunk", "split", "inversion"})
 
+# Spaces that BIDS defines; any other needs a SpatialReference in the sidecar.
+STANDARD_SPACES = frozenset(
+    [
+        "ICBM452AirSpace",
+        "ICBM452Warp5Space",
+        "IXI549Space",
+        "MNI152Lin",
+        "MNI152NLin2009aAsym",
+        "MNI152NLin2009aSym",
+        "MNI152NLin2009bAsym",
+        "MNI152NLin2009bSym",
+        "MNI152NLin2009cAsym",
+        "MNI152NLin2009cSym",
+        "MNI152NLin6Asym",
+        "MNI152NLin6Sym",
+        "MNI305",
+        "MNIColin27",
+        "NIHPD",
+        "OASIS30AntsOASISAnts",
+        "OASIS30Atropos",
+        "Talairach",
+        "UNCInfant",
+        "fsLR",
+        "fsaverage",
+        "fsaverageSym",
+    ]
+)
+
 SHORT_KEY = re.compile(r"([a-zA-Z]+)-\(")
 
 
@@ -41,6 +69,11 @@ def pybids_configuration() -> list[Any]:
     """The `config` that pybids needs to read these datasets: `BIDSLayout(..., config=pybids_configuration())`."""
     entities = [{"name": long, "pattern": rf"[_/\\]+{short}-([a-zA-Z0-9+]+)"} for long, short in OURS.items()]
     return ["bids", "derivatives", {"name": "bids_regions", "entities": entities}]
+
+
+def is_standard_space(label: str | None) -> bool:
+    """Whether BIDS defines the space with this label, so that no SpatialReference is needed."""
+    return label in STANDARD_SPACES
 
 
 @cache

@@ -1,0 +1,133 @@
+"""The files that belong to a map: its brain mask, its siblings, its participant's anatomy.
+
+A mask fits a map when it says nothing that the map does not say: same participant, same space, every entity of its
+name with the same label in the map's name. Of several that fit, the one with most entities is taken. Folders are
+sought in this order: the map's own; its participant's (and session's) folder, `func/` and `anat/` in the same dataset;
+the same in the datasets that `DatasetLinks` names.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from bids_regions.dataset.mapfiles import MapFile, same_label
+from bids_regions.dataset.names import Entities, split_name
+from bids_regions.dataset.source import SourceDataset
+
+__all__ = ["find_anatomical", "find_mask", "find_sibling", "linked_datasets"]
+
+VOLUMES = (".nii.gz", ".nii")
+NATIVE = "T1w"  # the space label of maps in the participant's own anatomy, whose images name no space
+
+
+def find_mask(mapfile: MapFile, dataset: SourceDataset) -> tuple[Path | None, str]:
+    """The brain mask that belongs to a map, and a note on it in words."""
+    best: tuple[int, Path] | None = None
+    for folder in _folders(mapfile, dataset):
+        anatomical = folder.name == "anat"
+        for name, entities in _images_in(folder, "mask"):
+            if _mask_fits(entities, mapfile, anatomical=anatomical) and (best is None or len(entities) > best[0]):
+                best = len(entities), folder / name
+    if best is None:
+        return None, "no brain mask with the map's entities was found"
+    return best[1], _show(best[1], dataset)
+
+
+def find_sibling(mapfile: MapFile, changes: Mapping[str, str | None]) -> Path | None:
+    """The map beside `mapfile` whose name differs in just these entities; None as a label means without it."""
+    wanted = dict(mapfile.entities)
+    for key, label in changes.items():
+        if label is None:
+            wanted.pop(key, None)
+        else:
+            wanted[key] = label
+    folder = mapfile.path.parent
+    folders_say = {key: label for key, label in mapfile.entities if key not in dict(split_name(mapfile.path.name)[0])}
+    for name, entities in _images_in(folder, mapfile.suffix):
+        own = folders_say | dict(entities)
+        if own.keys() == wanted.keys() and all(same_label(key, own[key], wanted[key]) for key in own):
+            return folder / name
+    return None
+
+
+def find_anatomical(mapfile: MapFile, dataset: SourceDataset) -> Path | None:
+    """The preprocessed T1-weighted image of the map's participant in the map's space."""
+    space = mapfile.entity("space")
+    if mapfile.participant is None or space is None:
+        return None
+    for folder in _folders(mapfile, dataset, beside=True):
+        for name, entities in _images_in(folder, "T1w"):
+            labels = dict(entities)
+            same = labels.get("space", NATIVE) == space and labels.get("sub") == mapfile.participant
+            if same and labels.get("desc") == "preproc" and labels.get("ses") in (None, mapfile.entity("ses")):
+                return folder / name
+    return None
+
+
+def linked_datasets(dataset: SourceDataset) -> list[Path]:
+    """The folders on this machine that the dataset's DatasetLinks lead to."""
+    links = dataset.description.get("DatasetLinks")
+    found = []
+    for link in links.values() if isinstance(links, dict) else ():
+        if not isinstance(link, str) or "\0" in link:
+            continue
+        parts = urlsplit(link)
+        if parts.scheme in ("", "file") and parts.netloc in ("", "localhost"):
+            folder = Path(os.path.normpath(dataset.root / unquote(parts.path)))
+            if folder.is_dir() and folder != dataset.root:
+                found.append(folder)
+    return sorted(set(found))
+
+
+def says_no_more(entities: Iterable[tuple[str, str]], mapfile: MapFile) -> bool:
+    """Whether a map has each of `entities` with the same label."""
+    for key, label in entities:
+        own = mapfile.entity(key)
+        if own is None or not same_label(key, own, label):
+            return False
+    return True
+
+
+def _folders(mapfile: MapFile, dataset: SourceDataset, *, beside: bool = False) -> Iterator[Path]:
+    """Where companions of a map may lie, nearest first; with `beside`, the other derivatives of the raw dataset too."""
+    yield mapfile.path.parent
+    if mapfile.participant is None:
+        return
+    roots = [dataset.root, *linked_datasets(dataset)]
+    if beside and dataset.root.parent.name == "derivatives":
+        roots += sorted(child for child in dataset.root.parent.iterdir() if child.is_dir() and child != dataset.root)
+    session = mapfile.entity("ses")
+    for root in roots:
+        person = root / f"sub-{mapfile.participant}"
+        for top in (person / f"ses-{session}", person) if session else (person,):
+            for folder in (top / "func", top, top / "anat"):
+                if folder != mapfile.path.parent:
+                    yield folder
+
+
+def _images_in(folder: Path, suffix: str) -> list[tuple[str, Entities]]:
+    """The NIfTI files of a folder with this suffix, in the order of their names, and their entities."""
+    endings = tuple(suffix + extension for extension in VOLUMES)
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if entry.name.endswith(endings))
+    except OSError:
+        return []
+    return [(name, split_name(name)[0]) for name in names if name[0] != "." and split_name(name)[1] == suffix]
+
+
+def _mask_fits(entities: Entities, mapfile: MapFile, *, anatomical: bool) -> bool:
+    labels = dict(entities)
+    if labels.pop("desc", "brain") not in ("brain", mapfile.entity("desc")):
+        return False
+    space = labels.pop("space", NATIVE if anatomical else None)
+    if space != mapfile.entity("space") or labels.get("sub") != mapfile.participant:
+        return False
+    if mapfile.entity("res") is None:
+        labels.pop("res", None)  # the map does not say its resolution: grids are compared when the mask is loaded
+    return says_no_more(labels.items(), mapfile)
+
+
+def _show(path: Path, dataset: SourceDataset) -> str:
+    return path.relative_to(dataset.root).as_posix() if path.is_relative_to(dataset.root) else str(path)

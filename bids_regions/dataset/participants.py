@@ -1,0 +1,74 @@
+"""Who the participants are: participants.tsv, of the dataset itself or of the raw dataset it was made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bids_regions.dataset.companions import linked_datasets
+from bids_regions.dataset.source import SourceDataset
+from bids_regions.errors import BadDataset
+from bids_regions.files import read_text
+
+__all__ = ["Participants", "find_participants_tsv", "read_participants"]
+
+FILE = "participants.tsv"
+IDENTIFIER = "participant_id"
+MISSING = "n/a"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Participants:
+    """What participants.tsv says."""
+
+    path: Path
+    columns: tuple[str, ...]  # without participant_id, in the file's order
+    rows: Mapping[str, Mapping[str, str]]  # label without sub- -> column -> value; n/a where there is none
+
+    def value(self, participant: str, column: str) -> str:
+        """The value of a participant in a column; n/a for one who is not in the table."""
+        return self.rows.get(participant, {}).get(column, MISSING)
+
+
+def find_participants_tsv(dataset: SourceDataset) -> Path | None:
+    """participants.tsv of BIDS_DIR, of the dataset, or of the raw dataset that the dataset was made from."""
+    root = dataset.root
+    places = [dataset.bids_dir, root, *linked_datasets(dataset), root / "sourcedata" / "raw", root / "sourcedata"]
+    if root.parent.name == "derivatives":
+        places.append(root.parent.parent)
+    elif root.parent.parent.name == "derivatives":  # derivatives/fitlins/node-x
+        places.append(root.parent.parent.parent)
+    return next((place / FILE for place in places if (place / FILE).is_file()), None)
+
+
+def read_participants(path: Path) -> Participants:
+    """The table at `path`, whatever wrote it: byte order marks, any line ends, quotes and short lines are understood.
+
+    Raises
+    ------
+    MissingInput
+        The file is not there or cannot be read.
+    BadDataset
+        It is no table of participants: no participant_id, a participant or column twice, a line too long.
+    """
+    table = [[_unquote(cell) for cell in line.split("\t")] for line in read_text(path).split("\n") if line.strip()]
+    header = table[0] if table else []
+    if IDENTIFIER not in header:
+        raise BadDataset(f"{path} has no column {IDENTIFIER}", hint="Its columns are separated by tabs")
+    if len(set(header)) < len(header):
+        raise BadDataset(f"{path} has a column twice", hint="Give each column a name of its own")
+    rows: dict[str, dict[str, str]] = {}
+    for number, cells in enumerate(table[1:], 2):
+        if len(cells) > len(header) and any(cells[len(header) :]):
+            raise BadDataset(f"{path}: line {number} has more cells than the header", hint="Mend this line")
+        row = dict.fromkeys(header, MISSING) | {k: v or MISSING for k, v in zip(header, cells, strict=False)}
+        label = row.pop(IDENTIFIER).removeprefix("sub-")
+        if label in rows:
+            raise BadDataset(f"{path} has sub-{label} twice", hint="Keep one line for each participant")
+        rows[label] = row
+    return Participants(path=path, columns=tuple(name for name in header if name != IDENTIFIER), rows=rows)
+
+
+def _unquote(cell: str) -> str:
+    text = cell.strip()
+    quoted = len(text) > 1 and text[0] == text[-1] == '"'
+    return text[1:-1].replace('""', '"').strip() if quoted else text
