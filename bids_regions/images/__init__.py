@@ -5,15 +5,24 @@ sentence. This room does not know what a region is, nor where in a dataset a fil
 """
 
 from bids_regions.images.grids import Grid, make_grid, resample_linear, resample_nearest, same_grid
-from bids_regions.images.reading import StatMap, load_labels, load_mask, load_statmap
+from bids_regions.images.reading import (
+    StatMap,
+    count_volumes,
+    load_labels,
+    load_mask,
+    load_statmap,
+    load_volumes,
+)
 from bids_regions.images.writing import save_labels, save_map
 
 __all__ = [
     "Grid",
     "StatMap",
+    "count_volumes",
     "load_labels",
     "load_mask",
     "load_statmap",
+    "load_volumes",
     "make_grid",
     "resample_linear",
     "resample_nearest",

@@ -36,6 +36,8 @@ FOREIGN = (  # how a file begins that is something else: what it is, what to do
     (b"/annex/objects/", "is a git-annex pointer without its content", "Get its content with `datalad get`"),
     (b"version https://git-lfs", "is a Git LFS pointer without its content", "Get its content with `git lfs pull`"),
 )
+COMPLEX, COMPLEX256 = "holds complex numbers and no map of real ones", 2048
+STORE_AGAIN = "Store this map as float32"
 COMPUTE_AGAIN = "Compute this map again, or mend its header"
 UNITS = {1: "metres", 3: "micrometres"}
 
@@ -120,6 +122,8 @@ def _parse(stream: ByteStream) -> Any:
         _bad(stream.name, "is the header of an .hdr and .img pair; only single NIfTI files are read")
     if magic != header.single_magic:
         _bad(stream.name, f"is no NIfTI file: its magic is {magic!r}")
+    if size == Nifti2Header.sizeof_hdr and header["eol_check"].tolist() not in ([13, 10, 26, 10], [0, 0, 0, 0]):
+        raise BadMap(f"{stream.name} is damaged: its line ends were changed on the way", hint=FETCH_AGAIN)
     return header
 
 
@@ -141,8 +145,12 @@ def _find_dtype(header: Any, name: str) -> np.dtype[Any]:
         dtype: np.dtype[Any] = header.get_data_dtype()
     except (KeyError, HeaderDataError):
         dtype = np.dtype("V0")
+    if int(header["datatype"]) == COMPLEX256:  # where numpy lacks it, it is complex all the same
+        raise UnsuitableMap(f"{name} {COMPLEX}")
     if not dtype.itemsize:
-        _bad(name, f"has the data type {int(header['datatype'])}, which NIfTI does not know")
+        raise BadMap(
+            f"{name} has voxels of data type {int(header['datatype'])}, which cannot be read", hint=STORE_AGAIN
+        )
     return dtype
 
 
@@ -188,7 +196,7 @@ def _refuse_other_kinds(header: Any, extent: tuple[int, ...], dtype: np.dtype[An
     if dtype.names:
         raise UnsuitableMap(f"{name} holds colours ({''.join(dtype.names)}) and no map")
     if dtype.kind == "c":
-        raise UnsuitableMap(f"{name} holds complex numbers and no map of real ones")
+        raise UnsuitableMap(f"{name} {COMPLEX}")
     if intent == P_VALUE_INTENT:
         raise UnsuitableMap(f"{name} holds p values, as its header says: thresholding them upward would be wrong")
 

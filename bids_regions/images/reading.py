@@ -18,7 +18,7 @@ from bids_regions.images.grids import Affine, Grid, resample_nearest, same_grid
 from bids_regions.images.headers import Layout, read_layout
 from bids_regions.images.inflation import ByteStream
 
-__all__ = ["StatMap", "load_labels", "load_mask", "load_statmap"]
+__all__ = ["StatMap", "count_volumes", "load_labels", "load_mask", "load_statmap", "load_volumes"]
 
 STEP = 1 << 16  # numbers looked at together, so that they stay in the processor's cache
 CLIPPED = 20  # voxels that share the largest magnitude; smooth maps have one
@@ -125,6 +125,29 @@ def load_mask(path: Path, grid: Grid) -> tuple[NDArray[np.bool_], str]:
     return mask, f"The mask {path.name} lies on another grid ({_in_words(layout.grid)}) and was resampled (nearest)"
 
 
+def count_volumes(path: Path) -> int:
+    """How many 3-D volumes the NIfTI file `path` promises; only its header is read."""
+    with ByteStream(path) as stream:
+        return read_layout(stream, series=True).n_volumes
+
+
+def load_volumes(path: Path) -> Iterator[tuple[NDArray[np.floating[Any]], Grid]]:
+    """The volumes of the 3-D or 4-D NIfTI file `path`, one at a time, each with the grid of all; NaN becomes 0.
+
+    Raises
+    ------
+    BadMap, UnsuitableMap, StorageFault
+        As `load_statmap`, at the volume where it shows.
+    """
+    with _within_memory(path), ByteStream(path) as stream:
+        layout = read_layout(stream, series=True)
+        for _ in range(layout.n_volumes):
+            values = _find_values(_read_numbers(stream, layout), layout)
+            _mend(values)
+            yield _shaped(values, layout), layout.grid
+        stream.finish()
+
+
 @contextmanager
 def _within_memory(path: Path) -> Iterator[None]:
     try:
@@ -146,13 +169,18 @@ def _load_stored(path: Path) -> tuple[Layout, NDArray[Any], str]:
     """The numbers as the file stores them, flat and in this machine's byte order, and the hash of the file."""
     with ByteStream(path) as stream:
         layout = read_layout(stream)
-        raw = np.empty(layout.n_voxels * layout.dtype.itemsize, dtype=np.uint8)
-        stream.read_into(raw.data)
+        stored = _read_numbers(stream, layout)
         content_hash = stream.finish()
+    return layout, stored, content_hash
+
+
+def _read_numbers(stream: ByteStream, layout: Layout) -> NDArray[Any]:
+    raw = np.empty(layout.n_voxels * layout.dtype.itemsize, dtype=np.uint8)
+    stream.read_into(raw.data)
     stored = raw.view(layout.dtype)
     if not stored.dtype.isnative:
         stored = stored.byteswap(inplace=True).view(stored.dtype.newbyteorder("="))
-    return layout, stored, content_hash
+    return stored
 
 
 def _find_values(stored: NDArray[Any], layout: Layout) -> NDArray[Any]:
