@@ -1,0 +1,174 @@
+"""A map and its regions as a picture: axial slices in mm, left is left, on a white card of their own.
+
+Every picture is an opaque white card, so that its colours mean the same on a light page, on a dark page and on paper.
+Arrays go in, bytes come out; this room knows no file and no dataset. It is the one home of matplotlib (colour tables
+and fonts) and of Pillow, which matplotlib brings; both load with the first picture, not with the room.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bids_regions.figures.colors import COVERAGE, Legend, full_scale, prepare_matplotlib
+from bids_regions.figures.drawing import Drawing, Kind, Picture, encode
+from bids_regions.figures.lettering import spoken_number
+from bids_regions.figures.mosaic import Layout, set_tiles
+from bids_regions.figures.panels import NOTHING, View, frame
+from bids_regions.figures.slices import Background, Mark, choose_cuts, make_raster, occupied, sample_nearest
+
+__all__ = [
+    "Background",
+    "Drawing",
+    "Kind",
+    "Layout",
+    "Mark",
+    "Picture",
+    "Prevalence",
+    "View",
+    "alt_text",
+    "choose_cuts",
+    "compose_map",
+    "draw_map",
+    "draw_prevalence",
+    "draw_thumbnail",
+    "encode",
+    "prepare_matplotlib",
+]
+
+THUMBNAIL = Layout(columns=9, tile=96, font=13, annotated=False)
+
+
+def alt_text(marks: Sequence[Mark]) -> str:
+    """The result in one sentence.
+
+    >>> one = Mark(index=1, color="#ff0000", n_voxels=2520, peak_value=7.941, peak_xyz=(39.0, -22.0, 58.0))
+    >>> two = Mark(index=2, color="#00ff00", n_voxels=404, peak_value=-5.1, peak_xyz=(-36.0, -25.0, 60.5))
+    >>> alt_text([one, two])
+    '2 regions; largest 2520 voxels, peak 7.94 at 39, -22, 58'
+    >>> alt_text([two])
+    '1 region; 404 voxels, peak -5.1 at -36, -25, 60.5'
+    >>> alt_text([])
+    'No region survived'
+    """
+    if not marks:
+        return NOTHING
+    largest = min(marks, key=lambda mark: (-mark.n_voxels, mark.index))
+    place = ", ".join(spoken_number(v, 1) for v in largest.peak_xyz)
+    counted = f"{len(marks)} regions; largest" if len(marks) > 1 else "1 region;"
+    voxels = "voxel" if largest.n_voxels == 1 else "voxels"
+    return f"{counted} {largest.n_voxels} {voxels}, peak {spoken_number(largest.peak_value)} at {place}"
+
+
+def compose_map(
+    data: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    affine: npt.NDArray[np.float64],
+    marks: Sequence[Mark],
+    view: View,
+    background: Background | None = None,
+) -> Drawing:
+    """A map with its regions as a drawing, to be encoded once or several times.
+
+    Parameters
+    ----------
+    data
+        (i, j, k), the map's unit, finite, 0 where there is no data; any memory order.
+    labels
+        (i, j, k), integers on the same grid: 0 or a region's number.
+    affine
+        (4, 4), voxel -> mm, RAS+; may be oblique.
+    marks
+        The regions. None: the whole map is shown without fading, and the picture says that no region survived.
+    view
+        Cuts, cutoff and layout.
+    background
+        Anatomy on a grid of its own; None draws where the map has data.
+
+    Returns
+    -------
+    The drawing: left is left on every slice, L and R say so.
+
+    Raises
+    ------
+    ValueError
+        Where the grids of map and labels differ, or there is no cut.
+    """
+    if data.ndim != 3 or data.shape != labels.shape:
+        raise ValueError(f"a map of {data.shape} and labels of {labels.shape} are not on one 3-D grid")
+    if not view.cuts:
+        raise ValueError("a picture needs at least one cut")
+    raster = make_raster(affine, data.shape, view.cuts, most=round(view.layout.tile * 1.5))
+    planes = np.nan_to_num(sample_nearest(data, affine, raster), posinf=0, neginf=0)
+    numbers = sample_nearest(labels, affine, raster)
+    rows, columns = occupied((planes != 0) | (numbers != 0), raster)
+    scale, clipped = full_scale(planes, view.cutoff)
+    if view.scale is not None:
+        scale, clipped = view.scale, scale > view.scale
+    legend = Legend(cutoff=view.cutoff, tail=view.tail, unit=view.unit, scale=scale, clipped=clipped, faded=bool(marks))
+    volumes = planes[:, rows, columns], numbers[:, rows, columns]
+    mosaic = set_tiles(volumes, raster.box(rows, columns), legend, view.layout, background)
+    framed = frame(mosaic, marks, legend, view, COVERAGE if background is None else 140)
+    return Drawing(
+        canvas=framed.canvas,
+        labels=framed.labels,
+        colors={mark.index: mark.color for mark in marks},
+        letters=framed.letters,
+        alt=alt_text(marks),
+    )
+
+
+def draw_map(
+    data: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    affine: npt.NDArray[np.float64],
+    marks: Sequence[Mark],
+    view: View,
+    background: Background | None = None,
+) -> Picture:
+    """A map with its regions as a WebP picture for a page; the parameters are those of `compose_map`."""
+    return encode(compose_map(data, labels, affine, marks, view, background))
+
+
+def draw_thumbnail(
+    data: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    affine: npt.NDArray[np.float64],
+    marks: Sequence[Mark],
+    view: View,
+) -> Picture:
+    """A map in one row of small slices without numbers and colour bar, a few kB, to be shown at half its size."""
+    return encode(compose_map(data, labels, affine, marks, replace(view, title="", layout=THUMBNAIL)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prevalence:
+    """In how many participants a voxel lies in a region; all three on one grid of (i, j, k)."""
+
+    positive: npt.NDArray[Any]  # fraction of those who have data there, 0 to 1
+    negative: npt.NDArray[Any]  # as positive
+    coverage: npt.NDArray[Any]  # fraction of all participants who have data there, 0 to 1
+
+
+def draw_prevalence(
+    prevalence: Prevalence,
+    labels: npt.NDArray[Any],
+    affine: npt.NDArray[np.float64],
+    marks: Sequence[Mark],
+    view: View,
+    background: Background | None = None,
+) -> Picture:
+    """The prevalence of both signs with the consensus regions, as a WebP picture.
+
+    Where both signs occur in a voxel the more frequent one is shown, a tie as positive, as in the consensus. Positive
+    is red, negative is blue; the colour bar counts per cent from the middle both ways. Without anatomy the grey below
+    is the coverage: the darker, the fewer participants have data there.
+    """
+    signed = np.where(prevalence.positive >= prevalence.negative, prevalence.positive, -prevalence.negative)
+    shown = replace(view, cutoff=100 * view.cutoff, tail="bi", unit="%", scale=100.0)
+    if background is None:
+        lighter = np.where(prevalence.coverage > 0, 0.5 + 0.5 * prevalence.coverage, 0.0)
+        background = Background(data=lighter, affine=affine)
+    return encode(compose_map(100 * signed, labels, affine, marks, shown, background))

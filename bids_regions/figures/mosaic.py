@@ -1,0 +1,215 @@
+"""Slices side by side as pixels: sampled, coloured, enlarged and set into one canvas, with their regions outlined.
+
+A *tile* is one slice on the canvas. The canvas holds colours; a second canvas of the same size holds region numbers,
+from which outlines are made, as pixels or as paths. This room writes no text.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bids_regions.figures.colors import COVERAGE, PAPER, Legend, color_values, grey_levels, hex_rgb
+from bids_regions.figures.slices import Background, Raster, sample_nearest, voxel_sizes
+
+__all__ = ["Layout", "Mosaic", "draw_bar", "outline_paths", "outline_pixels", "set_tiles", "tile_size"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How large things are, in pixels."""
+
+    columns: int = 7  # slices side by side
+    tile: int = 180  # wished width of a slice; voxels are enlarged by a whole number, so it is met only roughly
+    font: int = 14
+    annotated: bool = True  # region numbers, z positions, colour bar; L and R are always there
+
+    @property
+    def gap(self) -> int:
+        """Between slices, and around all of them."""
+        return max(4, round(self.font * 1.1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mosaic:
+    """Slices on a canvas."""
+
+    canvas: npt.NDArray[np.uint8]  # (height, width, 3)
+    labels: npt.NDArray[Any]  # (height, width) region numbers, 0 none
+    corners: tuple[tuple[int, int], ...]  # pixels: left and top of each tile, in the order of the cuts
+    tile: tuple[int, int]  # pixels: width and height of every tile
+    rim: int  # pixels of paper that belong to a tile on its left and right, where it is too slim for its letters
+    raster: Raster  # what the tiles show
+    pixel: float  # mm of a pixel's edge
+
+    def place(self, cut: int, x: float, y: float) -> tuple[float, float]:
+        """The pixel at which a point of a cut is shown; x and y in mm."""
+        left, top = self.corners[cut]
+        across = (x - self.raster.x[0] + self.raster.step[0] / 2) / self.pixel
+        down = (self.raster.y[0] - y + self.raster.step[1] / 2) / self.pixel
+        return left + across, top + down
+
+
+def tile_size(raster: Raster, layout: Layout) -> tuple[int, int, float]:
+    """Width and height of a tile in pixels, and the mm of a pixel: a whole number of pixels for the finest voxel edge.
+
+    >>> grid = Raster(x=np.arange(0, 180, 2.0), y=np.arange(0, 210, 2.0)[::-1], z=np.zeros(1), step=(2.0, 2.0))
+    >>> tile_size(grid, Layout(tile=180))
+    (180, 210, 1.0)
+    """
+    across, down = raster.x.size * raster.step[0], raster.y.size * raster.step[1]
+    finest = min(raster.step)
+    enlarged = layout.tile * finest / max(across, 0.7 * down)
+    pixel = finest / max(1, round(enlarged)) if enlarged >= 0.75 else finest / enlarged
+    return max(1, round(across / pixel)), max(1, round(down / pixel)), pixel
+
+
+def enlarge(planes: npt.NDArray[Any], raster: Raster, width: int, height: int, pixel: float) -> npt.NDArray[Any]:
+    """Planes of (cuts, rows, columns, ...) as (cuts, height, width, ...) pixels, each the value it lies in."""
+    rows = np.minimum((np.arange(height) + 0.5) * pixel / raster.step[1], raster.y.size - 1).astype(np.intp)
+    columns = np.minimum((np.arange(width) + 0.5) * pixel / raster.step[0], raster.x.size - 1).astype(np.intp)
+    large: npt.NDArray[Any] = planes.take(columns, axis=2).take(rows, axis=1)
+    return large
+
+
+def blend(
+    below: npt.NDArray[np.uint8], colors: npt.NDArray[np.uint8], opacity: npt.NDArray[np.float32]
+) -> npt.NDArray[np.uint8]:
+    """Colours (..., 3) laid over grey levels (...) with an opacity (...)."""
+    weight = (opacity * 256 + 0.5).astype(np.int32)[..., None]
+    base = below[..., None].astype(np.int32)
+    mixed: npt.NDArray[np.uint8] = (base + ((colors - base) * weight >> 8)).astype(np.uint8)
+    return mixed
+
+
+def anatomy(background: Background, raster: Raster, size: tuple[int, int], pixel: float) -> npt.NDArray[np.uint8]:
+    """Grey levels of the background at every pixel: its own voxels, smoothly enlarged or reduced."""
+    from PIL import Image  # noqa: PLC0415  only pictures need it
+
+    width, height = size
+    finest = max(float(voxel_sizes(background.affine).min()), pixel)
+    across, down = width * pixel, height * pixel
+    n_x, n_y = max(1, round(across / finest)), max(1, round(down / finest))
+    left, top = raster.x[0] - raster.step[0] / 2, raster.y[0] + raster.step[1] / 2
+    x = left + (np.arange(n_x) + 0.5) * across / n_x
+    y = top - (np.arange(n_y) + 0.5) * down / n_y
+    own = Raster(x=x, y=y, z=raster.z, step=(across / n_x, down / n_y))
+    levels = grey_levels(sample_nearest(background.data, background.affine, own))
+    smooth = [Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR) for plane in levels]
+    return np.stack([np.asarray(plane) for plane in smooth])
+
+
+def paint(
+    planes: npt.NDArray[Any], raster: Raster, legend: Legend, layout: Layout, background: Background | None
+) -> tuple[npt.NDArray[np.uint8], float]:
+    """The (cuts, height, width, 3) colours of all tiles, and the mm of a pixel."""
+    width, height, pixel = tile_size(raster, layout)
+    colors, opacity = color_values(planes, legend)
+    covered = planes != 0
+    if background is None:
+        flat = blend(np.where(covered, COVERAGE, PAPER).astype(np.uint8), colors, opacity)
+        return enlarge(flat, raster, width, height, pixel), pixel
+    grey = anatomy(background, raster, (width, height), pixel)
+    colors, opacity, covered = (enlarge(a, raster, width, height, pixel) for a in (colors, opacity, covered))
+    grey[covered & (grey > COVERAGE)] = COVERAGE  # the map goes beyond the anatomy
+    return blend(grey, colors, opacity), pixel
+
+
+def set_tiles(
+    volumes: tuple[npt.NDArray[Any], npt.NDArray[Any]],
+    raster: Raster,
+    legend: Legend,
+    layout: Layout,
+    background: Background | None,
+) -> Mosaic:
+    """Colour the planes of a map and set them, with those of its labels, into one canvas."""
+    planes, numbers = volumes
+    tiles, pixel = paint(planes, raster, legend, layout, background)
+    n, height, width = tiles.shape[:3]
+    numbers = enlarge(numbers, raster, width, height, pixel)
+    gap, caption = layout.gap, round(layout.font * 1.7) if layout.annotated else 0
+    columns = max(1, min(n, layout.columns))
+    rows = -(-n // columns)
+    rim = max(0, round(layout.font * (5 if layout.annotated else 2.5) - width) // 2 + 1)
+    across, down = width + 2 * rim + gap, max(height, layout.font) + gap + caption
+    canvas = np.full((rows * down + gap, columns * across + gap, 3), PAPER, np.uint8)
+    labels = np.zeros(canvas.shape[:2], dtype=numbers.dtype)
+    corners = []
+    for cut in range(n):
+        left = gap + rim + cut % columns * across
+        top = gap + cut // columns * down
+        canvas[top : top + height, left : left + width] = tiles[cut]
+        labels[top : top + height, left : left + width] = numbers[cut]
+        corners.append((left, top))
+    return Mosaic(
+        canvas=canvas, labels=labels, corners=tuple(corners), tile=(width, height), rim=rim, raster=raster, pixel=pixel
+    )
+
+
+def draw_bar(legend: Legend, width: int, height: int, below: int) -> npt.NDArray[np.uint8]:
+    """A colour bar of (height, width, 3), largest value on top, as the map's own colours look over a grey level."""
+    low = 0.0 if legend.sequential else -legend.scale
+    values = np.linspace(legend.scale, low, height, dtype=np.float32)
+    colors, opacity = color_values(values, legend)
+    column = blend(np.full(height, below, np.uint8), colors, opacity)
+    return np.repeat(column[:, None], width, axis=1)
+
+
+def outline_pixels(
+    canvas: npt.NDArray[np.uint8], labels: npt.NDArray[Any], colors: Mapping[int, str]
+) -> npt.NDArray[np.uint8]:
+    """The canvas with a line around each region: a pixel inside and one outside in its colour, then a dark hairline.
+
+    The hairline keeps a pale colour visible on a pale map. The canvas has an empty rim, so no line leaves it.
+    """
+    table = np.zeros((int(labels.max(initial=0)) + 1, 3), np.uint8)
+    for index, color in colors.items():
+        if index < len(table):
+            table[index] = hex_rgb(color)
+    outlined = canvas.copy()
+    painted, owner = outlined.reshape(-1, 3), labels.ravel().copy()
+    beside = np.array([1, -1, labels.shape[1], -labels.shape[1]])
+    own = np.flatnonzero(owner)
+    own = own[np.argsort(owner[own], kind="stable")]  # where two regions reach for one pixel, the later one has it
+    around = own[:, None] + beside
+    inner = own[(owner[around] != owner[own][:, None]).any(axis=1)]
+    reached = owner[around] == 0
+    outer = around[reached]
+    owner[outer] = np.broadcast_to(owner[own][:, None], around.shape)[reached]
+    for line in (inner, outer):
+        painted[line] = table[owner[line]]
+    hairline = np.unique(outer[:, None] + beside)
+    painted[hairline[owner[hairline] == 0]] //= 3
+    return outlined
+
+
+def edge_runs(differ: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """The (n, 3) row, first column and length of each run of edges along the second axis."""
+    padded = np.zeros((differ.shape[0], differ.shape[1] + 2), np.int8)
+    padded[:, 1:-1] = differ
+    turns = np.diff(padded, axis=1)
+    rows, starts = np.nonzero(turns == 1)
+    stops = np.nonzero(turns == -1)[1]
+    return np.stack([rows, starts, stops - starts], axis=1)
+
+
+def outline_paths(labels: npt.NDArray[Any], indices: Sequence[int]) -> dict[int, str]:
+    """SVG path data along the pixel edges of each region that a canvas shows.
+
+    >>> outline_paths(np.array([[0, 0, 0], [0, 5, 5], [0, 0, 0]]), [5])
+    {5: 'M1 1h2M1 2h2M1 1v1M3 1v1'}
+    """
+    paths = {}
+    for index in indices:
+        mine = labels == index
+        if not mine.any():
+            continue
+        framed = np.pad(mine, 1)
+        across = edge_runs((framed[1:] != framed[:-1])[:, 1:-1])
+        down = edge_runs((framed[:, 1:] != framed[:, :-1])[1:-1].T)
+        path = [f"M{x} {y}h{n}" for y, x, n in across.tolist()]
+        path += [f"M{x} {y}v{n}" for x, y, n in down.tolist()]
+        paths[index] = "".join(path)
+    return paths

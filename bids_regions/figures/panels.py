@@ -1,0 +1,117 @@
+"""What stands around the slices: the colour bar, the title, and the words for an empty result."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bids_regions.errors import printable
+from bids_regions.figures.colors import PAPER, Legend, hex_rgb
+from bids_regions.figures.lettering import (
+    CAP_HEIGHT,
+    INK,
+    Letters,
+    bar_letters,
+    load_font,
+    number_letters,
+    slice_letters,
+)
+from bids_regions.figures.mosaic import Layout, Mosaic, draw_bar
+from bids_regions.figures.slices import Mark
+
+__all__ = ["NOTHING", "View", "frame"]
+
+NOTHING = "No region survived"
+CALL = "#5c3c00"  # words that must not be overlooked
+CALL_PAPER = "#fff1c9"  # and what they stand on: a contrast of 9 to 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """How a map is to be looked at."""
+
+    cuts: tuple[float, ...]  # mm, RAS+; the same for every entry of a map
+    cutoff: float  # magnitude in the map's unit; inf where nothing can pass
+    tail: str = "bi"  # bi, two, positive, negative
+    unit: str = "z"  # what the values are: z, t, F, ...
+    title: str = ""  # printed above the slices
+    scale: float | None = None  # magnitude at the ends of the colour bar; None: the map's own
+    layout: Layout = Layout()  # noqa: RUF009  frozen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Framed:
+    """Slices with everything around them."""
+
+    canvas: npt.NDArray[np.uint8]  # (height, width, 3)
+    labels: npt.NDArray[Any]  # (height, width) region numbers
+    letters: tuple[Letters, ...]
+
+
+def frame(mosaic: Mosaic, marks: Sequence[Mark], legend: Legend, view: View, below: int) -> Framed:
+    """The mosaic with its letters, colour bar and title, and with the words for an empty result.
+
+    `below` is the grey level that the colour bar's faint colours stand on.
+    """
+    layout = view.layout
+    letters = slice_letters(mosaic, layout)
+    canvas = mosaic.canvas
+    if layout.annotated:
+        letters += number_letters(mosaic, marks, layout)
+        canvas, bar = append_bar(mosaic, legend, layout, below)
+        letters += bar
+    strips = head_strips(len(marks), view)
+    height = round(layout.font * 2)
+    lead = height * len(strips)
+    letters = [replace(item, y=item.y + lead) for item in letters]
+    tall, wide = mosaic.labels.shape
+    labels = np.pad(mosaic.labels, ((lead, canvas.shape[0] - tall), (0, canvas.shape[1] - wide)))
+    canvas = np.pad(canvas, ((lead, 0), (0, 0), (0, 0)), constant_values=PAPER)
+    for row, (words, loud) in enumerate(strips):
+        room = canvas.shape[1] - 2 * layout.gap
+        size = layout.font * min(1.07, 1.07 * room / load_font(layout.font * 1.07, True).getlength(words))
+        line = row * height + height / 2 + size * CAP_HEIGHT / 2
+        color = CALL if loud else INK
+        letters.append(Letters(x=layout.gap, y=line, text=words, size=size, anchor="start", bold=True, color=color))
+        if loud:
+            canvas[row * height : (row + 1) * height] = hex_rgb(CALL_PAPER)
+    return Framed(canvas=canvas, labels=labels, letters=tuple(letters))
+
+
+def head_strips(n_regions: int, view: View) -> list[tuple[str, bool]]:
+    """What is written above the slices, and whether it must not be overlooked.
+
+    >>> head_strips(0, View(cuts=(0.0,), cutoff=3.0, title="left > right"))
+    [('left > right', False), ('No region survived: the map is shown without a threshold', True)]
+    """
+    strips = [(printable(view.title), False)] if view.title else []
+    if not view.layout.annotated:
+        return [*strips, (f"{n_regions} region{'s' * (n_regions != 1)}" if n_regions else NOTHING, not n_regions)]
+    return strips if n_regions else [*strips, (f"{NOTHING}: the map is shown without a threshold", True)]
+
+
+def append_bar(
+    mosaic: Mosaic, legend: Legend, layout: Layout, below: int
+) -> tuple[npt.NDArray[np.uint8], list[Letters]]:
+    """The canvas with a colour bar to its right, and what is written there."""
+    font = layout.font
+    top, bottom = mosaic.corners[0][1], mosaic.corners[-1][1] + mosaic.tile[1]
+    height = max(4 * font, min(bottom - top - 2 * font, 14 * font))
+    tall = max(mosaic.canvas.shape[0], height + 4 * font)
+    upper = max(2 * font, round((top + bottom + font - height) / 2))
+    width, left = font, mosaic.canvas.shape[1] + font
+    letters = bar_letters(legend, (left, upper, width, height), layout)
+    needed = max(item.x + load_font(item.size, item.bold).getlength(item.text) for item in letters[1:])
+    wide = int(np.ceil(needed)) + font
+    canvas = np.full((tall, wide, 3), PAPER, np.uint8)
+    canvas[: mosaic.canvas.shape[0], : mosaic.canvas.shape[1]] = mosaic.canvas
+    canvas[upper - 1 : upper + height + 1, left - 1 : left + width + 1] = 120
+    canvas[upper : upper + height, left : left + width] = draw_bar(legend, width, height, below)
+    low = 0.0 if legend.sequential else -legend.scale
+    thick = max(1, round(font / 9))
+    for cutoff in legend.cutoffs:
+        line = upper + round((legend.scale - cutoff) / (legend.scale - low) * (height - 1)) - thick // 2
+        canvas[line : line + thick, left - font // 3 : left + width + font // 3] = hex_rgb(INK)
+    return canvas, letters
