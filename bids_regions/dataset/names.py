@@ -44,14 +44,13 @@ def read_entities(folders: str, name: str) -> Entities:
     """
     own, _, _ = split_name(name)
     labels = dict(own)
-    entities = {}
-    for folder in folders.split("/"):
-        for part in folder.split("_"):
-            if FOLDER_ENTITY.fullmatch(part):
-                key, _, label = part.partition("-")
-                entities[key] = labels.get(key, label)
-    early = tuple(entities.items())
-    return early + tuple(pair for pair in own if pair not in early)
+    pairs = (part.partition("-") for folder in folders.split("/") for part in _folder_entities(folder))
+    only_folders = {key: label for key, _, label in pairs if key not in labels}
+    return (*only_folders.items(), *own)
+
+
+def _folder_entities(folder: str) -> list[str]:
+    return [part for part in folder.split("_") if FOLDER_ENTITY.fullmatch(part)]
 
 
 def _entities_of(stem: str) -> Entities:
