@@ -34,6 +34,7 @@ class Frame:
     flipped: tuple[bool, bool, bool]  # canonical x, y, z runs against the file's axis
     shape: tuple[int, int, int]  # canonical
     affine: npt.NDArray[np.float64]  # canonical voxel -> mm, RAS+
+    voxel_volume: float  # mm3, |det| of the file's affine
 
     @classmethod
     def of(cls, data: Array, affine: Array) -> Self:
@@ -54,7 +55,7 @@ class Frame:
         x, y, z = (data.shape[axis] for axis in axes)
         return cls(
             file_shape=(n0, n1, n2), memory=(slow, middle, fast), axes=axes, flipped=flipped, shape=(x, y, z),
-            affine=canonical,
+            affine=canonical, voxel_volume=abs(float(np.linalg.det(np.asarray(affine, np.float64)[:3, :3]))),
         )  # fmt: skip
 
     def flatten(self, array: Array) -> Array:
@@ -64,6 +65,11 @@ class Frame:
     def unflatten(self, row: Array) -> Array:
         """The inverse of `flatten`: a view with the file's axes."""
         return row.reshape([self.file_shape[a] for a in self.memory]).transpose(np.argsort(self.memory))
+
+    def canonical(self, array: Array) -> Array:
+        """An array on the file's grid as a view with the canonical axes and directions."""
+        x, y, z = (slice(None, None, -1 if flip else 1) for flip in self.flipped)
+        return array.transpose(self.axes)[x, y, z]
 
     def to_file(self, ijk: Array) -> Array:
         """Canonical voxel indices, (3, n), as indices along the file's own axes."""
@@ -77,10 +83,10 @@ class Frame:
         x, y, z = ijk  # no matrix product: its rounding may depend on n
         return np.stack([a[0] * x + a[1] * y + a[2] * z + a[3] for a in self.affine[:3]])
 
-    @property
-    def voxel_volume(self) -> float:
-        """In mm3: |det| of the affine."""
-        return abs(float(np.linalg.det(self.affine[:3, :3])))
+    def place(self, ijk: Array) -> Integers:
+        """Canonical voxel indices, (3, n), as places."""
+        _, y, z = _strides(self)
+        return np.asarray(ijk[0] + ijk[1] * y + ijk[2] * np.intp(z))
 
 
 def _nearest_to_ras(matrix: Array) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
@@ -113,8 +119,7 @@ class Voxels:
             at = rest - whole * size
             ijk[k] = size - 1 - at if frame.flipped[k] else at
             rest = whole
-        _, y, z = _strides(frame)
-        place = ijk[0] + ijk[1] * y + ijk[2] * np.intp(z)
+        place = frame.place(ijk)
         if np.any(place[1:] < place[:-1]):
             order = np.argsort(place, kind="stable")
             memory, ijk, place, values = memory[order], ijk[:, order], place[order], values[order]
@@ -187,7 +192,7 @@ def _passing(block: Array, least: Any, tail: str, strict: bool) -> Array:
 
 
 def neighbour_steps(frame: Frame, neighbourhood: int) -> list[int]:
-    """The steps in place to half of the 6, 18 or 26 neighbours; the other half are their negatives.
+    """The steps in place to half of the 6, 18 or 26 neighbours, x first; the other half are their negatives.
 
     >>> len(neighbour_steps(Frame.of(np.zeros((4, 5, 6)), np.eye(4)), 18))
     9
@@ -195,8 +200,8 @@ def neighbour_steps(frame: Frame, neighbourhood: int) -> list[int]:
     faces = {6: 1, 18: 2, 26: 3}[neighbourhood]  # how many coordinates may change at once
     strides = _strides(frame)
     offsets = [(x, y, z) for z in (-1, 0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1)]
-    near = [o for o in offsets if 0 < sum(map(abs, o)) <= faces]
-    return sorted(step for o in near if (step := sum(d * s for d, s in zip(o, strides, strict=True))) > 0)
+    near = sorted((sum(map(abs, o)), int(np.dot(o, strides))) for o in offsets)
+    return [step for changed, step in near if 0 < changed <= faces and step > 0]
 
 
 def label_components(voxels: Voxels, connectivity: int, *, merged: bool = False) -> Integers:

@@ -3,20 +3,35 @@
 This room knows no file and no dataset: arrays and frozen dataclasses go in and come out.
 """
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bids_regions.extraction.criteria import Criteria
-from bids_regions.extraction.inference import Smoothness
-from bids_regions.extraction.measures import Region
-from bids_regions.extraction.thresholds import Cutoff, Statistic
+from bids_regions.errors import BadMap
+from bids_regions.extraction.components import Frame, Voxels, label_components, select_voxels
+from bids_regions.extraction.criteria import TWO_TAILS, Criteria
+from bids_regions.extraction.inference import (
+    Smoothness,
+    cluster_p_values,
+    estimate_smoothness,
+    field_theory_warning,
+    t_to_z,
+    true_discovery_proportions,
+)
+from bids_regions.extraction.measures import Region, describe_regions, find_peaks, order_regions, scan_order
+from bids_regions.extraction.thresholds import DOF_HINT, Cutoff, Statistic, find_cutoff
 
 __all__ = ["Extraction", "find_regions"]
 
 Array = npt.NDArray[Any]
+Integers = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
+
+SIZE_ROUNDING = 1e-9  # relative; a volume of exactly the minimum is kept although its determinant is rounded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +48,291 @@ class Extraction:
     smoothness: Smoothness | None  # used for cluster p
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """One map, and what is asked of it."""
+
+    data: Array  # 3-D, float32 or float64, finite
+    affine: Array  # of the file
+    frame: Frame
+    criteria: Criteria
+    statistic: Statistic
+    mask: Mask | None
+    cutoff: Cutoff
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """Voxels with the region of each, and what is known of the regions so far."""
+
+    voxels: Voxels
+    region: Integers  # (n,) 0, 1, ...
+    sizes: Integers  # voxels per region
+    p_cluster: Array | None = None  # per region
+    smoothness: Smoothness | None = None
+
+    def only(self, kept: npt.NDArray[np.bool_]) -> "_Found":
+        """Without the regions that are not kept; the others are numbered anew in the same order."""
+        if kept.all():
+            return self
+        chosen = np.flatnonzero(kept[self.region])
+        return replace(
+            self,
+            voxels=self.voxels.only(chosen),
+            region=(np.cumsum(kept) - 1)[self.region[chosen]],
+            sizes=self.sizes[kept],
+            p_cluster=None if self.p_cluster is None else self.p_cluster[kept],
+        )
+
+
 def find_regions(  # noqa: PLR0913 # the four optional ones are independent facts about the map
     data: Array,
     affine: Array,
     criteria: Criteria | None = None,
     *,
-    mask: npt.NDArray[np.bool_] | None = None,
+    mask: Mask | None = None,
     statistic: Statistic | None = None,
     values: Array | None = None,
     smoothness: Smoothness | None = None,
 ) -> Extraction:
-    """The connected regions of a statistical map."""
-    raise NotImplementedError
+    """The connected regions of a statistical map.
+
+    Parameters
+    ----------
+    data
+        The map, 3-D, any memory order. float32 is compared in float32, everything else in float64. Values that are
+        not finite count as 0.
+    affine
+        (4, 4) voxel -> mm, RAS+.
+    criteria
+        What makes a region; the built-in defaults where not given.
+    mask
+        Same shape, True where the map has data; voxels outside are never part of a region.
+    statistic
+        What the numbers are; z where not given.
+    values
+        A second map on the same grid, for `values_mean` and `values_at_peak`.
+    smoothness
+        For cluster p; estimated from map and mask where not given.
+
+    Returns
+    -------
+    Extraction
+        Label image, regions in the order of their numbers, cutoff and counts.
+
+    Raises
+    ------
+    BadMap
+        The map cannot be treated as asked; the sentence says what to do.
+
+    Examples
+    --------
+    >>> data = np.zeros((6, 5, 5))
+    >>> data[1:3, 2, 2], data[4, 2, 2] = (4.0, 5.0), -6.0
+    >>> found = find_regions(data, np.diag([2.0, 2.0, 2.0, 1.0]), Criteria(min_region_voxels=1))
+    >>> [(r.index, r.sign, r.n_voxels, r.peak.value, r.peak.xyz) for r in found.regions]
+    [(1, 'positive', 2, 5.0, (4.0, 4.0, 4.0)), (2, 'negative', 1, -6.0, (8.0, 4.0, 4.0))]
+    >>> found.labels[:, 2, 2].tolist()
+    [0, 1, 1, 0, 2, 0]
+    """
+    task = _prepare(data, affine, (criteria or Criteria(), statistic or Statistic("z")), mask)
+    if values is not None and values.shape != data.shape:
+        raise BadMap(f"the second map has shape {values.shape}, the map {data.shape}", hint="Give maps of one grid")
+    above, found = _label(task)
+    if task.criteria.grf:
+        found = _with_cluster_p(task, found, smoothness)
+    kept = found.only(_large_enough(task, found))
+    labels, regions = _number(task, kept, values)
+    return Extraction(
+        labels=labels, regions=regions, cutoff=task.cutoff, n_above=above.place.size,
+        n_removed_regions=found.sizes.size - kept.sizes.size,
+        n_removed_voxels=above.place.size - kept.region.size,
+        warnings=tuple(_warnings(task)), smoothness=found.smoothness,
+    )  # fmt: skip
+
+
+def _prepare(data: Array, affine: Array, asked: tuple[Criteria, Statistic], mask: Mask | None) -> _Task:
+    criteria, statistic = asked
+    data = _finite(data)
+    affine = np.asarray(affine, np.float64)
+    if affine.shape != (4, 4) or not np.isfinite(affine).all() or np.linalg.det(affine[:3, :3]) == 0:
+        raise BadMap("the affine is no invertible 4 x 4 matrix of numbers", hint="Repair the map's header")
+    if mask is not None:
+        mask = np.asarray(mask, bool)
+        if mask.shape != data.shape:
+            raise BadMap(f"the mask has shape {mask.shape}, the map {data.shape}", hint="Give a mask on the map's grid")
+        if not mask.any():
+            raise BadMap("the mask is empty", hint="Give another mask, or --mask none")
+    cutoff = find_cutoff(data, criteria, statistic, mask)
+    return _Task(
+        data=data, affine=affine, frame=Frame.of(data, affine), criteria=criteria, statistic=statistic, mask=mask,
+        cutoff=cutoff,
+    )  # fmt: skip
+
+
+def _finite(data: Array) -> Array:
+    """The map as float32 or float64, with 0 for what is not finite."""
+    if data.ndim != 3:
+        raise BadMap(f"the map has {data.ndim} dimensions", hint="Give a 3-D map")
+    if data.dtype not in (np.float32, np.float64) or not data.dtype.isnative:
+        data = data.astype(np.float32 if data.dtype.newbyteorder("=") == np.float32 else np.float64)
+    with np.errstate(all="ignore"):
+        if np.isfinite(np.sum(data)):  # one pass without a temporary; a sum may overflow, so look closer then
+            return data
+    finite = np.isfinite(data)
+    if finite.all():
+        return data
+    data = data.copy(order="K")
+    data[~finite] = 0
+    return data
+
+
+def _label(task: _Task) -> tuple[Voxels, _Found]:
+    """The voxels that passed, and the regions before any is removed."""
+    flat, criteria = task.frame.flatten(task.data), task.criteria
+    tail, mask = task.cutoff.tail, None if task.mask is None else task.frame.flatten(task.mask)
+    memory = select_voxels(flat, task.cutoff.value, tail, strict=criteria.strict, mask=mask)
+    above = Voxels.at(task.frame, memory, flat[memory])
+    if criteria.extract_type == "local_regions" and criteria.walker == "nilearn":
+        region = _nilearn_regions(task, above)
+    else:
+        region = label_components(above, criteria.connectivity, merged=tail == "two")
+        if criteria.extract_type == "local_regions":
+            from bids_regions.extraction.local_regions import split_exact
+
+            region = split_exact(above, region, criteria.smoothing_fwhm)
+    inside = np.flatnonzero(region >= 0)
+    if inside.size < region.size:
+        return above, _Found(voxels=above.only(inside), region=region[inside], sizes=np.bincount(region[inside]))
+    return above, _Found(voxels=above, region=region, sizes=np.bincount(region))
+
+
+def _nilearn_regions(task: _Task, above: Voxels) -> Integers:
+    """The region of each voxel by nilearn's rule, -1 where it drops the voxel; the two signs of `bi` one by one."""
+    from bids_regions.extraction.local_regions import split_nilearn
+
+    region, n = np.full(above.place.size, -1), 0
+    parts = {"bi": ((1, above.values > 0), (-1, above.values < 0)), "negative": ((-1, above.values < 0),)}
+    for sign, part in parts.get(task.cutoff.tail, ((1, above.values != 0),)):
+        thresholded = np.zeros(task.data.size, task.data.dtype)
+        thresholded[above.memory[part]] = sign * above.values[part]
+        split = split_nilearn(task.frame.unflatten(thresholded), task.affine, task.criteria.smoothing_fwhm)
+        labels = task.frame.flatten(split)[above.memory[part]].astype(np.intp)
+        region[part] = np.where(labels > 0, labels - 1 + n, -1)
+        n += int(labels.max(initial=0))
+    return region
+
+
+def _with_cluster_p(task: _Task, found: _Found, smoothness: Smoothness | None) -> _Found:
+    smoothness = smoothness or _smoothness(task)
+    two_tailed = task.cutoff.tail in TWO_TAILS
+    p_cluster = cluster_p_values(found.sizes, height=_height(task), smoothness=smoothness, two_tailed=two_tailed)
+    return replace(found, p_cluster=p_cluster, smoothness=smoothness)
+
+
+def _height(task: _Task) -> float:
+    """The cutoff as z."""
+    dof = _dof(task)
+    return task.cutoff.value if math.isinf(task.cutoff.value) else float(t_to_z(task.cutoff.value, dof))
+
+
+def _dof(task: _Task) -> float:
+    """Degrees of freedom for making z of the map's values; infinite for z itself."""
+    what = "cluster p" if task.criteria.grf else "a true-discovery proportion"
+    if task.statistic.kind == "z":
+        return math.inf
+    if task.statistic.kind != "t":
+        raise BadMap(
+            f"{what} was asked of a {task.statistic.kind} map, and is known for z and t only",
+            hint="Leave out --grf, --cluster-alpha and --tdp for it",
+        )
+    if task.statistic.dof is None or not task.statistic.dof > 0:
+        raise BadMap(f"{what} was asked of a t map without degrees of freedom", hint=DOF_HINT)
+    return task.statistic.dof
+
+
+def _smoothness(task: _Task) -> Smoothness:
+    dof = _dof(task)
+    if task.mask is None:
+        raise BadMap(
+            "cluster p was asked of a map without a mask and without a known smoothness",
+            hint="Give --mask PATH, or the smoothness (dlh and volume) in the map's sidecar",
+        )
+    x, y, z = np.linalg.norm(task.frame.affine[:3, :3], axis=0).tolist()
+    return estimate_smoothness(t_to_z(task.frame.canonical(task.data), dof), task.frame.canonical(task.mask), (x, y, z))
+
+
+def _large_enough(task: _Task, found: _Found) -> npt.NDArray[np.bool_]:
+    """By the size rules and cluster_alpha."""
+    criteria, sizes, volume = task.criteria, found.sizes, task.frame.voxel_volume
+    kept = np.ones(sizes.size, bool)
+    if criteria.min_region_voxels is not None:
+        kept &= sizes >= criteria.min_region_voxels
+    if criteria.min_region_size is not None and criteria.size_strict:
+        kept &= sizes > criteria.min_region_size / volume
+    elif criteria.min_region_size is not None:
+        kept &= sizes * volume >= criteria.min_region_size * (1 - SIZE_ROUNDING)
+    if criteria.cluster_alpha is not None and found.p_cluster is not None:
+        kept &= found.p_cluster < criteria.cluster_alpha
+    return kept
+
+
+def _number(task: _Task, kept: _Found, values: Array | None) -> tuple[Array, tuple[Region, ...]]:
+    """The label image and the regions, in the order of their numbers."""
+    n, voxels, criteria = kept.sizes.size, kept.voxels, task.criteria
+    smallest = np.uint8 if n < 1 << 8 else np.uint16 if n < 1 << 16 else np.int32
+    flat = np.zeros(task.data.size, smallest)
+    labels = task.frame.unflatten(flat)
+    if n == 0:
+        return labels, ()
+    peaks = find_peaks(voxels, kept.region, n, criteria)
+    main = np.array([at[0] for at in peaks])
+    if criteria.order == "size":
+        order = order_regions(voxels, kept.sizes, main, by_sign=task.cutoff.tail != "two")
+    elif criteria.extract_type == "local_regions":
+        order = np.arange(n)  # the walker's own
+    else:
+        order = scan_order(voxels, kept.region, n)
+    number = np.empty(n, smallest)
+    number[order] = np.arange(1, n + 1)
+    flat[voxels.memory] = number[kept.region]
+    facts = dict(_facts(task, kept, main, values))
+    return labels, describe_regions(voxels, kept.region, peaks, order, facts)
+
+
+def _facts(task: _Task, kept: _Found, main: Integers, values: Array | None) -> Iterator[tuple[str, Array]]:
+    """What was asked for besides the measures of every region, by Region's fields."""
+    voxels, region, n = kept.voxels, kept.region, kept.sizes.size
+    if kept.p_cluster is not None:
+        yield "p_cluster", kept.p_cluster
+    if task.criteria.tdp:
+        yield "tdp", _true_discoveries(task, kept)
+    if values is not None:
+        second = values[tuple(task.frame.to_file(voxels.ijk))].astype(np.float64)
+        known = np.isfinite(second)
+        count = np.bincount(region[known], minlength=n)
+        total = np.bincount(region[known], second[known], n)
+        yield "values_mean", np.divide(total, count, where=count > 0, out=np.full(n, np.nan))
+        yield "values_at_peak", np.where(known[main], second[main], np.nan)
+
+
+def _true_discoveries(task: _Task, kept: _Found) -> Array:
+    dof = _dof(task)
+    population = task.data[task.mask if task.mask is not None else task.data != 0]
+    return true_discovery_proportions(
+        t_to_z(population, dof), t_to_z(kept.voxels.values, dof), kept.region + 1,
+        n_regions=kept.sizes.size, tail=task.cutoff.tail,
+    )  # fmt: skip
+
+
+def _warnings(task: _Task) -> Iterator[str]:
+    """What a reader of the result should know."""
+    criteria, cutoff = task.criteria, task.cutoff
+    if cutoff.tail != criteria.tail:
+        yield f"a {task.statistic.kind} map was thresholded in its positive tail only"
+    if math.isinf(cutoff.value):
+        yield f"no voxel meets {cutoff.asked}"
+    if criteria.grf and (caution := field_theory_warning(_height(task))):
+        yield caution
+    if criteria.tdp and task.mask is None:
+        yield "the true-discovery proportions count every non-zero voxel as searched: there is no mask"

@@ -1,8 +1,35 @@
-"""From labelled voxels to what is said of them: regions, their peaks, their order and their colours."""
+"""From labelled voxels to what is said of them: regions, their peaks, their order and their colours.
 
+A *peak* is a local maximum of |value| among the voxels of one region; voxels of equal value that touch are one
+*plateau* and give one peak, the voxel of the plateau nearest to its middle.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["Peak", "Region"]
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from bids_regions.extraction.components import Voxels, neighbour_steps
+from bids_regions.extraction.criteria import Criteria
+
+__all__ = ["PALETTE", "Peak", "Region", "describe_regions", "find_peaks", "local_maxima", "order_regions", "scan_order"]
+
+Array = npt.NDArray[Any]
+Integers = npt.NDArray[np.intp]
+
+# Seven colours of Okabe & Ito (2008, https://jfly.uni-koeln.de/color/), then each the one farthest from those before it
+# in OKLab (Ottosson 2020), the nearest of normal vision and full deuter-, prot- and tritanopia (Machado et al. 2009).
+PALETTE = (
+    "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#692d2d", "#4bfff0", "#0000d2",
+    "#5a2d87", "#a569ff", "#96d296", "#964b78", "#a53c0f", "#8700ff", "#0fd2d2", "#d200b4", "#c3f0b4", "#004b5a",
+)  # fmt: skip
+MM_RESOLUTION = 1e-4  # mm; places nearer than this are equal when ties are broken
+MANY = 2048  # voxels; fewer are compared with all their neighbours at once
+DISTANCE_ROUNDING = 1e-6  # relative; a grid's distances carry the rounding of its float32 affine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,11 +44,11 @@ class Peak:
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
-    """One connected set of voxels that passed, and its measures."""
+    """One set of voxels that passed, and its measures."""
 
     index: int  # its number in the label image, 1..n
     name: str  # positive-1, negative-2, ...: the sign and the index
-    sign: str  # positive, negative; both only where tails are merged
+    sign: str  # positive, negative; both where merged tails left voxels of both signs
     n_voxels: int
     volume_mm3: float  # mm3, n_voxels times |det(affine)|
     peak: Peak  # the main peak
@@ -31,8 +58,223 @@ class Region:
     mean_value: float
     sd_value: float  # with n-1; nan for a single voxel
     sum_value: float
-    p_cluster: float | None  # by Gaussian random field theory, on request
-    tdp: float | None  # true-discovery proportion, on request
-    values_mean: float | None  # of the second map, on request
-    values_at_peak: float | None  # of the second map, on request
+    p_cluster: float | None = None  # by Gaussian random field theory, on request
+    tdp: float | None = None  # true-discovery proportion, on request
+    values_mean: float | None = None  # of the second map, on request
+    values_at_peak: float | None = None  # of the second map, on request
     color: str  # #rrggbb
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """The measures of labelled voxels, an entry per region in the order of their numbers."""
+
+    n_voxels: Integers
+    sign: tuple[str, ...]
+    sum_value: Array
+    mean_value: Array
+    sd_value: Array  # nan where there is one voxel
+    com_xyz: Array  # (3, n) mm, RAS+
+    com_in_region: npt.NDArray[np.bool_]
+
+
+def measure_regions(voxels: Voxels, region: Integers, n_regions: int) -> Measured:
+    """Sums over the voxels of each region, each in canonical order, in float64.
+
+    Parameters
+    ----------
+    voxels
+        The voxels of the regions.
+    region
+        (n,) the region of each voxel, 0 to `n_regions` - 1, each of which has voxels.
+    n_regions
+        How many.
+    """
+    values = voxels.values.astype(np.float64)
+    weight = np.abs(values)
+    count = np.bincount(region, minlength=n_regions)
+    total = np.bincount(region, values, n_regions)
+    mass = np.bincount(region, weight, n_regions)
+    mean = total / count
+    squares = np.bincount(region, (values - mean[region]) ** 2, n_regions)
+    sd = np.sqrt(np.divide(squares, count - 1, where=count > 1, out=np.full(n_regions, np.nan)))
+    com = np.stack([np.bincount(region, weight * axis, n_regions) for axis in voxels.ijk]) / mass
+    n_positive = np.bincount(region, values > 0, n_regions)
+    sign = np.select([n_positive == count, n_positive == 0], ["positive", "negative"], "both")
+    found = _find(voxels, voxels.frame.place(np.rint(com).astype(np.intp)))
+    return Measured(
+        n_voxels=count, sign=tuple(sign.tolist()), sum_value=total, mean_value=mean, sd_value=sd,
+        com_xyz=voxels.frame.to_mm(com), com_in_region=(found >= 0) & (region[found] == np.arange(n_regions)),
+    )  # fmt: skip
+
+
+def _find(voxels: Voxels, place: Integers) -> Integers:
+    """The number of the voxel at each place, -1 where none of the voxels is there."""
+    at = np.searchsorted(voxels.place, place)
+    there = voxels.place.take(at, mode="clip") == place
+    return np.where(there, at, -1)
+
+
+def local_maxima(voxels: Voxels, region: Integers, neighbourhood: int) -> Integers:
+    """The voxels whose |value| no neighbour of the same region exceeds, one for each plateau.
+
+    Parameters
+    ----------
+    voxels
+        The voxels of the regions.
+    region
+        (n,) the region of each voxel.
+    neighbourhood
+        6, 18 or 26 neighbours.
+
+    Returns
+    -------
+    ndarray
+        Numbers of voxels, ascending.
+    """
+    magnitude = np.abs(voxels.values)
+    joined = (np.diff(voxels.place) == 1) & (region[1:] == region[:-1])
+    step = magnitude[1:] - magnitude[:-1]
+    lower, equal = np.zeros(magnitude.size, bool), np.zeros(magnitude.size, bool)
+    lower[1:] |= joined & (step < 0)
+    lower[:-1] |= joined & (step > 0)
+    flat = joined & (step == 0)
+    equal[1:] |= flat
+    equal[:-1] |= flat
+    top = np.flatnonzero(~lower)
+    steps = neighbour_steps(voxels.frame, neighbourhood)[1:]  # without the step along x, done
+    while steps:  # most voxels fall out at their first neighbours; the few others are searched at once
+        some, steps = (steps[:1], steps[1:]) if top.size > MANY else (steps, [])
+        both = np.array([*some, *(-s for s in some)])[:, None]
+        near = _find(voxels, voxels.place[top] + both)
+        here = (near >= 0) & (region[near] == region[top])
+        equal[top] |= np.any(here & (magnitude[near] == magnitude[top]), axis=0)
+        top = top[~np.any(here & (magnitude[near] > magnitude[top]), axis=0)]
+    flat_top = top[equal[top]]
+    if not flat_top.size:
+        return top
+    middles = _plateau_middles(voxels, region, flat_top, neighbour_steps(voxels.frame, neighbourhood))
+    return np.sort(np.concatenate([top[~equal[top]], middles]))
+
+
+def _plateau_middles(voxels: Voxels, region: Integers, flat_top: Integers, steps: Sequence[int]) -> Integers:
+    """One voxel for each plateau of which every voxel is a maximum."""
+    magnitude = np.abs(voxels.values)
+    number = np.full(magnitude.size, -1)
+    number[flat_top] = np.arange(flat_top.size)
+    pairs, sloping = [], np.zeros(flat_top.size, bool)
+    for step in (*steps, *(-s for s in steps)):
+        near = _find(voxels, voxels.place[flat_top] + step)
+        level = (near >= 0) & (region[near] == region[flat_top]) & (magnitude[near] == magnitude[flat_top])
+        sloping |= level & (number[near] < 0)  # an equal neighbour that something exceeds
+        level &= number[near] >= 0
+        pairs.append((np.flatnonzero(level), number[near[level]]))
+    one, other = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    graph = csr_array((np.ones(one.size), (one, other)), shape=(flat_top.size, flat_top.size))
+    n, plateau = connected_components(graph, directed=False)
+    spoiled = np.bincount(plateau, sloping, n) > 0
+    place = voxels.frame.to_mm(voxels.ijk[:, flat_top])
+    middle = np.stack([np.bincount(plateau, axis, n) for axis in place]) / np.bincount(plateau, minlength=n)
+    away = np.sum((place - middle[:, plateau]) ** 2, axis=0)
+    order = np.lexsort((*_tie_keys(place)[::-1], _coarse(away), plateau))
+    first = np.unique(plateau[order], return_index=True)[1]
+    return np.asarray(flat_top[order[first[~spoiled]]])
+
+
+def _coarse(mm: Array) -> Array:
+    """Millimetres as whole numbers; the shift keeps the coordinates that grids have off the rounding's edges."""
+    return np.asarray(np.floor(mm / MM_RESOLUTION + 0.2371))
+
+
+def _tie_keys(xyz: Array) -> list[Array]:
+    return [_coarse(axis) for axis in xyz]
+
+
+def find_peaks(voxels: Voxels, region: Integers, n_regions: int, criteria: Criteria) -> list[Integers]:
+    """The peaks of each region by |value|, as numbers of voxels: the highest, then each that is far from all before.
+
+    Ties are broken by x, then y, then z, in mm. At least one and at most `max_peaks` a region, farther than
+    `min_peak_distance` mm from each other (or at it, where the convention counts it in).
+    """
+    top = local_maxima(voxels, region, criteria.peak_neighbourhood)
+    keys = _tie_keys(voxels.frame.to_mm(voxels.ijk[:, top]))
+    order = np.lexsort((*keys[::-1], -np.abs(voxels.values[top]), region[top]))
+    top = top[order]
+    bounds = np.searchsorted(region[top], np.arange(n_regions + 1)).tolist()
+    candidates = [top[bounds[k] : bounds[k + 1]] for k in range(n_regions)]
+    return [c if c.size == 1 else _far_apart(voxels, c, criteria) for c in candidates]
+
+
+def _far_apart(voxels: Voxels, candidates: Integers, criteria: Criteria) -> Integers:
+    place = voxels.frame.affine[:3, :3] @ voxels.ijk[:, candidates]
+    inclusive = criteria.peak_distance_inclusive
+    least = (criteria.min_peak_distance * (1 - DISTANCE_ROUNDING if inclusive else 1 + DISTANCE_ROUNDING)) ** 2
+    left, kept = np.arange(candidates.size), list[int]()
+    while left.size and len(kept) < criteria.max_peaks:
+        kept.append(int(left[0]))
+        away = np.sum((place[:, left[1:]] - place[:, left[:1]]) ** 2, axis=0)
+        left = left[1:][away >= least if inclusive else away > least]
+    return candidates[kept]
+
+
+def order_regions(voxels: Voxels, sizes: Integers, main: Integers, *, by_sign: bool) -> Integers:
+    """The regions, number 1 first: positive (by_sign), voxels descending, |peak| descending, peak x, y, z ascending."""
+    keys = _tie_keys(voxels.frame.to_mm(voxels.ijk[:, main]))
+    peak = voxels.values[main]
+    tail = peak < 0 if by_sign else np.zeros(main.size, bool)
+    return np.lexsort((*keys[::-1], -np.abs(peak), -sizes, tail))
+
+
+def scan_order(voxels: Voxels, region: Integers, n_regions: int) -> Integers:
+    """The regions, number 1 first, by their first voxel in the scan of the file's axes, the last axis fastest."""
+    i, j, k = voxels.frame.to_file(voxels.ijk).astype(np.intp)
+    _, nj, nk = voxels.frame.file_shape
+    first = np.full(n_regions, np.iinfo(np.intp).max)
+    np.minimum.at(first, region, (i * nj + j) * nk + k)
+    return np.argsort(first)
+
+
+def describe_regions(
+    voxels: Voxels, region: Integers, peaks: list[Integers], order: Integers, facts: Mapping[str, Array]
+) -> tuple[Region, ...]:
+    """The regions in the order of their numbers.
+
+    Parameters
+    ----------
+    voxels, region
+        The voxels of the regions, and the region of each, 0 to n - 1.
+    peaks
+        Of each region, as numbers of voxels, the main peak first.
+    order
+        The regions, number 1 first.
+    facts
+        What else is known of each region, by the names of Region's optional fields; nan for unknown.
+    """
+    measured = measure_regions(voxels, region, order.size)
+    extra = {name: [None if np.isnan(v) else v for v in column.tolist()] for name, column in facts.items()}
+    com = measured.com_xyz.T.tolist()
+    regions = []
+    for index, k in enumerate(order.tolist(), start=1):
+        ranked = make_peaks(voxels, peaks[k])
+        x, y, z = com[k]
+        regions.append(
+            Region(
+                index=index, name=f"{measured.sign[k]}-{index}", sign=measured.sign[k],
+                n_voxels=int(measured.n_voxels[k]), volume_mm3=float(measured.n_voxels[k] * voxels.frame.voxel_volume),
+                peak=ranked[0], peaks=ranked, com_xyz=(x, y, z), com_in_region=bool(measured.com_in_region[k]),
+                mean_value=float(measured.mean_value[k]), sd_value=float(measured.sd_value[k]),
+                sum_value=float(measured.sum_value[k]), color=PALETTE[(index - 1) % len(PALETTE)],
+                **{name: column[k] for name, column in extra.items()},
+            )
+        )  # fmt: skip
+    return tuple(regions)
+
+
+def make_peaks(voxels: Voxels, at: Integers) -> tuple[Peak, ...]:
+    """The peaks at some voxels, by rank."""
+    values, ijk = voxels.values[at].tolist(), voxels.ijk[:, at]
+    xyz, file_ijk = voxels.frame.to_mm(ijk).T.tolist(), voxels.frame.to_file(ijk).T.tolist()
+    return tuple(
+        Peak(rank=rank + 1, value=values[rank], xyz=tuple(xyz[rank]), ijk=tuple(file_ijk[rank]))
+        for rank in range(at.size)
+    )

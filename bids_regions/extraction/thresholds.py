@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy import special
 
 from bids_regions.errors import BadMap
-from bids_regions.extraction.criteria import PROBABILITIES, TWO_TAILS, Criteria, ThresholdSpec
+from bids_regions.extraction.criteria import PROBABILITIES, TWO_TAILS, Criteria, Tail, ThresholdSpec
 from bids_regions.extraction.inference import t_to_z
 
 __all__ = ["Cutoff", "Statistic", "find_cutoff", "inverse_survival", "thresholded_tail"]
@@ -55,7 +55,7 @@ class Cutoff:
     population: str  # in words, the voxels it was taken over or applied to
     population_size: int  # voxels
     n_tested: int | None  # tests corrected for; fdr and bonferroni only
-    tail: str  # bi, two, positive, negative: the tail that was thresholded
+    tail: Tail  # the tail that was thresholded
     dof: float | None  # degrees of freedom used: a t map and a probability only
     dtype: str  # float32 or float64: the cutoff is rounded to it and compared in it
 
@@ -118,7 +118,7 @@ def find_cutoff(data: Array, criteria: Criteria, statistic: Statistic, mask: Mas
     )  # fmt: skip
 
 
-def thresholded_tail(criteria: Criteria, statistic: Statistic) -> str:
+def thresholded_tail(criteria: Criteria, statistic: Statistic) -> Tail:
     """The tail that is thresholded: as asked for z and t; statistics without a second tail have the positive one."""
     if statistic.kind in ("z", "t"):
         return criteria.tail
