@@ -13,10 +13,12 @@ import secrets
 import struct
 import time
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from bids_regions.errors import BadDataset, MissingInput, OutputRefused, StorageFault
+from bids_regions.errors import BadDataset, Fault, MissingInput, OutputRefused, StorageFault
 
 __all__ = [
     "encode_json",
@@ -25,6 +27,7 @@ __all__ = [
     "hash_file",
     "hash_of",
     "make_folder",
+    "open_atomic",
     "read_json",
     "read_text",
     "remove_file",
@@ -71,6 +74,28 @@ def write_bytes(path: Path, content: bytes, *, only_if_changed: bool = False) ->
 def write_text(path: Path, text: str, *, only_if_changed: bool = False) -> None:
     """Write `text` as UTF-8, atomically; a lone surrogate of an undecodable file name is written as its escape."""
     write_bytes(path, text.encode("utf-8", "backslashreplace"), only_if_changed=only_if_changed)
+
+
+@contextmanager
+def open_atomic(path: Path, *, only_if_changed: bool = False) -> Iterator[TextIO]:
+    """A stream for text too long to be held: the file appears under its name when all of it is there, or not at all."""
+    temporary = path.parent / f".{os.getpid()}-{secrets.token_hex(6)}.tmp"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("x", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
+                yield stream
+            if only_if_changed and _same_content(temporary, path):
+                temporary.unlink()
+            else:
+                temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except Fault:
+        raise  # of whatever was read to make the text
+    except OSError as error:
+        raise _write_fault(path, error) from error
 
 
 def encode_json(content: object) -> str:
@@ -193,6 +218,10 @@ def _abandoned(entry: os.DirEntry[str], name: re.Match[str]) -> bool:
     if name["host"] == _host():
         return not _alive(int(name["pid"]))
     return time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE
+
+
+def _same_content(one: Path, other: Path) -> bool:
+    return other.is_file() and one.stat().st_size == other.stat().st_size and hash_file(one) == hash_file(other)
 
 
 def _alive(pid: int) -> bool:

@@ -8,6 +8,7 @@ from bids_regions.images.grids import Grid, make_grid, resample_linear, resample
 from bids_regions.images.reading import (
     StatMap,
     count_volumes,
+    load_grid,
     load_labels,
     load_mask,
     load_statmap,
@@ -19,6 +20,7 @@ __all__ = [
     "Grid",
     "StatMap",
     "count_volumes",
+    "load_grid",
     "load_labels",
     "load_mask",
     "load_statmap",

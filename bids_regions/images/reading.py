@@ -18,7 +18,7 @@ from bids_regions.images.grids import Affine, Grid, resample_nearest, same_grid
 from bids_regions.images.headers import Layout, read_layout
 from bids_regions.images.inflation import ByteStream
 
-__all__ = ["StatMap", "count_volumes", "load_labels", "load_mask", "load_statmap", "load_volumes"]
+__all__ = ["StatMap", "count_volumes", "load_grid", "load_labels", "load_mask", "load_statmap", "load_volumes"]
 
 STEP = 1 << 16  # numbers looked at together, so that they stay in the processor's cache
 CLIPPED = 20  # voxels that share the largest magnitude; smooth maps have one
@@ -123,6 +123,18 @@ def load_mask(path: Path, grid: Grid) -> tuple[NDArray[np.bool_], str]:
         sentence = f"The mask {path.name} does not overlap the map: it has no voxel in the map's field of view"
         raise BadMap(sentence, hint="Give a mask of the same space, or none")
     return mask, f"The mask {path.name} lies on another grid ({_in_words(layout.grid)}) and was resampled (nearest)"
+
+
+def load_grid(path: Path) -> Grid:
+    """The grid of the 3-D NIfTI file `path`; only its header is read.
+
+    Raises
+    ------
+    BadMap, UnsuitableMap, StorageFault
+        As `load_statmap`, where the header shows it.
+    """
+    with ByteStream(path) as stream:
+        return read_layout(stream).grid
 
 
 def count_volumes(path: Path) -> int:

@@ -37,7 +37,7 @@ def _save(path: Path, data: NDArray[Any], grid: Grid, intent: str) -> None:
         raise ValueError(f"data of shape {data.shape} cannot lie on a grid of shape {grid.shape}")
     data = np.asfortranarray(data).astype(data.dtype.newbyteorder("<"), copy=False)
     raw = b"".join((_make_header(data, grid, intent), b"\0\0\0\0", data.ravel(order="K").data.cast("B")))
-    write_bytes(path, gzip_bytes(raw) if path.suffix == ".gz" else raw)
+    write_bytes(path, gzip_bytes(raw) if path.suffix == ".gz" else raw, only_if_changed=True)
 
 
 def _make_header(data: NDArray[Any], grid: Grid, intent: str) -> bytes:
