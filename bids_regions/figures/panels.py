@@ -69,27 +69,36 @@ def frame(mosaic: Mosaic, marks: Sequence[Mark], legend: Legend, view: View, bel
     tall, wide = mosaic.labels.shape
     labels = np.pad(mosaic.labels, ((lead, canvas.shape[0] - tall), (0, canvas.shape[1] - wide)))
     canvas = np.pad(canvas, ((lead, 0), (0, 0), (0, 0)), constant_values=PAPER)
-    for row, (words, loud) in enumerate(strips):
-        room = canvas.shape[1] - 2 * layout.gap
-        size = layout.font * min(1.07, 1.07 * room / load_font(layout.font * 1.07, True).getlength(words))
-        line = row * height + height / 2 + size * CAP_HEIGHT / 2
+    for row, words in enumerate(strips):
+        text, size = fitted(words, layout.font, canvas.shape[1] - 2 * layout.gap)
+        line = row * height + (height + size * CAP_HEIGHT) / 2
+        loud = words.startswith(NOTHING)
         color = CALL if loud else INK
-        letters.append(Letters(x=layout.gap, y=line, text=words, size=size, anchor="start", bold=True, color=color))
+        letters.append(Letters(x=layout.gap, y=line, text=text, size=size, anchor="start", bold=True, color=color))
         if loud:
             canvas[row * height : (row + 1) * height] = hex_rgb(CALL_PAPER)
     return Framed(canvas=canvas, labels=labels, letters=tuple(letters))
 
 
-def head_strips(n_regions: int, view: View) -> list[tuple[str, bool]]:
-    """What is written above the slices, and whether it must not be overlooked.
+def head_strips(n_regions: int, view: View) -> list[str]:
+    """What is written above the slices.
 
     >>> head_strips(0, View(cuts=(0.0,), cutoff=3.0, title="left > right"))
-    [('left > right', False), ('No region survived: the map is shown without a threshold', True)]
+    ['left > right', 'No region survived: the map is shown without a threshold']
     """
-    strips = [(printable(view.title), False)] if view.title else []
-    if not view.layout.annotated:
-        return [*strips, (f"{n_regions} region{'s' * (n_regions != 1)}" if n_regions else NOTHING, not n_regions)]
-    return strips if n_regions else [*strips, (f"{NOTHING}: the map is shown without a threshold", True)]
+    title = [printable(view.title)] if view.title else []
+    if not n_regions:
+        return [*title, f"{NOTHING}: the map is shown without a threshold" if view.layout.annotated else NOTHING]
+    return title if view.layout.annotated else [*title, f"{n_regions} region{'s' * (n_regions > 1)}"]
+
+
+def fitted(words: str, font: int, room: float) -> tuple[str, float]:
+    """Words and a size at which they fit into some pixels: smaller first, then shorter."""
+    size = font * 1.07
+    size *= min(1.0, max(0.7, room / load_font(size, True).getlength(words)))
+    while load_font(size, True).getlength(words) > room and len(words) > 1:
+        words = words[: int(len(words) * 0.95) - 1].rstrip(" :…") + "…"
+    return words, size
 
 
 def append_bar(

@@ -134,7 +134,7 @@ def choose_cuts(
     >>> choose_cuts([[large, small]], data, affine, n=3)
     (14.0, 28.0, 44.0)
     >>> choose_cuts([[]], data, affine, n=3)
-    (14.0, 30.0, 44.0)
+    (14.0, 30.0, 46.0)
     """
     plane = float(world_steps(affine)[2])
     cuts: list[float] = []
@@ -149,8 +149,9 @@ def choose_cuts(
         np.ceil((low - origin) / plane - 0.01), np.floor((high - origin) / plane + 1.01)
     )
     if not cuts:
-        even = low + (high - low) * (np.arange(n) + 1.0) / (n + 1.0)
-        return tuple(sorted({float(planes[np.abs(planes - z).argmin()]) for z in even}))
+        even = low - plane / 2 + (high - low + plane) * (np.arange(n) + 1.0) / (n + 1.0)
+        nearest = [float(planes[np.abs(planes - z).argmin()]) for z in even]
+        return tuple(sorted(set(nearest))) if planes.size > n else tuple(planes.tolist())
     while len(cuts) < n:
         room = np.abs(planes[:, None] - np.array(cuts)).min(axis=1, initial=np.inf)
         room[room < plane * 0.9] = 0
