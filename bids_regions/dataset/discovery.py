@@ -22,7 +22,7 @@ from bids_regions.dataset.mapfiles import (
 from bids_regions.dataset.names import PASSED
 from bids_regions.dataset.source import SourceDataset, has_maps
 from bids_regions.dataset.walk import Walk
-from bids_regions.errors import Contradiction, EmptySelection, Fault, MissingInput
+from bids_regions.errors import BadDataset, Contradiction, EmptySelection, MissingInput
 from bids_regions.files import read_json
 
 __all__ = ["check_selection", "find_maps", "read_filter_file"]
@@ -100,23 +100,24 @@ def read_filter_file(path: Path) -> dict[str, object]:
     """
     try:
         content = read_json(path)
-    except MissingInput:
-        raise
-    except Fault as fault:
+    except BadDataset as fault:
         raise Contradiction(fault.sentence, hint=fault.hint) from fault
     query = content.get(FILTER_QUERY)
     if not isinstance(query, dict):
         raise Contradiction(f"{path} has no {FILTER_QUERY!r} query", hint=FILTER_HINT)
-    problems = [
-        f'{path}: {key} has a value that is no label, number, null, "*" or list of these'
-        for key, value in query.items()
-        if not all(
-            v is None or isinstance(v, str | int | float) for v in (value if isinstance(value, list) else [value])
-        )
-    ]
-    if problems:
-        raise Contradiction(problems=problems, hint='Its form is {"statmap": {"task": "rest", "run": null}}')
+    wrong = [key for key, wanted in query.items() if not all(map(_is_plain, _listed(wanted)))]
+    if wrong:
+        problems = [f'{path}: {key} wants no label, number, null, "*" or list of these' for key in wrong]
+        raise Contradiction(problems=problems, hint=FILTER_HINT)
     return query
+
+
+def _listed(wanted: object) -> list[object]:
+    return wanted if isinstance(wanted, list) else [wanted]
+
+
+def _is_plain(wanted: object) -> bool:
+    return wanted is None or isinstance(wanted, str | int)
 
 
 def _is_image(mapfile: MapFile) -> bool:

@@ -59,10 +59,13 @@ class Walk:
         folders: list[str] = []
         maps: list[str] = []
         described = False
+        asked = None if self.at_most else self.labels.get("sub")
         try:
             with os.scandir(real) as entries:
                 for entry in entries:
                     name = entry.name
+                    if asked and name[:4] == "sub-" and name[4:] not in asked and "." not in name:
+                        continue  # ten thousand times where one participant is asked for
                     if MARK in name and name[0] != ".":
                         maps.append(name)
                     elif name.endswith(FILE_ENDINGS):

@@ -1,0 +1,341 @@
+import json
+import os
+
+import pytest
+import trees
+
+from bids_regions.dataset import Selection, check_selection, find_maps, open_dataset, read_filter_file
+from bids_regions.errors import Contradiction, EmptySelection, MissingInput
+
+
+def find(root, **wanted):
+    return find_maps(open_dataset(root), Selection(**wanted))
+
+
+def names(discovery):
+    return [mapfile.relpath for mapfile in discovery.maps]
+
+
+@pytest.fixture(scope="session")
+def nilearn_tree(tmp_path_factory):
+    return trees.nilearn_glm(tmp_path_factory.mktemp("nilearn"))
+
+
+# Shapes of datasets
+
+
+def test_fitlins_nodes_and_their_participants_are_found(tmp_path):
+    found = find(trees.fitlins(tmp_path))
+    assert [(m.entity("node"), m.participant, m.entity("run")) for m in found.maps] == [
+        ("dataLevel", None, None),
+        ("runLevel", "01", "1"),
+        ("runLevel", "01", "2"),
+        ("runLevel", "02", "1"),
+        ("runLevel", "02", "2"),
+        ("subjectLevel", "01", None),
+        ("subjectLevel", "02", None),
+    ]
+    assert {m.stat for m in found.maps} == {"z"}
+
+
+def test_what_nilearn_writes_is_found(nilearn_tree):
+    stem = "task-faces_space-MNI152NLin2009cAsym_contrast-faces_stat-z_statmap.nii.gz"
+    assert names(find(nilearn_tree)) == [
+        "group/contrast-intercept_stat-z_statmap.nii.gz",
+        f"sub-01/sub-01_{stem}",
+        f"sub-02/sub-02_{stem}",
+    ]
+
+
+def test_halfpipe_features_and_group_folders_are_found(tmp_path):
+    found = find(trees.halfpipe(tmp_path))
+    assert [(m.participant, m.entity("feature"), m.entity("model")) for m in found.maps] == [
+        (None, "seedCorr", "intercept"),
+        (None, "seedCorr", "intercept"),
+        ("01", "seedCorr", None),
+        ("02", "seedCorr", None),
+    ]
+
+
+def test_sessions_below_participants_are_found(tmp_path):
+    found = find(trees.fmriprep_like(tmp_path, sessions=("1", "2")), participants=("01",), sessions=("2",))
+    assert {(m.participant, m.entity("ses")) for m in found.maps} == {("01", "2")}
+    assert len(found.maps) == 4
+
+
+def test_tedana_names_are_found_whatever_their_order(tmp_path):
+    found = find(trees.tedana(tmp_path))
+    assert [m.entity("desc") for m in found.maps] == ["ICA", "t2star+s0"]
+
+
+# The statistic
+
+
+def test_t_is_taken_only_where_there_is_no_z(tmp_path):
+    found = find(trees.fmriprep_like(tmp_path, participants=("01",)))
+    assert [(m.entity("contrast"), m.stat) for m in found.maps] == [("twoBack", "z"), ("zeroBack", "t")] * 2
+
+
+@pytest.mark.parametrize(("asked", "found"), [("t", {"t"}), ("Effect", {"effect"}), ("stat-z", {"z"})])
+def test_a_statistic_asked_for_is_taken_exactly(tmp_path, asked, found):
+    assert {m.stat for m in find(trees.fitlins(tmp_path), stats=(asked,)).maps} == found
+
+
+def test_a_statistic_in_the_filter_replaces_the_default(tmp_path):
+    assert {m.stat for m in find(trees.fitlins(tmp_path), filters={"stat": "t"}).maps} == {"t"}
+
+
+# What is left out
+
+
+def test_each_unfit_file_is_skipped_or_failed_with_its_reason(tmp_path):
+    found = find(trees.faults(tmp_path))
+    contrasts = [m.entity("contrast") for m in found.maps]
+    assert contrasts == ["fourD", "oneVolume", "sound", "truncated"]  # only their contents can tell
+    reasons = {one.relpath.split("contrast-")[1]: one.reason for one in (*found.skipped, *found.failed)}
+    assert "CIFTI" in reasons["cifti_stat-z_statmap.dscalar.nii"]
+    assert "GIFTI" in reasons["gifti_hemi-L_stat-z_statmap.func.gii"]
+    assert "p map" in reasons["sound_stat-p_statmap.nii.gz"]
+    assert "p map" in reasons["sound_stat-logpFWE_statmap.nii.gz"]
+    assert "git annex get" in reasons["annexed_stat-z_statmap.nii.gz"]
+    assert "0 bytes" in reasons["empty_stat-z_statmap.nii.gz"]
+    assert len(reasons) == 6
+    assert {one.relpath.split("contrast-")[1][:5] for one in found.failed} == {"annex", "empty"}
+    assert len(found.notices) == 1
+    assert "Surface maps" in found.notices[0]
+    assert {one.participant for one in (*found.skipped, *found.failed)} == {"01"}
+
+
+def test_p_maps_are_skipped_also_when_asked_for(tmp_path):
+    found = find(trees.faults(tmp_path), stats=("p",))
+    assert names(found) == []
+    assert [one.relpath.rpartition("sound_")[2] for one in found.skipped] == ["stat-p_statmap.nii.gz"]
+
+
+def test_what_was_not_asked_for_is_not_told(tmp_path):
+    found = find(trees.faults(tmp_path), contrasts=("fourD",))
+    assert len(found.maps) == 1
+    assert (found.skipped, found.failed, found.notices) == ((), (), ())
+
+
+@pytest.mark.parametrize("ending", [".mgz", ".img", ".hdr"])
+def test_other_images_are_skipped(tmp_path, ending):
+    trees.touch(tmp_path / "sub-01" / f"sub-01_stat-z_statmap{ending}")
+    assert "only NIfTI" in find(tmp_path).skipped[0].reason
+
+
+@pytest.mark.parametrize(
+    "name", ["sub-01_stat-z_statmap.json", "sub-01_statmaps.nii.gz", "._sub-01_stat-z_statmap.nii"]
+)
+def test_what_is_no_map_is_not_seen(tmp_path, name):
+    trees.touch(tmp_path / "sub-01" / name)
+    assert find(tmp_path).n_found == 0
+
+
+def test_an_entity_without_a_label_is_skipped(tmp_path):
+    trees.touch(tmp_path / "sub-_task-x_stat-z_statmap.nii.gz")
+    assert "sub- without a label" in find(tmp_path).skipped[0].reason
+
+
+def test_a_map_in_the_folder_of_another_participant_fails(tmp_path):
+    trees.touch(tmp_path / "sub-01" / "sub-02_stat-z_statmap.nii.gz")
+    assert "named for sub-02" in find(tmp_path).failed[0].reason
+
+
+def test_a_pipe_is_not_opened(tmp_path):
+    (tmp_path / "sub-01").mkdir()
+    os.mkfifo(tmp_path / "sub-01" / "sub-01_stat-z_statmap.nii.gz")
+    assert find(tmp_path).failed[0].reason == "not a regular file"
+
+
+# The selection
+
+
+@pytest.mark.parametrize("label", ["01", "sub-01"])
+def test_participants_are_named_with_or_without_sub(tmp_path, label):
+    found = find(trees.fitlins(tmp_path), participants=(label,))
+    assert {m.participant for m in found.maps} == {"01"}
+    assert len(found.maps) == 3
+
+
+def test_a_participant_label_is_text(tmp_path):
+    assert names(find(trees.fitlins(tmp_path), participants=("1",))) == []
+
+
+def test_runs_are_numbers(tmp_path):
+    root = trees.fmriprep_like(tmp_path, participants=("01",))
+    assert names(find(root, runs=("1",))) == names(find(root, runs=("01",))) != []
+
+
+def test_all_selections_hold_together(tmp_path):
+    root = trees.fmriprep_like(tmp_path)
+    found = find(root, tasks=("nback",), spaces=("MNI152NLin6Asym",), contrasts=("zeroBack",), runs=("2",))
+    assert len(found.maps) == 2
+    assert names(find(root, tasks=("rest",))) == []
+
+
+def test_maps_without_a_space_have_the_assumed_one(tmp_path):
+    root = trees.fitlins(tmp_path)
+    assert {m.entity("node") for m in find(root, spaces=("MNI",), assume_space="MNI").maps} == {
+        "dataLevel",
+        "subjectLevel",
+    }
+    assert names(find(root, spaces=("MNI",))) == []
+
+
+def test_a_filter_selects_absent_entities(tmp_path):
+    found = find(trees.fitlins(tmp_path), filters={"task": None, "subject": "*"})
+    assert [m.entity("node") for m in found.maps] == ["subjectLevel", "subjectLevel"]
+
+
+def test_labels_that_nothing_has_are_named(tmp_path):
+    found = find(trees.fitlins(tmp_path), participants=("01", "99"), contrasts=("facesGtHouse",))
+    text = " ".join(found.notices)
+    assert "No statistical map has sub-99." in text
+    assert "No statistical map has contrast-facesGtHouse; there is facesGtHouses." in text
+
+
+def test_an_unknown_entity_of_the_filter_is_named(tmp_path):
+    assert "'contarst'" in find(trees.fitlins(tmp_path), filters={"contarst": "x"}).notices[0]
+
+
+def test_an_empty_selection_is_refused_with_what_was_missing(tmp_path):
+    dataset = open_dataset(trees.fitlins(tmp_path))
+    with pytest.raises(EmptySelection, match="has sub-99") as caught:
+        check_selection(dataset, find_maps(dataset, Selection(participants=("99",))))
+    assert caught.value.exit_code == 18
+
+
+def test_a_dataset_without_any_map_is_missing_input(tmp_path):
+    dataset = open_dataset(trees.describe(tmp_path))
+    for selection in (Selection(), Selection(participants=("01",))):
+        with pytest.raises(MissingInput, match="no statistical map") as caught:
+            check_selection(dataset, find_maps(dataset, selection))
+        assert caught.value.exit_code == 66
+
+
+def test_skipped_maps_are_an_answer(tmp_path):
+    trees.touch(tmp_path / "sub-01" / "sub-01_hemi-L_stat-z_statmap.gii")
+    dataset = open_dataset(tmp_path)
+    check_selection(dataset, find_maps(dataset, Selection()))
+
+
+# Folders
+
+
+def test_only_the_folders_of_the_participants_asked_for_are_opened(tmp_path, monkeypatch):
+    root = trees.many(tmp_path, 30, unrelated=1)
+    opened = []
+    scandir = os.scandir
+
+    def spy(path):
+        opened.append(os.path.relpath(path, root))
+        return scandir(path)
+
+    dataset = open_dataset(root)
+    monkeypatch.setattr(os, "scandir", spy)
+    assert len(find_maps(dataset, Selection(participants=("00003",))).maps) == 1
+    assert opened == [".", "sub-00003", "sub-00003/func"]
+
+
+@pytest.mark.parametrize("folder", ["derivatives/other", "sourcedata", "code", "work", ".git", "figures"])
+def test_folders_of_other_things_stay_closed(tmp_path, folder):
+    trees.describe(tmp_path)
+    trees.write_map(tmp_path / "sub-01_stat-z_statmap.nii.gz")
+    trees.touch(tmp_path / folder / "sub-02_stat-z_statmap.nii.gz")
+    assert names(find(tmp_path)) == ["sub-01_stat-z_statmap.nii.gz"]
+
+
+def test_our_own_output_inside_the_dataset_is_no_input(tmp_path):
+    trees.describe(tmp_path)
+    trees.touch(tmp_path / "sub-01_stat-z_statmap.nii.gz")
+    own = trees.describe(tmp_path / "regions", GeneratedBy=[{"Name": "bids_regions"}])
+    trees.touch(own / "sub-01" / "sub-01_seg-stat+z_desc-xThresholded_statmap.nii.gz")
+    assert names(find(tmp_path, stats=())) == ["sub-01_stat-z_statmap.nii.gz"]
+    assert find(tmp_path).n_found == 1
+
+
+def test_links_to_folders_are_followed_once_and_without_end(tmp_path):
+    root = trees.describe(tmp_path / "data")
+    trees.touch(tmp_path / "store" / "sub-01_stat-z_statmap.nii.gz")
+    trees.touch(root / "sub-02" / "sub-02_stat-z_statmap.nii.gz")
+    (root / "sub-01").symlink_to(tmp_path / "store")
+    (root / "again").symlink_to(root / "sub-02")
+    (root / "sub-02" / "loop").symlink_to(root)
+    (root / "above").symlink_to(tmp_path)
+    (root / "self").symlink_to(root / "self")
+    found = find(root)
+    assert names(found) == ["sub-01/sub-01_stat-z_statmap.nii.gz", "sub-02/sub-02_stat-z_statmap.nii.gz"]
+    assert [n.split(" ")[0] for n in found.notices] == ["above", "sub-02/loop"]
+
+
+def test_a_participant_whose_link_is_broken_has_failed(tmp_path):
+    trees.describe(tmp_path)
+    (tmp_path / "sub-01").symlink_to(tmp_path / "gone")
+    failed = find(tmp_path).failed
+    assert (failed[0].relpath, failed[0].participant) == ("sub-01", "01")
+    assert "leads nowhere" in failed[0].reason
+
+
+def test_a_folder_that_cannot_be_read_has_failed(tmp_path, monkeypatch):
+    trees.fitlins(tmp_path, stats=("z",))
+    dataset = open_dataset(tmp_path)
+    scandir = os.scandir
+
+    def deny(path):
+        if str(path).endswith("node-runLevel/sub-02"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", deny)
+    found = find_maps(dataset, Selection())
+    assert found.failed[0].relpath == "node-runLevel/sub-02"
+    assert found.failed[0].participant == "02"
+    assert len(found.maps) == 5
+
+
+def test_names_that_are_no_utf8_and_names_with_line_breaks_are_read(tmp_path):
+    trees.describe(tmp_path)
+    odd = os.fsencode(tmp_path) + b"/sub-01_contrast-\xff_stat-z_statmap.nii.gz"
+    with open(odd, "wb") as stream:  # noqa: PTH123 # bytes
+        stream.write(b"x")
+    trees.touch(tmp_path / "sub-01_contrast-a\nb_stat-z_statmap.nii.gz")
+    assert len(find(tmp_path).maps) == 2
+
+
+# Filter files
+
+
+def filter_file(tmp_path, content):
+    path = tmp_path / "filter.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def test_the_statmap_query_of_a_filter_file_is_read(tmp_path):
+    query = {"task": ["a", "b"], "run": None, "session": "*", "echo": 2}
+    assert read_filter_file(filter_file(tmp_path, {"bold": {"task": "c"}, "statmap": query})) == query
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "not valid JSON"),
+        ("[]", "no JSON object"),
+        ({"bold": {}}, "no 'statmap' query"),
+        ({"statmap": []}, "no 'statmap' query"),
+        ({"statmap": {"task": {"a": 1}}}, "task wants no label"),
+        ({"statmap": {"task": [["a"]]}}, "task wants no label"),
+        ('{"statmap": {"run": NaN}}', "NaN"),
+        ('{"statmap": {}, "statmap": {}}', "twice"),
+    ],
+)
+def test_other_filter_files_are_refused(tmp_path, content, words):
+    with pytest.raises(Contradiction, match=words) as caught:
+        read_filter_file(filter_file(tmp_path, content))
+    assert caught.value.exit_code == 64
+
+
+def test_a_missing_filter_file_is_missing_input(tmp_path):
+    with pytest.raises(MissingInput):
+        read_filter_file(tmp_path / "none.json")

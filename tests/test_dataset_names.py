@@ -1,0 +1,150 @@
+from pathlib import Path
+
+import pytest
+from bids.layout import parse_file_entities
+from bids.layout.models import Config
+from bidsschematools.schema import load_schema
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bids_regions.dataset import is_standard_space, matches, pybids_configuration, read_map_name
+from bids_regions.dataset.names import clean_label, kind_of_stat
+from bids_regions.dataset.vocabulary import STANDARD_SPACES, long_names
+
+ROOT = Path("/data")
+LABEL = st.text("abcXYZ019+", min_size=1, max_size=6)
+
+
+def read(relpath):
+    return read_map_name(ROOT, relpath)
+
+
+def test_a_name_is_read_verbatim_and_in_its_order():
+    mapfile = read("node-run/sub-01/ses-1/sub-01_ses-1_task-A_run-01_stat-z_desc-t2star+s0_statmap.nii.gz")
+    assert mapfile.entities == (
+        ("node", "run"),
+        ("sub", "01"),
+        ("ses", "1"),
+        ("task", "A"),
+        ("run", "01"),
+        ("stat", "z"),
+        ("desc", "t2star+s0"),
+    )
+    assert (mapfile.stat, mapfile.kind, mapfile.suffix, mapfile.extension) == ("z", "z", "statmap", ".nii.gz")
+    assert mapfile.path == ROOT / mapfile.relpath
+
+
+def test_short_and_long_names_find_the_same_label():
+    mapfile = read("sub-01/func/sub-01_task-a_acq-b_rec-c_dir-d_seg-e_contrast-f_stat-z_statmap.nii")
+    pairs = {"sub": "subject", "acq": "acquisition", "rec": "reconstruction", "dir": "direction", "seg": "segmentation"}
+    for short, long in pairs.items():
+        assert mapfile.entity(short) == mapfile.entity(long) is not None
+    assert mapfile.entity("datatype") == "func"
+    assert mapfile.entity("session") is None
+
+
+def test_a_map_without_sub_is_a_group_map():
+    assert read("group/contrast-a_stat-z_statmap.nii.gz").participant is None
+
+
+def test_a_map_named_without_sub_belongs_to_the_participant_of_its_folder():
+    assert read("sub-07/contrast-a_stat-z_statmap.nii.gz").participant == "07"
+
+
+def test_an_underscore_in_a_contrast_is_part_of_its_label():
+    assert read("sub-01_contrast-two_back_stat-z_statmap.nii.gz").entity("contrast") == "two_back"
+
+
+@pytest.mark.parametrize("folder", ["fmriprep-23.1.3", "first_level", "x-", "-x"])
+def test_a_folder_that_only_looks_like_an_entity_is_none(folder):
+    assert read(f"{folder}/sub-01_stat-z_statmap.nii").entities == (("sub", "01"), ("stat", "z"))
+
+
+@given(LABEL, LABEL, LABEL, st.sampled_from(["node", "feature", "model", "task", "level"]))
+def test_long_names_are_what_pybids_reads_with_our_configuration(participant, contrast, label, folder):
+    """The memory of name forms must not change what pybids would have answered for the name itself."""
+    relpath = f"{folder}-{label}/sub-{participant}/sub-{participant}_run-01_contrast-{contrast}_stat-z_statmap.nii.gz"
+    config = [Config.load(one) for one in pybids_configuration()]
+    expected = {k: str(v) for k, v in parse_file_entities("/" + relpath, config=config).items()}
+    assert read(relpath).long_entities == expected
+
+
+def test_every_entity_of_pybids_has_a_short_key():
+    names = long_names()
+    assert names["sub"] == "subject"
+    assert names["tpl"] == "template"
+    assert names["mt"] == "mt"
+    assert len(names) > 40
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("two-back", "two+back"),
+        ("a_b.c d", "a+b+c+d"),
+        ("é", "e"),
+        ("左", "u5de6"),
+        ("a\nb", "au000ab"),
+        ("\u0301", "u0301"),
+    ],
+)
+def test_labels_keep_to_the_characters_of_bids(text, cleaned):
+    assert clean_label(text) == cleaned
+
+
+@given(st.text(min_size=1))
+def test_a_cleaned_label_is_never_empty_nor_a_path(text):
+    assert clean_label(text)
+    assert set(clean_label(text)) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+")
+
+
+@pytest.mark.parametrize("stat", ["p", "P", "pval", "pvalue", "pFWE", "pFDR", "logp", "neglog10p", "minuslogp", "qval"])
+def test_p_maps_are_known_however_they_are_spelt(stat):
+    assert kind_of_stat(stat) == "p"
+
+
+@pytest.mark.parametrize("stat", ["z", "t", "F", "psc", "power", "effect", "phi", "rsquared", "prevalence"])
+def test_other_statistics_are_no_p_maps(stat):
+    assert kind_of_stat(stat) == stat.lower()
+
+
+@pytest.mark.parametrize(
+    ("match", "holds"),
+    [
+        ({"task": "a"}, True),
+        ({"task": "A"}, False),
+        ({"task": ["b", "a"]}, True),
+        ({"task": ["b", None]}, False),
+        ({"run": 1}, True),
+        ({"run": "1"}, True),
+        ({"run": "001"}, True),
+        ({"run": "2"}, False),
+        ({"session": 1}, False),
+        ({"session": "01"}, True),
+        ({"ses": "*"}, True),
+        ({"ses": True}, True),
+        ({"ses": None}, False),
+        ({"ses": False}, False),
+        ({"acquisition": None}, True),
+        ({"acq": False}, True),
+        ({"acq": [None, "x"]}, True),
+        ({"acq": "*"}, False),
+        ({"stat": "Z"}, True),
+        ({"extension": "nii.gz"}, True),
+        ({"suffix": "statmap", "datatype": "func"}, True),
+        ({"no such": None}, True),
+        ({"no such": "x"}, False),
+        ({}, True),
+    ],
+)
+def test_match_means_what_it_says(match, holds):
+    mapfile = read("sub-01/ses-01/func/sub-01_ses-01_task-a_run-01_stat-z_statmap.nii.gz")
+    assert matches(mapfile, match) is holds
+
+
+def test_the_standard_spaces_are_those_of_the_bids_schema():
+    enum = load_schema()["objects"]["enums"]["_StandardTemplateCoordSys"]["enum"]
+    assert set(enum) == STANDARD_SPACES
+    assert is_standard_space("MNI152NLin6Asym")
+    assert not is_standard_space("T1w")
+    assert not is_standard_space(None)

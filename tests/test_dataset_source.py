@@ -1,0 +1,117 @@
+import pytest
+import trees
+
+from bids_regions.dataset import Selection, find_maps, open_dataset, source_uri
+from bids_regions.errors import BadDataset, MissingInput
+
+
+def test_a_derivative_dataset_is_taken_as_it_is(tmp_path):
+    dataset = open_dataset(trees.fitlins(tmp_path / "out"))
+    assert (dataset.root, dataset.bids_dir, dataset.name) == (tmp_path / "out", tmp_path / "out", "FitLins")
+    assert dataset.notices == ()
+
+
+def test_a_raw_dataset_gives_its_one_derivative_with_maps_and_says_so(tmp_path):
+    dataset = open_dataset(trees.raw_with_derivatives(tmp_path / "raw"))
+    assert dataset.root == tmp_path / "raw" / "derivatives" / "fitlins"
+    assert dataset.bids_dir == tmp_path / "raw"
+    assert "those of derivatives/fitlins are taken" in dataset.notices[0]
+
+
+def test_several_derivatives_with_maps_must_be_named(tmp_path):
+    root = trees.raw_with_derivatives(tmp_path, names=("fitlins", "other"))
+    with pytest.raises(BadDataset, match=r"fitlins, other.*--derivatives fitlins") as caught:
+        open_dataset(root)
+    assert caught.value.exit_code == 16
+    assert open_dataset(root, derivatives=["other"]).root == root / "derivatives" / "other"
+
+
+def test_several_derivatives_can_be_taken_together(tmp_path):
+    root = trees.raw_with_derivatives(tmp_path, names=("fitlins", "other"))
+    dataset = open_dataset(root, derivatives=["fitlins", "other"])
+    found = find_maps(dataset, Selection(participants=("01",)))
+    assert dataset.root == root
+    assert {m.relpath.split("/")[1] for m in found.maps} == {"fitlins", "other"}
+    assert len(found.maps) == 6
+
+
+def test_a_named_derivative_that_is_not_there_is_missing_input(tmp_path):
+    root = trees.raw_with_derivatives(tmp_path)
+    for name in ("nilearn", "..", "../..", ""):
+        with pytest.raises(MissingInput, match="It has: fitlins, fmriprep"):
+            open_dataset(root, derivatives=[name])
+
+
+def test_a_folder_of_derivatives_is_read_like_a_raw_dataset(tmp_path):
+    root = trees.raw_with_derivatives(tmp_path) / "derivatives"
+    assert open_dataset(root).root == root / "fitlins"
+
+
+def test_maps_of_the_dataset_itself_come_before_its_derivatives(tmp_path):
+    root = trees.raw_with_derivatives(tmp_path)
+    trees.write_map(root / "sub-01" / "sub-01_stat-z_statmap.nii.gz")
+    assert open_dataset(root).root == root
+
+
+def test_a_derivative_whose_first_hundred_participants_have_no_map_is_found(tmp_path):
+    raw = trees.raw_dataset(tmp_path)
+    root = trees.describe(raw / "derivatives" / "late")
+    for number in range(105):
+        (root / f"sub-{number:03}").mkdir()
+    trees.touch(root / "sub-104" / "sub-104_stat-z_statmap.nii.gz")
+    assert open_dataset(raw).root == root
+    assert open_dataset(raw, participants=["104"]).root == root
+
+
+def test_our_own_output_among_the_derivatives_is_not_taken(tmp_path):
+    root = trees.raw_with_derivatives(tmp_path)
+    own = trees.describe(root / "derivatives" / "regions", GeneratedBy=[{"Name": "bids_regions"}])
+    trees.touch(own / "sub-01" / "sub-01_desc-xThresholded_statmap.nii.gz")
+    assert open_dataset(root).root.name == "fitlins"
+
+
+def test_our_own_output_is_no_input(tmp_path):
+    with pytest.raises(BadDataset, match="is the output of bids_regions"):
+        open_dataset(trees.describe(tmp_path, GeneratedBy=[{"Name": "bids_regions"}]))
+
+
+def test_a_missing_description_is_a_notice(tmp_path):
+    trees.write_map(tmp_path / "sub-01" / "sub-01_stat-z_statmap.nii.gz")
+    dataset = open_dataset(tmp_path)
+    assert "no dataset_description.json" in dataset.notices[0]
+    assert dataset.name == tmp_path.name
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"Name": NaN}', '{"a": 1, "a": 2}', '{"a":' * 2000, "\xff"])
+def test_a_description_that_cannot_be_parsed_is_refused(tmp_path, content):
+    (tmp_path / "dataset_description.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(BadDataset, match=r"dataset_description\.json") as caught:
+        open_dataset(tmp_path)
+    assert caught.value.exit_code == 16
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"Name": ["x"]}, {"Name": "  "}, {"Name": 3}, {"GeneratedBy": "bids_regions"}, {"GeneratedBy": [3, {"Name": 4}]}],
+)
+def test_a_description_with_wrong_types_is_lived_with(tmp_path, fields):
+    trees.describe(tmp_path, **fields)
+    assert open_dataset(tmp_path).name == tmp_path.name
+
+
+def test_a_folder_that_is_not_there_is_missing_input(tmp_path):
+    with pytest.raises(MissingInput, match="does not exist.*mounted") as caught:
+        open_dataset(tmp_path / "none")
+    assert caught.value.exit_code == 66
+
+
+def test_a_file_is_no_dataset(tmp_path):
+    with pytest.raises(MissingInput, match="not a folder"):
+        open_dataset(trees.touch(tmp_path / "file"))
+
+
+def test_the_uri_of_a_map_holds_any_name(tmp_path):
+    trees.describe(tmp_path)
+    trees.touch(tmp_path / "sub-01" / "sub-01_contrast-a b%\n_stat-z_statmap.nii.gz")
+    mapfile = find_maps(open_dataset(tmp_path), Selection()).maps[0]
+    assert source_uri(mapfile) == "bids:input:sub-01/sub-01_contrast-a%20b%25%0A_stat-z_statmap.nii.gz"
