@@ -10,8 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
 
-from bids_regions.errors import Contradiction, MissingInput
-from bids_regions.files import read_json, read_text
+from bids_regions.errors import Contradiction
+from bids_regions.files import read_text
 from bids_regions.settings.configuration import read_configuration
 from bids_regions.settings.entries import Entry, entries_of_command, make_entry, name_of_threshold
 from bids_regions.settings.options import LEVELS, OPTIONS, REGION_OPTIONS, Option
@@ -46,7 +46,7 @@ class Settings:
     contrasts: tuple[str, ...] = ()
     stats: tuple[str, ...] = ()
     derivatives: tuple[str, ...] = ()
-    filters: Mapping[str, Any]  # entity: value(s), None for absent, "*" for any
+    bids_filter_file: Path | None = None
     assume_space: str | None = None
     config_file: Path | None = None
     min_prevalence: float = 0.5
@@ -78,7 +78,7 @@ def make_settings(given: SimpleNamespace | Any, command: tuple[str, ...] = ()) -
     Raises
     ------
     Contradiction
-        Options that cannot hold together, or a fault of the configuration or filter file.
+        Options that cannot hold together, or a fault of the configuration file.
     MissingInput
         A named file that is not there.
     """
@@ -102,7 +102,6 @@ def make_settings(given: SimpleNamespace | Any, command: tuple[str, ...] = ()) -
         contrasts=_labels(options["contrast"], "contrast-"),
         stats=_labels(options["stat"], "stat-"),
         derivatives=tuple(options["derivatives"] or ()),
-        filters=_read_filters(options["bids_filter_file"]),
         config_file=config_file,
         group_by=tuple(options["group_by"] or ()),
         nprocs=options["nprocs"] or len(os.sched_getaffinity(0)),
@@ -113,9 +112,9 @@ def make_settings(given: SimpleNamespace | Any, command: tuple[str, ...] = ()) -
 
 
 PLAIN = (
-    "assume_space", "min_prevalence", "min_coverage", "participants_tsv", "regions_from", "omp_nthreads", "mem",
-    "work_dir", "executor", "scheduler_address", "dry_run", "explain", "reports_only", "boilerplate_only", "force",
-    "stop_on_first_crash", "skip_bids_validation", "quiet",
+    "bids_filter_file", "assume_space", "min_prevalence", "min_coverage", "participants_tsv", "regions_from",
+    "omp_nthreads", "mem", "work_dir", "executor", "scheduler_address", "dry_run", "explain", "reports_only",
+    "boilerplate_only", "force", "stop_on_first_crash", "skip_bids_validation", "quiet",
 )  # fmt: skip
 
 
@@ -169,31 +168,3 @@ def _labels(values: list[str] | None, prefix: str) -> tuple[str, ...]:
             labels += value.split()
     header = {"participant_id", "session_id"}
     return tuple(dict.fromkeys(label.removeprefix(prefix) for label in labels if label and label not in header))
-
-
-def _read_filters(path: Path | None) -> Mapping[str, Any]:
-    if path is None:
-        return {}
-    try:
-        content = read_json(path)
-    except MissingInput:
-        raise
-    except ValueError as error:
-        raise Contradiction(str(error)) from error
-    query = content.get("statmap")
-    if set(content) - {"statmap"} or not isinstance(query, dict):
-        raise Contradiction(
-            f"{path} is no filter file", hint='Write {"statmap": {"entity": value}}; null means absent, "*" any'
-        )
-    wrong = [entity for entity, value in query.items() if not _is_filter(value)]
-    if wrong:
-        raise Contradiction(
-            f"{path}: the value of {', '.join(wrong)} is no filter", hint='Write a label, a list of labels, null or "*"'
-        )
-    return query
-
-
-def _is_filter(value: object) -> bool:
-    if isinstance(value, list):
-        return bool(value) and all(isinstance(each, str | int) for each in value)
-    return value is None or (isinstance(value, str | int) and value is not True)

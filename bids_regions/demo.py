@@ -1,0 +1,99 @@
+"""A small BIDS derivatives dataset around one real map, for `make demo` and for trying the app.
+
+sub-01 is the motor map that nilearn ships (left against right button presses, NeuroVault image 10426), unchanged.
+sub-02 to sub-05 are made from it by a seeded perturbation: its values times a gain, plus smooth Gaussian noise inside
+the brain. sub-06 is such noise alone. They are no people, and every file of the dataset that speaks of them says so.
+"""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from bids_regions.errors import Fault, MissingInput
+from bids_regions.files import write_json, write_text
+from bids_regions.images import Grid, load_statmap, save_labels, save_map
+
+__all__ = ["make_demo", "run"]
+
+SPACE = "MNI152Lin"
+STEM = "task-localizer_space-" + SPACE
+GAINS = {"02": 0.9, "03": 0.75, "04": 1.1, "05": 0.5, "06": 0.0}  # sub-01 is the map itself
+NOISE_SD = 1.0  # z
+NOISE_FWHM = 6.0  # mm
+SEED = 10426
+TASK = {"TaskName": "localizer", "Description": "Motor map of nilearn, or made from it; see README.md"}
+README = """# A dataset for the demo of bids_regions
+
+sub-01 is a real map: the motor contrast (left against right button presses) that nilearn ships, NeuroVault image 10426.
+sub-02 to sub-05 are **made from it**: its values times a gain (0.9, 0.75, 1.1, 0.5), plus Gaussian noise of standard
+deviation 1 smoothed to 6 mm inside the brain (numpy's default generator, seed 10426). sub-06 is such noise alone. The
+columns of participants.tsv are made up. The space is named so that files can be told apart; nobody measured it here.
+"""
+
+
+def make_demo(folder: Path, real_map: Path) -> None:
+    """Write the demo dataset into `folder`, around the map at `real_map`."""
+    statmap = load_statmap(real_map)
+    brain = statmap.data != 0
+    random = np.random.default_rng(SEED)
+    _write_map(folder, "01", statmap.data, brain, statmap.grid)
+    for label, gain in GAINS.items():
+        noise = _smooth_noise(random, brain, statmap.grid)
+        _write_map(folder, label, np.where(brain, gain * statmap.data + noise, 0), brain, statmap.grid)
+    _describe(folder)
+
+
+def _smooth_noise(random: np.random.Generator, brain: np.ndarray, grid: Grid) -> np.ndarray:
+    sigma = [NOISE_FWHM / (zoom * np.sqrt(8 * np.log(2))) for zoom in grid.zooms]
+    noise = ndimage.gaussian_filter(random.standard_normal(brain.shape), sigma)
+    return np.asarray(noise * (NOISE_SD / noise[brain].std()))
+
+
+def _write_map(folder: Path, label: str, data: np.ndarray, brain: np.ndarray, grid: Grid) -> None:
+    stem = folder / f"sub-{label}" / "func" / f"sub-{label}_{STEM}"
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    save_map(Path(f"{stem}_contrast-leftVsRight_stat-z_statmap.nii.gz"), data, grid, intent="z")
+    save_labels(Path(f"{stem}_desc-brain_mask.nii.gz"), brain.astype(np.uint8), grid)
+
+
+def _describe(folder: Path) -> None:
+    maker = {"Name": "bids_regions.demo", "Description": "Made from a map that nilearn ships; see README.md"}
+    description = {"Name": "Demo of bids_regions", "BIDSVersion": "1.11.0", "DatasetType": "derivative"}
+    write_json(folder / "dataset_description.json", {**description, "GeneratedBy": [maker]})
+    write_text(folder / "README.md", README)
+    write_json(folder / "task-localizer_statmap.json", TASK)
+    ages = dict(zip(("01", *GAINS), (24, 31, 28, 35, 41, 22), strict=True))
+    rows = [f"sub-{label}\t{age}\t{'ab'[n % 2]}" for n, (label, age) in enumerate(ages.items())]
+    write_text(folder / "participants.tsv", "\n".join(["participant_id\tage\tgroup", *rows]) + "\n")
+    columns = {"age": {"Description": "Made up", "Units": "year"}, "group": {"Description": "Made up"}}
+    write_json(folder / "participants.json", columns)
+
+
+def find_real_map() -> Path:
+    """The motor map in nilearn's installation; nilearn itself is not imported."""
+    spec = find_spec("nilearn")
+    found = Path(spec.origin).parent / "datasets" / "data" / "image_10426.nii.gz" if spec and spec.origin else None
+    if found is None or not found.is_file():
+        raise MissingInput("nilearn, which ships the demo's map, is not installed", hint="Install bids_regions[demo]")
+    return found
+
+
+def run(arguments: list[str]) -> int:
+    """`python -m bids_regions.demo FOLDER`."""
+    if len(arguments) != 1:
+        print("usage: python -m bids_regions.demo FOLDER", file=sys.stderr)
+        return 2
+    try:
+        make_demo(Path(arguments[0]), find_real_map())
+    except Fault as fault:
+        print(fault, file=sys.stderr)
+        return fault.exit_code
+    print(f"the demo dataset is in {arguments[0]}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,75 @@
+"""The picture under a map: the participant's own anatomy, a template, or nothing but where the map has data."""
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from bids_regions.dataset import MapFile, SourceDataset, find_anatomical
+from bids_regions.errors import Fault, MissingInput
+from bids_regions.figures import Background as DrawnBackground
+from bids_regions.images import load_statmap
+from bids_regions.report.model import Background as PackedBackground
+from bids_regions.report.payload import pack_background
+
+__all__ = ["Scenery", "find_background", "load_scenery"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenery:
+    """One background, for figures and for the viewer."""
+
+    drawn: DrawnBackground
+    packed: PackedBackground
+
+
+def find_background(mapfile: MapFile, dataset: SourceDataset, asked: str, assume_space: str | None) -> Path | None:
+    """The file to draw `mapfile` on; None draws on the map's own coverage.
+
+    Raises
+    ------
+    MissingInput
+        A named background that is not there.
+    """
+    if asked == "none":
+        return None
+    if asked != "auto":
+        path = Path(asked)
+        if not path.is_file():
+            raise MissingInput(f"the background {path} is not there", hint="Mend --background")
+        return path
+    return find_anatomical(mapfile, dataset) or _find_template(mapfile.entity("space") or assume_space)
+
+
+def _find_template(space: str | None) -> Path | None:
+    """TemplateFlow's T1w of `space`, where TEMPLATEFLOW_HOME holds it; nothing is ever downloaded."""
+    home = os.environ.get("TEMPLATEFLOW_HOME")
+    if not home or not space or not space.isalnum():
+        return None
+    folder = Path(home) / f"tpl-{space}"
+    for resolution in ("_res-02", "_res-2", "_res-01", "_res-1", ""):
+        path = folder / f"tpl-{space}{resolution}_T1w.nii.gz"
+        if path.is_file() and path.stat().st_size:
+            return path
+    return None
+
+
+def load_scenery(path: Path | None) -> Scenery | None:
+    """The background at `path`, read and packed once per process; None where it cannot be read."""
+    if path is None:
+        return None
+    try:
+        return _load_once(path, path.stat().st_mtime_ns)
+    except (Fault, OSError):
+        return None  # a picture only: the regions stand without it
+
+
+@lru_cache(maxsize=2)
+def _load_once(path: Path, _mtime: int) -> Scenery:
+    image = load_statmap(path)
+    name = path.name.partition(".")[0]
+    key = "bg-" + "".join(c if c.isalnum() and c.isascii() else "-" for c in name)
+    return Scenery(
+        drawn=DrawnBackground(data=image.data, affine=image.affine),
+        packed=pack_background(image.data, image.affine, key=key, name=name),
+    )

@@ -1,0 +1,218 @@
+"""What an entry needs beside the map itself: mask, degrees of freedom, second map, smoothness, atlases.
+
+Gathering only finds and hashes, so that a rerun with nothing to do stays cheap; loading reads the images.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import numpy.typing as npt
+
+from bids_regions.dataset import LINK, MapFile, SourceDataset, find_dof, find_mask, find_sibling, read_metadata
+from bids_regions.errors import BadMap, MissingInput, UnsuitableMap
+from bids_regions.extraction import Smoothness, Statistic
+from bids_regions.extraction.inference import smoothness_from_metadata
+from bids_regions.files import hash_file, hash_of
+from bids_regions.images import StatMap, load_mask, load_statmap, same_grid
+from bids_regions.settings import Entry
+
+__all__ = ["Ingredients", "Loaded", "gather_ingredients", "hash_ingredients"]
+
+Array = npt.NDArray[Any]
+KINDS = {"z": "z", "t": "t", "f": "F"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """The ingredients as arrays and numbers."""
+
+    statistic: Statistic
+    mask: npt.NDArray[np.bool_] | None
+    mask_facts: Mapping[str, Any]  # for the sidecar
+    mask_note: str
+    values: Array | None
+    smoothness: Smoothness | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingredients:
+    """Which files and numbers an entry takes for a map."""
+
+    mapfile: MapFile
+    dataset: SourceDataset
+    entry: Entry
+    mask: Path | None
+    mask_note: str
+    dof: float | None  # of a t map, where options, sidecar or sibling tell it
+    dof_map: Path | None
+    values: Path | None
+    metadata: Mapping[str, Any]  # read only where cluster p needs it
+    hashes: Mapping[str, str]  # of the files above
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """BIDS URIs of what went in, the map's first."""
+        paths = [self.mapfile.path, *(path for path in (self.mask, self.values) if path)]
+        named = [name_source(path, self.dataset) for path in paths]
+        return tuple(name for name in named if name.startswith("bids:"))
+
+    def load(self, statmap: StatMap) -> Loaded:
+        """Read the images.
+
+        Raises
+        ------
+        BadMap
+            A second map or mask that does not fit the map, or does not exist.
+        """
+        mask, note = load_mask(self.mask, statmap.grid) if self.mask else (None, "")
+        facts: dict[str, Any] = {"Source": name_source(self.mask, self.dataset) if self.mask else "none"}
+        if note:
+            facts["Note"] = note
+        return Loaded(
+            statistic=self._statistic(statmap),
+            mask=mask,
+            mask_facts=facts,
+            mask_note=" ".join(part for part in (self.mask_note, note) if part),
+            values=self._load_values(statmap) if self.values else None,
+            smoothness=self._smoothness(statmap, mask) if self.entry.criteria.grf else None,
+        )
+
+    def _statistic(self, statmap: StatMap) -> Statistic:
+        kind = KINDS.get(self.mapfile.stat.lower(), self.mapfile.stat) or statmap.intent_name or "unknown"
+        dof = self.dof
+        if kind == "t" and dof is None and self.dof_map:
+            dof = _constant_dof(self.dof_map)
+        if kind == "t" and dof is None and statmap.intent_name == "t":
+            dof = statmap.intent_dof
+        return Statistic(kind, dof if kind == "t" else None)
+
+    def _load_values(self, statmap: StatMap) -> Array:
+        assert self.values
+        try:
+            second = load_statmap(self.values)
+        except UnsuitableMap as error:
+            raise BadMap(str(error), hint="Mend the second map or --values-from") from error
+        if not same_grid(second.grid, statmap.grid):
+            raise BadMap(
+                f"{self.values} lies on another grid than {self.mapfile.path}", hint="Resample it to the map's grid"
+            )
+        return second.data
+
+    def _smoothness(self, statmap: StatMap, mask: npt.NDArray[np.bool_] | None) -> Smoothness | None:
+        volume = float(abs(np.linalg.det(statmap.affine[:3, :3])))
+        n_mask = None if mask is None else int(np.count_nonzero(mask))
+        return smoothness_from_metadata(self.metadata, n_mask_voxels=n_mask, voxel_volume=volume)
+
+
+def gather_ingredients(
+    mapfile: MapFile, dataset: SourceDataset, entry: Entry, assume_space: str | None = None
+) -> Ingredients:
+    """Find and hash what `entry` needs for `mapfile`.
+
+    Raises
+    ------
+    MissingInput
+        A named mask or second map that is not there.
+    """
+    mask, note = _choose_mask(mapfile, dataset, entry, assume_space)
+    values = _choose_values(mapfile, entry)
+    dof, dof_map = _choose_dof(mapfile, entry)
+    files = {"mask": mask, "values": values, "dof": dof_map}
+    return Ingredients(
+        mapfile=mapfile,
+        dataset=dataset,
+        entry=entry,
+        mask=mask,
+        mask_note=note,
+        dof=dof,
+        dof_map=dof_map,
+        values=values,
+        metadata=read_metadata(mapfile) if entry.criteria.grf else {},
+        hashes={name: _hash_once(path, *_stamp(path)) for name, path in files.items() if path},
+    )
+
+
+def hash_ingredients(map_digest: str, ingredients: Ingredients, atlases: tuple[str, ...] = ()) -> str:
+    """The hash of everything that went in: the map, the files beside it, the numbers their sidecars tell."""
+    return hash_of(
+        {
+            "map": map_digest,
+            "files": dict(ingredients.hashes),
+            "dof": ingredients.dof,
+            "metadata": dict(ingredients.metadata),
+            "mask_note": ingredients.mask_note,
+            "atlases": list(atlases),
+        }
+    )
+
+
+def name_source(path: Path, dataset: SourceDataset) -> str:
+    """Where a source lies: a BIDS URI inside the dataset, a path relative to the dataset outside of it."""
+    if path.is_relative_to(dataset.root):
+        return f"bids:{LINK}:{quote(os.fsencode(path.relative_to(dataset.root)), safe='/+-_.~')}"
+    return os.path.relpath(path, dataset.root)
+
+
+def _choose_mask(
+    mapfile: MapFile, dataset: SourceDataset, entry: Entry, assume_space: str | None
+) -> tuple[Path | None, str]:
+    if entry.mask == "none":
+        return None, ""
+    if entry.mask == "auto":
+        return find_mask(mapfile, dataset)
+    path = Path(entry.mask)
+    if not path.is_file():
+        raise MissingInput(f"the mask {path} is not there", hint="Mend --mask")
+    return path, ""
+
+
+def _choose_values(mapfile: MapFile, entry: Entry) -> Path | None:
+    if entry.values_from is None:
+        return None
+    found = find_sibling(mapfile, dict([entry.values_from]))
+    if found is None:
+        wanted = "-".join(entry.values_from)
+        raise MissingInput(
+            f"{mapfile.path} has no sibling with {wanted}", hint="Mend --values-from, or leave this map out"
+        )
+    return found
+
+
+def _choose_dof(mapfile: MapFile, entry: Entry) -> tuple[float | None, Path | None]:
+    if mapfile.stat.lower() != "t":
+        return None, None
+    if entry.dof is not None:
+        return entry.dof, None
+    found = find_dof(mapfile)
+    return found.value, found.map_path if found.value is None else None
+
+
+def _constant_dof(path: Path) -> float:
+    """The degrees of freedom in a map of them; where they vary the smallest is taken, which is on the safe side."""
+    data = load_statmap(path).data
+    inside = data[data > 0]
+    if not inside.size:
+        raise BadMap(f"{path} holds no degrees of freedom", hint="Give --dof")
+    return float(inside.min())
+
+
+def _stamp(path: Path | None) -> tuple[int, int]:
+    if path is None:
+        return 0, 0
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0  # hashing the file says what is wrong
+    return status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=256)
+def _hash_once(path: Path, _mtime: int, _size: int) -> str:
+    """A mask or atlas that many maps share is hashed once per process."""
+    return hash_file(path)

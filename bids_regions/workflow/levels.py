@@ -1,0 +1,197 @@
+"""A whole run: plan, do the levels asked for, and say how it ended."""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from bids_regions.dataset import describe_output
+from bids_regions.errors import BadMap, Fault
+from bids_regions.executors import Crew
+from bids_regions.figures import prepare_matplotlib
+from bids_regions.files import make_folder, write_text
+from bids_regions.report import model
+from bids_regions.settings import Settings
+from bids_regions.version import __version__
+from bids_regions.workflow.logbook import Logbook
+from bids_regions.workflow.maps import MapJob, write_failure
+from bids_regions.workflow.memory import fit_workers
+from bids_regions.workflow.methods import methods_html, methods_markdown, write_methods
+from bids_regions.workflow.participants import Frame, StopEarlyError, run_participants
+from bids_regions.workflow.plan import Plan, make_plan
+from bids_regions.workflow.provenance import describe_provenance
+
+__all__ = ["run_levels"]
+
+STORAGE = 74  # the exit code of a read or write error
+BROKEN_HINT = "Restore the file, or take it out of the dataset"
+
+
+class _Stopped(SystemExit):
+    """SIGTERM arrived: a time limit, scancel, docker stop."""
+
+
+def run_levels(settings: Settings) -> int:
+    """Do what was asked; the exit code.
+
+    Raises
+    ------
+    Fault
+        Nothing could be begun: missing input, contradictions, an output folder that is refused.
+    """
+    logbook = Logbook(settings)
+    with _terminable():
+        try:
+            with _temporary_folder(settings) as folder:
+                prepare_matplotlib(folder)
+                return _run(settings, logbook)
+        except _Stopped:
+            logbook.close(143, "stopped by SIGTERM; run again to complete the rest")
+            return 143
+        except KeyboardInterrupt:
+            logbook.close(130, "stopped from the keyboard; run again to complete the rest")
+            return 130
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM unwinds the stack, so that every file in hand is finished or removed."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise _Stopped(143)
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread: whoever runs us there handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _temporary_folder(settings: Settings) -> Iterator[Path]:
+    """A small folder for what libraries keep beside us; in the output's logs where the system offers none."""
+    if settings.work_dir:
+        make_folder(settings.work_dir)
+    folder = Path(tempfile.mkdtemp(prefix="bids_regions-", dir=settings.work_dir or _writable_temporary(settings)))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _writable_temporary(settings: Settings) -> str:
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        make_folder(settings.output_dir / "logs")
+        return os.fspath(settings.output_dir / "logs")
+
+
+def _run(settings: Settings, logbook: Logbook) -> int:
+    plan = make_plan(settings, logbook)
+    if settings.dry_run:
+        return _list_plan(plan)
+    methods = write_methods(settings.entries)
+    _write_citation(settings, methods)
+    if settings.boilerplate_only:
+        logbook.close(0, "the methods text is in logs/CITATION.md")
+        return 0
+    describe_output(settings.output_dir, plan.dataset, __version__)
+    try:
+        _do_levels(settings, plan, methods, logbook)
+    except StopEarlyError:
+        return _end(logbook, "stopped at the first failure, as asked")
+    except Fault as fault:
+        logbook.close(fault.exit_code, str(fault))
+        return fault.exit_code
+    return _end(logbook, "")
+
+
+def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: Logbook) -> None:
+    _tell_left_out(plan, logbook)
+    crew = Crew(
+        workers=fit_workers(settings.nprocs, settings.mem, (job.mapfile.path for job in _all_jobs(plan))),
+        executor=settings.executor,
+        scheduler_address=settings.scheduler_address,
+    )
+    frame = Frame(
+        skipped=_skipped_by_owner(plan),
+        notices=plan.notices,
+        methods=methods,
+        provenance=describe_provenance(settings, plan.dataset),
+        dataset_name=plan.dataset.name,
+        force=settings.force,
+    )
+    if "participant" in settings.levels:
+        run_participants(plan.participants, frame, crew, logbook, stop_early=settings.stop_on_first_crash)
+
+
+def _all_jobs(plan: Plan) -> Iterator[MapJob]:
+    yield from plan.group
+    for jobs in plan.participants.values():
+        yield from jobs
+
+
+def _skipped_by_owner(plan: Plan) -> dict[str, tuple[model.Problem, ...]]:
+    owners: dict[str, list[model.Problem]] = {}
+    for one in plan.skipped:
+        owner = f"sub-{one.participant}" if one.participant else ""
+        owners.setdefault(owner, []).append(model.Problem(source=one.relpath, reason=one.reason))
+    return {owner: tuple(problems) for owner, problems in owners.items()}
+
+
+def _tell_left_out(plan: Plan, logbook: Logbook) -> None:
+    for one in plan.skipped:
+        logbook.counts["skipped"] += 1
+        logbook.say(f"skipped: {one.relpath}: {one.reason}")
+    for job, one in plan.broken:
+        fault = BadMap(f"{one.relpath}: {one.reason}", hint=BROKEN_HINT)
+        logbook.counts["failed"] += 1
+        logbook.fail(one.relpath, fault)
+        for place in job.places:
+            write_failure(job.mapfile, place, fault)
+
+
+def _list_plan(plan: Plan) -> int:
+    lines = [
+        f"{job.mapfile.relpath} -> {place.sidecar.parent.relative_to(job.output_dir).as_posix()}/{place.stem}_dseg.*"
+        for jobs in (*plan.participants.values(), plan.group)
+        for job in jobs
+        for place in job.places
+    ]
+    lines += [f"skipped: {one.relpath}: {one.reason}" for one in plan.skipped]
+    lines += [f"failed: {one.relpath}: {one.reason}" for _, one in plan.broken]
+    sys.stdout.write("".join(line + "\n" for line in lines))
+    sys.stdout.write("dry run: nothing was written (exit code 0)\n")
+    return 0
+
+
+def _write_citation(settings: Settings, methods: model.Methods) -> None:
+    logs = settings.output_dir / "logs"
+    write_text(logs / "CITATION.md", methods_markdown(methods), only_if_changed=True)
+    write_text(logs / "CITATION.html", methods_html(methods), only_if_changed=True)
+
+
+def _end(logbook: Logbook, reason: str) -> int:
+    counts = logbook.counts
+    n_failed = counts["failed"]
+    code = 0
+    if n_failed:
+        code = STORAGE if any(f["exit_code"] == STORAGE for f in logbook.failures) else 1
+    told = [
+        f"{counts['maps']} maps done with {counts['regions']} regions",
+        f"{counts['empty']} results empty",
+        f"{counts['skipped']} files skipped",
+        f"{n_failed} failed",
+    ]
+    logbook.close(code, f"{reason + ': ' if reason else ''}{', '.join(told)}")
+    return code

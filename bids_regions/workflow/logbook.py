@@ -1,0 +1,119 @@
+"""What a run says while it works, and what it leaves in `logs/`: times, paths, the exact command."""
+
+import os
+import secrets
+import shlex
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from bids_regions.errors import Fault, printable
+from bids_regions.files import write_json
+from bids_regions.settings import Settings
+from bids_regions.version import __version__
+
+__all__ = ["Logbook"]
+
+BAR = 30  # characters
+SHOWN_FAILURES = 5
+
+
+class Logbook:
+    """The voice and the memory of one run."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.started = time.time()
+        self.run_id = time.strftime("%Y%m%d-%H%M%S_", time.gmtime(self.started)) + secrets.token_hex(4)
+        self.counts: Counter[str] = Counter()
+        self.failures: list[dict[str, Any]] = []
+        self.notices: list[str] = []
+        self._bar = sys.stderr.isatty() and not settings.quiet and not settings.verbose
+        self._steps = (0, 0)
+
+    def say(self, text: str, *, level: int = 0) -> None:
+        """One line on stderr: level 0 unless -q, 1 with -v, 2 with -vv."""
+        if level > self.settings.verbose or (self.settings.quiet and level == 0):
+            return
+        self._write(printable(text, 2000) + "\n")
+
+    def notice(self, text: str) -> None:
+        """Something a user should know that is no failure."""
+        if text not in self.notices:
+            self.notices.append(text)
+            self.say(f"note: {text}")
+
+    def fail(self, source: str, fault: Fault, crash: str = "") -> None:
+        """A map that failed; said at once, and again at the end."""
+        self.failures.append({"source": printable(source), "reason": str(fault), "exit_code": fault.exit_code})
+        self._write(f"failed: {printable(source)}: {fault}\n")
+        if crash and self.settings.verbose:
+            self._write(crash)
+
+    def expect(self, steps: int) -> None:
+        """How many maps there are to work on."""
+        self._steps = (0, steps)
+
+    def step(self, name: str, words: str) -> None:
+        """One participant is finished."""
+        elapsed = time.time() - self.started
+        done, total = self._steps
+        left = elapsed / done * (total - done) if done else 0.0
+        self.say(f"[{done}/{total}] {name}: {words}, {done / max(elapsed, 1e-9):.1f} maps/s, {left:.0f} s left")
+
+    def tick(self) -> None:
+        """One map is finished."""
+        done, total = self._steps[0] + 1, self._steps[1]
+        self._steps = (done, total)
+        if self._bar and total:
+            filled = round(BAR * done / total)
+            sys.stderr.write(f"\r[{'#' * filled}{'.' * (BAR - filled)}] {done}/{total} maps")
+            sys.stderr.write("\n" if done == total else "")
+            sys.stderr.flush()
+
+    def close(self, exit_code: int, reason: str) -> None:
+        """Write the log of the run, and the last line, which agrees with the exit code."""
+        settings = self.settings
+        record = {
+            "command": shlex.join(settings.command),
+            "version": __version__,
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
+            "seconds": round(time.time() - self.started, 3),
+            "bids_dir": printable(settings.bids_dir, 4000),
+            "output_dir": printable(settings.output_dir, 4000),
+            "levels": list(settings.levels),
+            "entries": {entry.name: {"match": dict(entry.match), **entry.as_options()} for entry in settings.entries},
+            "host": os.uname().nodename,
+            "counts": dict(sorted(self.counts.items())),
+            "failures": self.failures,
+            "notices": self.notices,
+            "exit_code": exit_code,
+            "reason": printable(reason, 4000),
+        }
+        try:
+            write_json(settings.output_dir / "logs" / f"run-{self.run_id}.json", record)
+        except Fault as fault:
+            self._write(f"the log could not be written: {fault}\n")
+        self._finish(exit_code, reason)
+
+    def _finish(self, exit_code: int, reason: str) -> None:
+        for failure in self.failures[:SHOWN_FAILURES]:
+            self._write(f"failed: {failure['source']}: {failure['reason']}\n")
+        if len(self.failures) > SHOWN_FAILURES:
+            self._write(f"... and {len(self.failures) - SHOWN_FAILURES} more, all in logs/run-{self.run_id}.json\n")
+        self._write(f"bids_regions: {printable(reason, 4000)} (exit code {exit_code})\n")
+
+    def _write(self, text: str) -> None:
+        if self._bar and 0 < self._steps[0] < self._steps[1]:
+            text = "\n" + text
+        try:
+            sys.stderr.write(text)
+        except OSError:
+            return  # nobody listens any more; the log file still tells
+
+
+def count_words(counts: Sequence[tuple[int, str]]) -> str:
+    """Counts as words: 9 maps, 57 regions, 1 empty."""
+    return ", ".join(f"{n} {word}" for n, word in counts if n)

@@ -1,0 +1,252 @@
+"""One map: read it once, and for each entry find its regions, measure them, write them, record them."""
+
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bids_regions.dataset import MapFile, OutputPaths, SourceDataset
+from bids_regions.errors import Fault, UnsuitableMap, printable
+from bids_regions.extraction import Extraction, find_regions
+from bids_regions.files import hash_file, remove_file, sweep_temporaries, write_json, write_text
+from bids_regions.images import StatMap, load_statmap, save_labels, save_map
+from bids_regions.settings import Entry
+from bids_regions.tables import peaks_table, regions_table
+from bids_regions.workflow.backgrounds import Scenery, find_background, load_scenery
+from bids_regions.workflow.cautions import gather_cautions
+from bids_regions.workflow.ingredients import Ingredients, gather_ingredients, hash_ingredients
+from bids_regions.workflow.naming import NamedRegions, name_plainly
+from bids_regions.workflow.records import Findings, Record, compose_record, hash_settings, read_record
+from bids_regions.workflow.sections import Drawn, Finished, draw_section
+
+Array = npt.NDArray[Any]
+
+__all__ = ["EntryOutcome", "MapJob", "MapOutcome", "find_scenery", "process_map", "write_failure"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapJob:
+    """One map with the entries that match it, and where the results go."""
+
+    mapfile: MapFile
+    dataset: SourceDataset
+    output_dir: Path
+    entries: tuple[Entry, ...]
+    places: tuple[OutputPaths, ...]  # of the entries, in their order
+    assume_space: str | None = None
+    force: bool = False
+    draw: bool = False  # draw the section also when nothing had to be done
+    finished_only: bool = False  # --reports-only: compute nothing
+    explain: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntryOutcome:
+    """How one entry of one map ended: with a record, or with a fault."""
+
+    name: str
+    place: OutputPaths
+    record: Record | None = None
+    fresh: bool = False  # computed in this run
+    fault: Fault | None = None
+    crash: str = ""  # the traceback of what no one foresaw
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapOutcome:
+    """How one map ended."""
+
+    mapfile: MapFile
+    entries: tuple[EntryOutcome, ...] = ()
+    skipped: str = ""  # the reason, for a file that is no map of ours
+    drawn: Drawn | None = None  # its part of the page
+
+    @property
+    def failures(self) -> tuple[EntryOutcome, ...]:
+        """The entries that failed."""
+        return tuple(entry for entry in self.entries if entry.fault)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Computed:
+    """What there is to write for one entry."""
+
+    statmap: StatMap
+    extraction: Extraction
+    naming: NamedRegions
+    findings: Findings
+
+
+@dataclass(frozen=True)
+class _LazyMap:
+    """The map, read when first asked for: a rerun with nothing to do hashes it and never inflates it."""
+
+    path: Path
+
+    @cached_property
+    def loaded(self) -> StatMap:
+        return load_statmap(self.path)
+
+    @cached_property
+    def digest(self) -> str:
+        return self.loaded.content_hash if "loaded" in self.__dict__ else hash_file(self.path)
+
+
+def process_map(job: MapJob) -> MapOutcome:
+    """Everything for one map.
+
+    Raises
+    ------
+    OutputRefused, StorageFault
+        Results cannot be written: nothing else will fare better, so the run ends.
+    """
+    lazy = _LazyMap(job.mapfile.path)
+    for folder in {place.folder for place in job.places}:
+        sweep_temporaries(folder)
+    try:
+        outcomes = [_process_entry(job, lazy, *pair) for pair in zip(job.entries, job.places, strict=True)]
+    except UnsuitableMap as reason:
+        return MapOutcome(mapfile=job.mapfile, skipped=str(reason))
+    return MapOutcome(mapfile=job.mapfile, entries=tuple(outcomes), drawn=_draw(job, lazy, outcomes))
+
+
+def _process_entry(job: MapJob, lazy: _LazyMap, entry: Entry, place: OutputPaths) -> EntryOutcome:
+    if job.finished_only:
+        record = read_record(place.sidecar)
+        return EntryOutcome(name=entry.name, place=place, record=record)
+    try:
+        ingredients = gather_ingredients(job.mapfile, job.dataset, entry, job.assume_space)
+        record = None if job.force else _find_finished(lazy, entry, place, ingredients)
+        computed = None if record else _compute(job, lazy, entry, ingredients)
+    except UnsuitableMap:
+        raise
+    except Fault as fault:
+        return _note_failure(job, entry, place, fault, "")
+    except Exception as error:  # noqa: BLE001 # one map's defect must not take the others along
+        defect = Fault(f"{job.mapfile.path}: {type(error).__name__}: {error}", hint="Report this with its crash text")
+        return _note_failure(job, entry, place, defect, traceback.format_exc())
+    if computed:
+        record = _write(job.mapfile, entry, place, computed)
+    remove_file(place.failure)
+    return EntryOutcome(name=entry.name, place=place, record=record, fresh=computed is not None)
+
+
+def _find_finished(lazy: _LazyMap, entry: Entry, place: OutputPaths, ingredients: Ingredients) -> Record | None:
+    if not place.sidecar.exists():
+        return None
+    return read_record(
+        place.sidecar,
+        input_hash=hash_ingredients(lazy.digest, ingredients),
+        settings_hash=hash_settings(entry),
+    )
+
+
+def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, ingredients: Ingredients) -> _Computed:
+    statmap = lazy.loaded
+    loaded = ingredients.load(statmap)
+    extraction = find_regions(
+        statmap.data,
+        statmap.affine,
+        entry.criteria,
+        mask=loaded.mask,
+        statistic=loaded.statistic,
+        values=loaded.values,
+        smoothness=loaded.smoothness,
+    )
+    naming = name_plainly(extraction)
+    findings = Findings(
+        extraction=extraction,
+        statistic=loaded.statistic.kind,
+        dof=loaded.statistic.dof,
+        sources=ingredients.sources,
+        mask=loaded.mask_facts,
+        n_nonfinite=statmap.n_nonfinite,
+        warnings=gather_cautions(statmap, entry, loaded, extraction),
+        atlases=naming.atlases,
+        region_cells=naming.region_cells,
+        peak_cells=naming.peak_cells,
+        space=job.mapfile.entity("space") or job.assume_space,
+        assumed_space=None if job.mapfile.entity("space") else job.assume_space,
+        source_hash=lazy.digest,
+        input_hash=hash_ingredients(lazy.digest, ingredients),
+    )
+    return _Computed(statmap=statmap, extraction=extraction, naming=naming, findings=findings)
+
+
+def _write(mapfile: MapFile, entry: Entry, place: OutputPaths, computed: _Computed) -> Record | None:
+    """Write the results, the record last: where it stands, everything it names stands too."""
+    extraction, naming, statmap = computed.extraction, computed.naming, computed.statmap
+    remove_file(place.sidecar)  # from here until the end this entry counts as unfinished
+    save_labels(place.labels, extraction.labels, statmap.grid)
+    write_text(
+        place.table, regions_table(naming.regions, values=entry.values_from is not None, extra=naming.region_cells)
+    )
+    write_text(place.peaks, peaks_table(naming.regions, extra=naming.peak_cells))
+    outputs = [place.labels, place.table, place.peaks]
+    for path, image in _also_written(entry, place, extraction, statmap):
+        save_map(path, image, statmap.grid, intent=computed.findings.statistic)
+        outputs.append(path)
+    write_json(place.sidecar, compose_record(mapfile, entry, computed.findings, outputs))
+    return read_record(place.sidecar)
+
+
+def _also_written(
+    entry: Entry, place: OutputPaths, extraction: Extraction, statmap: StatMap
+) -> Iterator[tuple[Path, Array]]:
+    if "thresholded" in entry.also_write:
+        yield place.thresholded, np.where(extraction.labels != 0, statmap.data, 0)
+    else:
+        remove_file(place.thresholded)  # of an earlier run that asked for it
+    if "regions4d" in entry.also_write:
+        yield place.regions4d, _one_volume_each(extraction, statmap.data)
+    else:
+        remove_file(place.regions4d)
+
+
+def _one_volume_each(extraction: Extraction, data: Array) -> Array:
+    """A volume per region, float32: the map inside the region, zero elsewhere; one empty volume where none survived."""
+    volumes = np.zeros((*data.shape, max(1, len(extraction.regions))), dtype=np.float32, order="F")
+    inside = extraction.labels > 0
+    i, j, k = np.nonzero(inside)
+    volumes[i, j, k, extraction.labels[inside].astype(np.intp) - 1] = data[inside]
+    return volumes
+
+
+def _draw(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) -> Drawn | None:
+    if not (job.draw or any(outcome.fresh for outcome in outcomes)):
+        return None
+    done = [
+        Finished(place=outcome.place, record=outcome.record, scenery=find_scenery(job, entry))
+        for entry, outcome in zip(job.entries, outcomes, strict=True)
+        if outcome.record
+    ]
+    return draw_section(job.mapfile, lazy.loaded, done) if done else None
+
+
+def find_scenery(job: MapJob, entry: Entry | None) -> Scenery | None:
+    """What to draw the map of `job` on; an entry of an earlier run is drawn on what is there."""
+    asked = entry.background if entry else "auto"
+    return load_scenery(find_background(job.mapfile, job.dataset, asked, job.assume_space))
+
+
+def _note_failure(job: MapJob, entry: Entry, place: OutputPaths, fault: Fault, crash: str) -> EntryOutcome:
+    write_failure(job.mapfile, place, fault, crash)
+    return EntryOutcome(name=entry.name, place=place, fault=fault, crash=crash)
+
+
+def write_failure(mapfile: MapFile, place: OutputPaths, fault: Fault, crash: str = "") -> None:
+    """Leave word of a failure where the group level and later reports find it; a later success removes it."""
+    note = {
+        "Source": printable(mapfile.relpath),
+        "SourceEntities": dict(mapfile.entities),
+        "RegionsEntry": place.entry,
+        "Reason": fault.sentence,
+        "Hint": fault.hint,
+        "ExitCode": fault.exit_code,
+    }
+    write_json(place.failure, {**note, **({"Crash": crash} if crash else {})})

@@ -1,0 +1,140 @@
+"""The methods text: what was done, to paste into a paper, with what to cite; from settings, never from results."""
+
+from collections.abc import Iterable, Sequence
+
+from bids_regions.extraction import Criteria
+from bids_regions.report.model import Methods, Reference
+from bids_regions.settings import Entry
+from bids_regions.version import __version__
+
+__all__ = ["methods_html", "methods_markdown", "write_methods"]
+
+SOFTWARE = {
+    "numpy": Reference(text="Harris et al. (2020). Array programming with NumPy. Nature 585, 357-362.",
+                       doi="10.1038/s41586-020-2649-2"),
+    "scipy": Reference(text="Virtanen et al. (2020). SciPy 1.0: fundamental algorithms for scientific computing in "
+                       "Python. Nature Methods 17, 261-272.", doi="10.1038/s41592-019-0686-2"),
+    "pybids": Reference(text="Yarkoni et al. (2019). PyBIDS: Python tools for BIDS datasets. Journal of Open Source "
+                        "Software 4(40), 1294.", doi="10.21105/joss.01294"),
+    "bids": Reference(text="Gorgolewski et al. (2016). The brain imaging data structure, a format for organizing and "
+                      "describing outputs of neuroimaging experiments. Scientific Data 3, 160044.",
+                      doi="10.1038/sdata.2016.44"),
+}  # fmt: skip
+FDR = Reference(text="Benjamini & Hochberg (1995). Controlling the false discovery rate: a practical and powerful "
+                "approach to multiple testing. Journal of the Royal Statistical Society B 57, 289-300.",
+                doi="10.1111/j.2517-6161.1995.tb02031.x")  # fmt: skip
+WALKER = Reference(text="Grady (2006). Random walks for image segmentation. IEEE Transactions on Pattern Analysis and "
+                   "Machine Intelligence 28, 1768-1783.", doi="10.1109/TPAMI.2006.233")  # fmt: skip
+NILEARN = Reference(text="Nilearn contributors. Nilearn.", doi="10.5281/zenodo.8397156")
+FIELDS = Reference(text="Friston et al. (1994). Assessing the significance of focal activations using their spatial "
+                   "extent. Human Brain Mapping 1, 210-220.", doi="10.1002/hbm.460010306")  # fmt: skip
+WORSLEY = Reference(text="Worsley et al. (1996). A unified statistical approach for determining significant signals in "
+                    "images of cerebral activation. Human Brain Mapping 4, 58-73.",
+                    doi="10.1002/(SICI)1097-0193(1996)4:1<58::AID-HBM4>3.0.CO;2-O")  # fmt: skip
+ARI = Reference(text="Rosenblatt et al. (2018). All-resolutions inference for brain imaging. NeuroImage 181, 786-796.",
+                doi="10.1016/j.neuroimage.2018.07.060")  # fmt: skip
+TAILS = {
+    "bi": "for both signs, each region holding voxels of one sign",
+    "two": "for both signs, merged",
+    "positive": "for positive values",
+    "negative": "for negative values",
+}
+KINDS = {
+    "value": "at a magnitude of {number:g}",
+    "percentile": "at the {number:g}th percentile of the magnitudes over {over}",
+    "ratio": "so that a fraction of {number:g} of {over} passes",
+    "p": "at an uncorrected p of {number:g}{halved}",
+    "fdr": "at a false discovery rate of {number:g} (Benjamini-Hochberg)",
+    "bonferroni": "at p = {number:g}, Bonferroni corrected{halved}",
+}
+OVER = {
+    "image": "all voxels of the image",
+    "mask": "the voxels of the brain mask",
+    "nonzero": "the non-zero voxels",
+}
+
+
+def write_methods(entries: Sequence[Entry], atlases: Iterable[Reference] = ()) -> Methods:
+    """The paragraphs and references for a run's entries."""
+    opening = (
+        f"Statistical maps were thresholded and their connected regions extracted with bids_regions {__version__}, "
+        "a BIDS App (Gorgolewski et al., 2016) based on pybids (Yarkoni et al., 2019), NumPy (Harris et al., 2020) and "
+        "SciPy (Virtanen et al., 2020)."
+    )
+    references = {reference.text: reference for entry in entries for reference in _references(entry.criteria)}
+    return Methods(
+        paragraphs=(opening, *(_paragraph(entry) for entry in entries)),
+        references=(*SOFTWARE.values(), *references.values(), *atlases),
+    )
+
+
+def _paragraph(entry: Entry) -> str:
+    c = entry.criteria
+    halved = ", halved for the two tails" if c.tail in ("bi", "two") else ""
+    height = KINDS[c.spec.kind].format(number=c.spec.number, over=OVER[c.percentile_over], halved=halved)
+    sentences = [f"Entry {entry.name}: maps were thresholded {height}, {TAILS[c.tail]}.", _regions_sentence(c)]
+    if c.convention:
+        sentences.append(f"The criteria follow the convention of {c.convention}, except where stated.")
+    if c.grf:
+        sentences.append(
+            "Cluster p values were computed by Gaussian random field theory (Friston et al., 1994; Worsley et al., "
+            "1996) with FSL's formulas, which assume a smooth, stationary field and a high cluster-forming threshold."
+        )
+    if c.cluster_alpha is not None:
+        sentences.append(f"Regions with a cluster p of {c.cluster_alpha:g} or more were removed.")
+    if c.tdp:
+        sentences.append(
+            "A lower bound of the proportion of true discoveries per region was computed by all-resolutions inference "
+            "(Rosenblatt et al., 2018) at alpha = 0.05, halved per tail where both are tested."
+        )
+    if entry.atlas:
+        sentences.append(_ATLAS_SENTENCE)
+    return " ".join(sentences)
+
+
+_ATLAS_SENTENCE = (
+    "Regions were named by the atlas label at their peak; labels are listed that hold at least 10 % of a region or of "
+    "which it covers at least 25 %."
+)
+
+
+def _regions_sentence(c: Criteria) -> str:
+    kind = f"Voxels joined by {c.connectivity} neighbours formed components"
+    if c.extract_type == "local_regions":
+        kind += (
+            ", which were split into local regions by a random walker (Grady, 2006) from the local maxima of the map "
+            f"smoothed by {c.smoothing_fwhm:g} mm"
+        )
+        kind += " as nilearn does" if c.walker == "nilearn" else ", solved exactly"
+    sizes = [f"{c.min_region_size:g} mm3"] if c.min_region_size is not None else []
+    sizes += [f"{c.min_region_voxels} voxels"] if c.min_region_voxels is not None else []
+    more = "more than" if c.size_strict else "at least"
+    return f"{kind}; regions of {more} {' and '.join(sizes)} were kept." if sizes else f"{kind}."
+
+
+def _references(c: Criteria) -> list[Reference]:
+    chosen = [(c.spec.kind == "fdr", FDR), (c.extract_type == "local_regions", WALKER), (c.grf, FIELDS)]
+    chosen += [(c.grf, WORSLEY), (c.tdp, ARI), (c.convention == "nilearn", NILEARN)]
+    return [reference for wanted, reference in chosen if wanted]
+
+
+def methods_markdown(methods: Methods) -> str:
+    """The methods text for logs/CITATION.md."""
+    references = [f"* {r.text}" + (f" https://doi.org/{r.doi}" if r.doi else "") for r in methods.references]
+    return "\n\n".join(["# Methods", *methods.paragraphs, "## References", "\n".join(references)]) + "\n"
+
+
+def methods_html(methods: Methods) -> str:
+    """The methods text for logs/CITATION.html."""
+    paragraphs = "".join(f"<p>{_escape(p)}</p>\n" for p in methods.paragraphs)
+    items = "".join(f"<li>{_escape(r.text)}{_link(r.doi)}</li>\n" for r in methods.references)
+    head = '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Methods</title>\n'
+    return f"{head}<h1>Methods</h1>\n{paragraphs}<h2>References</h2>\n<ul>\n{items}</ul>\n</html>\n"
+
+
+def _link(doi: str) -> str:
+    return f' <a href="https://doi.org/{_escape(doi)}">{_escape(doi)}</a>' if doi else ""
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")

@@ -1,0 +1,146 @@
+"""The page of one participant: every finished map of that participant in the output, drawn and written once.
+
+A page ends with a comment that holds hashes of what it was made from and of what it is; by them a rerun knows whether
+the page, and the figures beside it, still stand.
+"""
+
+import base64
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from bids_regions.dataset import LINK, MapFile, OutputPaths, SourceDataset, read_map_name
+from bids_regions.errors import Fault
+from bids_regions.files import hash_bytes, hash_file, hash_of, read_json, write_bytes
+from bids_regions.report import model
+from bids_regions.report.pages import render_participant
+from bids_regions.workflow.records import Record, library_versions, read_record
+from bids_regions.workflow.sections import Drawn
+
+__all__ = ["PageJob", "find_records", "is_current", "page_key", "read_failure_notes", "write_page"]
+
+SIDECAR = "_dseg.json"
+URI = f"bids:{LINK}:"
+MARK = b"<!-- bids_regions page "
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageJob:
+    """Everything a participant's page is made of."""
+
+    owner: str  # "sub-01"
+    output_dir: Path
+    key: str
+    drawn: tuple[Drawn, ...]
+    skipped: tuple[model.Problem, ...]
+    failures: tuple[model.Problem, ...]
+    notices: tuple[str, ...]
+    methods: model.Methods
+    provenance: model.Provenance
+    dataset_name: str
+
+
+def find_records(output_dir: Path, owner: str, dataset: SourceDataset) -> Iterator[tuple[MapFile, OutputPaths, Record]]:
+    """Every finished map and entry below one owner's folder, with the map it came from, in the order of their paths."""
+    for path in sorted(_sidecars(output_dir / owner)):
+        record = read_record(path)
+        if record is None:
+            continue
+        source = str((record.content.get("Sources") or [""])[0])
+        entry = str(record.content.get("RegionsEntry", ""))
+        stem = path.name.removesuffix(SIDECAR)
+        if not source.startswith(URI) or not stem.endswith(f"_desc-{entry}"):
+            continue  # a consensus of the group, or no record of ours
+        mapfile = read_map_name(dataset.root, unquote(source.removeprefix(URI), errors="surrogateescape"))
+        base = stem.removesuffix(f"_desc-{entry}")
+        yield (
+            mapfile,
+            OutputPaths(
+                output_dir=output_dir, folder=path.parent, base=base, entry=entry, owner=owner, source=mapfile.relpath
+            ),
+            record,
+        )
+
+
+def _sidecars(folder: Path) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "figures"]
+        yield from (Path(place, name) for name in names if name.endswith(SIDECAR) and not name.startswith("."))
+
+
+def read_failure_notes(output_dir: Path, owner: str) -> tuple[model.Problem, ...]:
+    """The failures of one owner, of this run and of earlier ones that nothing has mended since."""
+    problems = []
+    for path in sorted((output_dir / "logs" / "failed" / owner).glob("*.json")):
+        try:
+            note = read_json(path)
+        except Fault:
+            continue
+        problems.append(
+            model.Problem(
+                source=f"{note.get('Source', '')} ({note.get('RegionsEntry', '')})",
+                reason=str(note.get("Reason", "")),
+                hint=str(note.get("Hint", "")),
+                details=str(note.get("Crash", "")),
+            )
+        )
+    return tuple(problems)
+
+
+def page_key(records: Sequence[Record], told: Mapping[str, Any]) -> str:
+    """The hash of everything a page is made from: its records, and what is told beside them."""
+    return hash_of({"records": sorted((str(r.path.name), r.digest) for r in records), **told, **library_versions()})
+
+
+def is_current(output_dir: Path, owner: str, key: str) -> bool:
+    """Whether the page of `owner` was made from just this and stands undamaged, with its figures."""
+    try:
+        content = (output_dir / f"{owner}.html").read_bytes()
+    except OSError:
+        return False
+    body, mark, rest = content.rpartition(MARK)
+    if not mark:
+        return False
+    try:
+        trailer = json.loads(base64.b64decode(rest.removesuffix(b" -->\n"), validate=True))
+        beside = all(hash_file(output_dir / name) == digest for name, digest in trailer["files"].items())
+        return bool(trailer["key"] == key and trailer["body"] == hash_bytes(body) and beside)
+    except (Fault, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def write_page(job: PageJob) -> str:
+    """Render and write one participant's page, the files beside it first; returns the participant."""
+    backgrounds = {b.key: b for drawn in job.drawn for b in drawn.backgrounds}
+    rendered = render_participant(
+        model.ParticipantPage(
+            participant=job.owner,
+            dataset=job.dataset_name,
+            version=library_versions()["bids_regions"],
+            sections=tuple(drawn.section for drawn in job.drawn),
+            volumes=tuple(drawn.volume for drawn in job.drawn),
+            backgrounds=tuple(backgrounds.values()),
+            skipped=job.skipped,
+            failures=job.failures,
+            notices=job.notices,
+            methods=job.methods,
+            provenance=job.provenance,
+        )
+    )
+    files = {name: digest for drawn in job.drawn for name, digest in drawn.files.items()}
+    for name, content in rendered.side_files:
+        write_bytes(job.output_dir / name, content, only_if_changed=True)
+        files[name] = hash_bytes(content)
+    html = seal_page(rendered.html, job.key, files)
+    write_bytes(job.output_dir / f"{job.owner}.html", html, only_if_changed=True)
+    return job.owner
+
+
+def seal_page(html: bytes, key: str, files: Mapping[str, str]) -> bytes:
+    """The page with the comment that tells what it was made from and what stands beside it."""
+    trailer = json.dumps({"key": key, "body": hash_bytes(html), "files": dict(sorted(files.items()))})
+    return html + MARK + base64.b64encode(trailer.encode()) + b" -->\n"

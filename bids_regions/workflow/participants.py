@@ -1,0 +1,270 @@
+"""The participant level: all maps of all participants through the crew, and a page as soon as a participant is done."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from bids_regions.dataset import MapFile, OutputPaths
+from bids_regions.errors import Fault
+from bids_regions.executors import Crew, Task, WorkerLost, run_tasks
+from bids_regions.images import load_statmap
+from bids_regions.report import model
+from bids_regions.workflow.logbook import Logbook, count_words
+from bids_regions.workflow.maps import EntryOutcome, MapJob, MapOutcome, find_scenery, process_map, write_failure
+from bids_regions.workflow.pages import (
+    PageJob,
+    find_records,
+    is_current,
+    page_key,
+    read_failure_notes,
+    write_page,
+)
+from bids_regions.workflow.records import Record
+from bids_regions.workflow.sections import Drawn, Finished, draw_section
+
+__all__ = ["DrawJob", "Frame", "draw_map_section", "process_owners", "run_participants"]
+
+LOST = Fault(
+    "its worker process died twice, killed for memory most likely",
+    hint="Give more memory, or fewer workers by --nprocs or --mem",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What all pages of a run share."""
+
+    skipped: Mapping[str, tuple[model.Problem, ...]]  # by owner
+    notices: tuple[str, ...]
+    methods: model.Methods
+    provenance: model.Provenance
+    dataset_name: str
+    force: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawJob:
+    """One map with all its finished entries, to be drawn again."""
+
+    job: MapJob
+    done: tuple[tuple[OutputPaths, Record], ...]
+
+
+def draw_map_section(drawing: DrawJob) -> Drawn | model.Problem:
+    """The map's part of the page; a problem where the map can no longer be read."""
+    mapfile = drawing.job.mapfile
+    backgrounds = {entry.name: entry for entry in drawing.job.entries}
+    try:
+        done = [
+            Finished(place=place, record=record, scenery=find_scenery(drawing.job, backgrounds.get(place.entry)))
+            for place, record in drawing.done
+        ]
+        return draw_section(mapfile, load_statmap(mapfile.path), done)
+    except Fault as fault:
+        return model.Problem(source=mapfile.relpath, reason=f"finished, but cannot be drawn: {fault}")
+
+
+@dataclass(kw_only=True)
+class _Desk:
+    """One owner's maps while they come in, until the page can be written."""
+
+    owner: str
+    jobs: Sequence[MapJob]
+    frame: Frame
+    outcomes: list[MapOutcome] = field(default_factory=list)
+    drawn: dict[str, Drawn] = field(default_factory=dict)  # by the map's relative path
+    problems: list[model.Problem] = field(default_factory=list)
+    waiting: int = 0
+
+    def take(self, result: MapOutcome) -> None:
+        self.outcomes.append(result)
+        self.waiting -= 1
+        if result.drawn:
+            self.drawn[result.mapfile.relpath] = result.drawn
+
+    def take_drawn(self, drawing: DrawJob, result: Drawn | model.Problem) -> None:
+        self.waiting -= 1
+        if isinstance(result, Drawn):
+            self.drawn[drawing.job.mapfile.relpath] = result
+        else:
+            self.problems.append(result)
+            self.drawn.pop(drawing.job.mapfile.relpath, None)
+
+    def plan_page(self) -> list[Task]:
+        """The sections still to be drawn, or else the page; nothing where the page stands as it should."""
+        found = self._records()
+        key = page_key([record for pairs in found.values() for _, record in pairs], self._told())
+        if not self.frame.force and is_current(self.jobs[0].output_dir, self.owner, key):
+            return []
+        known = {problem.source for problem in self.problems}
+        missing = [
+            self._drawing(mapfile, pairs)
+            for mapfile, pairs in found.items()
+            if mapfile.relpath not in known and not self._is_drawn(mapfile, pairs)
+        ]
+        if missing:
+            self.waiting = len(missing)
+            return [Task(function=draw_map_section, argument=drawing, key=self.owner) for drawing in missing]
+        drawn = tuple(self.drawn[m.relpath] for m in found if m.relpath in self.drawn)
+        return [Task(function=write_page, argument=self._page(key, drawn), key=self.owner)]
+
+    def _records(self) -> dict[MapFile, list[tuple[OutputPaths, Record]]]:
+        """Every finished entry by map; this run's entries in their order, others after them."""
+        first = self.jobs[0]
+        order = {entry.name: n for job in self.jobs for n, entry in enumerate(job.entries)}
+        found: dict[MapFile, list[tuple[OutputPaths, Record]]] = {}
+        by_path: dict[str, MapFile] = {}
+        for mapfile, place, record in find_records(first.output_dir, self.owner, first.dataset):
+            known = by_path.setdefault(mapfile.relpath, mapfile)
+            found.setdefault(known, []).append((place, record))
+        for pairs in found.values():
+            pairs.sort(key=lambda pair: (order.get(pair[0].entry, len(order)), pair[0].entry))
+        return dict(sorted(found.items(), key=lambda item: item[0].relpath))
+
+    def _is_drawn(self, mapfile: MapFile, pairs: Sequence[tuple[OutputPaths, Record]]) -> bool:
+        drawn = self.drawn.get(mapfile.relpath)
+        return drawn is not None and [e.name for e in drawn.section.entries] == [place.entry for place, _ in pairs]
+
+    def _drawing(self, mapfile: MapFile, pairs: list[tuple[OutputPaths, Record]]) -> DrawJob:
+        own = next((job for job in self.jobs if job.mapfile.relpath == mapfile.relpath), None)
+        job = own or replace(self.jobs[0], mapfile=mapfile, entries=(), places=())
+        return DrawJob(job=job, done=tuple(pairs))
+
+    def _told(self) -> dict[str, object]:
+        failures = read_failure_notes(self.jobs[0].output_dir, self.owner)
+        frame = self.frame
+        return {
+            "failures": [repr(f) for f in failures],
+            "skipped": [repr(s) for s in self._skipped()],
+            "notices": list(frame.notices),
+            "methods": repr(frame.methods),
+            "provenance": repr(frame.provenance),
+            "dataset": frame.dataset_name,
+        }
+
+    def _skipped(self) -> tuple[model.Problem, ...]:
+        unsuitable = [
+            model.Problem(source=outcome.mapfile.relpath, reason=outcome.skipped)
+            for outcome in self.outcomes
+            if outcome.skipped
+        ]
+        return tuple(sorted((*self.frame.skipped.get(self.owner, ()), *unsuitable), key=lambda p: p.source))
+
+    def _page(self, key: str, drawn: tuple[Drawn, ...]) -> PageJob:
+        output_dir = self.jobs[0].output_dir
+        return PageJob(
+            owner=self.owner,
+            output_dir=output_dir,
+            key=key,
+            drawn=drawn,
+            skipped=self._skipped(),
+            failures=(*read_failure_notes(output_dir, self.owner), *self.problems),
+            notices=self.frame.notices,
+            methods=self.frame.methods,
+            provenance=self.frame.provenance,
+            dataset_name=self.frame.dataset_name,
+        )
+
+
+class StopEarlyError(Exception):
+    """--stop-on-first-crash met a failure."""
+
+
+def run_participants(
+    jobs: Mapping[str, Sequence[MapJob]], frame: Frame, crew: Crew, logbook: Logbook, *, stop_early: bool = False
+) -> None:
+    """Process all jobs by owner and write the owners' pages.
+
+    Raises
+    ------
+    OutputRefused, StorageFault
+        Results cannot be written.
+    StopEarlyError
+        A map failed and the run was asked to stop there.
+    """
+    desks = {owner: _Desk(owner=owner, jobs=own, frame=frame, waiting=len(own)) for owner, own in jobs.items()}
+    tasks = deque(Task(function=process_map, argument=job, key=owner) for owner, own in jobs.items() for job in own)
+    logbook.expect(len(tasks))
+    for task, result in run_tasks(tasks, crew):
+        desk = desks[str(task.key)]
+        if task.function is write_page:
+            _finish(desk, logbook)
+            del desks[desk.owner]
+            continue
+        if task.function is process_map:
+            outcome = _lost_map(task.argument) if isinstance(result, WorkerLost) else result
+            desk.take(outcome)
+            _tell(outcome, logbook)
+            if outcome.failures and stop_early:
+                raise StopEarlyError
+        else:
+            lost = model.Problem(source=task.argument.job.mapfile.relpath, reason=str(LOST))
+            desk.take_drawn(task.argument, lost if isinstance(result, WorkerLost) else result)
+        if desk.waiting == 0:
+            follow = desk.plan_page()
+            tasks.extendleft(reversed(follow))
+            if not follow:
+                _finish(desk, logbook)
+                del desks[desk.owner]
+
+
+def process_owners(jobs: Sequence[MapJob], crew: Crew, logbook: Logbook, *, stop_early: bool) -> list[MapOutcome]:
+    """Process maps that share one page written elsewhere: the group maps of the dataset."""
+    tasks = deque(Task(function=process_map, argument=job) for job in jobs)
+    logbook.expect(len(tasks))
+    outcomes = []
+    for task, result in run_tasks(tasks, crew):
+        outcome = _lost_map(task.argument) if isinstance(result, WorkerLost) else result
+        _tell(outcome, logbook)
+        outcomes.append(outcome)
+        if outcome.failures and stop_early:
+            raise StopEarlyError
+    return sorted(outcomes, key=lambda outcome: outcome.mapfile.relpath)
+
+
+def _lost_map(job: MapJob) -> MapOutcome:
+    for place in job.places:
+        write_failure(job.mapfile, place, LOST)
+    entries = tuple(
+        EntryOutcome(name=entry.name, place=place, fault=LOST)
+        for entry, place in zip(job.entries, job.places, strict=True)
+    )
+    return MapOutcome(mapfile=job.mapfile, entries=entries)
+
+
+def _tell(outcome: MapOutcome, logbook: Logbook) -> None:
+    logbook.tick()
+    if outcome.skipped:
+        logbook.counts["skipped"] += 1
+        logbook.say(f"skipped: {outcome.mapfile.relpath}: {outcome.skipped}", level=0)
+        return
+    for failure in outcome.failures:
+        assert failure.fault
+        logbook.fail(f"{outcome.mapfile.relpath} ({failure.name})", failure.fault, failure.crash)
+    logbook.counts["failed"] += bool(outcome.failures)
+    logbook.counts["maps"] += not outcome.failures
+    for entry in outcome.entries:
+        if entry.record:
+            n_regions = int(entry.record.content["Counts"]["RegionsKept"])
+            logbook.counts["results"] += 1
+            logbook.counts["computed"] += entry.fresh
+            logbook.counts["regions"] += n_regions
+            logbook.counts["empty"] += n_regions == 0
+    logbook.say(f"{outcome.mapfile.relpath}: {_map_words(outcome)}", level=1)
+
+
+def _map_words(outcome: MapOutcome) -> str:
+    return ", ".join(
+        f"{e.name} {e.record.content['Counts']['RegionsKept']} regions{'' if e.fresh else ' (finished before)'}"
+        if e.record
+        else f"{e.name} failed"
+        for e in outcome.entries
+    )
+
+
+def _finish(desk: _Desk, logbook: Logbook) -> None:
+    records = [e.record for o in desk.outcomes for e in o.entries if e.record]
+    regions = [int(record.content["Counts"]["RegionsKept"]) for record in records]
+    failed = sum(bool(outcome.failures) for outcome in desk.outcomes)
+    counts = ((len(desk.outcomes), "maps"), (sum(regions), "regions"), (regions.count(0), "empty"), (failed, "failed"))
+    logbook.step(desk.owner, count_words(counts))

@@ -1,0 +1,149 @@
+"""What there is to do, settled before anything is written: maps, entries, places, and what is left out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bids_regions.dataset import (
+    Discovery,
+    MapFile,
+    Selection,
+    Skipped,
+    SourceDataset,
+    check_collisions,
+    check_selection,
+    find_maps,
+    matches,
+    open_dataset,
+    place_outputs,
+    read_filter_file,
+    read_map_name,
+)
+from bids_regions.errors import EmptySelection, MissingInput
+from bids_regions.settings import Settings
+from bids_regions.workflow.logbook import Logbook
+from bids_regions.workflow.maps import MapJob
+
+__all__ = ["Plan", "make_plan"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The work of one run."""
+
+    dataset: SourceDataset
+    participants: Mapping[str, Sequence[MapJob]]  # by owner, "sub-01"
+    group: Sequence[MapJob]  # maps that belong to no participant
+    broken: Sequence[tuple[MapJob, Skipped]]  # files that cannot be read at all
+    skipped: Sequence[Skipped]
+    notices: tuple[str, ...]
+
+
+def make_plan(settings: Settings, logbook: Logbook) -> Plan:
+    """Find the maps, match the entries, name every output.
+
+    Raises
+    ------
+    MissingInput, BadDataset, EmptySelection
+        There is no dataset, no map, or none that was asked for.
+    Contradiction
+        Two entries of one name match one map.
+    """
+    _check_named_files(settings)
+    dataset = open_dataset(settings.bids_dir, settings.derivatives, settings.participants)
+    discovery = find_maps(dataset, _selection(settings))
+    check_selection(dataset, discovery)
+    for text in (*dataset.notices, *discovery.notices):
+        logbook.notice(text)
+    wanted = [mapfile for mapfile in discovery.maps if _is_for_levels(mapfile.participant, settings)]
+    jobs = [_make_job(mapfile, dataset, settings) for mapfile in wanted]
+    _tell_unmatched([job for job in jobs if not job.entries], len(jobs), logbook)
+    jobs = [job for job in jobs if job.entries]
+    broken = [
+        (_make_job(read_map_name(dataset.root, one.relpath), dataset, settings), one)
+        for one in discovery.failed
+        if _is_for_levels(one.participant, settings)
+    ]
+    _refuse_nothing(settings, discovery, jobs, broken)
+    check_collisions(place for job in jobs for place in job.places)
+    return Plan(
+        dataset=dataset,
+        participants=_by_owner([job for job in jobs if job.mapfile.participant is not None], broken),
+        group=[job for job in jobs if job.mapfile.participant is None],
+        broken=broken,
+        skipped=discovery.skipped,
+        notices=tuple(text.replace(str(settings.bids_dir), "BIDS_DIR") for text in logbook.notices),
+    )
+
+
+def _is_for_levels(participant: str | None, settings: Settings) -> bool:
+    return ("group" if participant is None else "participant") in settings.levels
+
+
+def _check_named_files(settings: Settings) -> None:
+    named = [("--participants-tsv", settings.participants_tsv), ("--regions-from", settings.regions_from)]
+    for entry in settings.entries:
+        named += [("mask", Path(entry.mask))] if entry.mask not in ("auto", "none") else []
+        named += [("background", Path(entry.background))] if entry.background not in ("auto", "none") else []
+    for option, path in named:
+        if path is not None and not path.is_file():
+            raise MissingInput(f"{option}: {path} is not there", hint="Check the path; in a container, the mounts")
+
+
+def _selection(settings: Settings) -> Selection:
+    return Selection(
+        participants=settings.participants,
+        sessions=settings.sessions,
+        tasks=settings.tasks,
+        runs=settings.runs,
+        spaces=settings.spaces,
+        contrasts=settings.contrasts,
+        stats=settings.stats,
+        filters=read_filter_file(settings.bids_filter_file) if settings.bids_filter_file else {},
+        assume_space=settings.assume_space,
+    )
+
+
+def _make_job(mapfile: MapFile, dataset: SourceDataset, settings: Settings) -> MapJob:
+    entries = tuple(entry for entry in settings.entries if matches(mapfile, entry.match))
+    return MapJob(
+        mapfile=mapfile,
+        dataset=dataset,
+        output_dir=settings.output_dir,
+        entries=entries,
+        places=tuple(
+            place_outputs(mapfile, entry.name, settings.output_dir, assume_space=settings.assume_space)
+            for entry in entries
+        ),
+        assume_space=settings.assume_space,
+        force=settings.force,
+        finished_only=settings.reports_only,
+    )
+
+
+def _tell_unmatched(unmatched: Sequence[MapJob], total: int, logbook: Logbook) -> None:
+    if unmatched:
+        example = unmatched[0].mapfile.relpath
+        logbook.notice(f"{len(unmatched)} of {total} maps are matched by no entry, such as {example}")
+
+
+def _refuse_nothing(settings: Settings, discovery: Discovery, jobs: Sequence[MapJob], broken: Sequence[object]) -> None:
+    if jobs or broken or "group" in settings.levels:
+        return
+    if not discovery.maps and discovery.skipped:
+        return  # skipped with a reason each, which is an answer
+    if any(mapfile.participant is None for mapfile in discovery.maps):
+        raise EmptySelection("all selected maps belong to the group, to no participant", hint="Add the level group")
+    raise EmptySelection("no entry of the configuration matches a selected map", hint="Mend the match of the entries")
+
+
+def _by_owner(jobs: Sequence[MapJob], broken: Sequence[tuple[MapJob, Skipped]]) -> dict[str, Sequence[MapJob]]:
+    """The jobs by owner; an owner whose maps are all broken has a page as well, from jobs without entries."""
+    owners: dict[str, list[MapJob]] = {}
+    for job in jobs:
+        owners.setdefault(job.places[0].owner, []).append(job)
+    for job, _ in broken:
+        if job.mapfile.participant is not None:
+            owner = f"sub-{job.mapfile.participant}"
+            owners.setdefault(owner, [replace(job, entries=(), places=())])
+    return dict(sorted(owners.items()))

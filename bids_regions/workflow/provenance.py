@@ -1,0 +1,48 @@
+"""Where a page comes from, as two runs write it alike: a canonical command, settings, versions; no time, no path."""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from bids_regions.dataset import SourceDataset
+from bids_regions.report import model
+from bids_regions.settings import Entry, Settings
+from bids_regions.workflow.records import library_versions
+
+__all__ = ["describe_provenance"]
+
+
+def describe_provenance(settings: Settings, dataset: SourceDataset) -> model.Provenance:
+    """What a page says of its making."""
+    return model.Provenance(
+        command=_canonical_command(settings),
+        settings=tuple((f"entry {entry.name}", _entry_words(entry)) for entry in settings.entries),
+        versions=tuple(library_versions().items()),
+        inputs=(("dataset", dataset.name),),
+    )
+
+
+def _canonical_command(settings: Settings) -> str:
+    """The command with every region option written out, without what differs between equal runs (levels, workers)."""
+    words = ["bids_regions", "BIDS_DIR", "OUTPUT_DIR", "participant"]
+    if settings.config_file:
+        return shlex.join([*words, "--config-file", settings.config_file.name])
+    options = settings.entries[0].as_options()
+    words += ["--threshold", *(str(entry.criteria.threshold) for entry in settings.entries)]
+    for name, value in options.items():
+        if name != "threshold" and value is not False:
+            words += [f"--{name.replace('_', '-')}", *_words(value)]
+    return shlex.join(words)
+
+
+def _words(value: object) -> list[str]:
+    if value is True:
+        return []
+    if isinstance(value, list):
+        return [str(each) for each in value]
+    return [f"{value:g}" if isinstance(value, float) else str(value)]
+
+
+def _entry_words(entry: Entry) -> str:
+    options: Mapping[str, Any] = {**({"match": dict(entry.match)} if entry.match else {}), **entry.as_options()}
+    return ", ".join(f"{name} = {value}" for name, value in options.items())

@@ -1,0 +1,180 @@
+"""From a finished map to its part of the page: figures, volumes, tables, sentences, all read from the records."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bids_regions.dataset import MapFile, OutputPaths
+from bids_regions.figures import Mark, View, choose_cuts, compose_map, encode
+from bids_regions.files import hash_bytes, read_text, write_bytes
+from bids_regions.images import StatMap, load_labels
+from bids_regions.report import model
+from bids_regions.report.payload import pack_labels, pack_volume
+from bids_regions.tables import rows_of
+from bids_regions.workflow.backgrounds import Scenery
+from bids_regions.workflow.records import Record
+from bids_regions.workflow.wording import entry_facts, spoken, threshold_sentence, title_of
+
+__all__ = ["Drawn", "draw_section", "section_key"]
+
+HEADING = ("ses", "task", "acq", "dir", "run", "space")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """One entry of a map, ready to be drawn."""
+
+    place: OutputPaths
+    record: Record
+    scenery: Scenery | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """One map's part of a page."""
+
+    section: model.Section
+    volume: model.Volume
+    backgrounds: tuple[model.Background, ...]
+    files: Mapping[str, str]  # figure files beside the page: path relative to the output folder, hash
+
+
+def section_key(mapfile: MapFile) -> str:
+    """The anchor of a map: its name in letters, digits and hyphens."""
+    return "map-" + _key(mapfile.relpath.partition(".nii")[0])
+
+
+def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -> Drawn:
+    """Draw the entries of one map side by side, at identical cuts."""
+    key = section_key(mapfile)
+    entities = dict(mapfile.entities)
+    statistic = str(done[0].record.content["Statistic"]["Kind"])
+    volume = pack_volume(
+        statmap.data,
+        statmap.affine,
+        key=f"{key}-volume",
+        name=title_of(entities),
+        quantity=statistic,
+        palette="positive" if statistic == "F" else "diverging",
+    )
+    tables = [read_text(each.place.table) for each in done]
+    marks = [_marks(table) for table in tables]
+    easel = _Easel(statmap=statmap, volume=volume, cuts=choose_cuts(marks, statmap.data, statmap.affine))
+    drawn = [easel.draw(each, table, marked) for each, table, marked in zip(done, tables, marks, strict=True)]
+    section = model.Section(
+        key=key,
+        title=title_of(entities),
+        group=", ".join(f"{name}-{entities[name]}" for name in HEADING if name in entities),
+        source=mapfile.relpath,
+        facts=(("grid", _grid_words(statmap)), ("mask", str(done[0].record.content["Mask"]["Source"]))),
+        entries=tuple(entry for entry, _ in drawn),
+    )
+    return Drawn(
+        section=section,
+        volume=volume,
+        backgrounds=tuple({each.scenery.packed.key: each.scenery.packed for each in done if each.scenery}.values()),
+        files={name: digest for _, written in drawn for name, digest in written.items()},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Easel:
+    """What the entries of one map share."""
+
+    statmap: StatMap
+    volume: model.Volume
+    cuts: tuple[float, ...]  # mm, RAS+
+
+    def draw(self, done: Finished, table: str, marks: Sequence[Mark]) -> tuple[model.EntryView, dict[str, str]]:
+        """The entry as the page shows it, and the figure files that stand beside the page."""
+        place, content = done.place, done.record.content
+        labels, _ = load_labels(place.labels)
+        figure, written = self._draw_figure(done, labels, marks)
+        threshold = content["Threshold"]
+        view = model.View(
+            volume=self.volume.key,
+            cutoff=threshold.get("Cutoff"),
+            tail=threshold["Tail"],
+            background=done.scenery.packed.key if done.scenery else "",
+        )
+        files = (
+            ("label image", place.labels),
+            ("table", place.table),
+            ("peaks", place.peaks),
+            ("sidecar", place.sidecar),
+        )
+        entry = model.EntryView(
+            name=place.entry,
+            sentence=threshold_sentence(content),
+            facts=entry_facts(content),
+            n_regions=len(marks),
+            figures=(figure,),
+            views=(view,),
+            labels=pack_labels(labels) if marks else None,
+            regions=_regions_table(place, content, table),
+            peaks=read_text(place.peaks),
+            warnings=tuple(content["Warnings"]),
+            links=tuple(model.Link(text=text, href=_href(place, path)) for text, path in files),
+        )
+        return entry, written
+
+    def _draw_figure(self, done: Finished, labels: Any, marks: Sequence[Mark]) -> tuple[model.Figure, dict[str, str]]:
+        place, threshold = done.place, done.record.content["Threshold"]
+        view = View(
+            cuts=self.cuts,
+            cutoff=float(threshold.get("Cutoff", "inf")),
+            tail=threshold["Tail"],
+            unit=self.volume.quantity,
+        )
+        background = done.scenery.drawn if done.scenery else None
+        drawing = compose_map(self.statmap.data, labels, self.statmap.affine, marks, view, background)
+        shown, paper = encode(drawing), encode(drawing, "svg")
+        write_bytes(place.figure, paper.data, only_if_changed=True)
+        figure = model.Figure(
+            data=shown.data,
+            mime=shown.mime,
+            alt=shown.alt,
+            width=shown.width,
+            height=shown.height,
+            links=(model.Link(text="SVG for papers", href=_href(place, place.figure)),),
+        )
+        return figure, {_href(place, place.figure): hash_bytes(paper.data)}
+
+
+def _regions_table(place: OutputPaths, content: Mapping[str, Any], table: str) -> model.Table:
+    columns = table.partition("\n")[0].split("\t")
+    return model.Table(
+        key=_key(place.stem),
+        caption=f"Regions of {place.stem}",
+        tsv=table,
+        file_name=place.table.name,
+        descriptions={name: content[name]["Description"] for name in columns if name in content},
+        href=_href(place, place.table),
+    )
+
+
+def _marks(table: str) -> list[Mark]:
+    return [
+        Mark(
+            index=int(row["index"]),
+            color=row["color"],
+            n_voxels=int(row["n_voxels"]),
+            peak_value=float(row["peak_value"]),
+            peak_xyz=(float(row["peak_x"]), float(row["peak_y"]), float(row["peak_z"])),
+        )
+        for row in rows_of(table)
+    ]
+
+
+def _key(text: str) -> str:
+    return "".join(c if c.isascii() and c.isalnum() else "-" for c in text)
+
+
+def _href(place: OutputPaths, path: Path) -> str:
+    return path.relative_to(place.output_dir).as_posix()
+
+
+def _grid_words(statmap: StatMap) -> str:
+    zooms = " × ".join(dict.fromkeys(spoken(float(zoom)) for zoom in statmap.grid.zooms))
+    return f"{' × '.join(map(str, statmap.grid.shape))} voxels of {zooms} mm"

@@ -1,0 +1,96 @@
+"""Numbers as sentences: what a threshold, a map and its counts say to a reader."""
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["entry_facts", "spoken", "threshold_sentence", "title_of"]
+
+SIDES = {"bi": "|{s}| {at} {c}", "two": "|{s}| {at} {c}", "positive": "{s} {at} {c}", "negative": "−{s} {at} {c}"}
+TAILS = {
+    "bi": "both signs, each region of one sign",
+    "two": "both signs merged",
+    "positive": "positive values only",
+    "negative": "negative values only",
+}
+KINDS = {
+    "value": "the value given",
+    "percentile": "the percentile {asked} of {n} voxels ({population})",
+    "ratio": "the fraction {asked} of {n} voxels ({population})",
+    "p": "uncorrected {asked}{halved}",
+    "fdr": "{asked}, Benjamini-Hochberg over {tested} tests ({population})",
+    "bonferroni": "{asked}, Bonferroni over {tested} tests ({population}){halved}",
+}
+
+
+def spoken(number: float, digits: int = 4) -> str:
+    """A number for a sentence.
+
+    >>> spoken(2.594678401, 4), spoken(153594), spoken(3.0)
+    ('2.595', '153,594', '3')
+    """
+    if isinstance(number, int):
+        return f"{number:,}"
+    return f"{number:.{digits}g}"
+
+
+def threshold_sentence(record: Mapping[str, Any]) -> str:
+    """What was kept, in one sentence."""
+    threshold, criteria, statistic = record["Threshold"], record["Criteria"], record["Statistic"]["Kind"]
+    return f"{_height(threshold, statistic, criteria)}; {TAILS[threshold['Tail']]}; {_extent(criteria)}."
+
+
+def _height(threshold: Mapping[str, Any], statistic: str, criteria: Mapping[str, Any]) -> str:
+    how = KINDS[threshold["Kind"]].format(
+        asked=threshold["Asked"],
+        n=spoken(threshold["PopulationSize"]),
+        population=threshold["Population"],
+        tested=spoken(threshold.get("NumberTested", threshold["PopulationSize"])),
+        halved=", halved for two tails" if threshold["Tail"] in ("bi", "two") else "",
+    )
+    if threshold.get("NothingPasses"):
+        return f"No voxel can pass: {how}"
+    at = "above" if criteria.get("convention") == "spm" else "at or above"
+    side = SIDES[threshold["Tail"]].format(s=statistic, at=at, c=spoken(threshold["Cutoff"], 5))
+    freedom = f", {spoken(threshold['DegreesOfFreedom'])} degrees of freedom" if "DegreesOfFreedom" in threshold else ""
+    return f"{side}, {how}{freedom}"
+
+
+def _extent(criteria: Mapping[str, Any]) -> str:
+    sizes = []
+    more = "more than" if criteria.get("convention") == "nilearn" else "at least"
+    if "min_region_size" in criteria:
+        sizes.append(f"{spoken(criteria['min_region_size'])} mm³")
+    if "min_region_voxels" in criteria:
+        sizes.append(f"{spoken(criteria['min_region_voxels'])} voxels")
+    kind = "local regions" if criteria["extract_type"] == "local_regions" else "regions"
+    sized = f" of {more} {' and '.join(sizes)}" if sizes else ""
+    return f"{kind}{sized}, voxels joined by {criteria['connectivity']} neighbours"
+
+
+def entry_facts(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The counts of one entry."""
+    counts = record["Counts"]
+    facts = [
+        ("voxels above the cutoff", spoken(counts["VoxelsAboveThreshold"])),
+        ("regions kept", spoken(counts["RegionsKept"])),
+        ("regions removed", f"{spoken(counts['RegionsRemoved'])} ({spoken(counts['VoxelsRemoved'])} voxels)"),
+    ]
+    if "Smoothness" in record:
+        smoothness = record["Smoothness"]
+        facts.append(("smoothness", f"dlh {spoken(smoothness['dlh'])}, {spoken(smoothness['Volume'])} voxels"))
+    return tuple(facts)
+
+
+def title_of(entities: Mapping[str, str]) -> str:
+    """A map's title: its contrast and statistic first, else whatever tells it apart.
+
+    >>> title_of({"sub": "01", "task": "motor", "contrast": "leftVsRight", "stat": "z"})
+    'leftVsRight, z'
+    """
+    stat = entities.get("stat", "")
+    if "contrast" in entities:
+        main = entities["contrast"]
+    else:
+        apart = ("sub", "ses", "task", "run", "space", "res", "stat")
+        main = " ".join(f"{key} {label}" for key, label in entities.items() if key not in apart) or "map"
+    return f"{main}, {stat}" if stat else main
