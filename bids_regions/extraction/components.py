@@ -20,8 +20,11 @@ __all__ = ["Frame", "Voxels", "label_components", "neighbour_steps", "select_vox
 
 Array = npt.NDArray[Any]
 Integers = npt.NDArray[np.intp]
+Places = npt.NDArray[Any]  # int32 for every grid that has fewer than 2^31 voxels
 
 BLOCK = 1 << 18  # voxels compared at once: their flags stay in the processor's cache
+
+ROOM = 1 << 30  # voxels up to which int32 holds every place, the empty columns and rows counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +88,16 @@ class Frame:
 
     def place(self, ijk: Array) -> Integers:
         """Canonical voxel indices, (3, n), as places."""
+        x, y, z = ijk.astype(np.intp)
+        return np.asarray(x + y * _strides(self)[1] + z * _strides(self)[2])
+
+    def ijk(self, place: Array) -> npt.NDArray[np.int32]:
+        """Places as canonical voxel indices, (3, n)."""
         _, y, z = _strides(self)
-        return np.asarray(ijk[0] + ijk[1] * y + ijk[2] * np.intp(z))
+        slab = place // z
+        within = place - slab * z
+        row = within // y
+        return np.stack([within - row * y, row, slab]).astype(np.int32, copy=False)
 
 
 def _nearest_to_ras(matrix: Array) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
@@ -100,47 +111,46 @@ def _nearest_to_ras(matrix: Array) -> tuple[tuple[int, int, int], tuple[bool, bo
 
 @dataclass(frozen=True, kw_only=True)
 class Voxels:
-    """Some voxels of a map in canonical order."""
+    """Some voxels of a map in canonical order; as few bytes for each as can be, for there may be millions."""
 
     frame: Frame
-    memory: Integers  # (n,) place in the row that Frame.flatten makes
-    ijk: npt.NDArray[np.int32]  # (3, n) canonical
-    place: Integers  # (n,) ascending, see above
+    memory: Places  # (n,) number in the row that Frame.flatten makes
+    place: Places  # (n,) ascending, see above
     values: Array  # (n,) signed, the map's own precision
 
     @classmethod
-    def at(cls, frame: Frame, memory: Integers, values: Array) -> Self:
-        """The voxels at some places of the flattened map, brought into canonical order."""
-        ijk = np.empty((3, memory.size), np.int32)
-        rest = memory.astype(np.int32)
+    def at(cls, frame: Frame, memory: Places, values: Array) -> Self:
+        """The voxels with some numbers in the flattened map, brought into canonical order."""
+        rest, place = memory, np.zeros_like(memory)
         for axis in reversed(frame.memory):
             size, k = frame.file_shape[axis], frame.axes.index(axis)
             whole = rest // size
-            at = rest - whole * size
-            ijk[k] = size - 1 - at if frame.flipped[k] else at
+            along = rest - whole * size
+            place += (size - 1 - along if frame.flipped[k] else along) * _strides(frame)[k]
             rest = whole
-        place = frame.place(ijk)
         if np.any(place[1:] < place[:-1]):
             order = np.argsort(place, kind="stable")
-            memory, ijk, place, values = memory[order], ijk[:, order], place[order], values[order]
-        return cls(frame=frame, memory=memory, ijk=ijk, place=place, values=values)
+            memory, place, values = memory[order], place[order], values[order]
+        return cls(frame=frame, memory=memory, place=place, values=values)
 
     def only(self, chosen: Array) -> "Voxels":
         """Some of these voxels, by flags or ascending numbers."""
         return Voxels(
-            frame=self.frame, memory=self.memory[chosen], ijk=self.ijk[:, chosen], place=self.place[chosen],
-            values=self.values[chosen],
-        )  # fmt: skip
+            frame=self.frame, memory=self.memory[chosen], place=self.place[chosen], values=self.values[chosen]
+        )
+
+    @property
+    def ijk(self) -> npt.NDArray[np.int32]:
+        """Canonical voxel indices, (3, n)."""
+        return self.frame.ijk(self.place)
 
 
 def _strides(frame: Frame) -> tuple[int, int, int]:
     return 1, frame.shape[0] + 1, (frame.shape[0] + 1) * (frame.shape[1] + 1)
 
 
-def select_voxels(
-    flat: Array, cutoff: float, tail: str, *, strict: bool = False, mask: Array | None = None
-) -> Integers:
-    """The places in a flat map of the voxels that pass a cutoff, ascending.
+def select_voxels(flat: Array, cutoff: float, tail: str, *, strict: bool = False, mask: Array | None = None) -> Places:
+    """The numbers, in a flat map, of the voxels that pass a cutoff, ascending.
 
     Parameters
     ----------
@@ -166,7 +176,7 @@ def select_voxels(
     >>> select_voxels(np.array([-3.0, 0.0, 1.0, 2.0, np.inf]), 2.0, "bi", strict=True).tolist()
     [0]
     """
-    found = []
+    found, number = [], np.int32 if flat.size < ROOM else np.int64
     with np.errstate(over="ignore"):
         least = flat.dtype.type(cutoff)
     for start in range(0, flat.size, BLOCK):
@@ -174,11 +184,11 @@ def select_voxels(
         above = _passing(block, least, tail, strict)
         if mask is not None:
             above &= mask[start : start + BLOCK]
-        found.append(np.flatnonzero(above) + start)
-    places = np.concatenate(found) if found else np.empty(0, np.intp)
-    values = flat[places]
+        found.append((np.flatnonzero(above) + start).astype(number))
+    memory = np.concatenate(found) if found else np.empty(0, number)
+    values = flat[memory]
     usable = np.isfinite(values) & (values != 0)
-    return places if usable.all() else places[usable]
+    return memory if usable.all() else np.asarray(memory[usable])
 
 
 def _passing(block: Array, least: Any, tail: str, strict: bool) -> Array:
@@ -204,7 +214,7 @@ def neighbour_steps(frame: Frame, neighbourhood: int) -> list[int]:
     return [step for changed, step in near if 0 < changed <= faces and step > 0]
 
 
-def label_components(voxels: Voxels, connectivity: int, *, merged: bool = False) -> Integers:
+def label_components(voxels: Voxels, connectivity: int, *, merged: bool = False) -> npt.NDArray[np.int32]:
     """The connected components of some voxels.
 
     The nodes of the graph are *runs*, voxels in a row along x without a gap (and of one sign); two runs in
@@ -234,13 +244,13 @@ def label_components(voxels: Voxels, connectivity: int, *, merged: bool = False)
     """
     n = voxels.place.size
     if n == 0:
-        return np.empty(0, np.intp)
+        return np.empty(0, np.int32)
     breaks = np.diff(voxels.place) != 1
     positive = voxels.values > 0
     if not merged:
         breaks |= positive[1:] != positive[:-1]
     first = np.concatenate([[0], np.flatnonzero(breaks) + 1])
-    length = np.diff(np.append(first, n))
+    length = np.diff(np.append(first, n)).astype(voxels.place.dtype)
     start, sign = voxels.place[first], positive[first]
     pairs = [
         _touching(start, start + length - 1, step, reach) for step, reach in _row_steps(voxels.frame, connectivity)
@@ -251,7 +261,7 @@ def label_components(voxels: Voxels, connectivity: int, *, merged: bool = False)
         one, other = one[same], other[same]
     graph = csr_array((np.ones(one.size), (one, other)), shape=(first.size, first.size))
     _, component = connected_components(graph, directed=False)
-    return np.repeat(component.astype(np.intp), length)
+    return np.repeat(component.astype(np.int32, copy=False), length)
 
 
 def _row_steps(frame: Frame, connectivity: int) -> list[tuple[int, int]]:
@@ -263,7 +273,7 @@ def _row_steps(frame: Frame, connectivity: int) -> list[tuple[int, int]]:
     return [(y, 1), (z, 1), (z - y, diagonal), (z + y, diagonal)]
 
 
-def _touching(start: Integers, end: Integers, step: int, reach: int) -> tuple[Integers, Integers]:
+def _touching(start: Places, end: Places, step: int, reach: int) -> tuple[Integers, Integers]:
     """The pairs of runs (one, other) where `one` moved by `step` and widened by `reach` meets `other`."""
     one = np.arange(start.size)
     other = np.searchsorted(end, start + (step - reach))  # the first run that does not end before

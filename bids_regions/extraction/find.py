@@ -28,7 +28,7 @@ from bids_regions.extraction.thresholds import DOF_HINT, Cutoff, Statistic, find
 __all__ = ["Extraction", "find_regions"]
 
 Array = npt.NDArray[Any]
-Integers = npt.NDArray[np.intp]
+Integers = npt.NDArray[Any]  # int32 or intp
 Mask = npt.NDArray[np.bool_]
 
 SIZE_ROUNDING = 1e-9  # relative; a volume of exactly the minimum is kept although its determinant is rounded
@@ -68,6 +68,7 @@ class _Found:
     voxels: Voxels
     region: Integers  # (n,) 0, 1, ...
     sizes: Integers  # voxels per region
+    n_above: int  # voxels that passed the cutoff, those of removed regions counted
     p_cluster: Array | None = None  # per region
     smoothness: Smoothness | None = None
 
@@ -138,15 +139,15 @@ def find_regions(  # noqa: PLR0913 # the four optional ones are independent fact
     task = _prepare(data, affine, (criteria or Criteria(), statistic or Statistic("z")), mask)
     if values is not None and values.shape != data.shape:
         raise BadMap(f"the second map has shape {values.shape}, the map {data.shape}", hint="Give maps of one grid")
-    above, found = _label(task)
+    found = _label(task)
+    n_found = found.sizes.size
     if task.criteria.grf:
         found = _with_cluster_p(task, found, smoothness)
-    kept = found.only(_large_enough(task, found))
-    labels, regions = _number(task, kept, values)
+    found = found.only(_large_enough(task, found))
+    labels, regions = _number(task, found, values)
     return Extraction(
-        labels=labels, regions=regions, cutoff=task.cutoff, n_above=above.place.size,
-        n_removed_regions=found.sizes.size - kept.sizes.size,
-        n_removed_voxels=above.place.size - kept.region.size,
+        labels=labels, regions=regions, cutoff=task.cutoff, n_above=found.n_above,
+        n_removed_regions=n_found - found.sizes.size, n_removed_voxels=found.n_above - found.region.size,
         warnings=tuple(_warnings(task)), smoothness=found.smoothness,
     )  # fmt: skip
 
@@ -163,9 +164,10 @@ def _prepare(data: Array, affine: Array, asked: tuple[Criteria, Statistic], mask
             raise BadMap(f"the mask has shape {mask.shape}, the map {data.shape}", hint="Give a mask on the map's grid")
         if not mask.any():
             raise BadMap("the mask is empty", hint="Give another mask, or --mask none")
-    cutoff = find_cutoff(data, criteria, statistic, mask)
+    frame = Frame.of(data, affine)  # flat views from here on: a copy of the map costs more than all that follows
+    cutoff = find_cutoff(frame.flatten(data), criteria, statistic, None if mask is None else frame.flatten(mask))
     return _Task(
-        data=data, affine=affine, frame=Frame.of(data, affine), criteria=criteria, statistic=statistic, mask=mask,
+        data=data, affine=affine, frame=frame, criteria=criteria, statistic=statistic, mask=mask,
         cutoff=cutoff,
     )  # fmt: skip
 
@@ -187,8 +189,8 @@ def _finite(data: Array) -> Array:
     return data
 
 
-def _label(task: _Task) -> tuple[Voxels, _Found]:
-    """The voxels that passed, and the regions before any is removed."""
+def _label(task: _Task) -> _Found:
+    """The regions before any is removed."""
     flat, criteria = task.frame.flatten(task.data), task.criteria
     tail, mask = task.cutoff.tail, None if task.mask is None else task.frame.flatten(task.mask)
     memory = select_voxels(flat, task.cutoff.value, tail, strict=criteria.strict, mask=mask)
@@ -200,11 +202,15 @@ def _label(task: _Task) -> tuple[Voxels, _Found]:
         if criteria.extract_type == "local_regions":
             from bids_regions.extraction.local_regions import split_exact
 
-            region = split_exact(above, region, criteria.smoothing_fwhm)
-    inside = np.flatnonzero(region >= 0)
-    if inside.size < region.size:
-        return above, _Found(voxels=above.only(inside), region=region[inside], sizes=np.bincount(region[inside]))
-    return above, _Found(voxels=above, region=region, sizes=np.bincount(region))
+            region = split_exact(
+                above, region, connectivity=criteria.connectivity, smoothing_fwhm=criteria.smoothing_fwhm,
+                merged=tail == "two",
+            )  # fmt: skip
+    n_above = region.size
+    if np.any(region < 0):
+        inside = np.flatnonzero(region >= 0)
+        above, region = above.only(inside), region[inside]
+    return _Found(voxels=above, region=region, sizes=np.bincount(region), n_above=n_above)
 
 
 def _nilearn_regions(task: _Task, above: Voxels) -> Integers:
@@ -285,8 +291,8 @@ def _number(task: _Task, kept: _Found, values: Array | None) -> tuple[Array, tup
     labels = task.frame.unflatten(flat)
     if n == 0:
         return labels, ()
-    peaks = find_peaks(voxels, kept.region, n, criteria)
-    main = np.array([at[0] for at in peaks])
+    peaks = find_peaks(voxels, kept.region, criteria)
+    main = peaks[np.searchsorted(kept.region[peaks], np.arange(n))]
     if criteria.order == "size":
         order = order_regions(voxels, kept.sizes, main, by_sign=task.cutoff.tail != "two")
     elif criteria.extract_type == "local_regions":

@@ -19,7 +19,7 @@ from bids_regions.extraction.criteria import Criteria
 __all__ = ["PALETTE", "Peak", "Region", "describe_regions", "find_peaks", "local_maxima", "order_regions", "scan_order"]
 
 Array = npt.NDArray[Any]
-Integers = npt.NDArray[np.intp]
+Integers = npt.NDArray[Any]  # int32 or intp
 
 # Seven colours of Okabe & Ito (2008, https://jfly.uni-koeln.de/color/), then each the one farthest from those before it
 # in OKLab (Ottosson 2020), the nearest of normal vision and full deuter-, prot- and tritanopia (Machado et al. 2009).
@@ -28,7 +28,7 @@ PALETTE = (
     "#5a2d87", "#a569ff", "#96d296", "#964b78", "#a53c0f", "#8700ff", "#0fd2d2", "#d200b4", "#c3f0b4", "#004b5a",
 )  # fmt: skip
 MM_RESOLUTION = 1e-4  # mm; places nearer than this are equal when ties are broken
-MANY = 2048  # voxels; fewer are compared with all their neighbours at once
+MANY = 256  # voxels; fewer are compared with all their neighbours at once
 DISTANCE_ROUNDING = 1e-6  # relative; a grid's distances carry the rounding of its float32 affine
 
 
@@ -99,9 +99,9 @@ def measure_regions(voxels: Voxels, region: Integers, n_regions: int) -> Measure
     squares = np.bincount(region, (values - mean[region]) ** 2, n_regions)
     sd = np.sqrt(np.divide(squares, count - 1, where=count > 1, out=np.full(n_regions, np.nan)))
     com = np.stack([np.bincount(region, weight * axis, n_regions) for axis in voxels.ijk]) / mass
-    n_positive = np.bincount(region, values > 0, n_regions)
+    n_positive = np.bincount(region[voxels.values > 0], minlength=n_regions)
     sign = np.select([n_positive == count, n_positive == 0], ["positive", "negative"], "both")
-    found = _find(voxels, voxels.frame.place(np.rint(com).astype(np.intp)))
+    found = _find(voxels, voxels.frame.place(np.rint(com)))
     return Measured(
         n_voxels=count, sign=tuple(sign.tolist()), sum_value=total, mean_value=mean, sd_value=sd,
         com_xyz=voxels.frame.to_mm(com), com_in_region=(found >= 0) & (region[found] == np.arange(n_regions)),
@@ -110,7 +110,7 @@ def measure_regions(voxels: Voxels, region: Integers, n_regions: int) -> Measure
 
 def _find(voxels: Voxels, place: Integers) -> Integers:
     """The number of the voxel at each place, -1 where none of the voxels is there."""
-    at = np.searchsorted(voxels.place, place)
+    at = np.searchsorted(voxels.place, place.astype(voxels.place.dtype, copy=False))
     there = voxels.place.take(at, mode="clip") == place
     return np.where(there, at, -1)
 
@@ -145,7 +145,7 @@ def local_maxima(voxels: Voxels, region: Integers, neighbourhood: int) -> Intege
     steps = neighbour_steps(voxels.frame, neighbourhood)[1:]  # without the step along x, done
     while steps:  # most voxels fall out at their first neighbours; the few others are searched at once
         some, steps = (steps[:1], steps[1:]) if top.size > MANY else (steps, [])
-        both = np.array([*some, *(-s for s in some)])[:, None]
+        both = np.array([*some, *(-s for s in some)], voxels.place.dtype)[:, None]
         near = _find(voxels, voxels.place[top] + both)
         here = (near >= 0) & (region[near] == region[top])
         equal[top] |= np.any(here & (magnitude[near] == magnitude[top]), axis=0)
@@ -173,7 +173,7 @@ def _plateau_middles(voxels: Voxels, region: Integers, flat_top: Integers, steps
     graph = csr_array((np.ones(one.size), (one, other)), shape=(flat_top.size, flat_top.size))
     n, plateau = connected_components(graph, directed=False)
     spoiled = np.bincount(plateau, sloping, n) > 0
-    place = voxels.frame.to_mm(voxels.ijk[:, flat_top])
+    place = voxels.frame.to_mm(voxels.frame.ijk(voxels.place[flat_top]))
     middle = np.stack([np.bincount(plateau, axis, n) for axis in place]) / np.bincount(plateau, minlength=n)
     away = np.sum((place - middle[:, plateau]) ** 2, axis=0)
     order = np.lexsort((*_tie_keys(place)[::-1], _coarse(away), plateau))
@@ -190,36 +190,40 @@ def _tie_keys(xyz: Array) -> list[Array]:
     return [_coarse(axis) for axis in xyz]
 
 
-def find_peaks(voxels: Voxels, region: Integers, n_regions: int, criteria: Criteria) -> list[Integers]:
-    """The peaks of each region by |value|, as numbers of voxels: the highest, then each that is far from all before.
+def find_peaks(voxels: Voxels, region: Integers, criteria: Criteria) -> Integers:
+    """The peaks of each region: the highest |value|, then in descending order each that is far from all before it.
 
-    Ties are broken by x, then y, then z, in mm. At least one and at most `max_peaks` a region, farther than
-    `min_peak_distance` mm from each other (or at it, where the convention counts it in).
+    Farther than `min_peak_distance` mm (or at it, where the convention counts it in), at least one and at most
+    `max_peaks` a region; equal values in the order of x, then y, then z in mm.
+
+    Returns
+    -------
+    ndarray
+        Numbers of voxels, by region and rank; every region has one.
     """
     top = local_maxima(voxels, region, criteria.peak_neighbourhood)
-    keys = _tie_keys(voxels.frame.to_mm(voxels.ijk[:, top]))
+    ijk = voxels.frame.ijk(voxels.place[top])
+    keys = _tie_keys(voxels.frame.to_mm(ijk))
     order = np.lexsort((*keys[::-1], -np.abs(voxels.values[top]), region[top]))
     top = top[order]
-    bounds = np.searchsorted(region[top], np.arange(n_regions + 1)).tolist()
-    candidates = [top[bounds[k] : bounds[k + 1]] for k in range(n_regions)]
-    return [c if c.size == 1 else _far_apart(voxels, c, criteria) for c in candidates]
-
-
-def _far_apart(voxels: Voxels, candidates: Integers, criteria: Criteria) -> Integers:
-    place = voxels.frame.affine[:3, :3] @ voxels.ijk[:, candidates]
     inclusive = criteria.peak_distance_inclusive
     least = (criteria.min_peak_distance * (1 - DISTANCE_ROUNDING if inclusive else 1 + DISTANCE_ROUNDING)) ** 2
-    left, kept = np.arange(candidates.size), list[int]()
-    while left.size and len(kept) < criteria.max_peaks:
-        kept.append(int(left[0]))
-        away = np.sum((place[:, left[1:]] - place[:, left[:1]]) ** 2, axis=0)
-        left = left[1:][away >= least if inclusive else away > least]
-    return candidates[kept]
+    place, owner = voxels.frame.affine[:3, :3] @ ijk[:, order], region[top]
+    left, kept = np.arange(top.size), []
+    for _ in range(criteria.max_peaks):  # in all regions at once: keep the highest that is left, drop those near it
+        if not left.size:
+            break
+        highest = np.append(True, owner[left[1:]] != owner[left[:-1]])
+        kept.append(left[highest])
+        from_it = place[:, left] - place[:, left[highest]][:, np.cumsum(highest) - 1]
+        away = np.sum(from_it**2, axis=0)
+        left = left[(away >= least if inclusive else away > least) & ~highest]
+    return np.asarray(top[np.sort(np.concatenate(kept))])
 
 
 def order_regions(voxels: Voxels, sizes: Integers, main: Integers, *, by_sign: bool) -> Integers:
     """The regions, number 1 first: positive (by_sign), voxels descending, |peak| descending, peak x, y, z ascending."""
-    keys = _tie_keys(voxels.frame.to_mm(voxels.ijk[:, main]))
+    keys = _tie_keys(voxels.frame.to_mm(voxels.frame.ijk(voxels.place[main])))
     peak = voxels.values[main]
     tail = peak < 0 if by_sign else np.zeros(main.size, bool)
     return np.lexsort((*keys[::-1], -np.abs(peak), -sizes, tail))
@@ -235,7 +239,7 @@ def scan_order(voxels: Voxels, region: Integers, n_regions: int) -> Integers:
 
 
 def describe_regions(
-    voxels: Voxels, region: Integers, peaks: list[Integers], order: Integers, facts: Mapping[str, Array]
+    voxels: Voxels, region: Integers, peaks: Integers, order: Integers, facts: Mapping[str, Array]
 ) -> tuple[Region, ...]:
     """The regions in the order of their numbers.
 
@@ -244,7 +248,7 @@ def describe_regions(
     voxels, region
         The voxels of the regions, and the region of each, 0 to n - 1.
     peaks
-        Of each region, as numbers of voxels, the main peak first.
+        Numbers of voxels, by region and rank.
     order
         The regions, number 1 first.
     facts
@@ -252,10 +256,11 @@ def describe_regions(
     """
     measured = measure_regions(voxels, region, order.size)
     extra = {name: [None if np.isnan(v) else v for v in column.tolist()] for name, column in facts.items()}
-    com = measured.com_xyz.T.tolist()
+    bounds = np.searchsorted(region[peaks], np.arange(order.size + 1)).tolist()
+    every_peak, com = _make_peaks(voxels, region, peaks), measured.com_xyz.T.tolist()
     regions = []
     for index, k in enumerate(order.tolist(), start=1):
-        ranked = make_peaks(voxels, peaks[k])
+        ranked = every_peak[bounds[k] : bounds[k + 1]]
         x, y, z = com[k]
         regions.append(
             Region(
@@ -270,11 +275,9 @@ def describe_regions(
     return tuple(regions)
 
 
-def make_peaks(voxels: Voxels, at: Integers) -> tuple[Peak, ...]:
-    """The peaks at some voxels, by rank."""
-    values, ijk = voxels.values[at].tolist(), voxels.ijk[:, at]
-    xyz, file_ijk = voxels.frame.to_mm(ijk).T.tolist(), voxels.frame.to_file(ijk).T.tolist()
-    return tuple(
-        Peak(rank=rank + 1, value=values[rank], xyz=tuple(xyz[rank]), ijk=tuple(file_ijk[rank]))
-        for rank in range(at.size)
-    )
+def _make_peaks(voxels: Voxels, region: Integers, peaks: Integers) -> tuple[Peak, ...]:
+    owner, ijk = region[peaks], voxels.frame.ijk(voxels.place[peaks])
+    rank = np.arange(peaks.size) - np.searchsorted(owner, owner) + 1
+    columns = (rank, voxels.values[peaks], voxels.frame.to_mm(ijk).T, voxels.frame.to_file(ijk).T)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return tuple(Peak(rank=r, value=value, xyz=tuple(xyz), ijk=tuple(file_ijk)) for r, value, xyz, file_ijk in rows)
