@@ -88,7 +88,9 @@ def slice_letters(mosaic: Mosaic, layout: Layout) -> list[Letters]:
             letters.append(Letters(x=x, y=line, text=text, size=small, anchor=anchor, bold=True, halo=1.5))
         if layout.annotated:
             line = top + height + layout.font * 1.15
-            letters.append(Letters(x=left + width / 2, y=line, text=f"z {typeset(z, 1)} mm", size=layout.font * 0.93))
+            letters.append(
+                Letters(x=left + width / 2, y=line, text=f"z {typeset(round(z, 1), 1)} mm", size=layout.font * 0.93)
+            )
     return letters
 
 
