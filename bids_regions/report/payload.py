@@ -13,11 +13,22 @@ from numpy.typing import NDArray
 
 from bids_regions.report.model import Affine, Background, Packed, Volume
 
-__all__ = ["draw_matrix", "pack_background", "pack_labels", "pack_text", "pack_volume", "png_bytes", "unpack"]
+__all__ = [
+    "draw_matrix",
+    "matrix_colour",
+    "pack_array",
+    "pack_background",
+    "pack_labels",
+    "pack_text",
+    "pack_volume",
+    "png_bytes",
+    "unpack",
+]
 
 _LEVEL = 6  # of zlib: 9 takes three times as long for two parts in a hundred
 _COARSE = 0.1  # of the map's standard deviation: a step above it would show bands, so the map gets 16 bits
 _LARGE = 2_000_000  # voxels: a background above it is halved until it is below; nobody sees more on a page
+_LIGHT, _DARK = np.array([255.0, 255.0, 255.0]), np.array([18.0, 60.0, 105.0])  # of an agreement of 0 and of 1
 
 _Palette = Literal["diverging", "positive", "negative"]
 _Dtype = Literal["int8", "int16", "uint8", "uint16", "uint32"]
@@ -29,13 +40,15 @@ def pack_text(text: str | bytes) -> str:
     >>> zlib.decompress(base64.b64decode(pack_text("index\tname\n")))
     b'index\tname\n'
     """
-    raw = text.encode() if isinstance(text, str) else text
+    raw = text.encode(errors="replace") if isinstance(text, str) else text
     return base64.b64encode(zlib.compress(raw, _LEVEL)).decode("ascii")
 
 
-def _pack(array: NDArray[Any], dtype: _Dtype) -> Packed:
+def pack_array(array: NDArray[Any], dtype: _Dtype, none: int = 0) -> Packed:
+    """A 3-D array in the given type; what is not a number is stored as `none`."""
     i, j, k = array.shape
-    stored = array.astype(np.dtype(dtype).newbyteorder("<"))
+    known = np.where(np.isnan(array), none, array) if array.dtype.kind == "f" else array
+    stored = known.astype(np.dtype(dtype).newbyteorder("<"))
     return Packed(shape=(i, j, k), dtype=dtype, text=pack_text(stored.tobytes(order="F")))
 
 
@@ -98,7 +111,7 @@ def pack_volume(
     return Volume(
         key=key,
         name=name,
-        array=_pack(stored, dtype),
+        array=pack_array(stored, dtype),
         affine=_rows(affine),
         step=limit / top,
         limit=limit,
@@ -110,7 +123,7 @@ def pack_volume(
 def pack_labels(labels: NDArray[np.integer]) -> Packed:
     """Region numbers, 0 outside, in the smallest unsigned type that holds them."""
     largest = int(labels.max(initial=0))
-    return _pack(labels, "uint8" if largest < 2**8 else "uint16" if largest < 2**16 else "uint32")
+    return pack_array(labels, "uint8" if largest < 2**8 else "uint16" if largest < 2**16 else "uint32")
 
 
 def pack_background(
@@ -128,10 +141,10 @@ def pack_background(
     if crop and picture.any():
         picture, matrix = _crop(picture, matrix)
     inside = picture != 0
-    low, high = np.percentile(picture[inside], (1, 99)) if inside.any() else (0.0, 1.0)
-    scaled = 1 + 254 * (picture - low) / ((high - low) or 1.0)
+    low, high = np.percentile(picture[inside], (1, 99)) if inside.any() else (0.0, 0.0)
+    scaled = 1 + 254 * (picture - low) / (high - low) if high > low else np.full(picture.shape, 200.0)
     stored = np.where(inside, np.clip(np.rint(scaled), 1, 255), 0)
-    return Background(key=key, name=name, array=_pack(stored, "uint8"), affine=_rows(matrix))
+    return Background(key=key, name=name, array=pack_array(stored, "uint8"), affine=_rows(matrix))
 
 
 def _halve(
@@ -173,10 +186,18 @@ def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
     )
 
 
+def matrix_colour(fraction: float) -> str:
+    """The colour of a fraction in `draw_matrix`.
+
+    >>> matrix_colour(0), matrix_colour(1)
+    ('#ffffff', '#123c69')
+    """
+    return "#" + "".join(f"{round(value):02x}" for value in _LIGHT + (_DARK - _LIGHT) * fraction)
+
+
 def draw_matrix(values: NDArray[np.floating]) -> bytes:
     """A square matrix of fractions as a PNG, one pixel per cell: 0 white, 1 dark blue, none light red."""
-    light, dark = np.array([255.0, 255.0, 255.0]), np.array([18.0, 60.0, 105.0])
     share = np.clip(np.nan_to_num(np.asarray(values, np.float64)), 0, 1)[..., None]
-    pixels = light + (dark - light) * share
+    pixels = _LIGHT + (_DARK - _LIGHT) * share
     pixels[np.isnan(values)] = (244, 214, 206)
     return png_bytes(np.rint(pixels).astype(np.uint8))

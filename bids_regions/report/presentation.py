@@ -1,0 +1,298 @@
+"""Tables as a reader wants them: which columns come first, how many digits they show, what their heads say.
+
+The text of the TSV file stays the truth; the page shows it rounded, and gives it back whole on copy and download.
+`table.js` makes the same rows from the same text, so both round alike: half away from zero, as JavaScript does.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+from bids_regions.report.model import Section, Table
+from bids_regions.tables import REGION_COLUMNS, VALUE_COLUMNS
+
+__all__ = [
+    "PLAIN_ROWS",
+    "Cell",
+    "Head",
+    "Row",
+    "ShownTable",
+    "count_rows",
+    "overview_table",
+    "parse_tsv",
+    "show_number",
+    "show_table",
+]
+
+PLAIN_ROWS = 500  # rows a table has in the page itself; the script shows all of them, for any number
+_SAMPLE = 2000  # rows that decide whether a column holds numbers, and how many digits they need
+
+# Heads of the regions table, where the column's name is not the plainest word for it.
+_HEADINGS = {
+    "index": "region",
+    "n_voxels": "voxels",
+    "volume_mm3": "volume",
+    "peak_value": "peak",
+    "peak_x": "x",
+    "peak_y": "y",
+    "peak_z": "z",
+    "peak_i": "i",
+    "peak_j": "j",
+    "peak_k": "k",
+    "com_x": "centre x",
+    "com_y": "centre y",
+    "com_z": "centre z",
+    "com_in_region": "centre inside",
+    "mean_value": "mean",
+    "sd_value": "SD",
+    "sum_value": "sum",
+    "p_cluster": "cluster p",
+    "tdp": "true share",
+}
+_COLUMNS = {column.name: column for column in (*REGION_COLUMNS, *VALUE_COLUMNS)}
+# Columns a reader of a report rarely needs: folded away until "All columns" is asked for.
+_MINOR = {"color", "com_in_region", "sd_value", "sum_value"}
+_MINOR |= {f"peak_{axis}" for axis in "ijk"} | {f"com_{axis}" for axis in "xyz"}
+
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_INTEGER = re.compile(r"[-+]?\d+")
+_PLAIN_NAME = re.compile(r"(positive|negative|both)-\d+")  # of a region without an atlas: says no more than its number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """One column of a shown table."""
+
+    column: str  # its name in the TSV file
+    heading: str
+    unit: str
+    title: str  # what it is, in a sentence
+    kind: str  # "id", "number", "link", "text"
+    decimals: str  # "" : four digits each; "0" : as written
+    minor: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One cell as shown, with the file's text where that is longer."""
+
+    head: Head
+    text: str
+    exact: str = ""
+    colour: str = ""
+    href: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A row; a sub-peak's row stands under its region's."""
+
+    cells: tuple[Cell, ...]
+    is_peak: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownTable:
+    """A table ready for the template."""
+
+    table: Table
+    heads: tuple[Head, ...]
+    rows: tuple[Row, ...]
+    n_rows: int  # of the file; `rows` may hold fewer
+    n_shown: int  # rows of the file among `rows`
+
+
+def parse_tsv(text: str, most: int | None = None) -> tuple[list[str], list[list[str]]]:
+    r"""Header and rows of a TSV text, at most the first `most` rows; short rows are filled with empty cells.
+
+    >>> parse_tsv("a\tb\n1\t2\n3\n")
+    (['a', 'b'], [['1', '2'], ['3', '']])
+    >>> parse_tsv("a\tb\n1\t2\n3\n", most=1)
+    (['a', 'b'], [['1', '2']])
+    """
+    lines = text.split("\n") if most is None else text.split("\n", most + 1)[: most + 1]
+    if not lines[0]:
+        return [], []
+    header = lines[0].split("\t")
+    rows = [line.split("\t") for line in lines[1:] if line]
+    return header, [(row + [""] * len(header))[: len(header)] for row in rows]
+
+
+def count_rows(text: str) -> int:
+    r"""Rows of a TSV text below its header.
+
+    >>> count_rows("a\n1\n2\n"), count_rows("a\n1\n2"), count_rows("")
+    (2, 2, 0)
+    """
+    return max(0, text.rstrip("\n").count("\n"))
+
+
+def show_number(text: str, decimals: str = "") -> str:
+    """A number as the page shows it; anything else as it is.
+
+    >>> [show_number(t) for t in ("7.941344261", "12", "0.00001234", "15678.9", "n/a")]
+    ['7.941', '12', '1.2e-5', '15679', 'n/a']
+    >>> show_number("-22.5", "2"), show_number("39", "1")
+    ('-22.50', '39.0')
+    """
+    value = _float(text)
+    if decimals == "0" or not math.isfinite(value):
+        return text
+    if decimals:
+        return _fixed(value, int(decimals))
+    if value == 0 or _INTEGER.fullmatch(text):
+        return text
+    size = abs(value)
+    if size < 0.001:
+        mantissa, _, exponent = f"{value:.1e}".partition("e")
+        return f"{mantissa}e{int(exponent)}"
+    return _fixed(value, 0) if size >= 1000 else _trimmed(_fixed(value, 3 - math.floor(math.log10(size))))
+
+
+def _fixed(value: float, digits: int) -> str:
+    return str(Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))
+
+
+def _trimmed(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _decimals(column: str, texts: list[str]) -> str:
+    """How many decimals show a column's numbers in four digits or so, one above the other."""
+    written = [text for text in texts if math.isfinite(_float(text))]
+    if all(_INTEGER.fullmatch(text) for text in written):
+        return "0"
+    if column in _COLUMNS and _COLUMNS[column].units == "mm":
+        return "1"
+    sizes = [abs(float(text)) for text in written if float(text) != 0]
+    if not sizes or (max(sizes) <= 1 and min(sizes) < 0.001):
+        return ""
+    return str(min(4, max(0, 3 - math.floor(math.log10(max(sizes))))))
+
+
+def _head(table: Table, column: str, texts: list[str], *, regions: bool) -> Head:
+    values = [text for text in texts if text not in {"n/a", ""}]
+    numeric = bool(values) and all(not math.isnan(_float(text)) for text in values)
+    kind = "id" if regions and column == "index" else "link" if column == table.link_column else "text"
+    kind = "number" if kind == "text" and numeric else kind
+    known = _COLUMNS.get(column) if regions else None
+    description = table.descriptions.get(column, known.description if known else "")
+    return Head(
+        column=column,
+        heading=_HEADINGS.get(column, column.replace("_", " ")) if regions else column,
+        unit=known.units.replace("mm3", "mm³") if known else "",
+        title=f"{column}: {description}" if description else column,
+        kind=kind,
+        decimals=_decimals(column, values) if kind == "number" else "",
+        minor=regions and _is_minor(column, values),
+    )
+
+
+def _is_minor(column: str, values: list[str]) -> bool:
+    if column == "name":
+        return all(_PLAIN_NAME.fullmatch(value) for value in values)
+    return column in _MINOR or (column in {"p_cluster", "tdp"} and not values)
+
+
+def _cell(table: Table, head: Head, text: str, colour: str = "") -> Cell:
+    shown = show_number(text, head.decimals) if head.kind == "number" else text
+    href = (table.links or {}).get(text, "") if head.kind == "link" else ""
+    exact = text if shown != text else ""
+    return Cell(head=head, text=shown, exact=exact, colour=colour if head.kind == "id" else "", href=href)
+
+
+def show_table(table: Table, peaks: str = "", plain_rows: int = PLAIN_ROWS) -> ShownTable:
+    """The head of a table and its first rows, each region's sub-peaks under it."""
+    header, rows = parse_tsv(table.tsv, most=max(_SAMPLE, plain_rows))
+    regions = "index" in header and "peak_value" in header
+    columns = [[row[at] for row in rows[:_SAMPLE]] for at in range(len(header))]
+    heads = [_head(table, column, texts, regions=regions) for column, texts in zip(header, columns, strict=True)]
+    plain = [head for head in heads if not head.minor]  # the script makes rows with all columns
+    below = _peak_rows(plain, peaks)
+    shown: list[Row] = []
+    for row in rows[:plain_rows]:
+        cells = dict(zip(header, row, strict=True))
+        colour = cells.get("color", "") if regions and _COLOUR.fullmatch(cells.get("color", "")) else ""
+        shown.append(Row(cells=tuple(_cell(table, head, cells[head.column], colour) for head in plain)))
+        shown += below.get(cells["index"], []) if regions else []
+    n_rows = count_rows(table.tsv)
+    return ShownTable(
+        table=table, heads=tuple(heads), rows=tuple(shown), n_rows=n_rows, n_shown=min(n_rows, plain_rows)
+    )
+
+
+def _peak_rows(heads: list[Head], peaks: str) -> dict[str, list[Row]]:
+    """Rows of the sub-peaks by the number of their region; rank 1 is the region's own row."""
+    header, rows = parse_tsv(peaks)
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        peak = dict(zip(header, row, strict=True))
+        if peak.get("rank") != "1":
+            below = Row(cells=tuple(_peak_cell(head, peak) for head in heads), is_peak=True)
+            found.setdefault(peak["index"], []).append(below)
+    return found
+
+
+def _peak_cell(head: Head, peak: dict[str, str]) -> Cell:
+    if head.kind == "id":
+        return Cell(head=head, text=f"peak {peak['rank']}")
+    name = "value" if head.column == "peak_value" else re.sub(r"^peak_([xyzijk])$", r"\1", head.column)
+    text = peak.get(name, "") if name != "index" else ""
+    shown = show_number(text, head.decimals) if head.kind == "number" else text
+    return Cell(head=head, text=shown, exact=text if shown != text else "")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _largest(columns: list[str], rows: list[list[str]]) -> dict[str, str]:
+    """The row of the region with most voxels, by column; empty where there is none."""
+    if not rows:
+        return {}
+    size = columns.index("n_voxels")
+    return dict(zip(columns, max(rows, key=lambda row: _float(row[size])), strict=True))
+
+
+def overview_table(sections: Sequence[Section]) -> Table:
+    """One row per map and entry: how many regions, the largest one, its peak. Its links lead down the page."""
+    header = ["map", "of", "entry", "regions", "largest_voxels", "peak_value", "peak_x", "peak_y", "peak_z"]
+    lines, links = [header], {}
+    titles = Counter(section.title for section in sections)
+    for section in sections:
+        title = section.title if titles[section.title] == 1 else f"{section.group}: {section.title}"
+        links[_one_line(title)] = f"#{section.key}"
+        for entry in section.entries:
+            columns, rows = parse_tsv(entry.regions.tsv if entry.regions else "")
+            first = _largest(columns, rows)
+            found = [first.get(name, "n/a") for name in ("n_voxels", "peak_value", "peak_x", "peak_y", "peak_z")]
+            lines.append(
+                [_one_line(title), _one_line(section.group) or "n/a", entry.name, str(entry.n_regions), *found]
+            )
+    descriptions = {
+        "map": "the map, as the headings below name it",
+        "of": "session, task, run and what else the map belongs to",
+        "entry": "the set of criteria",
+        "regions": "regions that survived",
+        "largest_voxels": "voxels of the largest region",
+        "peak_value": "value at the largest region's peak, signed",
+    } | {f"peak_{axis}": "place of that peak, mm, RAS+" for axis in "xyz"}
+    return Table(
+        key="overview-table",
+        caption="All maps and their entries",
+        tsv="".join("\t".join(line) + "\n" for line in lines),
+        file_name="overview.tsv",
+        descriptions=descriptions,
+        links=links,
+        link_column="map",
+    )

@@ -1,0 +1,416 @@
+"use strict";
+// Tables one can work with: sort, filter, copy, download. The page holds each table twice: as plain rows, for print and
+// for browsers without scripts, and as the text of its TSV file, which is what is sorted, filtered, copied and given
+// back. Rows are made from that text when they come into view; above 500 rows only a window of them exists.
+
+const WINDOWED = 500; // rows; also the number of plain rows in the page
+const MARGIN = 20; // rows made above and below the visible ones
+const collator = new Intl.Collator("en", { numeric: true });
+
+/** A number as the page shows it: the column's decimals, or four digits where a column has none. */
+function showNumber(text, decimals) {
+  const value = Number(text);
+  if (text === "" || Number.isNaN(value) || decimals === "0") return text;
+  if (decimals !== "") return value.toFixed(Number(decimals));
+  if (value === 0 || /^[-+]?\d+$/.test(text)) return text;
+  const size = Math.abs(value);
+  if (size < 0.001) return value.toExponential(1);
+  return size >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(4)));
+}
+
+function make(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+function swatchOf(colour) {
+  const picture = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const square = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+  for (const [name, value] of Object.entries({ class: "swatch", viewBox: "0 0 10 10", "aria-hidden": "true" })) picture.setAttribute(name, value);
+  for (const [name, value] of Object.entries({ width: 10, height: 10, rx: 2, fill: colour })) square.setAttribute(name, value);
+  picture.append(square);
+  return picture;
+}
+
+class DataTable {
+  /** element: the .table; chosen(table, mm): told when a row with a peak is chosen. */
+  constructor(element, chosen) {
+    this.element = element;
+    this.chosen = chosen;
+    this.scroll = element.querySelector(".scroll");
+    this.table = element.querySelector("table");
+    this.body = this.table.tBodies[0];
+    this.plain = [...this.body.rows];
+    this.canMove = "moves" in element.dataset;
+    this.sorted = { position: -1, direction: 1 };
+    this.opened = new Set();
+    this.needle = "";
+    this.current = 0;
+  }
+
+  /** Read the text and take the table over; once. */
+  ready() {
+    this.loading ??= this.load();
+    return this.loading;
+  }
+
+  async load() {
+    const { text, peaks, links } = this.element.dataset;
+    this.text = await payload.text(text);
+    this.lines = this.text.split("\n");
+    if (this.lines.at(-1) === "") this.lines.pop();
+    this.header = this.lines.shift().split("\t");
+    this.links = links ? JSON.parse(await payload.text(links)) : {};
+    this.readPeaks(peaks ? await payload.text(peaks) : "");
+    this.columns = [...this.table.tHead.rows[0].cells].map((head) => ({ head, ...head.dataset, position: this.header.indexOf(head.dataset.column) }));
+    this.longest = this.columns.map(() => "");
+    this.windowed = this.lines.length > WINDOWED;
+    this.arrange();
+    this.addTools();
+    this.addSorting();
+    this.listen();
+    this.element.classList.add("ready");
+  }
+
+  /** Sub-peaks by the number of their region; the main peak is the region's own row. */
+  readPeaks(text) {
+    const [header, ...lines] = text.split("\n").filter((line) => line !== "");
+    this.peakHeader = header?.split("\t") ?? [];
+    this.peaks = new Map();
+    for (const line of lines) {
+      const cells = line.split("\t");
+      if (cells[1] === "1") continue;
+      this.peaks.set(cells[0], [...(this.peaks.get(cells[0]) ?? []), cells]);
+    }
+  }
+
+  cell(line, name) {
+    return this.lines[line].split("\t")[this.header.indexOf(name)];
+  }
+
+  /** All regions and peaks of the table, for the viewer. */
+  async regions() {
+    await this.ready();
+    const found = { colours: new Map(), names: new Map(), peaks: new Map(), first: null };
+    this.lines.forEach((text, line) => {
+      const [index, colour, value] = ["index", "color", "peak_value"].map((name) => this.cell(line, name));
+      const voxel = ["i", "j", "k"].map((axis) => this.cell(line, `peak_${axis}`)).join(" ");
+      found.colours.set(Number(index), hexColour(colour));
+      found.names.set(Number(index), this.nameOf(line));
+      found.peaks.set(voxel, { index, rank: 1, value });
+      found.first ??= this.placeOf(line);
+    });
+    for (const peaks of this.peaks.values()) {
+      for (const cells of peaks) {
+        const [index, rank, value, i, j, k] = ["index", "rank", "value", "i", "j", "k"].map((name) => cells[this.peakHeader.indexOf(name)]);
+        found.peaks.set([i, j, k].join(" "), { index, rank, value });
+      }
+    }
+    return found;
+  }
+
+  /** A region in words: its number and, where an atlas named it, its name. */
+  nameOf(line) {
+    const [index, name] = [this.cell(line, "index"), this.cell(line, "name") ?? ""];
+    return /^((positive|negative|both)-\d+)?$/.test(name) ? index : `${index} · ${name}`;
+  }
+
+  placeOf(line, peak = null) {
+    return ["x", "y", "z"].map((axis) => Number(peak ? peak[this.peakHeader.indexOf(axis)] : this.cell(line, `peak_${axis}`)));
+  }
+
+  // ---------------------------------------------------------------- order and selection
+
+  /** The list of what is shown: line numbers, and sub-peaks as {line, peak}. */
+  arrange() {
+    const needle = this.needle.toLowerCase();
+    let order = [...this.lines.keys()];
+    if (needle) order = order.filter((line) => this.lines[line].toLowerCase().includes(needle));
+    if (this.sorted.position >= 0) order = this.sortLines(order);
+    this.shown = order;
+    this.list = order;
+    if (this.peaks.size) {
+      this.list = order.flatMap((line) => {
+        const index = this.cell(line, "index");
+        return [line, ...(this.opened.has(index) ? this.peaks.get(index) ?? [] : []).map((peak) => ({ line, peak }))];
+      });
+    }
+    this.table.setAttribute("aria-rowcount", this.list.length + 1);
+    this.paint(true);
+  }
+
+  sortLines(order) {
+    const { position, direction, kind } = this.sorted;
+    const texts = this.lines.map((line) => line.split("\t")[position]);
+    if (kind === "text") return order.sort((a, b) => direction * collator.compare(texts[a], texts[b]) || a - b);
+    const keys = Float64Array.from(texts, (text) => (text === "" ? NaN : Number(text))); // "n/a" is NaN too
+    return order.sort((a, b) => {
+      if (Number.isNaN(keys[a]) || Number.isNaN(keys[b])) return Number.isNaN(keys[a]) - Number.isNaN(keys[b]) || a - b;
+      return direction * (keys[a] - keys[b]) || a - b;
+    });
+  }
+
+  // ---------------------------------------------------------------- rows
+
+  paint(anew = false) {
+    if (this.printing) return;
+    const [start, stop] = this.windowed ? this.span() : [0, this.list.length];
+    if (!anew && start === this.start && stop === this.stop) return;
+    Object.assign(this, { start, stop });
+    const rows = this.list.slice(start, stop).map((entry, at) => this.rowOf(entry, start + at));
+    if (this.windowed) {
+      const height = this.height ?? 30;
+      rows.unshift(this.spacer(start * height));
+      rows.push(this.spacer((this.list.length - stop) * height), this.sizer());
+    }
+    this.body.replaceChildren(...rows);
+    this.height ??= rows[1]?.offsetHeight || undefined;
+    if (this.count) this.count.textContent = this.countText();
+  }
+
+  /** Which rows are in view. */
+  span() {
+    const height = this.height ?? 30;
+    const first = Math.floor(this.scroll.scrollTop / height) - MARGIN;
+    const start = Math.max(0, Math.min(first, this.list.length - 1));
+    return [start, Math.min(this.list.length, start + Math.ceil(this.scroll.clientHeight / height) + 2 * MARGIN)];
+  }
+
+  spacer(height) {
+    const row = make("tr", { className: "spacer" });
+    row.setAttribute("aria-hidden", "true");
+    row.style.height = `${height}px`;
+    return row;
+  }
+
+  /** A row without height that holds the widest cells seen, so that columns keep their width while one scrolls. */
+  sizer() {
+    const row = make("tr", { className: "sizer" }, ...this.columns.map((column, at) => make("td", { className: this.classOf(column), textContent: this.longest[at] })));
+    row.setAttribute("aria-hidden", "true");
+    return row;
+  }
+
+  classOf(column) {
+    return `${column.kind}${"minor" in column ? " minor" : ""}`;
+  }
+
+  rowOf(entry, at) {
+    const peak = typeof entry === "number" ? null : entry.peak;
+    const line = peak ? entry.line : entry;
+    const cells = this.lines[line].split("\t");
+    const index = cells[this.header.indexOf("index")];
+    const row = make("tr", { className: peak ? "peak" : "", tabIndex: -1 });
+    row.setAttribute("aria-rowindex", at + 2);
+    row.entry = { line, peak, index: Number(index) };
+    if (!peak && row.entry.index === this.current) row.setAttribute("aria-current", "true");
+    this.columns.forEach((column, number) => {
+      const text = peak ? this.peakCell(peak, column) : cells[column.position];
+      const shown = column.kind === "number" ? showNumber(text, column.decimals) : text;
+      if (shown.length > this.longest[number].length) this.longest[number] = shown;
+      const cell = make("td", { className: this.classOf(column) });
+      if (column.kind === "id") cell.append(...(peak ? this.peakHead(peak) : this.regionHead(index, cells)));
+      else if (column.kind === "link" && this.links[text]) cell.append(make("a", { href: this.links[text], textContent: shown }));
+      else cell.textContent = shown;
+      if (shown !== text) cell.title = text;
+      row.append(cell);
+    });
+    return row;
+  }
+
+  /** What a sub-peak says in a column of its region: value, place and atlas names have a column in both tables. */
+  peakCell(peak, column) {
+    const name = { peak_value: "value" }[column.column] ?? column.column.replace(/^peak_([xyzijk])$/, "$1");
+    const at = this.peakHeader.indexOf(name);
+    return at < 0 || name === "index" ? "" : peak[at];
+  }
+
+  regionHead(index, cells) {
+    const sub = this.peaks.get(index)?.length ?? 0;
+    const parts = [swatchOf(cells[this.header.indexOf("color")])];
+    if (!this.canMove) return [...parts, index];
+    const go = make("button", { type: "button", className: "go", textContent: index });
+    go.setAttribute("aria-label", `Region ${index}: show its peak`);
+    parts.push(go);
+    if (sub) {
+      const open = this.opened.has(index);
+      const fold = make("button", { type: "button", className: "fold", textContent: `+${sub}`, title: open ? "Fold the sub-peaks" : "Unfold the sub-peaks" });
+      fold.setAttribute("aria-expanded", String(open));
+      fold.setAttribute("aria-label", `${sub} sub-peaks of region ${index}`);
+      parts.push(fold);
+    }
+    return parts;
+  }
+
+  peakHead(peak) {
+    const [index, rank] = peak;
+    if (!this.canMove) return [`peak ${rank}`];
+    const go = make("button", { type: "button", className: "go", textContent: `peak ${rank}` });
+    go.setAttribute("aria-label", `Region ${index}, peak ${rank}: show it`);
+    return [go];
+  }
+
+  countText() {
+    const all = this.lines.length;
+    return this.shown.length === all ? `${all} ${all === 1 ? "row" : "rows"}` : `${this.shown.length} of ${all} rows`;
+  }
+
+  /** Mark the row of a region, and bring it into view inside the table. */
+  mark(index) {
+    if (index === this.current || !this.list) return;
+    this.current = index;
+    for (const row of this.body.rows) {
+      if (row.entry && !row.entry.peak && row.entry.index === index) row.setAttribute("aria-current", "true");
+      else row.removeAttribute("aria-current");
+    }
+    if (index) this.reveal(this.list.findIndex((entry) => typeof entry === "number" && Number(this.cell(entry, "index")) === index));
+  }
+
+  reveal(at) {
+    if (at < 0) return;
+    const height = this.height ?? this.body.rows[0].offsetHeight;
+    const top = at * height;
+    const room = this.scroll.clientHeight - this.table.tHead.offsetHeight - height;
+    if (top < this.scroll.scrollTop || top > this.scroll.scrollTop + room) this.scroll.scrollTop = top - room / 2;
+  }
+
+  // ---------------------------------------------------------------- tools
+
+  addTools() {
+    const tools = this.element.querySelector(".tools");
+    const name = this.table.caption.textContent;
+    const search = make("input", { type: "search", placeholder: "Filter rows", autocomplete: "off", spellcheck: false });
+    search.setAttribute("aria-label", `Filter rows of ${name}`);
+    search.addEventListener("input", () => {
+      clearTimeout(this.pause);
+      this.pause = setTimeout(() => this.filter(search.value), this.windowed ? 150 : 0);
+    });
+    this.count = make("output", { className: "count", textContent: this.countText() });
+    const button = (text, action) => make("button", { type: "button", textContent: text, onclick: action });
+    const copy = button("Copy", () => this.copy(copy));
+    copy.title = "Copy the rows shown, as TSV";
+    const download = button("Download", () => this.download());
+    download.title = `Download ${this.element.dataset.file}`;
+    for (const action of [copy, download]) action.setAttribute("aria-label", `${action.textContent} ${name}`);
+    tools.append(search, this.count);
+    if (this.columns.some((column) => "minor" in column)) tools.append(this.switchOf("All columns", (on) => this.table.classList.toggle("all", on)));
+    if (this.peaks.size) tools.append(this.switchOf("Sub-peaks", (on) => this.unfold(on)));
+    tools.append(copy, download);
+    tools.hidden = false;
+  }
+
+  switchOf(text, action) {
+    const box = make("input", { type: "checkbox", onchange: () => action(box.checked) });
+    return make("label", { className: "switch" }, box, ` ${text}`);
+  }
+
+  unfold(all) {
+    this.opened = new Set(all ? this.peaks.keys() : []);
+    this.arrange();
+  }
+
+  filter(needle) {
+    this.needle = needle.trim();
+    this.scroll.scrollTop = 0;
+    this.arrange();
+  }
+
+  /** The rows shown, in their order, as they stand in the file. */
+  asText() {
+    return [this.header.join("\t"), ...this.shown.map((line) => this.lines[line]), ""].join("\n");
+  }
+
+  async copy(button) {
+    const done = await copyText(this.asText());
+    const before = button.textContent;
+    button.textContent = done ? "Copied" : "Copying is not allowed here";
+    setTimeout(() => (button.textContent = before), 1500);
+  }
+
+  download() {
+    const address = URL.createObjectURL(new Blob([this.text], { type: "text/tab-separated-values" }));
+    make("a", { href: address, download: this.element.dataset.file }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
+  }
+
+  addSorting() {
+    for (const column of this.columns) {
+      const { head } = column;
+      const button = make("button", { type: "button", className: "sort" }, ...head.childNodes);
+      if (head.title) button.title = head.title;
+      head.removeAttribute("title");
+      head.replaceChildren(button);
+      button.addEventListener("click", () => this.sortBy(column));
+    }
+  }
+
+  /** First click: numbers from the largest, text from A; second click: the other way; third: the file's order. */
+  sortBy({ head, position, kind }) {
+    const first = kind === "number" ? -1 : 1;
+    const same = this.sorted.position === position;
+    const direction = !same ? first : this.sorted.direction === first ? -first : 0;
+    this.sorted = direction ? { position, direction, kind: kind === "link" ? "text" : kind } : { position: -1, direction: 1 };
+    for (const column of this.columns) column.head.removeAttribute("aria-sort");
+    if (direction) head.setAttribute("aria-sort", direction === 1 ? "ascending" : "descending");
+    this.arrange();
+  }
+
+  listen() {
+    this.scroll.addEventListener("scroll", () => this.windowed && this.paint(), { passive: true });
+    this.body.addEventListener("click", (event) => this.onClick(event));
+    this.body.addEventListener("keydown", (event) => this.onKey(event));
+    if (!this.windowed) return;
+    window.addEventListener("beforeprint", () => {
+      this.printing = true;
+      this.body.replaceChildren(...this.plain);
+    });
+    window.addEventListener("afterprint", () => {
+      this.printing = false;
+      this.paint(true);
+    });
+  }
+
+  onClick(event) {
+    const row = event.target.closest("tr");
+    const fold = event.target.closest(".fold");
+    if (fold) this.toggle(String(row.entry.index));
+    else if (row?.entry && !event.target.closest("a") && getSelection().isCollapsed) this.choose(row);
+  }
+
+  choose(row) {
+    if (!this.canMove) return;
+    this.chosen(this, this.placeOf(row.entry.line, row.entry.peak));
+  }
+
+  toggle(index) {
+    if (!this.opened.delete(index)) this.opened.add(index);
+    this.arrange();
+    [...this.body.rows].find((row) => String(row.entry?.index) === index)?.querySelector(".fold")?.focus();
+  }
+
+  /** Enter on a row shows its peak; arrows go to the next or previous row. */
+  onKey(event) {
+    const row = event.target.closest("tr");
+    if (event.key === "Enter" && event.target === row) this.choose(row);
+    const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
+    const next = step ? row[step] : null;
+    if (!next?.entry) return;
+    event.preventDefault();
+    (next.querySelector(".go") ?? next).focus();
+  }
+}
+
+/** Put text on the clipboard; older or stricter browsers get the old way. */
+async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = make("textarea", { value: text, className: "offscreen" });
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+}
