@@ -100,7 +100,7 @@ def test_a_description_with_wrong_types_is_lived_with(tmp_path, fields):
 
 
 def test_a_folder_that_is_not_there_is_missing_input(tmp_path):
-    with pytest.raises(MissingInput, match="does not exist.*mounted") as caught:
+    with pytest.raises(MissingInput, match=r"does not exist.*mounted") as caught:
         open_dataset(tmp_path / "none")
     assert caught.value.exit_code == 66
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from bids_regions.dataset.mapfiles import MapFile, same_label
 from bids_regions.dataset.names import Entities, split_name
-from bids_regions.dataset.source import SourceDataset
+from bids_regions.dataset.source import SourceDataset, list_folders
 
 __all__ = ["find_anatomical", "find_mask", "find_sibling", "linked_datasets"]
 
@@ -68,16 +68,21 @@ def find_anatomical(mapfile: MapFile, dataset: SourceDataset) -> Path | None:
 def linked_datasets(dataset: SourceDataset) -> list[Path]:
     """The folders on this machine that the dataset's DatasetLinks lead to."""
     links = dataset.description.get("DatasetLinks")
-    found = []
-    for link in links.values() if isinstance(links, dict) else ():
-        if not isinstance(link, str) or "\0" in link:
-            continue
+    paths = (_local_path(link) for link in links.values()) if isinstance(links, dict) else ()
+    folders = {Path(os.path.normpath(dataset.root / path)) for path in paths if path}
+    return sorted(folder for folder in folders if folder != dataset.root and os.path.isdir(folder))  # noqa: PTH112 # False, not an error, for a name too long
+
+
+def _local_path(link: object) -> str:
+    """The path of a relative link or a file URI; empty for anything else."""
+    if not isinstance(link, str):
+        return ""
+    try:
         parts = urlsplit(link)
-        if parts.scheme in ("", "file") and parts.netloc in ("", "localhost"):
-            folder = Path(os.path.normpath(dataset.root / unquote(parts.path)))
-            if folder.is_dir() and folder != dataset.root:
-                found.append(folder)
-    return sorted(set(found))
+    except ValueError:
+        return ""
+    path = unquote(parts.path)
+    return path if parts.scheme in ("", "file") and parts.netloc in ("", "localhost") and "\0" not in path else ""
 
 
 def says_no_more(entities: Iterable[tuple[str, str]], mapfile: MapFile) -> bool:
@@ -96,7 +101,7 @@ def _folders(mapfile: MapFile, dataset: SourceDataset, *, beside: bool = False) 
         return
     roots = [dataset.root, *linked_datasets(dataset)]
     if beside and dataset.root.parent.name == "derivatives":
-        roots += sorted(child for child in dataset.root.parent.iterdir() if child.is_dir() and child != dataset.root)
+        roots += [folder for folder in list_folders(dataset.root.parent) if folder != dataset.root]
     session = mapfile.entity("ses")
     for root in roots:
         person = root / f"sub-{mapfile.participant}"

@@ -76,8 +76,8 @@ class OutputPaths:
 
     @property
     def figure(self) -> Path:
-        """The static figure of the report."""
-        return self.figures / f"{self.stem}_dseg.svg"
+        """The static figure of the report; its suffix keeps it out of queries for `dseg`."""
+        return self.figures / f"{self.stem}_regions.svg"
 
     @property
     def failure(self) -> Path:

@@ -107,7 +107,7 @@ def _read_description(folder: Path) -> dict[str, Any]:
 
 def _holds_datasets(top: Path, description: Mapping[str, Any], asked: frozenset[str]) -> bool:
     """Whether maps are to be sought in the datasets below `top` and not in `top` itself."""
-    if not description and any((child / DESCRIPTION).is_file() for child in _folders(top)):
+    if not description and any((child / DESCRIPTION).is_file() for child in list_folders(top)):
         return True
     if not (top / "derivatives").is_dir():
         return False
@@ -128,12 +128,13 @@ def _derivatives_with_maps(top: Path, asked: frozenset[str]) -> list[Path]:
 def _derivatives(top: Path) -> list[Path]:
     """The folders that may be derivatives: those of `derivatives/`, else those below `top` that describe themselves."""
     inside = top / "derivatives"
-    return _folders(inside) if inside.is_dir() else [f for f in _folders(top) if (f / DESCRIPTION).is_file()]
+    return list_folders(inside) if inside.is_dir() else [f for f in list_folders(top) if (f / DESCRIPTION).is_file()]
 
 
-def _folders(path: Path) -> list[Path]:
+def list_folders(path: Path) -> list[Path]:
+    """The folders in a folder, sorted; none where it cannot be read."""
     try:
-        return sorted(child for child in path.iterdir() if child.name[0] != "." and child.is_dir())
+        return sorted(child for child in path.iterdir() if child.name[0] != "." and os.path.isdir(child))  # noqa: PTH112 # False, not an error, where one may not look
     except OSError:
         return []
 

@@ -1,0 +1,237 @@
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import trees
+from bids import BIDSLayout
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bids_regions.dataset import (
+    Selection,
+    check_collisions,
+    describe_output,
+    find_maps,
+    is_standard_space,
+    open_dataset,
+    place_group_outputs,
+    place_outputs,
+    read_map_name,
+    source_uri,
+)
+from bids_regions.errors import BadDataset, BadMap, Contradiction
+
+OUT = Path("/out")
+VALIDATOR = Path(__file__).parents[1] / ".venv" / "bin" / "bids-validator-deno"
+
+
+def place(relpath, entry="thr3p0", **more):
+    return place_outputs(read_map_name(Path("/data"), relpath), entry, OUT, **more)
+
+
+def shown(place):
+    return place.labels.relative_to(OUT).as_posix().removesuffix("_dseg.nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        (  # the contract's own example
+            "sub-01/ses-1/func/sub-01_ses-1_task-x_run-1_space-S_res-2_contrast-a_stat-z_statmap.nii.gz",
+            "sub-01/ses-1/func/sub-01_ses-1_task-x_run-1_space-S_seg-contrast+a+stat+z_res-2_desc-thr3p0",
+        ),
+        (  # schema order, whatever the source's
+            "sub-01_part-mag_echo-2_dir-AP_rec-r_ce-c_acq-q_task-x_stat-z_statmap.nii",
+            "sub-01/func/sub-01_task-x_acq-q_ce-c_rec-r_dir-AP_echo-2_part-mag_seg-stat+z_desc-thr3p0",
+        ),
+        ("sub-01/sub-01_contrast-a_stat-z_statmap.nii.gz", "sub-01/sub-01_seg-contrast+a+stat+z_desc-thr3p0"),
+        ("sub-1/sub-1_ses-2_stat-z_statmap.nii.gz", "sub-1/ses-2/sub-1_ses-2_seg-stat+z_desc-thr3p0"),
+        (  # folders first, then the order of the file; desc, seg, hemi, label, cohort, den and unknown keys folded
+            "node-n/level-l/sub-01_task-x_xyz-1_desc-d_seg-s_hemi-L_label-GM_cohort-2_den-32k_stat-z_statmap.nii.gz",
+            "sub-01/func/sub-01_task-x_seg-node+n+level+l+xyz+1+desc+d+seg+s+hemi+L+label+GM+cohort+2+den+32k+stat+z"
+            "_desc-thr3p0",
+        ),
+        (  # what a folder repeats keeps its place in the file name
+            "func/task-x_feature-f/model-M/task-x_feature-f_seed-s_model-M_stat-z_statmap.nii.gz",
+            "tpl-group/tpl-group_task-x_seg-feature+f+seed+s+model+M+stat+z_desc-thr3p0",
+        ),
+        ("group/contrast-a_stat-z_statmap.nii.gz", "tpl-group/tpl-group_seg-contrast+a+stat+z_desc-thr3p0"),
+        ("space-S_task-x_stat-z_statmap.nii.gz", "tpl-S/tpl-S_task-x_seg-stat+z_desc-thr3p0"),
+        ("tpl-S/tpl-S_res-1_stat-z_statmap.nii.gz", "tpl-S/tpl-S_seg-stat+z_res-1_desc-thr3p0"),
+        ("tpl-S_space-T_stat-z_statmap.nii.gz", "tpl-T/tpl-T_seg-tpl+S+stat+z_desc-thr3p0"),
+        ("sub-01_run-A_echo-x_stat-z_statmap.nii.gz", "sub-01/sub-01_seg-run+A+echo+x+stat+z_desc-thr3p0"),
+        ("sub-01_run-01_stat-z_statmap.nii.gz", "sub-01/sub-01_run-01_seg-stat+z_desc-thr3p0"),
+        ("sub-01_contrast-two_back_stat-z_statmap.nii.gz", "sub-01/sub-01_seg-contrast+two+back+stat+z_desc-thr3p0"),
+        ("sub-01_desc-stat-t_statmap.nii.gz", "sub-01/sub-01_seg-desc+stat+t_desc-thr3p0"),
+        ("sub-01_stray_task-x_stat-z_statmap.nii.gz", "sub-01/func/sub-01_task-x_seg-stray+stat+z_desc-thr3p0"),
+    ],
+)
+def test_places_follow_the_contract(source, target):
+    assert shown(place(source)) == target
+
+
+def test_the_assumed_space_is_named_where_the_map_names_none():
+    source = "sub-01_task-x_stat-z_statmap.nii.gz"
+    assert shown(place(source, assume_space="MNI")) == "sub-01/func/sub-01_task-x_space-MNI_seg-stat+z_desc-thr3p0"
+    assert shown(place("stat-z_statmap.nii.gz", assume_space="MNI")) == "tpl-MNI/tpl-MNI_seg-stat+z_desc-thr3p0"
+    assert "space-S_" in shown(place("sub-01_space-S_stat-z_statmap.nii.gz", assume_space="MNI"))
+
+
+def test_every_output_has_its_name():
+    paths = place("sub-01/ses-1/sub-01_ses-1_task-x_stat-z_statmap.nii.gz", "pct97")
+    stem = "sub-01_ses-1_task-x_seg-stat+z_desc-pct97"
+    assert (paths.owner, paths.stem) == ("sub-01", stem)
+    assert paths.folder == OUT / "sub-01/ses-1/func"
+    assert paths.table == paths.folder / f"{stem}_dseg.tsv"
+    assert paths.sidecar == paths.folder / f"{stem}_dseg.json"
+    assert paths.peaks == paths.folder / f"{stem}_peaks.tsv"
+    assert paths.thresholded == paths.folder / f"{stem}Thresholded_statmap.nii.gz"
+    assert paths.regions4d == paths.folder / f"{stem}Regions_statmap.nii.gz"
+    assert paths.figure.parent == OUT / "sub-01" / "figures"
+    assert paths.failure == OUT / "logs" / "failed" / "sub-01" / f"{stem}.json"
+    assert place("stat-z_statmap.nii").figure.parent == OUT / "figures"
+
+
+def test_a_set_of_participants_has_its_names():
+    paths = place_group_outputs((("sub", "01"), ("task", "x"), ("space", "S"), ("stat", "z")), "thr3p0", OUT)
+    base = "tpl-S/tpl-S_task-x_seg-stat+z_desc-thr3p0"
+    assert paths.positive == OUT / f"{base}PosPrevalence_probseg.nii.gz"
+    assert paths.negative == OUT / f"{base}NegPrevalence_probseg.nii.gz"
+    assert paths.coverage == OUT / f"{base}Coverage_probseg.nii.gz"
+    assert paths.consensus.labels == OUT / f"{base}Consensus_dseg.nii.gz"
+
+
+def test_a_name_that_would_be_too_long_gets_a_hash():
+    long = place("sub-01_task-x_" + "_".join(f"{key}-{'y' * 20}" for key in "abcdefghi") + "_stat-z_statmap.nii.gz")
+    other = place("sub-01_task-x_" + "_".join(f"{key}-{'y' * 20}" for key in "abcdefghj") + "_stat-z_statmap.nii.gz")
+    assert re.fullmatch(r"sub-01/func/sub-01_task-x_seg-[0-9a-f]{32}_desc-thr3p0", shown(long))
+    assert long.stem != other.stem
+    fits = place("sub-01_task-x_a-" + "y" * 150 + "_stat-z_statmap.nii.gz")
+    assert "seg-a+yyy" in fits.stem
+
+
+def test_a_participant_whose_label_leaves_no_room_is_refused_alone():
+    with pytest.raises(BadMap, match="too long a name"):
+        place("sub-" + "y" * 235 + "_statmap.nii")
+
+
+@pytest.mark.parametrize("entry", ["", "a b", "a-b", "a_b", "ä", "../x", "x" * 101])
+def test_an_entry_name_that_is_no_label_is_refused(entry):
+    with pytest.raises(Contradiction, match="cannot be the label of desc-"):
+        place("sub-01_stat-z_statmap.nii", entry)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["sub", "ses", "task", "run", "space", "a", "x.y"]), st.text()), max_size=5))
+def test_no_output_leaves_the_output_folder_whatever_the_labels(pairs):
+    name = "_".join(f"{key}-{label}" for key, label in pairs).replace("/", "").replace("\0", "")
+    try:
+        paths = place(f"..-../{name}_stat-z_statmap.nii.gz")
+    except BadMap:
+        return
+    for path in (paths.labels, paths.figure, paths.thresholded, paths.failure):
+        assert Path(os.path.normpath(path)) == path
+        assert path.is_relative_to(OUT)
+        assert len(os.fsencode(path.name)) <= 255
+    assert re.fullmatch(r"[0-9a-zA-Z+_-]+", paths.stem)
+
+
+def test_two_maps_under_one_name_are_refused_and_both_are_named():
+    first, second = "a/sub-01_stat-z_statmap.nii.gz", "b/sub-01_stat-z_statmap.nii.gz"
+    with pytest.raises(BadDataset, match=f"{first} and {second} would both become"):
+        check_collisions([place(first), place(second)])
+
+
+def test_names_that_differ_in_case_only_collide():
+    sources = [f"sub-01_contrast-{c}_stat-z_statmap.nii" for c in "yY"]
+    with pytest.raises(BadDataset, match=r"contrast-y.*contrast-Y"):
+        check_collisions([place(source) for source in sources])
+
+
+def test_punctuation_that_becomes_the_same_label_collides():
+    sources = [f"sub-01_contrast-{c}_stat-z_statmap.nii" for c in ("a-b", "a.b")]
+    with pytest.raises(BadDataset, match=r"a-b.*a\.b"):
+        check_collisions([place(source) for source in sources])
+
+
+def test_entries_of_one_name_on_one_map_are_a_contradiction():
+    source = "sub-01_stat-z_statmap.nii"
+    with pytest.raises(Contradiction, match="both match sub-01"):
+        check_collisions([place(source, "a"), place(source, "A")])
+    check_collisions([place(source, "a"), place(source, "b")])
+
+
+def save(path, kind, sidecar):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = nib.Nifti1Image(np.zeros((3, 3, 3), np.uint8), np.eye(4))
+    image.header.set_xyzt_units("mm")
+    nib.save(image, path)
+    Path(f"{str(path).removesuffix('.nii.gz')}.json").write_text(json.dumps({"Description": "x", **sidecar}))
+    if kind == "dseg":
+        Path(f"{str(path).removesuffix('.nii.gz')}.tsv").write_text("index\tname\n")
+
+
+def save_all(mapfile, out):
+    """All that one map and its set of participants leave, as far as the validator sees it."""
+    sidecar = {"Sources": [source_uri(mapfile)]}
+    if not is_standard_space(mapfile.entity("space")):
+        sidecar["SpatialReference"] = source_uri(mapfile)
+    if mapfile.entity("res"):
+        sidecar["Resolution"] = "as the source"
+    paths = place_outputs(mapfile, "thr3p0", out)
+    save(paths.labels, "dseg", sidecar)
+    trees.write_map(paths.thresholded)
+    for path in (paths.peaks, paths.figure, paths.failure, out / f"{paths.owner}.html"):
+        trees.touch(path, b"{}")
+    group = place_group_outputs(mapfile.entities, "thr3p0", out)
+    for path in (group.positive, group.negative, group.coverage):
+        save(path, "probseg", sidecar)
+    save(group.consensus.labels, "dseg", sidecar)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory):
+    """An output of maps from every shape of dataset, and hostile names: only names, tables and sidecars matter here."""
+    base = tmp_path_factory.mktemp("placed")
+    out = base / "out"
+    hostile = trees.describe(base / "hostile")
+    for name in ("sub-ü.1_task-a b_space-T1w", "sub-02_run-A_task-x_contrast-<b>", "sub-02_space-fsaverage_res-2_a"):
+        trees.write_map(hostile / f"{name}_stat-z_statmap.nii.gz")
+    trees.write_map(hostile / ("sub-02_task-x_contrast-" + "long" * 45 + "_stat-z_statmap.nii.gz"))
+    shapes = [trees.fitlins, trees.halfpipe, trees.fmriprep_like, trees.tedana]
+    places = []
+    for root in [shape(base / shape.__name__) for shape in shapes] + [hostile]:
+        dataset = open_dataset(root)
+        places += [save_all(mapfile, out) for mapfile in find_maps(dataset, Selection(stats=("z", "t"))).maps]
+        describe_output(out, dataset, "1.2.3", {})
+    check_collisions(places)
+    for name in ("group.html", "group_values.tsv", "group_values.json"):
+        trees.touch(out / name, b"{}")
+    return out
+
+
+def test_the_validator_finds_no_error_in_what_was_placed(output):
+    run = subprocess.run([VALIDATOR, output, "--format", "json"], capture_output=True, text=True, check=False)
+    issues = json.loads(run.stdout)["issues"]["issues"]
+    assert [issue for issue in issues if issue["severity"] == "error"] == []
+    assert run.returncode == 0
+    assert {issue["code"] for issue in issues} <= {"TOO_FEW_AUTHORS", "SIDECAR_KEY_RECOMMENDED"}
+
+
+def test_pybids_reads_the_outputs_back(output):
+    layout = BIDSLayout(output, config=["bids", "derivatives"], validate=False)
+    found = layout.get(
+        subject="01", session="1", task="nback", run=1, space="MNI152NLin6Asym", desc="thr3p0", suffix="dseg", res="2"
+    )
+    assert {file.entities["extension"] for file in found} == {".nii.gz", ".json", ".tsv"}
+    assert {file.entities["segmentation"] for file in found} == {
+        "contrast+twoBack+stat+t",
+        "contrast+twoBack+stat+z",
+        "contrast+zeroBack+stat+t",
+    }
+    assert layout.get(subject="u+1", suffix="dseg", extension=".nii.gz")[0].entities["task"] == "a+b"
