@@ -1,0 +1,27 @@
+"""Atlases: from a coordinate or a region to the names of the places it lies in.
+
+An atlas gives a name to each value of a label image, or to each volume of a 4-D image of probabilities, in one space.
+Nothing is bundled and nothing is downloaded. This room does not know how a region was found, nor where results go.
+"""
+
+from bids_regions.atlases.describing import cite_atlases, describe_atlas, describe_naming
+from bids_regions.atlases.naming import Naming, Overlap, PlacedAtlas, Places, describe_places, name_regions
+from bids_regions.atlases.placing import place_atlas
+from bids_regions.atlases.sources import Atlas, Fitting, fit_atlases, fit_to_spaces
+
+__all__ = [
+    "Atlas",
+    "Fitting",
+    "Naming",
+    "Overlap",
+    "PlacedAtlas",
+    "Places",
+    "cite_atlases",
+    "describe_atlas",
+    "describe_naming",
+    "describe_places",
+    "fit_atlases",
+    "fit_to_spaces",
+    "name_regions",
+    "place_atlas",
+]
