@@ -24,7 +24,7 @@ Places = npt.NDArray[Any]  # int32 for every grid that has fewer than 2^31 voxel
 
 BLOCK = 1 << 18  # voxels compared at once: their flags stay in the processor's cache
 
-ROOM = 1 << 30  # voxels up to which int32 holds every place, the empty columns and rows counted
+ROOM = 1 << 28  # voxels up to which int32 holds every place: the empty columns and rows add at most threefold
 
 
 @dataclass(frozen=True, kw_only=True)

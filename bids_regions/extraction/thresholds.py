@@ -104,7 +104,7 @@ def find_cutoff(data: Array, criteria: Criteria, statistic: Statistic, mask: Mas
         value, size = spec.number, flat.size if flat_mask is None else int(np.count_nonzero(flat_mask))
     elif spec.kind in ("percentile", "ratio"):
         value, size = _percentile(flat, flat_mask, _percent(spec), (over, tail))
-        value = value + criteria.percentile_offset  # a numpy float32 stays one: the peer's own rounding
+        value += criteria.percentile_offset
     else:
         value, size = _by_probability(flat, flat_mask, (spec, tail), statistic)
         n_tested = size if spec.kind != "p" else None
@@ -113,7 +113,7 @@ def find_cutoff(data: Array, criteria: Criteria, statistic: Statistic, mask: Mas
         words += f", {tail} values" + ("" if over == "nonzero" else " and zeros")
     used = statistic.dof if statistic.kind == "t" and spec.kind in PROBABILITIES else None
     return Cutoff(
-        kind=spec.kind, asked=spec.text, value=float(value), population=words, population_size=size,
+        kind=spec.kind, asked=spec.text, value=value, population=words, population_size=size,
         n_tested=n_tested, tail=tail, dof=used, dtype=str(data.dtype),
     )  # fmt: skip
 
@@ -158,7 +158,7 @@ def _magnitudes(flat: Array, mask: Mask | None, over: str, tail: str) -> Iterato
         yield block[block != 0] if over == "nonzero" else block
 
 
-def _percentile(flat: Array, mask: Mask | None, percent: float, population: tuple[str, str]) -> tuple[Any, int]:
+def _percentile(flat: Array, mask: Mask | None, percent: float, population: tuple[str, str]) -> tuple[float, int]:
     """The percentile of the population's magnitudes by linear interpolation, and the population's size."""
     sample_step = max(1, flat.size // SAMPLE)
     sample_mask = None if mask is None else mask[::sample_step]
@@ -172,10 +172,10 @@ def _percentile(flat: Array, mask: Mask | None, percent: float, population: tupl
         size, top = _upper_part(_magnitudes(flat, mask, *population), 0)
     low = int(position) - (size - top.size)
     if int(position) == position:
-        return np.partition(top, low)[low], size
+        return float(np.partition(top, low)[low]), size
     ordered = np.partition(top, (low, low + 1))
     weight = np.array([int(position) + 1 - position, position - int(position)])
-    return (ordered[low] * weight[0] + ordered[low + 1] * weight[1]) / weight.sum(), size
+    return float((ordered[low] * weight[0] + ordered[low + 1] * weight[1]) / weight.sum()), size
 
 
 def _upper_part(blocks: Iterator[Array], least: Any) -> tuple[int, Array]:
