@@ -81,7 +81,8 @@ def read_layout(stream: ByteStream, *, series: bool = False) -> Layout:
     _check_promise(stream, offset + math.prod(extent) * dtype.itemsize)
     _refuse_other_kinds(header, extent[:3] if series and len(extent) == 4 else extent, dtype, stream.name)
     _refuse_bombs(stream, math.prod(extent), dtype)
-    grid, notes = _place(header, (extent[0], extent[1], extent[2]), stream.name)
+    with np.errstate(all="ignore"):  # NaN in a header is met with a sentence, not with a warning
+        grid, notes = _place(header, (extent[0], extent[1], extent[2]), stream.name)
     slope, inter = _find_scaling(header, stream.name)
     intent_name = INTENTS.get(int(header["intent_code"]), "")
     dof = float(header["intent_p1"]) if intent_name in ("t", "F") else math.nan

@@ -1,0 +1,170 @@
+"""Fuzzing of the reading of images: damaged NIfTI files by the thousand, of which each is read or refused in words.
+
+`python tests/fuzz_images.py --seconds 180` is what `make soak` runs; its last line is a JSON object of counts. A file
+that brings anything but a map or a fault of ours, takes long or takes much memory is kept and ends the run.
+"""
+
+import argparse
+import contextlib
+import gzip
+import json
+import logging
+import random
+import sys
+import tempfile
+import time
+import tracemalloc
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from nifti_bytes import AFFINE, nifti, ramp
+
+from bids_regions.errors import BadMap, UnsuitableMap
+from bids_regions.images import StatMap, load_labels, load_mask, load_statmap, make_grid
+
+EXTENSION = (32).to_bytes(4, "little") + (6).to_bytes(4, "little") + bytes(24)
+SEEDS = (
+    nifti(),
+    nifti(ramp(dtype=np.int16), scl_slope=0.5, order=">", qform=1),
+    nifti(ramp(dtype=np.uint8), version=2, sform=0, qform=2),
+    nifti(ramp((4, 5, 3, 1), np.float64), extensions=EXTENSION, intent_code=3, intent_p1=9),
+    nifti(ramp((30, 30, 30))),
+    nifti(ramp((3, 3, 3, 4), np.complex64), version=2, order=">"),
+)
+NASTY = (0, 1, 2, 3, 4, 127, 128, 255, 0x7F80, 0x7FC0, 0x7FFF, 0x8000, 0xFFFF, 1 << 31, (1 << 31) - 1, (1 << 32) - 1)
+INFLATION, MEMORY = 1032, 8 << 20  # what a byte of gzip can become at most, and bytes beside that
+SECONDS = 5.0  # for one file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Damage:
+    """What is done to a sound file, before and after it is compressed."""
+
+    edits: tuple[tuple[int, bytes], ...] = ()  # place, bytes that stand there then
+    cut: int | None = None  # bytes that are kept
+    tail: bytes = b""  # added at the end
+    packed: bool = False
+    packed_edits: tuple[tuple[int, bytes], ...] = ()
+    packed_cut: int | None = None
+    packed_tail: bytes = b""
+
+    def apply(self, content: bytes) -> bytes:
+        """The damaged file."""
+        content = _edit(content, self.edits, self.cut) + self.tail
+        if self.packed:
+            content = _edit(gzip.compress(content, 1, mtime=0), self.packed_edits, self.packed_cut) + self.packed_tail
+        return content
+
+
+def _edit(content: bytes, edits: tuple[tuple[int, bytes], ...], cut: int | None) -> bytes:
+    changed = bytearray(content)
+    for place, new in edits:
+        at = place % max(len(changed), 1)
+        changed[at : at + len(new)] = new[: len(changed) - at]
+    return bytes(changed[:cut])
+
+
+def draw_damage(chance: random.Random) -> Damage:
+    """Some damage, most of it in the header, where it hurts."""
+
+    def edits(limit: int, most: int) -> tuple[tuple[int, bytes], ...]:
+        places = (chance.randrange(limit) for _ in range(chance.randint(0, most)))
+        return tuple((place, _draw_bytes(chance)) for place in places)
+
+    packed = chance.random() < 0.5
+    return Damage(
+        edits=edits(chance.choice((48, 120, 352, 560, 2000)), 4),
+        cut=chance.randrange(2000) if chance.random() < 0.1 else None,
+        tail=bytes(chance.randrange(600)) if chance.random() < 0.1 else b"",
+        packed=packed,
+        packed_edits=edits(chance.choice((20, 2000)), 1) if chance.random() < 0.3 else (),
+        packed_cut=chance.randrange(2000) if chance.random() < 0.1 else None,
+        packed_tail=chance.choice((b"\0" * 9, b"\x1f\x8b", b"x", b"\x1f\x8b\x08" + bytes(15)))
+        * (chance.random() < 0.1),
+    )
+
+
+def _draw_bytes(chance: random.Random) -> bytes:
+    if chance.random() < 0.3:
+        return chance.randbytes(chance.randint(1, 8))
+    return chance.choice(NASTY).to_bytes(4, chance.choice(("little", "big")))[: chance.choice((1, 2, 4))]
+
+
+def check(path: Path) -> str:
+    """Read `path` in every way there is, and say how it ended; anything but a sound answer is raised."""
+    tracemalloc.start()
+    start = time.perf_counter()
+    try:
+        outcome = _read(path)
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < INFLATION * path.stat().st_size + MEMORY, f"{peak >> 20} MiB for {path.stat().st_size} bytes"
+    assert time.perf_counter() - start < SECONDS, "too slow"
+    return outcome
+
+
+def _read(path: Path) -> str:
+    fault: Exception | None = None
+    try:
+        _check_map(load_statmap(path), path)
+    except (BadMap, UnsuitableMap) as refused:
+        fault = refused.with_traceback(None)  # whose frames hold arrays
+    for load in (lambda: load_labels(path), lambda: load_mask(path, make_grid((4, 5, 3), AFFINE))):
+        with contextlib.suppress(BadMap):
+            load()
+    if fault is None:
+        return "read"
+    assert path.name in str(fault)
+    assert len(str(fault)) < 400
+    return type(fault).__name__
+
+
+def _check_map(found: StatMap, path: Path) -> None:
+    assert found.data.ndim == 3
+    assert np.isfinite(found.data).all()
+    assert np.isfinite(found.affine).all()
+    assert np.linalg.det(found.affine[:3, :3]) != 0
+    content = path.read_bytes()
+    content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    kind = nib.Nifti2Image if 540 in (content[0] + 256 * content[1], content[3] + 256 * content[2]) else nib.Nifti1Image
+    asked = kind.from_bytes(content)  # what we read, nibabel reads, and reads the same
+    assert np.array_equal(asked.affine, found.affine)
+    if asked.dataobj.offset == 0:  # nibabel takes the header for voxels then
+        return
+    with np.errstate(all="ignore"):
+        values = asked.get_fdata().reshape(found.data.shape)
+    assert np.array_equal(np.where(np.isfinite(values), values, 0), found.data)
+
+
+def main() -> int:
+    """Fuzz for some seconds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    logging.disable(logging.ERROR)  # nibabel tells what it mends
+    chance, counts, end = random.Random(asked.seed), Counter[str](), time.monotonic() + asked.seconds  # noqa: S311 -- no secret
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="error"):
+        while time.monotonic() < end:
+            path = Path(folder) / f"{chance.choice('ab')}.nii{chance.choice(('', '.gz'))}"
+            path.write_bytes(draw_damage(chance).apply(chance.choice(SEEDS)))
+            try:
+                counts[check(path)] += 1
+            except BaseException:
+                kept = (
+                    Path(tempfile.gettempdir()) / f"fuzz_images_{asked.seed}_{counts.total()}{''.join(path.suffixes)}"
+                )
+                kept.write_bytes(path.read_bytes())
+                print(f"kept {kept}", file=sys.stderr)  # noqa: T201 -- a command of its own
+                raise
+    print(json.dumps({"target": "images", "files": counts.total(), **dict(sorted(counts.items()))}))  # noqa: T201 -- as above
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

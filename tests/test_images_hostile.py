@@ -1,0 +1,474 @@
+"""Hostile and broken images: each case with its sentence, and damage of every kind that only ends in a sentence."""
+
+import errno
+import gzip
+import io
+import logging
+import os
+import random
+import subprocess
+import sys
+import textwrap
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fuzz_images import INFLATION, SEEDS, Damage, check, draw_damage
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from nifti_bytes import AFFINE, OBLIQUE, nifti, put, ramp
+
+from bids_regions.errors import BadMap, StorageFault, UnsuitableMap
+from bids_regions.images import load_labels, load_mask, load_statmap, make_grid
+
+AGAIN = r" Fetch or compute this file again\."
+HEADER = r" Compute this map again, or mend its header\."
+TEN = np.zeros((10, 10, 10), np.float32)
+
+
+def affine_with(value):
+    changed = AFFINE.copy()
+    changed[1, 1] = value
+    return changed
+
+
+def negative_extension(size, room=32):
+    return size.to_bytes(4, "little", signed=True) + (6).to_bytes(4, "little") + bytes(room - 8)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        # the file
+        (b"", r"x.nii is empty \(0 bytes\)\." + AGAIN),
+        (b"x", r"x.nii is too short for a NIfTI header \(1 bytes\)\." + AGAIN),
+        (nifti()[:347], r"x.nii is too short for a NIfTI header \(347 bytes\)"),
+        (nifti(version=2)[:500], r"x.nii is no NIfTI file: it does not begin with a NIfTI header\." + AGAIN),
+        (b"<html>" * 100, "x.nii is no NIfTI file: it does not begin with a NIfTI header"),
+        (bytes(1000), "x.nii is no NIfTI file: it does not begin with a NIfTI header"),
+        (
+            b"/annex/objects/MD5E-s1--d41d8.nii.gz\n",
+            r"x.nii is a git-annex pointer without its content\. Get its conte",
+        ),
+        (b"../.git/annex/objects/MD5E-s1--d41d8.nii\n", "x.nii is a git-annex pointer without its content"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "x.nii is a Git LFS pointer without its content"),
+        (nifti(magic=b"ni1"), r"x.nii is the header of an .hdr and .img pair; only single NIfTI files are read"),
+        (nifti(version=2, magic=b"ni2"), "x.nii is the header of an .hdr and .img pair"),
+        (nifti(magic=b""), r"x.nii is no NIfTI file: its magic is b''\." + HEADER),
+        (nifti(magic=b"n+7"), r"x.nii is no NIfTI file: its magic is b'n\+7'"),
+        (nifti(version=2, eol_check=(10, 26, 10, 0)), "x.nii is damaged: its line ends were changed on the way"),
+        # sizes
+        (nifti()[:-1], r"x.nii has a header that promises 592 bytes and is truncated: it has 591 bytes\." + AGAIN),
+        (nifti(dim={0: 0}), "x.nii has a header that claims 0 dimensions"),
+        (nifti(dim={0: 8}), "x.nii has a header that claims 8 dimensions"),
+        (nifti(dim={0: -3}), "x.nii has a header that claims -3 dimensions"),
+        (nifti(dim={2: 0}), r"x.nii has a header with a dimension of size 0\." + HEADER),
+        (nifti(dim={1: -4}), "x.nii has a header with a dimension of size -4"),
+        (nifti(version=2, dim={1: -(1 << 62)}), "x.nii has a header with a dimension of size -4611686018427387904"),
+        (
+            nifti(dim={1: 32767, 2: 32767, 3: 32767}),
+            "x.nii has a header that promises 128 TiB and is truncated: it has",
+        ),
+        (nifti(version=2, dim={1: 1 << 40, 2: 1 << 40, 3: 1 << 40}), r"promises 4\.61e\+18 EiB and is truncated"),
+        (nifti(dim={0: 4, 4: 400}), "x.nii has a header that promises 94.1 KiB and is truncated: it has 592 bytes"),
+        (nifti(datatype=64), "x.nii has a header that promises 832 bytes and is truncated: it has 592 bytes"),
+        (nifti(dim={1: 3}), r"x.nii holds more data than its header promises\." + AGAIN),
+        (nifti() + b"\0", "x.nii holds more data than its header promises"),
+        (nifti(vox_offset=100), r"x.nii has a header that begins the voxels at byte 100\." + HEADER),
+        (nifti(vox_offset=-352), "x.nii has a header that begins the voxels at byte -352"),
+        (nifti(vox_offset=352.5), "x.nii has a header that begins the voxels at byte 352.5"),
+        (nifti(vox_offset=np.nan), "x.nii has a header that begins the voxels at byte nan"),
+        (nifti(vox_offset=np.inf), "x.nii has a header that begins the voxels at byte inf"),
+        (nifti(vox_offset=1e30), r"x.nii has a header that begins the voxels at byte 1e\+30"),
+        (nifti(version=2, vox_offset=1 << 62), r"x.nii has a header that begins the voxels at byte 4.61169e\+18"),
+        (nifti(vox_offset=368), "x.nii has a header that promises 608 bytes and is truncated: it has 592 bytes"),
+        (nifti(extensions=negative_extension(-16)), r"x.nii has a broken header extension of -16 bytes\." + HEADER),
+        (nifti(extensions=negative_extension(0)), "x.nii has a broken header extension of 0 bytes"),
+        (nifti(extensions=negative_extension(7)), "x.nii has a broken header extension of 7 bytes"),
+        (nifti(extensions=negative_extension(1 << 30)), "x.nii has a broken header extension of 1073741824 bytes"),
+        (nifti(extensions=negative_extension(16, 16) + negative_extension(-1)), "broken header extension of -1 bytes"),
+        # numbers
+        (nifti(datatype=0), r"x.nii has voxels of data type 0, which cannot be read\. Store this map as float32\."),
+        (nifti(datatype=1), "x.nii has voxels of data type 1, which cannot be read"),
+        (nifti(datatype=1536), "x.nii has voxels of data type 1536, which cannot be read"),
+        (nifti(datatype=-5), "x.nii has voxels of data type -5, which cannot be read"),
+        (nifti(scl_slope=2, scl_inter=np.nan), "x.nii has a header whose scl_inter is nan"),
+        (nifti(scl_slope=2, scl_inter=np.inf), "x.nii has a header whose scl_inter is inf"),
+        # places
+        (nifti(srow_x=[np.nan] * 4), r"x.nii has an affine with numbers that are not finite\." + HEADER),
+        (nifti(srow_z=[0, 0, 4, np.inf]), "x.nii has an affine with numbers that are not finite"),
+        (nifti(sform=0, qform=1, qoffset_x=np.nan), "x.nii has an affine with numbers that are not finite"),
+        (nifti(sform=0, qform=1, quatern_c=np.nan), "x.nii has (an affine with numbers|a header whose qform)"),
+        (nifti(sform=0, qform=1, quatern_b=2), "x.nii has a header whose qform is no rotation"),
+        (nifti(srow_y=[0, 0, 0, 0]), r"x.nii has a singular affine: its voxels have no volume\." + HEADER),
+        (nifti(srow_y=[-3, 0, 0, 90]), "x.nii has a singular affine"),
+        (nifti(srow_x=[0, 3, 0, 90]), "x.nii has a singular affine"),
+        (nifti(sform=0, qform=1, pixdim={2: 0}), "x.nii has a singular affine"),
+        (nifti(sform=0, qform=0, pixdim={1: 0, 2: 0, 3: 0}), "x.nii has a singular affine"),
+        (nifti(sform=0, qform=0, pixdim={3: np.nan}), "x.nii has an affine with numbers that are not finite"),
+        (nifti(srow_y=[0, 1e30, 0, 0]), r"x.nii has an affine that no scan can have: voxels of 3 x 1e\+30 x 4 mm"),
+        (nifti(srow_y=[0, 1e-30, 0, 0]), "x.nii has an affine that no scan can have: voxels of 3 x 1e-30 x 4 mm"),
+        (nifti(srow_y=[0, 3, 0, 1e20]), "x.nii has an affine that no scan can have"),
+    ],
+)
+def test_broken_files(tmp_path, content, sentence):
+    path = put(tmp_path / "x.nii", content)
+    with pytest.raises(BadMap, match=sentence):
+        load_statmap(path)
+    with pytest.raises(BadMap, match=sentence):
+        load_labels(path)
+    with pytest.raises(BadMap, match=sentence):
+        load_mask(path, make_grid((4, 5, 3), AFFINE))
+
+
+RGB = np.zeros((4, 5, 3), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
+RGBA = np.zeros((4, 5, 3), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1"), ("A", "u1")])
+CIFTI = nifti(ramp((1, 1, 1, 1, 6, 7)), version=2, intent_code=3006)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (
+            nifti(ramp((4, 5, 3, 2))),
+            r"x.nii is 4-D \(4 x 5 x 3 x 2\) and no 3-D map\. Split it, one file for each map\.",
+        ),
+        (nifti(ramp((4, 5, 3, 1, 3))), r"x.nii is 5-D \(4 x 5 x 3 x 1 x 3\) and no 3-D map"),
+        (nifti(ramp((4, 5))), r"x.nii is 2-D \(4 x 5\) and no 3-D map"),
+        (nifti(ramp((4,)), affine=None), r"x.nii is 1-D \(4\) and no 3-D map"),
+        (nifti(RGB), r"x.nii holds colours \(RGB\) and no map\."),
+        (nifti(RGBA), r"x.nii holds colours \(RGBA\) and no map\."),
+        (nifti(ramp(dtype="c8")), r"x.nii holds complex numbers and no map of real ones\."),
+        (nifti(ramp(dtype="c16")), "x.nii holds complex numbers"),
+        (nifti(datatype=2048), "x.nii holds complex numbers"),
+        (CIFTI, r"x.nii is a CIFTI file: surfaces are not handled\."),
+        (
+            b'<?xml version="1.0"?>\n<GIFTI Version="1.0">' + bytes(500),
+            "x.nii is a GIFTI file: surfaces are not handled",
+        ),
+        (nifti(intent_code=22), r"x.nii holds p values, as its header says: thresholding them upward would be wrong\."),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_sound_files_that_are_no_map(tmp_path, content, sentence, packed):
+    path = put(tmp_path / "x.nii", content, compress=packed)
+    with pytest.raises(UnsuitableMap, match=sentence):
+        load_statmap(path)
+    with pytest.raises(BadMap, match=r"x\.nii"):
+        load_labels(path)
+
+
+# ---- gzip
+
+
+def broken_in_the_middle():
+    packed = bytearray(gzip.compress(nifti(np.random.default_rng(0).standard_normal((20, 20, 20))), 1))
+    packed[len(packed) // 2] ^= 0x55
+    return bytes(packed)
+
+
+def wrong_checksum():
+    packed = bytearray(gzip.compress(nifti(), mtime=0))
+    packed[-8] ^= 1
+    return bytes(packed)
+
+
+def wrong_length():
+    packed = bytearray(gzip.compress(nifti(), mtime=0))
+    packed[-1] ^= 1
+    return bytes(packed)
+
+
+PACKED = gzip.compress(nifti(ramp((20, 20, 20))), mtime=0)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"\x1f\x8b", r"x.nii.gz is truncated: its gzip data ends too early\." + AGAIN),
+        (PACKED[:60], "x.nii.gz is truncated: its gzip data ends too early"),
+        (PACKED[: len(PACKED) // 2], "x.nii.gz is truncated: its gzip data ends too early"),
+        (PACKED[:-1], "x.nii.gz is truncated: its gzip data ends too early"),
+        (PACKED[:-8], "x.nii.gz is truncated: its gzip data ends too early"),
+        (b"\x1f\x8b" + bytes(100), r"x.nii.gz is damaged: its gzip data is broken\." + AGAIN),
+        (broken_in_the_middle(), "x.nii.gz is (damaged|truncated): its gzip data"),
+        (wrong_checksum(), "x.nii.gz is damaged: its gzip data is broken"),
+        (wrong_length(), "x.nii.gz is damaged: its gzip data is broken"),
+        (PACKED + b"garbage", r"x.nii.gz has bytes after its gzip data that are not gzip\." + AGAIN),
+        (PACKED + b"\x1f", "x.nii.gz has bytes after its gzip data that are not gzip"),
+        (PACKED + bytes(99) + b"x", "x.nii.gz has bytes after its gzip data that are not gzip"),
+        (PACKED + PACKED, "x.nii.gz holds more data than its header promises"),
+        (PACKED + PACKED[:40], "x.nii.gz (holds more data than its header promises|is truncated)"),
+        (gzip.compress(nifti()[:-4]), r"x.nii.gz is truncated: 4 bytes of its voxels are missing\." + AGAIN),
+        (gzip.compress(nifti()[:351]), "x.nii.gz is truncated"),
+        (gzip.compress(nifti()[:200]), r"x.nii.gz is too short for a NIfTI header \(200 bytes\)"),
+        (gzip.compress(b""), r"x.nii.gz is too short for a NIfTI header \(0 bytes\)"),
+        (gzip.compress(gzip.compress(nifti())), "x.nii.gz is (no NIfTI file|too short)"),
+        (
+            gzip.compress(nifti(dim={1: 32767, 2: 32767, 3: 32767})),
+            "promises 128 TiB, which [0-9]+ bytes of gzip cannot",
+        ),
+        (
+            gzip.compress(nifti(dim={1: 500, 2: 500})),
+            r"promises 2.86 MiB, which [0-9]+ bytes of gzip cannot hold\." + AGAIN,
+        ),
+        (gzip.compress(nifti(dim={0: 4, 4: 2000})), "promises 469 KiB, which [0-9]+ bytes of gzip cannot hold"),
+        (gzip.compress(nifti(dim={0: 4, 4: 300}, datatype=512)), "x.nii.gz is 4-D"),
+    ],
+)
+def test_broken_gzip(tmp_path, content, sentence):
+    path = tmp_path / "x.nii.gz"
+    path.write_bytes(content)
+    with pytest.raises((BadMap, UnsuitableMap), match=sentence):
+        load_statmap(path)
+
+
+def deflated_zeros(header, size):
+    """A gzip file of `header` and `size` zeros, made without holding them."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    parts, block = [packer.compress(header)], bytes(1 << 20)
+    parts += [packer.compress(block[: min(len(block), size - at)]) for at in range(0, size, len(block))]
+    return b"".join([*parts, packer.flush()])
+
+
+PROBE = textwrap.dedent(
+    """
+    import resource, sys
+    from pathlib import Path
+    from bids_regions.errors import Fault
+    from bids_regions.images import load_statmap
+    with open("/proc/self/statm") as stream:
+        now = int(stream.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (now + int(sys.argv[2]), now + int(sys.argv[2])))
+    try:
+        print("read", load_statmap(Path(sys.argv[1])).data.shape)
+    except Fault as fault:
+        print(type(fault).__name__, fault)
+    """
+)
+
+
+def probe(path, memory):
+    """What reading `path` says when only so much memory can be had beyond what the imports took."""
+    command = [sys.executable, "-c", PROBE, str(path), str(memory)]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=environment)
+    return done.stdout.strip()
+
+
+def test_a_gzip_bomb_is_refused_by_its_header(tmp_path):
+    """A file of 0.3 MB that truly holds 300 MB, as its header says; and one that holds more than its header says."""
+    n = 1 << 28
+    head = nifti(TEN.astype("u1"), dim={1: 1024, 2: 1024, 3: 256})[:352]
+    path = tmp_path / "x.nii.gz"
+    path.write_bytes(deflated_zeros(head, n))
+    assert path.stat().st_size < n / 900
+    said = probe(path, 64 << 20)
+    assert said.startswith("BadMap x.nii.gz has 268435456 voxels in ")
+    assert said.endswith("bytes of gzip, too many to be a map. Compute this map again, or mend its header.")
+    path.write_bytes(deflated_zeros(nifti(TEN)[:352], n))
+    assert probe(path, 64 << 20).startswith("BadMap x.nii.gz holds more data than its header promises.")
+
+
+def test_a_map_that_does_not_fit_into_memory_is_told(tmp_path):
+    path = tmp_path / "x.nii"
+    path.write_bytes(nifti(TEN, dim={1: 400, 2: 400, 3: 400})[:352])
+    os.truncate(path, 352 + 4 * 400**3)  # a sparse file: zeros without room on disk
+    assert probe(path, 128 << 20) == "BadMap x.nii does not fit into memory. Give more memory to each worker."
+    assert probe(path, 400 << 20) == "read (400, 400, 400)"
+
+
+def test_more_voxels_than_can_be_numbered(tmp_path):
+    path = tmp_path / "x.nii"
+    path.write_bytes(nifti(TEN.astype("u1"), dim={1: 2048, 2: 1024, 3: 1024})[:352])
+    os.truncate(path, 352 + (1 << 31))
+    with pytest.raises(BadMap, match=r"x.nii has 2147483648 voxels, more than can be numbered"):
+        load_statmap(path)
+
+
+def test_a_map_of_zeros_is_no_bomb(tmp_path):
+    path = put(tmp_path / "x.nii.gz", nifti(np.zeros((182, 218, 182), np.float32)))
+    assert path.stat().st_size * 200 < 182 * 218 * 182 * 4
+    assert not load_statmap(path).data.any()
+
+
+def test_a_file_of_tiny_gzip_members_is_read_in_linear_time(tmp_path):
+    content = nifti(ramp((20, 20, 20), np.uint8))
+    (tmp_path / "x.nii.gz").write_bytes(b"".join(gzip.compress(content[at : at + 1]) for at in range(len(content))))
+    assert np.array_equal(load_statmap(tmp_path / "x.nii.gz").data, ramp((20, 20, 20), np.uint8))
+
+
+# ---- what is no file
+
+
+def test_a_broken_link_says_how_to_get_its_content(tmp_path):
+    (tmp_path / "x.nii.gz").symlink_to("../.git/annex/objects/none")
+    said = r"x.nii.gz is a symbolic link to a file that is not there\. Get its content, with `datalad get` for instance"
+    with pytest.raises(BadMap, match=said):
+        load_statmap(tmp_path / "x.nii.gz")
+
+
+def test_a_loop_of_links(tmp_path):
+    (tmp_path / "a.nii").symlink_to("b.nii")
+    (tmp_path / "b.nii").symlink_to("a.nii")
+    with pytest.raises(BadMap, match=r"a.nii is a loop of symbolic links"):
+        load_statmap(tmp_path / "a.nii")
+
+
+def test_a_folder(tmp_path):
+    with pytest.raises(BadMap, match="is a folder and no file"):
+        load_statmap(tmp_path)
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(BadMap, match=r"x.nii is not there. Check the path"):
+        load_statmap(tmp_path / "x.nii")
+    put(tmp_path / "file", b"")
+    with pytest.raises(BadMap, match=r"x.nii is not there. Check the path"):
+        load_statmap(tmp_path / "file" / "x.nii")
+
+
+def test_a_pipe_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "x.nii")
+    with pytest.raises(BadMap, match=r"x.nii is no plain file but a pipe, socket or device"):
+        load_statmap(tmp_path / "x.nii")
+    with pytest.raises(BadMap, match="zero is no plain file"):
+        load_statmap(Path("/dev/zero"))
+
+
+def test_a_path_of_4000_characters(tmp_path):
+    folder = str(tmp_path)
+    deep = Path(folder + "/" + "/".join(["f" * 99] * ((4000 - len(folder)) // 100)))
+    deep.mkdir(parents=True)
+    assert len(str(deep)) > 3800
+    assert np.array_equal(load_statmap(put(deep / "x.nii.gz", nifti())).data, ramp())
+    with pytest.raises(BadMap, match=r"x.nii has a path that is too long for this system"):
+        load_statmap(deep / ("f" * 250) / "x.nii")
+    with pytest.raises(BadMap, match=r"f+ has a path that is too long for this system"):
+        load_statmap(tmp_path / ("f" * 4000))
+
+
+def test_a_name_with_a_nul(tmp_path):
+    with pytest.raises(BadMap, match="is no name of a file"):
+        load_statmap(tmp_path / "x\0.nii")
+
+
+def test_a_name_cannot_forge_a_line(tmp_path):
+    path = put(tmp_path / "x\nall well.nii", b"")
+    with pytest.raises(BadMap) as caught:
+        load_statmap(path)
+    assert str(caught.value) == r"x\nall well.nii is empty (0 bytes). Fetch or compute this file again."
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "sentence"),
+    [
+        (errno.EIO, StorageFault, "x.nii could not be read: Input/output error. Mend the storage and run again"),
+        (errno.ESTALE, StorageFault, "x.nii could not be read: Stale file handle"),
+        (errno.EACCES, BadMap, "x.nii may not be read. Check the path and its permissions"),
+        (errno.ENOENT, BadMap, "x.nii is not there"),
+    ],
+)
+@pytest.mark.parametrize("place", ["stat", "open", "read", "later read"])
+def test_storage_that_fails(tmp_path, monkeypatch, number, kind, sentence, place):
+    path = put(tmp_path / "x.nii", nifti(np.zeros((50, 50, 50), np.float32)))
+
+    class Failing(io.RawIOBase):
+        reads = 0
+
+        def fileno(self):
+            return real.fileno()
+
+        def read(self, size=-1):
+            self.reads += 1
+            if place == "read" or self.reads > 2:
+                raise OSError(number, os.strerror(number))
+            return real.read(size)
+
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    with path.open("rb") as real:
+        if place in ("stat", "open"):
+            monkeypatch.setattr(Path, place, refuse)
+            monkeypatch.setattr(Path, "is_symlink", lambda _: False)
+        else:
+            monkeypatch.setattr(Path, "open", lambda *_, **__: Failing())
+        with pytest.raises(kind, match=sentence):
+            load_statmap(path)
+
+
+def test_files_are_closed_also_when_they_are_broken(tmp_path):
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for content in (nifti(), nifti()[:-1], b"x", gzip.compress(nifti())[:-3]):
+        path = put(tmp_path / "x.nii", content)
+        for load in (load_statmap, load_labels):
+            try:
+                load(path)
+            except BadMap:
+                continue
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_nibabel_says_nothing_of_headers_it_would_mend(tmp_path, caplog, recwarn):
+    content = nifti(affine=OBLIQUE, pixdim={0: 7, 1: -1}, sform_code=9, qform_code=1, bitpix=77, glmin=-1)
+    with caplog.at_level(logging.DEBUG):
+        load_statmap(put(tmp_path / "x.nii", content))
+    assert not caplog.records
+    assert not recwarn.list
+
+
+# ---- damage of every kind
+
+
+def edits(most):
+    places = st.integers(0, 600) | st.integers(0, 120_000)
+    return st.lists(st.tuples(places, st.binary(min_size=1, max_size=8)), max_size=most).map(tuple)
+
+
+DAMAGES = st.builds(
+    Damage,
+    edits=edits(4),
+    cut=st.none() | st.integers(0, 1200),
+    tail=st.binary(max_size=20),
+    packed=st.booleans(),
+    packed_edits=edits(2),
+    packed_cut=st.none() | st.integers(0, 1200),
+    packed_tail=st.sampled_from([b"", b"\0\0", b"\x1f\x8b", b"\x1f\x8b\x08" + bytes(9), b"x"]),
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(content=st.sampled_from(SEEDS), damage=DAMAGES)
+def test_damage_ends_in_a_sentence(tmp_path_factory, content, damage):
+    path = tmp_path_factory.getbasetemp() / "damaged.nii.gz"
+    path.write_bytes(damage.apply(content))
+    logging.disable(logging.ERROR)
+    try:
+        assert check(path) in {"read", "BadMap", "UnsuitableMap"}
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+@settings(max_examples=100, deadline=None)
+@given(content=st.binary(max_size=2000), magic=st.sampled_from([b"", b"\x1f\x8b\x08\0\0\0\0\0\0\xff", b"\x5c\x01\0\0"]))
+def test_any_bytes_end_in_a_sentence(tmp_path_factory, content, magic):
+    path = tmp_path_factory.getbasetemp() / "any.nii"
+    path.write_bytes(magic + content)
+    assert check(path) == "BadMap"
+
+
+def test_the_fuzz_target_reaches_every_ending(tmp_path):
+    """Its drawings are neither all refused nor all harmless, and it fails where it should."""
+    chance = random.Random(0)  # noqa: S311 -- no secret
+    endings = set()
+    logging.disable(logging.ERROR)
+    try:
+        for _ in range(60):
+            path = put(tmp_path / "x.nii", draw_damage(chance).apply(chance.choice(SEEDS)))
+            endings.add(check(path))
+    finally:
+        logging.disable(logging.NOTSET)
+    assert endings == {"read", "BadMap", "UnsuitableMap"}
+    assert INFLATION == 1032
