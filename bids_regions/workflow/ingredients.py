@@ -35,7 +35,7 @@ class Loaded:
     statistic: Statistic
     mask: npt.NDArray[np.bool_] | None
     mask_facts: Mapping[str, Any]  # for the sidecar
-    mask_note: str
+    mask_note: str  # what a reader must know of it: resampled
     values: Array | None
     smoothness: Smoothness | None
 
@@ -48,7 +48,7 @@ class Ingredients:
     dataset: SourceDataset
     entry: Entry
     mask: Path | None
-    mask_note: str
+    mask_note: str  # why there is none
     dof: float | None  # of a t map, where options, sidecar or sibling tell it
     dof_map: Path | None
     values: Path | None
@@ -72,13 +72,13 @@ class Ingredients:
         """
         mask, note = load_mask(self.mask, statmap.grid) if self.mask else (None, "")
         facts: dict[str, Any] = {"Source": name_source(self.mask, self.dataset) if self.mask else "none"}
-        if note:
-            facts["Note"] = note
+        if note or self.mask_note:
+            facts["Note"] = note or self.mask_note
         return Loaded(
             statistic=self._statistic(statmap),
             mask=mask,
             mask_facts=facts,
-            mask_note=" ".join(part for part in (self.mask_note, note) if part),
+            mask_note=note,
             values=self._load_values(statmap) if self.values else None,
             smoothness=self._smoothness(statmap, mask) if self.entry.criteria.grf else None,
         )
@@ -165,7 +165,8 @@ def _choose_mask(
     if entry.mask == "none":
         return None, ""
     if entry.mask == "auto":
-        return find_mask(mapfile, dataset)
+        found, note = find_mask(mapfile, dataset)
+        return found, "" if found else note
     path = Path(entry.mask)
     if not path.is_file():
         raise MissingInput(f"the mask {path} is not there", hint="Mend --mask")

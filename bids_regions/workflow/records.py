@@ -19,6 +19,7 @@ from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, VALUE_COLUMNS, Cel
 
 __all__ = ["Findings", "Record", "compose_record", "hash_settings", "library_versions", "read_record", "spatial_fields"]
 
+DEFINED = ("index", "name", "color")  # columns that BIDS itself defines must not be described anew
 LAYOUT = 1  # raised when the outputs of unchanged settings change their form
 
 
@@ -126,7 +127,8 @@ def compose_record(mapfile: MapFile, entry: Entry, findings: Findings, outputs: 
         content["Atlases"] = [dict(atlas) for atlas in findings.atlases]
     values = VALUE_COLUMNS if entry.values_from else ()
     content["Versions"] = library_versions()
-    content |= describe_columns((*REGION_COLUMNS, *values, *findings.region_cells))
+    described = (column for column in REGION_COLUMNS if column.name not in DEFINED)
+    content |= describe_columns((*described, *values, *findings.region_cells))
     content["PeaksColumns"] = describe_columns((*PEAK_COLUMNS, *findings.peak_cells))
     content["Outputs"] = {path.name: hash_file(path) for path in outputs}
     content["SourceHash"] = findings.source_hash

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bids_regions.dataset import MapFile, OutputPaths
-from bids_regions.figures import Mark, View, choose_cuts, compose_map, encode
+from bids_regions.figures import Layout, Mark, View, choose_cuts, compose_map, encode
 from bids_regions.files import hash_bytes, read_text, write_bytes
 from bids_regions.images import StatMap, load_labels
 from bids_regions.report import model
-from bids_regions.report.payload import pack_labels, pack_volume
+from bids_regions.report.payload import pack_array, pack_labels, pack_volume
 from bids_regions.tables import rows_of
 from bids_regions.workflow.backgrounds import Scenery
 from bids_regions.workflow.records import Record
@@ -18,6 +20,8 @@ from bids_regions.workflow.wording import entry_facts, spoken, threshold_sentenc
 
 __all__ = ["Drawn", "draw_section", "section_key"]
 
+SIDE_BY_SIDE = Layout(columns=4, font=21)  # two entries share the width of the page
+COVERAGE = 200  # of 255: a light grey
 HEADING = ("ses", "task", "acq", "dir", "run", "space")
 
 
@@ -60,7 +64,9 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
     )
     tables = [read_text(each.place.table) for each in done]
     marks = [_marks(table) for table in tables]
-    easel = _Easel(statmap=statmap, volume=volume, cuts=choose_cuts(marks, statmap.data, statmap.affine))
+    cuts = choose_cuts(marks, statmap.data, statmap.affine, n=8 if len(done) > 1 else 7)
+    layout = SIDE_BY_SIDE if len(done) > 1 else Layout()
+    easel = _Easel(statmap=statmap, volume=volume, coverage=_coverage(statmap, key), cuts=cuts, layout=layout)
     drawn = [easel.draw(each, table, marked) for each, table, marked in zip(done, tables, marks, strict=True)]
     section = model.Section(
         key=key,
@@ -73,7 +79,7 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
     return Drawn(
         section=section,
         volume=volume,
-        backgrounds=tuple({each.scenery.packed.key: each.scenery.packed for each in done if each.scenery}.values()),
+        backgrounds=tuple({b.key: b for b in (_packed(each, easel.coverage) for each in done)}.values()),
         files={name: digest for _, written in drawn for name, digest in written.items()},
     )
 
@@ -84,7 +90,9 @@ class _Easel:
 
     statmap: StatMap
     volume: model.Volume
+    coverage: model.Background  # under what has no anatomy
     cuts: tuple[float, ...]  # mm, RAS+
+    layout: Layout
 
     def draw(self, done: Finished, table: str, marks: Sequence[Mark]) -> tuple[model.EntryView, dict[str, str]]:
         """The entry as the page shows it, and the figure files that stand beside the page."""
@@ -96,7 +104,7 @@ class _Easel:
             volume=self.volume.key,
             cutoff=threshold.get("Cutoff"),
             tail=threshold["Tail"],
-            background=done.scenery.packed.key if done.scenery else "",
+            background=(done.scenery.packed if done.scenery else self.coverage).key,
         )
         files = (
             ("label image", place.labels),
@@ -126,6 +134,7 @@ class _Easel:
             cutoff=float(threshold.get("Cutoff", "inf")),
             tail=threshold["Tail"],
             unit=self.volume.quantity,
+            layout=self.layout,
         )
         background = done.scenery.drawn if done.scenery else None
         drawing = compose_map(self.statmap.data, labels, self.statmap.affine, marks, view, background)
@@ -140,6 +149,19 @@ class _Easel:
             links=(model.Link(text="SVG for papers", href=_href(place, place.figure)),),
         )
         return figure, {_href(place, place.figure): hash_bytes(paper.data)}
+
+
+def _packed(done: Finished, coverage: model.Background) -> model.Background:
+    return done.scenery.packed if done.scenery else coverage
+
+
+def _coverage(statmap: StatMap, key: str) -> model.Background:
+    """Where the map has data, as an even grey."""
+    cover = np.where(statmap.data != 0, np.uint8(COVERAGE), np.uint8(0))
+    affine = tuple(tuple(float(value) for value in row) for row in statmap.affine)
+    return model.Background(
+        key=f"{key}-coverage", name="where the map has data", array=pack_array(cover, "uint8"), affine=affine
+    )
 
 
 def _regions_table(place: OutputPaths, content: Mapping[str, Any], table: str) -> model.Table:
