@@ -24,6 +24,8 @@ __all__ = ["Drawing", "Kind", "Picture", "encode"]
 Kind = Literal["webp", "png", "svg"]
 MIMES: Mapping[Kind, str] = {"webp": "image/webp", "png": "image/png", "svg": "image/svg+xml"}
 
+PNG: Mapping[str, Any] = {"compress_level": 1, "compress_type": 3}  # zlib's run-length matching: voxels are runs
+
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
@@ -58,7 +60,7 @@ def encode(drawing: Drawing, kind: Kind = "webp") -> Picture:
         if kind == "webp":
             image.save(stream, "WEBP", quality=82, method=0)
         else:
-            image.save(stream, "PNG", compress_level=6)
+            image.save(stream, "PNG", **PNG)
         data = stream.getvalue()
     return Picture(data=data, mime=MIMES[kind], width=width, height=height, alt=drawing.alt)
 
@@ -81,7 +83,7 @@ def vectors(drawing: Drawing) -> str:
     from PIL import Image  # noqa: PLC0415  only pictures need it
 
     stream = io.BytesIO()
-    Image.fromarray(drawing.canvas).save(stream, "PNG", compress_level=6)
+    Image.fromarray(drawing.canvas).save(stream, "PNG", **PNG)
     slices = base64.b64encode(stream.getvalue()).decode("ascii")
     height, width = drawing.canvas.shape[:2]
     lines = [

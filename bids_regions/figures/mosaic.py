@@ -107,13 +107,11 @@ def paint(
     """The (cuts, height, width, 3) colours of all tiles, and the mm of a pixel."""
     width, height, pixel = tile_size(raster, layout)
     colors, opacity = color_values(planes, legend)
-    covered = planes != 0
     if background is None:
-        flat = blend(np.where(covered, COVERAGE, PAPER).astype(np.uint8), colors, opacity)
+        flat = blend(np.where(planes != 0, COVERAGE, PAPER).astype(np.uint8), colors, opacity)
         return enlarge(flat, raster, width, height, pixel), pixel
     grey = anatomy(background, raster, (width, height), pixel)
-    colors, opacity, covered = (enlarge(a, raster, width, height, pixel) for a in (colors, opacity, covered))
-    grey[covered & (grey > COVERAGE)] = COVERAGE  # the map goes beyond the anatomy
+    colors, opacity = (enlarge(a, raster, width, height, pixel) for a in (colors, opacity))
     return blend(grey, colors, opacity), pixel
 
 
