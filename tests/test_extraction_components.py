@@ -69,7 +69,7 @@ small_maps = arrays.arrays(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     small_maps,
     st.sampled_from(["C", "Fortran", "middle axis fastest", "backwards", "every second"]),

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from nilearn.glm import fdr_threshold
@@ -70,6 +70,7 @@ def test_a_percentile_is_that_of_scipy_to_the_last_bit(percent, dtype):
         assert cutoff_of(data, percent, tail=tail, convention="nilearn").value == float(score + 1e-5)
 
 
+@settings(deadline=None)
 @given(
     arrays.arrays(np.float32, st.integers(1, 40), elements=st.integers(-3, 3).map(float)),
     st.integers(0, 1000).map(lambda tenths: f"{tenths / 10}%"),
