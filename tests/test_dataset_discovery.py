@@ -269,6 +269,16 @@ def test_links_to_folders_are_followed_once_and_without_end(tmp_path):
     assert [n.split(" ")[0] for n in found.notices] == ["above", "sub-02/loop"]
 
 
+def test_links_below_linked_folders_are_followed_too(tmp_path):
+    root = trees.describe(tmp_path / "data")
+    trees.touch(tmp_path / "far" / "sub-01_stat-z_statmap.nii.gz")
+    (tmp_path / "near").mkdir()
+    (tmp_path / "near" / "node-a").symlink_to(tmp_path / "far")
+    (root / "a").symlink_to(tmp_path / "near")
+    (root / "b").symlink_to(tmp_path / "near")
+    assert names(find(root)) == ["a/node-a/sub-01_stat-z_statmap.nii.gz"]
+
+
 def test_a_participant_whose_link_is_broken_has_failed(tmp_path):
     trees.describe(tmp_path)
     (tmp_path / "sub-01").symlink_to(tmp_path / "gone")

@@ -63,6 +63,13 @@ def test_a_derivative_whose_first_hundred_participants_have_no_map_is_found(tmp_
     assert open_dataset(raw, participants=["104"]).root == root
 
 
+def test_a_sidecar_of_maps_is_no_map(tmp_path):
+    root = trees.raw_with_derivatives(tmp_path)
+    trees.write_json(root / "statmap.json", {})
+    trees.write_json(root / "task-x_statmap.json", {})
+    assert open_dataset(root).root.name == "fitlins"
+
+
 def test_our_own_output_among_the_derivatives_is_not_taken(tmp_path):
     root = trees.raw_with_derivatives(tmp_path)
     own = trees.describe(root / "derivatives" / "regions", GeneratedBy=[{"Name": "bids_regions"}])

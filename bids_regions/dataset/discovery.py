@@ -28,7 +28,6 @@ from bids_regions.files import read_json
 __all__ = ["check_selection", "find_maps", "read_filter_file"]
 
 VOLUMES = (".nii.gz", ".nii")
-OTHER_IMAGES = (".mgz", ".mgh", ".img", ".img.gz", ".hdr", ".mnc", ".nii.bz2", ".nii.xz", ".nii.zst")
 SURFACE_NOTICE = "Surface maps (GIFTI, CIFTI) are not handled and were skipped"
 P_REASON = "a p map: thresholding it upward would keep what is least significant"
 FILTER_QUERY = "statmap"
@@ -42,7 +41,7 @@ def find_maps(dataset: SourceDataset, selection: Selection) -> Discovery:
     folders = {key: wanted for key, wanted in labels.items() if key in ("sub", "ses")}
     walk = Walk(root=str(dataset.root), labels=folders)
     found = [read_map_name(dataset.root, rel) for start in dataset.folders for rel in walk.files(start)]
-    found = sorted((m for m in found if _is_image(m)), key=lambda m: m.relpath)
+    found.sort(key=lambda mapfile: mapfile.relpath)
     stats = labels.pop("stat", frozenset())
     wanted = [m for m in found if is_selected(m, labels, selection.assume_space) and matches(m, selection.filters)]
     maps: list[MapFile] = []
@@ -118,12 +117,6 @@ def _listed(wanted: object) -> list[object]:
 
 def _is_plain(wanted: object) -> bool:
     return wanted is None or isinstance(wanted, str | int)
-
-
-def _is_image(mapfile: MapFile) -> bool:
-    return mapfile.suffix == "statmap" and (
-        mapfile.extension in VOLUMES or mapfile.extension in OTHER_IMAGES or _is_surface(mapfile)
-    )
 
 
 def _is_surface(mapfile: MapFile) -> bool:

@@ -14,7 +14,7 @@ from bids_regions.dataset.mapfiles import Skipped
 from bids_regions.errors import Fault
 from bids_regions.files import read_json
 
-__all__ = ["Walk", "is_own_output"]
+__all__ = ["Walk", "is_map_name", "is_own_output"]
 
 MARK = "_statmap."
 OWN_NAME = "bids_regions"
@@ -25,6 +25,23 @@ CLOSED = frozenset({"code", "derivatives", "figures", "logs", "sourcedata", "sti
 
 # What ends so is a file: no need to ask the disk whether a link of this name leads to a folder.
 FILE_ENDINGS = (".gz", ".nii", ".json", ".tsv", ".svg", ".html", ".gii", ".txt", ".png", ".h5", ".csv", ".md", ".pdf")
+
+
+# Image formats: NIfTI, CIFTI (a .nii with a second dot), GIFTI, and those that are only named among the skipped.
+IMAGES = (
+    ".nii",
+    ".nii.gz",
+    ".gii",
+    ".mgz",
+    ".mgh",
+    ".img",
+    ".img.gz",
+    ".hdr",
+    ".mnc",
+    ".nii.bz2",
+    ".nii.xz",
+    ".nii.zst",
+)
 
 
 @dataclass(kw_only=True)
@@ -42,7 +59,10 @@ class Walk:
     def files(self, start: str = "") -> Iterator[str]:
         """The relative paths of the files named like maps below the folder `start` of the dataset, in no order."""
         pending = [(os.path.realpath(os.path.join(self.root, start)), start)]  # noqa: PTH118  # strings: a third faster
-        while pending:
+        while pending or self._links:
+            if not pending:
+                pending = self._follow_links()
+                continue
             real, rel = pending.pop()
             if real in self._walked:
                 continue
@@ -51,8 +71,6 @@ class Walk:
             prefix = f"{rel}/" if rel else ""
             yield from (prefix + name for name in names)
             pending += [(f"{real}/{name}", prefix + name) for name in folders]
-            if not pending and self._links:
-                pending = self._follow_links()
 
     def _read_folder(self, real: str, rel: str) -> tuple[list[str], list[str]]:
         """The folders to open next, and the files named like maps."""
@@ -67,7 +85,7 @@ class Walk:
                     if asked and name[:4] == "sub-" and name[4:] not in asked and "." not in name:
                         continue  # ten thousand times where one participant is asked for
                     if MARK in name and name[0] != ".":
-                        maps.append(name)
+                        maps += [name] if is_map_name(name) else []
                     elif name.endswith(FILE_ENDINGS):
                         described = described or name == DESCRIPTION
                     elif self._is_open(name) and self._is_folder(entry, rel):
@@ -123,6 +141,11 @@ class Walk:
     def _fail(self, rel: str, reason: str) -> None:
         label = next((part[4:] for part in rel.split("/") if part.startswith("sub-")), None)
         self.failed.append(Skipped(relpath=rel, reason=reason, participant=label))
+
+
+def is_map_name(name: str) -> bool:
+    """Whether a file name is that of a statistical map, in whatever image format."""
+    return name.endswith(IMAGES) and "_" not in name.rpartition(MARK)[2]
 
 
 def is_own_output(folder: str | os.PathLike[str]) -> bool:
