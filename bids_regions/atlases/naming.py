@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -90,8 +91,10 @@ class PlacedAtlas:
         if not tree.n:
             return np.zeros(len(xyz), dtype=np.intp), np.full(len(xyz), np.inf)
         distance = np.asarray(tree.query(xyz)[0])
-        found = tree.query_ball_point(xyz, distance + TIE)
-        return np.array([codes[each].min() for each in found], dtype=np.intp), distance
+        tied = tree.query_ball_point(xyz, distance + TIE)
+        ends = np.cumsum([len(each) for each in tied])
+        found = codes[np.fromiter(chain.from_iterable(tied), dtype=np.intp, count=ends[-1])]
+        return np.minimum.reduceat(found, np.append(0, ends[:-1])).astype(np.intp), distance
 
 
 @dataclass(frozen=True, kw_only=True)
