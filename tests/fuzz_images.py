@@ -24,7 +24,7 @@ import numpy as np
 from nifti_bytes import AFFINE, nifti, ramp
 
 from bids_regions.errors import BadMap, UnsuitableMap
-from bids_regions.images import StatMap, load_labels, load_mask, load_statmap, make_grid
+from bids_regions.images import StatMap, load_labels, load_mask, load_sparse, load_statmap, make_grid
 
 EXTENSION = (32).to_bytes(4, "little") + (6).to_bytes(4, "little") + bytes(24)
 SEEDS = (
@@ -111,12 +111,17 @@ def check(path: Path) -> str:
 def _read(path: Path) -> str:
     fault: Exception | None = None
     try:
-        _check_map(load_statmap(path), path)
+        found = load_statmap(path)
+        assert np.array_equal(load_sparse(path, np.isfinite).values, found.data.ravel(order="F"))
+        _check_map(found, path)
     except (BadMap, UnsuitableMap) as refused:
         fault = refused.with_traceback(None)  # whose frames hold arrays
-    for load in (lambda: load_labels(path), lambda: load_mask(path, make_grid((4, 5, 3), AFFINE))):
-        with contextlib.suppress(BadMap):
-            load()
+    with contextlib.suppress(BadMap):
+        load_labels(path)
+    with contextlib.suppress(BadMap):
+        load_mask(path, make_grid((4, 5, 3), AFFINE))
+    with contextlib.suppress(BadMap, UnsuitableMap):
+        load_sparse(path, np.isfinite)
     if fault is None:
         return "read"
     assert path.name in str(fault)

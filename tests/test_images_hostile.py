@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from nifti_bytes import AFFINE, OBLIQUE, nifti, put, ramp
 
 from bids_regions.errors import BadMap, StorageFault, UnsuitableMap
-from bids_regions.images import load_labels, load_mask, load_statmap, make_grid
+from bids_regions.images import load_labels, load_mask, load_sparse, load_statmap, make_grid
 
 AGAIN = r" Fetch or compute this file again\."
 HEADER = r" Compute this map again, or mend its header\."
@@ -120,6 +120,8 @@ def test_broken_files(tmp_path, content, sentence):
         load_labels(path)
     with pytest.raises(BadMap, match=sentence):
         load_mask(path, make_grid((4, 5, 3), AFFINE))
+    with pytest.raises(BadMap, match=sentence):
+        load_sparse(path, np.isfinite)
 
 
 RGB = np.zeros((4, 5, 3), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])

@@ -6,11 +6,13 @@ sentence. This room does not know what a region is, nor where in a dataset a fil
 
 from bids_regions.images.grids import Grid, make_grid, resample_linear, resample_nearest, same_grid
 from bids_regions.images.reading import (
+    SparseMap,
     StatMap,
     count_volumes,
     load_grid,
     load_labels,
     load_mask,
+    load_sparse,
     load_statmap,
     load_volumes,
 )
@@ -18,11 +20,13 @@ from bids_regions.images.writing import save_labels, save_map
 
 __all__ = [
     "Grid",
+    "SparseMap",
     "StatMap",
     "count_volumes",
     "load_grid",
     "load_labels",
     "load_mask",
+    "load_sparse",
     "load_statmap",
     "load_volumes",
     "make_grid",

@@ -106,13 +106,7 @@ def _bad(name: str, what: str) -> NoReturn:
 
 def _parse(stream: ByteStream) -> Any:
     block = stream.peek(max(HEADER_SIZES))
-    for magic, what, hint in FOREIGN:
-        if magic in block[:64]:
-            raise BadMap(f"{stream.name} {what}", hint=hint)
-    if b"<GIFTI" in block:
-        raise UnsuitableMap(f"{stream.name} is a GIFTI file: surfaces are not handled")
-    if len(block) < min(HEADER_SIZES):
-        raise BadMap(f"{stream.name} is too short for a NIfTI header ({len(block)} bytes)", hint=FETCH_AGAIN)
+    _refuse_foreign(block, stream.name)
     sizes = ((struct.unpack(order + "i", block[:4])[0], order) for order in "<>")
     size, order = next(((size, order) for size, order in sizes if size in HEADER_SIZES), (0, "<"))
     if not size or len(block) < size:
@@ -126,6 +120,16 @@ def _parse(stream: ByteStream) -> Any:
     if size == Nifti2Header.sizeof_hdr and header["eol_check"].tolist() not in ([13, 10, 26, 10], [0, 0, 0, 0]):
         raise BadMap(f"{stream.name} is damaged: its line ends were changed on the way", hint=FETCH_AGAIN)
     return header
+
+
+def _refuse_foreign(block: bytes, name: str) -> None:
+    for magic, what, hint in FOREIGN:
+        if magic in block[:64]:
+            raise BadMap(f"{name} {what}", hint=hint)
+    if b"<GIFTI" in block:
+        raise UnsuitableMap(f"{name} is a GIFTI file: surfaces are not handled")
+    if len(block) < min(HEADER_SIZES):
+        raise BadMap(f"{name} is too short for a NIfTI header ({len(block)} bytes)", hint=FETCH_AGAIN)
 
 
 def _find_extent(header: Any, name: str) -> tuple[int, ...]:
