@@ -22,6 +22,7 @@ from bids_regions.extraction.inference import (
     t_to_z,
     true_discovery_proportions,
 )
+from bids_regions.extraction.local_regions import split_exact
 from bids_regions.extraction.measures import Region, describe_regions, find_peaks, order_regions, scan_order
 from bids_regions.extraction.thresholds import DOF_HINT, Cutoff, Statistic, find_cutoff
 
@@ -200,8 +201,6 @@ def _label(task: _Task) -> _Found:
     else:
         region = label_components(above, criteria.connectivity, merged=tail == "two")
         if criteria.extract_type == "local_regions":
-            from bids_regions.extraction.local_regions import split_exact
-
             region = split_exact(
                 above, region, connectivity=criteria.connectivity, smoothing_fwhm=criteria.smoothing_fwhm,
                 merged=tail == "two",
