@@ -14,6 +14,7 @@ from urllib.parse import quote
 import numpy as np
 import numpy.typing as npt
 
+from bids_regions.atlases import Fitting
 from bids_regions.dataset import LINK, MapFile, SourceDataset, find_dof, find_mask, find_sibling, read_metadata
 from bids_regions.errors import BadMap, MissingInput, UnsuitableMap
 from bids_regions.extraction import Smoothness, Statistic
@@ -53,6 +54,7 @@ class Ingredients:
     dof_map: Path | None
     values: Path | None
     metadata: Mapping[str, Any]  # read only where cluster p needs it
+    fittings: tuple[Fitting, ...]  # atlases for the map's space
     hashes: Mapping[str, str]  # of the files above
 
     @property
@@ -111,7 +113,7 @@ class Ingredients:
 
 
 def gather_ingredients(
-    mapfile: MapFile, dataset: SourceDataset, entry: Entry, assume_space: str | None = None
+    mapfile: MapFile, dataset: SourceDataset, entry: Entry, fittings: tuple[Fitting, ...] = ()
 ) -> Ingredients:
     """Find and hash what `entry` needs for `mapfile`.
 
@@ -120,7 +122,7 @@ def gather_ingredients(
     MissingInput
         A named mask or second map that is not there.
     """
-    mask, note = _choose_mask(mapfile, dataset, entry, assume_space)
+    mask, note = _choose_mask(mapfile, dataset, entry)
     values = _choose_values(mapfile, entry)
     dof, dof_map = _choose_dof(mapfile, entry)
     files = {"mask": mask, "values": values, "dof": dof_map}
@@ -134,11 +136,12 @@ def gather_ingredients(
         dof_map=dof_map,
         values=values,
         metadata=read_metadata(mapfile) if entry.criteria.grf else {},
+        fittings=fittings,
         hashes={name: _hash_once(path, *_stamp(path)) for name, path in files.items() if path},
     )
 
 
-def hash_ingredients(map_digest: str, ingredients: Ingredients, atlases: tuple[str, ...] = ()) -> str:
+def hash_ingredients(map_digest: str, ingredients: Ingredients) -> str:
     """The hash of everything that went in: the map, the files beside it, the numbers their sidecars tell."""
     return hash_of(
         {
@@ -147,7 +150,7 @@ def hash_ingredients(map_digest: str, ingredients: Ingredients, atlases: tuple[s
             "dof": ingredients.dof,
             "metadata": dict(ingredients.metadata),
             "mask_note": ingredients.mask_note,
-            "atlases": list(atlases),
+            "atlases": [fit.atlas.fingerprint if fit.atlas else fit.reason for fit in ingredients.fittings],
         }
     )
 
@@ -159,9 +162,7 @@ def name_source(path: Path, dataset: SourceDataset) -> str:
     return os.path.relpath(path, dataset.root)
 
 
-def _choose_mask(
-    mapfile: MapFile, dataset: SourceDataset, entry: Entry, assume_space: str | None
-) -> tuple[Path | None, str]:
+def _choose_mask(mapfile: MapFile, dataset: SourceDataset, entry: Entry) -> tuple[Path | None, str]:
     if entry.mask == "none":
         return None, ""
     if entry.mask == "auto":

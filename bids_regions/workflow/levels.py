@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+from bids_regions.atlases import describe_atlas
 from bids_regions.dataset import describe_output
 from bids_regions.errors import BadMap, Fault
 from bids_regions.executors import Crew
@@ -100,7 +102,7 @@ def _run(settings: Settings, logbook: Logbook) -> int:
     plan = make_plan(settings, logbook)
     if settings.dry_run:
         return _list_plan(plan)
-    methods = write_methods(settings.entries)
+    methods = write_methods(settings.entries, _used_atlases(plan))
     _write_citation(settings, methods)
     if settings.boilerplate_only:
         logbook.close(0, "the methods text is in logs/CITATION.md")
@@ -139,6 +141,11 @@ def _all_jobs(plan: Plan) -> Iterator[MapJob]:
     yield from plan.group
     for jobs in plan.participants.values():
         yield from jobs
+
+
+def _used_atlases(plan: Plan) -> list[dict[str, Any]]:
+    fittings = {fitting: None for job in _all_jobs(plan) for each in job.fittings for fitting in each}
+    return [describe_atlas(fitting) for fitting in fittings]
 
 
 def _skipped_by_owner(plan: Plan) -> dict[str, tuple[model.Problem, ...]]:

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from bids_regions.dataset import MapFile, OutputPaths, SourceDataset
+from bids_regions.atlases import Fitting
+from bids_regions.dataset import MapFile, OutputPaths, SourceDataset, is_standard_space
 from bids_regions.errors import Fault, UnsuitableMap, printable
 from bids_regions.extraction import Extraction, find_regions
 from bids_regions.files import hash_file, remove_file, sweep_temporaries, write_json, write_text
@@ -20,7 +21,7 @@ from bids_regions.tables import peaks_table, regions_table
 from bids_regions.workflow.backgrounds import Scenery, find_background, load_scenery
 from bids_regions.workflow.cautions import gather_cautions
 from bids_regions.workflow.ingredients import Ingredients, gather_ingredients, hash_ingredients
-from bids_regions.workflow.naming import NamedRegions, name_plainly
+from bids_regions.workflow.naming import NamedRegions, name_extraction
 from bids_regions.workflow.records import Findings, Record, compose_record, hash_settings, read_record
 from bids_regions.workflow.sections import Drawn, Finished, draw_section
 
@@ -38,11 +39,16 @@ class MapJob:
     output_dir: Path
     entries: tuple[Entry, ...]
     places: tuple[OutputPaths, ...]  # of the entries, in their order
+    fittings: tuple[tuple[Fitting, ...], ...]  # the atlases of each entry, for the map's space
     assume_space: str | None = None
     force: bool = False
     draw: bool = False  # draw the section also when nothing had to be done
     finished_only: bool = False  # --reports-only: compute nothing
-    explain: bool = False
+
+    @property
+    def space(self) -> str | None:
+        """The map's space, as its name tells or as it was assumed."""
+        return self.mapfile.entity("space") or self.assume_space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +103,14 @@ class _LazyMap:
         return self.loaded.content_hash if "loaded" in self.__dict__ else hash_file(self.path)
 
 
+class _Task(NamedTuple):
+    """One entry of one map."""
+
+    entry: Entry
+    place: OutputPaths
+    fittings: tuple[Fitting, ...]
+
+
 def process_map(job: MapJob) -> MapOutcome:
     """Everything for one map.
 
@@ -109,18 +123,20 @@ def process_map(job: MapJob) -> MapOutcome:
     for folder in {place.folder for place in job.places}:
         sweep_temporaries(folder)
     try:
-        outcomes = [_process_entry(job, lazy, *pair) for pair in zip(job.entries, job.places, strict=True)]
+        tasks = zip(job.entries, job.places, job.fittings, strict=True)
+        outcomes = [_process_entry(job, lazy, _Task(*each)) for each in tasks]
     except UnsuitableMap as reason:
         return MapOutcome(mapfile=job.mapfile, skipped=str(reason))
     return MapOutcome(mapfile=job.mapfile, entries=tuple(outcomes), drawn=_draw(job, lazy, outcomes))
 
 
-def _process_entry(job: MapJob, lazy: _LazyMap, entry: Entry, place: OutputPaths) -> EntryOutcome:
+def _process_entry(job: MapJob, lazy: _LazyMap, task: _Task) -> EntryOutcome:
+    entry, place, fittings = task
     if job.finished_only:
         record = read_record(place.sidecar)
         return EntryOutcome(name=entry.name, place=place, record=record)
     try:
-        ingredients = gather_ingredients(job.mapfile, job.dataset, entry, job.assume_space)
+        ingredients = gather_ingredients(job.mapfile, job.dataset, entry, fittings)
         record = None if job.force else _find_finished(lazy, entry, place, ingredients)
         computed = None if record else _compute(job, lazy, entry, ingredients)
     except UnsuitableMap:
@@ -158,7 +174,8 @@ def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, ingredients: Ingredients
         values=loaded.values,
         smoothness=loaded.smoothness,
     )
-    naming = name_plainly(extraction)
+    sided = job.space is not None and is_standard_space(job.space)
+    naming = name_extraction(extraction, statmap.grid, ingredients.fittings, sided=sided)
     findings = Findings(
         extraction=extraction,
         statistic=loaded.statistic.kind,
@@ -170,7 +187,7 @@ def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, ingredients: Ingredients
         atlases=naming.atlases,
         region_cells=naming.region_cells,
         peak_cells=naming.peak_cells,
-        space=job.mapfile.entity("space") or job.assume_space,
+        space=job.space,
         assumed_space=None if job.mapfile.entity("space") else job.assume_space,
         source_hash=lazy.digest,
         input_hash=hash_ingredients(lazy.digest, ingredients),

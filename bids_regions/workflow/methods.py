@@ -1,7 +1,9 @@
 """The methods text: what was done, to paste into a paper, with what to cite; from settings, never from results."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from bids_regions.atlases import cite_atlases, describe_naming
 from bids_regions.extraction import Criteria
 from bids_regions.report.model import Methods, Reference
 from bids_regions.settings import Entry
@@ -54,17 +56,19 @@ OVER = {
 }
 
 
-def write_methods(entries: Sequence[Entry], atlases: Iterable[Reference] = ()) -> Methods:
-    """The paragraphs and references for a run's entries."""
+def write_methods(entries: Sequence[Entry], atlases: Sequence[Mapping[str, Any]] = ()) -> Methods:
+    """The paragraphs and references for a run's entries and what the sidecars say of its atlases."""
     opening = (
         f"Statistical maps were thresholded and their connected regions extracted with bids_regions {__version__}, "
         "a BIDS App (Gorgolewski et al., 2016) based on pybids (Yarkoni et al., 2019), NumPy (Harris et al., 2020) and "
         "SciPy (Virtanen et al., 2020)."
     )
     references = {reference.text: reference for entry in entries for reference in _references(entry.criteria)}
+    naming = describe_naming(atlases)
+    cited = tuple(Reference(text=text) for text in cite_atlases(atlases))
     return Methods(
-        paragraphs=(opening, *(_paragraph(entry) for entry in entries)),
-        references=(*SOFTWARE.values(), *references.values(), *atlases),
+        paragraphs=(opening, *(_paragraph(entry) for entry in entries), *([naming] if naming else [])),
+        references=(*SOFTWARE.values(), *references.values(), *cited),
     )
 
 
@@ -87,15 +91,7 @@ def _paragraph(entry: Entry) -> str:
             "A lower bound of the proportion of true discoveries per region was computed by all-resolutions inference "
             "(Rosenblatt et al., 2018) at alpha = 0.05, halved per tail where both are tested."
         )
-    if entry.atlas:
-        sentences.append(_ATLAS_SENTENCE)
     return " ".join(sentences)
-
-
-_ATLAS_SENTENCE = (
-    "Regions were named by the atlas label at their peak; labels are listed that hold at least 10 % of a region or of "
-    "which it covers at least 25 %."
-)
 
 
 def _regions_sentence(c: Criteria) -> str:

@@ -1,13 +1,16 @@
 """The names of regions: from the atlases where some were given, else a number."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bids_regions.atlases import Fitting, Naming, Places, describe_atlas, describe_places, name_regions, place_atlas
+from bids_regions.dataset import MapFile, is_standard_space
 from bids_regions.extraction import Extraction, Region
+from bids_regions.images import Grid
 from bids_regions.tables import Cells
 
-__all__ = ["NamedRegions", "name_plainly"]
+__all__ = ["NamedRegions", "atlas_space", "hash_atlases", "name_by_atlases", "name_plainly"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +21,78 @@ class NamedRegions:
     region_cells: tuple[Cells, ...] = ()
     peak_cells: tuple[Cells, ...] = ()
     atlases: tuple[Mapping[str, Any], ...] = ()
+    warnings: tuple[str, ...] = ()  # atlases that could not be used
+
+
+def atlas_space(mapfile: MapFile, assume_space: str | None) -> str:
+    """The space in which a map's atlases must be, an infant template's cohort included; "" where it is not known."""
+    space, cohort = mapfile.entity("space") or assume_space or "", mapfile.entity("cohort")
+    return f"{space}+{cohort}" if space and cohort and "+" not in space else space
+
+
+def hash_atlases(fittings: Sequence[Fitting]) -> tuple[str, ...]:
+    """What decides the names that the atlases give."""
+    return tuple(f"{each.name} {each.atlas.fingerprint if each.atlas else each.reason}" for each in fittings)
+
+
+def name_plainly(extraction: Extraction) -> NamedRegions:
+    """Names without an atlas: region-1, region-2, ..."""
+    return NamedRegions(regions=tuple(replace(region, name=f"region-{region.index}") for region in extraction.regions))
+
+
+def name_by_atlases(extraction: Extraction, grid: Grid, fittings: Sequence[Fitting], space: str) -> NamedRegions:
+    """Names from the first atlas that fits, region-1, region-2, ... without one.
+
+    Raises
+    ------
+    MissingInput
+        An atlas that was there when the run began and cannot be read any more.
+    """
+    placed = [place_atlas(fitting.atlas, grid) if fitting.atlas else None for fitting in fittings]
+    sided = is_standard_space(space.partition("+")[0])
+    naming = name_regions(extraction.labels, extraction.regions, placed, sided=sided)
+    pairs = tuple(zip(extraction.regions, naming.names, strict=True))
+    named = tuple(replace(region, name=name) for region, name in pairs)
+    columns = [_cells(fitting, named, places) for fitting, places in zip(fittings, naming.places, strict=True)]
+    return NamedRegions(
+        regions=named,
+        region_cells=tuple(cells for at_peak, overlap, _ in columns for cells in (at_peak, overlap)),
+        peak_cells=tuple(cells for _, _, cells in columns),
+        atlases=_describe(fittings, naming),
+        warnings=tuple(f"{each.reason}: its columns are n/a" for each in fittings if each.atlas is None),
+    )
+
+
+def _cells(fitting: Fitting, regions: Sequence[Region], places: Sequence[Places]) -> tuple[Cells, Cells, Cells]:
+    words = describe_places(fitting.name, probabilistic=fitting.atlas is not None and fitting.atlas.probabilistic)
+    peak, overlap = words
+    sub_peaks = [
+        text
+        for region, place in zip(regions, places, strict=True)
+        for text in place.peaks or ("n/a",) * len(region.peaks)
+    ]
+    return (
+        Cells(name=peak, description=words[peak], cells=tuple(place.peak for place in places)),
+        Cells(name=overlap, description=words[overlap], cells=tuple(place.overlap for place in places)),
+        Cells(name=peak, description=words[peak], cells=tuple(sub_peaks)),
+    )
+
+
+def _describe(fittings: Sequence[Fitting], naming: Naming) -> tuple[dict[str, Any], ...]:
+    """What the sidecar says of each atlas, with every region's overlaps in full."""
+    described = []
+    for fitting, places in zip(fittings, naming.places, strict=True):
+        overlaps = {str(n): _overlaps(place) for n, place in enumerate(places, start=1) if place.overlaps}
+        described.append(describe_atlas(fitting) | ({"Overlaps": overlaps} if overlaps else {}))
+    return tuple(described)
+
+
+def _overlaps(place: Places) -> list[dict[str, Any]]:
+    return [
+        {"Label": each.label, "PercentOfRegion": round(each.of_region, 2)}
+        | ({"PercentOfLabel": round(each.of_label, 2)} if each.of_label is not None else {})
+        for each in place.overlaps
+    ]
 
 
 def name_plainly(extraction: Extraction) -> NamedRegions:

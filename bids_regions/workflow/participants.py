@@ -127,7 +127,7 @@ class _Desk:
 
     def _drawing(self, mapfile: MapFile, pairs: list[tuple[OutputPaths, Record]]) -> DrawJob:
         own = next((job for job in self.jobs if job.mapfile.relpath == mapfile.relpath), None)
-        job = own or replace(self.jobs[0], mapfile=mapfile, entries=(), places=())
+        job = own or replace(self.jobs[0], mapfile=mapfile, entries=(), places=(), fittings=())
         return DrawJob(job=job, done=tuple(pairs))
 
     def _told(self) -> dict[str, object]:

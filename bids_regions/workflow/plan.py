@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bids_regions.atlases import fit_to_spaces
 from bids_regions.dataset import (
     Discovery,
     MapFile,
@@ -56,7 +57,7 @@ def make_plan(settings: Settings, logbook: Logbook) -> Plan:
     for text in (*dataset.notices, *discovery.notices):
         logbook.notice(text)
     wanted = [mapfile for mapfile in discovery.maps if _is_for_levels(mapfile.participant, settings)]
-    jobs = [_make_job(mapfile, dataset, settings) for mapfile in wanted]
+    jobs = _fit_atlases([_make_job(mapfile, dataset, settings) for mapfile in wanted])
     _tell_unmatched([job for job in jobs if not job.entries], len(jobs), logbook)
     jobs = [job for job in jobs if job.entries]
     broken = [
@@ -115,10 +116,24 @@ def _make_job(mapfile: MapFile, dataset: SourceDataset, settings: Settings) -> M
             place_outputs(mapfile, entry.name, settings.output_dir, assume_space=settings.assume_space)
             for entry in entries
         ),
+        fittings=((),) * len(entries),
         assume_space=settings.assume_space,
         force=settings.force,
         finished_only=settings.reports_only,
     )
+
+
+def _fit_atlases(jobs: Sequence[MapJob]) -> list[MapJob]:
+    """The jobs with the atlases of their entries, each request resolved once for all spaces, faults told at once."""
+    spaces: dict[tuple[tuple[str, ...], bool], set[str]] = {}
+    for job in jobs:
+        for entry in job.entries:
+            spaces.setdefault((entry.atlas, entry.atlas_space_unchecked), set()).add(job.space or "")
+    fitted = {key: fit_to_spaces(key[0], found, unchecked=key[1]) for key, found in spaces.items()}
+    return [
+        replace(job, fittings=tuple(fitted[e.atlas, e.atlas_space_unchecked][job.space or ""] for e in job.entries))
+        for job in jobs
+    ]
 
 
 def _tell_unmatched(unmatched: Sequence[MapJob], total: int, logbook: Logbook) -> None:
@@ -145,5 +160,5 @@ def _by_owner(jobs: Sequence[MapJob], broken: Sequence[tuple[MapJob, Skipped]]) 
     for job, _ in broken:
         if job.mapfile.participant is not None:
             owner = f"sub-{job.mapfile.participant}"
-            owners.setdefault(owner, [replace(job, entries=(), places=())])
+            owners.setdefault(owner, [replace(job, entries=(), places=(), fittings=())])
     return dict(sorted(owners.items()))
