@@ -24,7 +24,7 @@ import numpy as np
 from nifti_bytes import AFFINE, nifti, ramp
 
 from bids_regions.errors import BadMap, UnsuitableMap
-from bids_regions.images import StatMap, load_labels, load_mask, load_sparse, load_statmap, make_grid
+from bids_regions.images import StatMap, load_labels, load_mask, load_sparse, load_statmap, load_volumes, make_grid
 
 EXTENSION = (32).to_bytes(4, "little") + (6).to_bytes(4, "little") + bytes(24)
 SEEDS = (
@@ -122,6 +122,9 @@ def _read(path: Path) -> str:
         load_mask(path, make_grid((4, 5, 3), AFFINE))
     with contextlib.suppress(BadMap, UnsuitableMap):
         load_sparse(path, np.isfinite)
+    with contextlib.suppress(BadMap, UnsuitableMap):
+        for volume, _ in load_volumes(path):
+            assert np.isfinite(volume).all()
     if fault is None:
         return "read"
     assert path.name in str(fault)

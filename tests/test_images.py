@@ -20,10 +20,13 @@ from nifti_bytes import AFFINE, OBLIQUE, nifti, put, ramp
 from bids_regions.errors import BadMap
 from bids_regions.images import (
     Grid,
+    count_volumes,
+    load_grid,
     load_labels,
     load_mask,
     load_sparse,
     load_statmap,
+    load_volumes,
     make_grid,
     resample_linear,
     resample_nearest,
@@ -216,6 +219,32 @@ def test_a_sparse_map_takes_little_memory(tmp_path):
     finally:
         tracemalloc.stop()
     assert peak < 128 * 128 * 64 * 4 / 2
+
+
+# ---- many volumes
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", "f4"])
+@pytest.mark.parametrize("slope", [0, 2])
+@pytest.mark.parametrize("shape", [(4, 5, 3), (4, 5, 3, 1), (4, 5, 3, 7)])
+def test_volumes_come_one_at_a_time(tmp_path, dtype, slope, shape):
+    data = ramp(shape, dtype)
+    if dtype == "f4":
+        data[0, 0, 0] = math.nan
+    path = put(tmp_path / "x.nii.gz", nifti(data, order=">", scl_slope=slope))
+    asked = np.nan_to_num(nib.load(path).get_fdata()).reshape(4, 5, 3, -1)
+    found = list(load_volumes(path))
+    assert count_volumes(path) == len(found) == asked.shape[3]
+    assert np.array_equal(np.stack([volume for volume, _ in found], axis=3), asked)
+    assert all(np.array_equal(grid.affine, AFFINE) and grid.shape == (4, 5, 3) for _, grid in found)
+
+
+def test_a_grid_alone_is_read_from_the_header(tmp_path):
+    path = put(tmp_path / "x.nii.gz", nifti(affine=OBLIQUE))
+    grid = load_grid(path)
+    assert same_grid(grid, load_statmap(path).grid)
+    path.write_bytes(path.read_bytes()[:-4])  # what comes after the header is not looked at
+    assert same_grid(load_grid(path), grid)
 
 
 # ---- where voxels lie

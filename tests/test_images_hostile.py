@@ -20,7 +20,15 @@ from hypothesis import strategies as st
 from nifti_bytes import AFFINE, OBLIQUE, nifti, put, ramp
 
 from bids_regions.errors import BadMap, StorageFault, UnsuitableMap
-from bids_regions.images import load_labels, load_mask, load_sparse, load_statmap, make_grid
+from bids_regions.images import (
+    count_volumes,
+    load_labels,
+    load_mask,
+    load_sparse,
+    load_statmap,
+    load_volumes,
+    make_grid,
+)
 
 AGAIN = r" Fetch or compute this file again\."
 HEADER = r" Compute this map again, or mend its header\."
@@ -122,6 +130,23 @@ def test_broken_files(tmp_path, content, sentence):
         load_mask(path, make_grid((4, 5, 3), AFFINE))
     with pytest.raises(BadMap, match=sentence):
         load_sparse(path, np.isfinite)
+    with pytest.raises(BadMap, match=sentence):
+        list(load_volumes(path))
+
+
+def test_broken_series(tmp_path):
+    path = put(tmp_path / "x.nii.gz", nifti(ramp((4, 5, 3, 6)))[:-4])
+    assert count_volumes(path) == 6
+    volumes = load_volumes(path)
+    assert [next(volumes)[0].shape for _ in range(5)] == [(4, 5, 3)] * 5
+    with pytest.raises(BadMap, match=r"x\.nii\.gz is truncated: 4 bytes of its voxels are missing"):
+        next(volumes)
+    path = put(tmp_path / "y.nii.gz", nifti(ramp((4, 5, 3, 2)), dim={4: 1}))
+    with pytest.raises(BadMap, match=r"y\.nii\.gz holds more data than its header promises"):
+        list(load_volumes(path))
+    for content in (nifti(ramp((4, 5, 3, 1, 2))), nifti(ramp((4, 5))), nifti(ramp((4, 5, 3, 2), "c8"))):
+        with pytest.raises(UnsuitableMap, match=r"z\.nii (is [25]-D|holds complex numbers)"):
+            count_volumes(put(tmp_path / "z.nii", content))
 
 
 RGB = np.zeros((4, 5, 3), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
