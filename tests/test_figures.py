@@ -663,6 +663,17 @@ class TestPrevalence:
         )
         assert picture.alt == "No region survived"
 
+    def test_anatomy_takes_the_place_of_the_coverage(self) -> None:
+        shape, affine = (10, 10, 3), np.eye(4)
+        flat = np.full(shape, 0.25)
+        prevalence = Prevalence(positive=flat, negative=0 * flat, coverage=0 * flat + 1)
+        mark = Mark(index=1, color="#d55e00", n_voxels=1, peak_value=0.9, peak_xyz=(4.0, 4.0, 1.0))
+        labels, view = np.zeros(shape, int), View(cuts=(1.0,), cutoff=0.5)
+        anatomy = Background(data=np.indices(shape)[0] + 1.0, affine=affine)
+        plain = figures.draw_prevalence(prevalence, labels, affine, [mark], view)
+        drawn = figures.draw_prevalence(prevalence, labels, affine, [mark], view, anatomy)
+        assert plain.data != drawn.data
+
 
 class TestMatplotlib:
     def test_an_unwritable_home_gets_the_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
