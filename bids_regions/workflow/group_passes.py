@@ -1,0 +1,287 @@
+"""The two passes over a set's maps: count first, measure second, one participant's map in memory at a time.
+
+A *shard* is a few members of a set; what shards give is put together in the members' order, so that neither the number
+of workers nor who finishes first changes a byte.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_regions.aggregate import (
+    Bits,
+    ParticipantMap,
+    RegionValues,
+    Tally,
+    dice_of_signs,
+    index_regions,
+    lay_map,
+    measure_regions,
+    merge_tallies,
+    pack_signs,
+    tally_maps,
+)
+from bids_regions.dataset import SourceDataset
+from bids_regions.errors import Fault, MissingInput, StorageFault
+from bids_regions.executors import Crew, Task, WorkerLost, run_tasks
+from bids_regions.figures import Mark, Picture, View, draw_thumbnail
+from bids_regions.images import Grid, load_labels, load_mask, load_statmap, resample_nearest, same_grid
+from bids_regions.tables import read_rows
+from bids_regions.workflow.group_records import Absence, Member
+
+__all__ = ["Counted", "Measured", "Ruler", "Source", "count_set", "measure_set"]
+
+AGAIN = "Run the participant level again"
+SHARD = 25  # members of a shard at most: enough that starting it costs nothing, few enough that all workers have some
+
+Array = NDArray[Any]
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a set's maps and results are read from."""
+
+    dataset: SourceDataset
+    output_dir: Path
+    grid: Grid  # of the set
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What one map is, in numbers."""
+
+    participant: str
+    n_voxels: int  # in regions
+    max_abs: float  # largest magnitude of the map, its own unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """The first pass: per voxel how many, per member what, and whom the set loses."""
+
+    tally: Tally | None  # None where no map could be read
+    members: tuple[Member, ...]
+    summaries: tuple[Summary, ...]  # of the members
+    lost: tuple[Absence, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ruler:
+    """What every member of a set is measured against."""
+
+    regions: Array  # labels (x, y, z) of the regions that values are taken in
+    signs: Mapping[int, int]  # by label: +1, -1, 0 for any
+    peaks: Mapping[int, tuple[float, float, float]]  # by label, mm RAS+
+    consensus: NDArray[np.int8]  # signs, flat
+    core: NDArray[np.bool_]  # flat; where enough participants have data
+    union: NDArray[np.intp] | None  # flat indices where anyone has a region; None: no pairwise agreement
+    view: View | None  # of the thumbnails; None: none are drawn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """The second pass: one member against the set."""
+
+    member: Member
+    values: RegionValues
+    dice: float  # with the consensus; nan where both are empty
+    coverage: float  # share of the core where it has data
+    bits: Bits | None  # its signs where anyone has a region
+    thumbnail: Picture | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shard:
+    members: tuple[Member, ...]
+    source: Source
+    ruler: Ruler | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ShardCount:
+    tally: Tally
+    members: tuple[Member, ...]
+    summaries: tuple[Summary, ...]
+    lost: tuple[Absence, ...]
+
+
+def count_set(members: Sequence[Member], source: Source, crew: Crew) -> Counted:
+    """The first pass over the maps of a set."""
+    shards = [_Shard(members=part, source=source) for part in _parts(members, crew)]
+    kept: list[Member] = []
+    summaries: list[Summary] = []
+    lost: list[Absence] = []
+
+    def tallies() -> Iterator[Tally]:
+        for found in _in_order(_count_shard, shards, crew):
+            kept.extend(found.members)
+            summaries.extend(found.summaries)
+            lost.extend(found.lost)
+            if found.members:
+                yield found.tally
+
+    tally = _merge(tallies())
+    return Counted(tally=tally, members=tuple(kept), summaries=tuple(summaries), lost=tuple(lost))
+
+
+def _merge(tallies: Iterator[Tally]) -> Tally | None:
+    first = next(tallies, None)
+    return None if first is None else merge_tallies(_chain(first, tallies))
+
+
+def _chain(first: Tally, rest: Iterator[Tally]) -> Iterator[Tally]:
+    yield first
+    yield from rest
+
+
+def measure_set(members: Sequence[Member], source: Source, ruler: Ruler, crew: Crew) -> Iterator[Measured]:
+    """The second pass: each member of the set in order."""
+    shards = [_Shard(members=part, source=source, ruler=ruler) for part in _parts(members, crew)]
+    for found in _in_order(_measure_shard, shards, crew):
+        yield from found
+
+
+def _parts(members: Sequence[Member], crew: Crew) -> list[tuple[Member, ...]]:
+    size = max(1, min(SHARD, -(-len(members) // (2 * crew.workers))))
+    return [tuple(members[at : at + size]) for at in range(0, len(members), size)]
+
+
+def _in_order(function: Callable[[Job], Result], jobs: Sequence[Job], crew: Crew) -> Iterator[Result]:
+    """Results in the order of the jobs, whoever finishes first."""
+    waiting: dict[int, Result] = {}
+    due = 0
+    tasks = deque(Task(function=function, argument=job, key=number) for number, job in enumerate(jobs))
+    for task, result in run_tasks(tasks, crew):
+        if isinstance(result, WorkerLost):
+            raise StorageFault(
+                f"a worker of the group level was lost ({result})",
+                hint="Give more memory, or fewer workers by --nprocs",
+            )
+        waiting[cast(int, task.key)] = result
+        while due in waiting:
+            yield waiting.pop(due)
+            due += 1
+
+
+def _count_shard(shard: _Shard) -> _ShardCount:
+    kept: list[Member] = []
+    summaries: list[Summary] = []
+    lost: list[Absence] = []
+
+    def maps() -> Iterator[ParticipantMap]:
+        for member in shard.members:
+            try:
+                one = load_member(member, shard.source)
+            except _Changed as change:
+                lost.append(Absence(participant=member.participant, status="changed", reason=str(change)))
+                continue
+            except MissingInput as fault:
+                lost.append(Absence(participant=member.participant, status="missing", reason=str(fault)))
+                continue
+            except Fault as fault:
+                lost.append(Absence(participant=member.participant, status="failed", reason=str(fault)))
+                continue
+            kept.append(member)
+            summaries.append(_summarize(member, one))
+            yield one
+
+    tally = tally_maps(maps(), shard.source.grid.shape)
+    return _ShardCount(tally=tally, members=tuple(kept), summaries=tuple(summaries), lost=tuple(lost))
+
+
+def _summarize(member: Member, one: ParticipantMap) -> Summary:
+    largest = float(max(one.data.max(initial=0), -one.data.min(initial=0)))
+    return Summary(participant=member.participant, n_voxels=int(one.voxels.size), max_abs=largest)
+
+
+class _Changed(Fault, ValueError):
+    """The map is not the one that the results were made from."""
+
+
+def load_member(member: Member, source: Source) -> ParticipantMap:
+    """One member's map, labels and data area on the grid of its set.
+
+    Raises
+    ------
+    MissingInput
+        The map or its mask is not there any more.
+    _Changed
+        The map is another one than the results were made from.
+    BadMap, StorageFault
+        One of the images cannot be read.
+    """
+    path = source.dataset.root / member.source
+    if not path.is_file():
+        raise MissingInput(f"its map {member.source} is not there any more")
+    statmap = load_statmap(path)
+    if member.source_hash and statmap.content_hash != member.source_hash:
+        raise _Changed(f"its map {member.source} has changed since its regions were found", hint=AGAIN)
+    labels, grid = load_labels(source.output_dir / f"{member.stem}_dseg.nii.gz")
+    if not same_grid(grid, statmap.grid):
+        raise _Changed(f"its label image does not lie on the grid of {member.source}", hint=AGAIN)
+    mask = _load_mask(member, source, statmap.grid)
+    return lay_map(
+        resample_nearest(labels, grid, source.grid),
+        resample_nearest(statmap.data, grid, source.grid),
+        None if mask is None else resample_nearest(mask, grid, source.grid),
+    )
+
+
+def _load_mask(member: Member, source: Source, grid: Grid) -> NDArray[np.bool_] | None:
+    if not member.mask:
+        return None
+    path = source.dataset.root / member.mask
+    if not path.is_file():
+        raise MissingInput(f"its mask {member.mask} is not there any more")
+    return load_mask(path, grid)[0]
+
+
+def _measure_shard(shard: _Shard) -> list[Measured]:
+    ruler, grid = shard.ruler, shard.source.grid
+    assert ruler is not None
+    index = index_regions(ruler.regions, grid.affine, signs=dict(ruler.signs), peaks=dict(ruler.peaks))
+    n_core = max(1, int(np.count_nonzero(ruler.core)))
+    measured = []
+    for member in shard.members:
+        one = load_member(member, shard.source)
+        signs = one.sign_map()
+        measured.append(
+            Measured(
+                member=member,
+                values=measure_regions(index, one),
+                dice=dice_of_signs(signs, ruler.consensus),
+                coverage=int(np.count_nonzero(one.covered & ruler.core)) / n_core,
+                bits=None if ruler.union is None else pack_signs(signs[ruler.union]),
+                thumbnail=_draw(member, one, ruler.view, shard.source),
+            )
+        )
+    return measured
+
+
+def _draw(member: Member, one: ParticipantMap, view: View | None, source: Source) -> Picture | None:
+    if view is None:
+        return None
+    marks = read_marks(source.output_dir / f"{member.stem}_dseg.tsv")
+    data, labels = (flat.reshape(one.shape, order="F") for flat in (one.data, one.labels))
+    return draw_thumbnail(data, labels, source.grid.affine, marks, view)
+
+
+def read_marks(table: Path) -> list[Mark]:
+    """The regions of a table, as far as a picture shows them."""
+    return [
+        Mark(
+            index=int(row["index"]),
+            color=row["color"],
+            n_voxels=int(row["n_voxels"]),
+            peak_value=float(row["peak_value"]),
+            peak_xyz=(float(row["peak_x"]), float(row["peak_y"]), float(row["peak_z"])),
+        )
+        for row in read_rows(table)
+    ]

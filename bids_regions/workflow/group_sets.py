@@ -1,0 +1,298 @@
+"""Which participants' maps are comparable: sets, and who a set lacks.
+
+A *set* is all maps of one entry that share every entity but `sub`, and every column of `--group-by`. Maps whose space
+is not told are comparable where their grids are equal; maps in each participant's own space never are. The *grid* of a
+set is the one that most of its maps have; the others are resampled to it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bids_regions.dataset import GroupPaths, Participants, place_group_outputs
+from bids_regions.errors import Fault
+from bids_regions.files import read_json
+from bids_regions.images import Grid, load_grid, same_grid
+from bids_regions.workflow.group_records import RECORD, Absence, Entities, FailureNote, Member
+
+__all__ = ["Cohort", "MapSet", "find_sets"]
+
+OWN_SPACES = frozenset({"T1w", "T2w", "anat", "individual", "native", "orig", "func", "bold", "boldref", "scanner"})
+RESERVED = frozenset({"ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "space", "res", "tpl"})
+NAMED = 10  # participants named in a sentence before it says how many more there are
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cohort:
+    """Everybody the group level knows of."""
+
+    members: Sequence[Member]
+    failures: Sequence[FailureNote]
+    maps: Mapping[tuple[str, Entities], str]  # participant, entities in order: its map in the source dataset
+    broken: Mapping[tuple[str, Entities], str]  # as maps: why its map cannot be used
+    known: Sequence[str]  # "sub-01", sorted: with maps, with results, or in participants.tsv
+    table: Participants | None
+    group_by: tuple[str, ...] = ()
+
+    def column(self, participant: str, name: str) -> str:
+        """What participants.tsv says of a participant; n/a where it says nothing."""
+        return self.table.value(participant.removeprefix("sub-"), name) if self.table else "n/a"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapSet:
+    """Comparable maps of one entry."""
+
+    name: str  # as the tables call it
+    paths: GroupPaths
+    entities: Entities  # shared by the maps, verbatim
+    split: tuple[tuple[str, str], ...]  # column of participants.tsv, value
+    entry: str
+    space: str  # label; "" where it is not known
+    members: tuple[Member, ...]  # by participant
+    absent: tuple[Absence, ...]  # by participant
+    grid: Grid | None = None  # None: no map that can be compared
+    n_grids: int = 0  # different ones among the maps
+    reference: str = ""  # a map on that grid, relative to the source dataset
+    notes: tuple[str, ...] = ()  # what a reader must know
+    refusal: str = ""  # who was made with other settings: nothing is made of the set
+    apart: str = ""  # why no voxel of its maps can be compared: only their tables are put together
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Key:
+    entry: str
+    space: str
+    entities: Entities  # in the order of their keys
+    split: tuple[tuple[str, str], ...]
+
+
+def find_sets(cohort: Cohort, output_dir: Path) -> list[MapSet]:
+    """All sets, by name; a set that must be refused carries the reason and no grid."""
+    shown: dict[Entities, Entities] = {}  # ordered -> verbatim
+    members: dict[_Key, list[Member]] = defaultdict(list)
+    for member in cohort.members:
+        split = _split_of(cohort, member.participant)
+        shown.setdefault(ordered(member.entities), member.entities)
+        if "n/a" not in dict(split).values():
+            key = _Key(entry=member.entry, space=member.space, entities=ordered(member.entities), split=split)
+            members[key].append(member)
+    for note in cohort.failures:
+        _open_set(cohort, note, members, shown)
+    sets: list[MapSet] = []
+    for key, found in members.items():
+        whole = _make_set(key, found, shown[key.entities], cohort, output_dir)
+        sets += _by_grid(whole, output_dir)
+    return sorted(sets, key=lambda one: one.name)
+
+
+def ordered(entities: Entities) -> Entities:
+    """Entities in the order of their keys: names that say the same in another order are one kind of map."""
+    return tuple(sorted(entities))
+
+
+def _split_of(cohort: Cohort, participant: str) -> tuple[tuple[str, str], ...]:
+    return tuple((column, cohort.column(participant, column)) for column in cohort.group_by)
+
+
+def _open_set(
+    cohort: Cohort, note: FailureNote, members: dict[_Key, list[Member]], shown: dict[Entities, Entities]
+) -> None:
+    """A set of which every map failed is a set all the same."""
+    entities, split = ordered(note.entities), _split_of(cohort, note.participant)
+    known = any(key.entities == entities and key.entry == note.entry and key.split == split for key in members)
+    if note.entry and not known and "n/a" not in dict(split).values():
+        shown.setdefault(entities, note.entities)
+        space = dict(entities).get("space", "")
+        members[_Key(entry=note.entry, space=space, entities=entities, split=split)] = []
+
+
+def _make_set(key: _Key, members: list[Member], shown: Entities, cohort: Cohort, output_dir: Path) -> MapSet:
+    """A set with its paths and its absent ones; its grid is not yet known."""
+    extra = tuple((f"by{name}" if name in RESERVED else name, value) for name, value in key.split)
+    paths = place_group_outputs((*shown, *extra), key.entry, output_dir, assume_space=key.space or None)
+    return MapSet(
+        name=f"{paths.consensus.base}_desc-{key.entry}",
+        paths=paths,
+        entities=shown,
+        split=key.split,
+        entry=key.entry,
+        space=key.space,
+        members=tuple(sorted(members, key=lambda member: member.participant)),
+        absent=_find_absent(key, {member.participant for member in members}, cohort),
+        refusal=_settings_differ(members, output_dir),
+        apart=_own_space(key.space, len(members)),
+        notes=("No space is told by the maps' names: they are compared because their grids are equal",)
+        if not key.space
+        else (),
+    )
+
+
+def _find_absent(key: _Key, present: set[str], cohort: Cohort) -> tuple[Absence, ...]:
+    failed = {
+        note.participant: note.reason
+        for note in cohort.failures
+        if ordered(note.entities) == key.entities and note.entry in ("", key.entry)
+    }
+    absent = []
+    for participant in cohort.known:
+        if participant in present:
+            continue
+        split = _split_of(cohort, participant)
+        unsorted = [column for column, value in split if value == "n/a"]
+        if split != key.split and not unsorted:
+            continue
+        where = (participant, key.entities)
+        if unsorted:
+            absence = ("left out", f"participants.tsv has no value in {unsorted[0]}")
+        elif participant in failed:
+            absence = ("failed", failed[participant])
+        elif where in cohort.broken:
+            absence = ("failed", cohort.broken[where])
+        elif where in cohort.maps:
+            absence = ("missing", f"no results for {cohort.maps[where]}; run the participant level on it")
+        else:
+            absence = ("missing", "no such map in the dataset")
+        absent.append(Absence(participant=participant, status=absence[0], reason=absence[1]))  # type: ignore[arg-type]
+    return tuple(absent)
+
+
+def _own_space(space: str, n: int) -> str:
+    if space in OWN_SPACES and n > 1:
+        return f"space-{space} is each participant's own space: voxels of different participants are not comparable"
+    return ""
+
+
+def _settings_differ(members: Sequence[Member], output_dir: Path) -> str:
+    """Who was made with other settings than most, and which; empty where all agree."""
+    by_hash: dict[str, list[Member]] = defaultdict(list)
+    for member in members:
+        by_hash[member.settings_hash].append(member)
+    if len(by_hash) < 2:
+        return ""
+    most, *others = sorted(by_hash.values(), key=lambda alike: (-len(alike), alike[0].participant))
+    usual = _settings_of(most[0], output_dir)
+    parts = []
+    for alike in others:
+        own = _settings_of(alike[0], output_dir)
+        names = sorted(name for name in usual.keys() | own.keys() if usual.get(name) != own.get(name))
+        how = ", ".join(f"{name} {own.get(name, 'not set')} / {usual.get(name, 'not set')}" for name in names)
+        parts.append(f"{name_some([m.participant for m in alike])}{f' ({how})' if how else ''}")
+    return f"made with other settings than the {len(most)} of {most[0].participant}: {'; '.join(parts)}"
+
+
+def _settings_of(member: Member, output_dir: Path) -> dict[str, object]:
+    try:
+        record = read_json(output_dir / (member.stem + RECORD))
+    except Fault:
+        return {}
+    versions = record.get("Versions", {})
+    return {**record.get("Criteria", {}), "version": versions.get("bids_regions", "unknown")}
+
+
+def name_some(participants: Sequence[str]) -> str:
+    """Participants in a sentence, the first ten by name.
+
+    >>> name_some([f"sub-{n}" for n in range(12)])
+    'sub-0, sub-1, sub-2, sub-3, sub-4, sub-5, sub-6, sub-7, sub-8, sub-9 and 2 more'
+    """
+    rest = len(participants) - NAMED
+    return ", ".join(participants[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _by_grid(whole: MapSet, output_dir: Path) -> list[MapSet]:
+    """The set on the grid of most of its maps; where the space is not known, a set for each grid that several have."""
+    if whole.refusal or whole.apart or not whole.members:
+        return [whole]
+    kinds, unread = _sort_by_grid(whole.members, output_dir)
+    readable = tuple(member for _, found in kinds for member in found)
+    absent = tuple(sorted((*whole.absent, *unread), key=lambda absence: absence.participant))
+    whole = replace(whole, absent=absent, members=tuple(sorted(readable, key=lambda member: member.participant)))
+    if not kinds:
+        return [whole]
+    if whole.space or len(kinds) == 1:
+        grid, found = kinds[0]
+        notes = whole.notes + _resampling_note(kinds)
+        return [replace(whole, grid=grid, n_grids=len(kinds), reference=found[0].source, notes=notes)]
+    return _split_by_grid(whole, kinds, output_dir)
+
+
+Kind = tuple[Grid, list[Member]]
+
+
+def _sort_by_grid(members: Iterable[Member], output_dir: Path) -> tuple[list[Kind], list[Absence]]:
+    """The members of each grid, the most common grid first; ties go by the grids themselves, never by who has them."""
+    kinds: list[Kind] = []
+    unread = []
+    exact: dict[bytes, list[Member]] = {}
+    for member in members:
+        path = output_dir / f"{member.stem}_dseg.nii.gz"
+        try:
+            grid = load_grid(path)
+        except Fault as fault:
+            unread.append(Absence(participant=member.participant, status="failed", reason=str(fault)))
+            continue
+        if grid.header in exact:
+            exact[grid.header].append(member)
+            continue
+        at = next((k for k, (other, _) in enumerate(kinds) if same_grid(grid, other)), None)
+        if at is None:
+            kinds.append((grid, []))
+            at = len(kinds) - 1
+        elif grid.header < kinds[at][0].header:
+            kinds[at] = (grid, kinds[at][1])
+        exact[grid.header] = kinds[at][1]
+        kinds[at][1].append(member)
+    kinds.sort(key=lambda kind: (-len(kind[1]), kind[0].zooms, kind[0].shape, kind[0].header))
+    return kinds, unread
+
+
+def _resampling_note(kinds: Sequence[Kind]) -> tuple[str, ...]:
+    if len(kinds) == 1:
+        return ()
+    most, *others = kinds
+    moved = [member.participant for _, found in others for member in found]
+    return (
+        f"{len(moved)} of {len(moved) + len(most[1])} maps lie on another grid than most ({describe_grid(most[0])}) "
+        f"and were resampled to it (nearest): {name_some(sorted(moved))}",
+    )
+
+
+def _split_by_grid(whole: MapSet, kinds: Sequence[Kind], output_dir: Path) -> list[MapSet]:
+    """A set for each grid that several maps share; a map with a grid of its own is left out, with the reason."""
+    alone = [member for _, found in kinds if len(found) < 2 for member in found]
+    reason = "its space is not told and no other map has its grid"
+    left = tuple(Absence(participant=m.participant, status="left out", reason=reason) for m in alone)
+    absent = tuple(sorted((*whole.absent, *left), key=lambda absence: absence.participant))
+    shared = [(grid, found) for grid, found in kinds if len(found) > 1]
+    if not shared:
+        return [
+            replace(whole, members=(), absent=absent, refusal="the maps' space is not told and no two share a grid")
+        ]
+    sets = []
+    for number, (grid, found) in enumerate(shared, 1):
+        extra = (("grid", str(number)),) if number > 1 else ()
+        paths = place_group_outputs((*whole.entities, *whole.split, *extra), whole.entry, output_dir)
+        note = (
+            f"{len(found)} of {len(whole.members)} maps share this grid ({describe_grid(grid)}); the others are apart"
+        )
+        one = replace(
+            whole,
+            name=f"{paths.consensus.base}_desc-{whole.entry}",
+            paths=paths,
+            members=tuple(found),
+            absent=absent,
+            grid=grid,
+            n_grids=1,
+            reference=found[0].source,
+            notes=(*whole.notes, note),
+        )
+        sets.append(one)
+    return sets
+
+
+def describe_grid(grid: Grid) -> str:
+    """A grid in words: "53 x 63 x 46 voxels of 3 mm"."""
+    sizes = list(dict.fromkeys(f"{zoom:.3g}" for zoom in grid.zooms))
+    return f"{' x '.join(map(str, grid.shape))} voxels of {' x '.join(sizes)} mm"

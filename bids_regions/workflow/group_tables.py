@@ -1,0 +1,266 @@
+"""The tables of the group: values per participant and region, all regions, all participants, agreement of pairs.
+
+Each is written line by line, so that no table is ever held as a whole, with a sidecar that describes its columns.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_regions.aggregate import RegionIndex
+from bids_regions.errors import Fault
+from bids_regions.files import open_atomic, read_json, write_json
+from bids_regions.tables import REGION_COLUMNS, VALUE_COLUMNS, Column, describe_columns, format_cell, read_rows
+from bids_regions.workflow.group_passes import Measured
+from bids_regions.workflow.group_records import RECORD, Member, Status
+from bids_regions.workflow.group_sets import Cohort, MapSet
+from bids_regions.workflow.records import library_versions
+
+__all__ = [
+    "AGREEMENT_COLUMNS",
+    "CIRCULAR",
+    "PARTICIPANT_COLUMNS",
+    "GroupTable",
+    "PairRow",
+    "ParticipantRow",
+    "ValueRow",
+    "cohort_columns",
+    "value_columns",
+    "value_rows",
+    "write_group_regions",
+    "write_table",
+]
+
+CIRCULAR = (
+    "These regions were found in the same maps that the values come from: one-sample tests on the values are circular. "
+    "Values in independent regions come with --regions-from"
+)
+SIGNS = {1: "positive", -1: "negative", 0: "both"}
+
+Row = Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueRow:
+    """One participant in one region."""
+
+    set_name: str
+    measured: Measured
+    region: int  # label
+    sign: int
+    at: int  # of the region in the measured values
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParticipantRow:
+    """One participant in one set: how it stands there."""
+
+    set_name: str
+    participant: str
+    session: str
+    status: Status
+    reason: str = ""
+    n_regions: int | None = None
+    volume_mm3: float | None = None
+    max_abs: float | None = None
+    coverage: float | None = None
+    dice: float | None = None
+    mean_dice: float | None = None
+    outlier: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairRow:
+    """Two participants of one set."""
+
+    set_name: str
+    session: str
+    participant: str
+    other: str
+    dice: float
+
+
+def _set(of: Callable[[Row], str]) -> Column:
+    return Column(name="set", description="The set of comparable maps: the name its prevalence maps share", of=of)
+
+
+def _session(of: Callable[[Row], str]) -> Column:
+    return Column(name="session", description="Session of the map", of=of)
+
+
+VALUES: tuple[Column, ...] = (
+    _set(lambda row: row.set_name),
+    Column(name="participant_id", description="Participant, as in participants.tsv",
+           of=lambda row: row.measured.member.participant),
+    _session(lambda row: row.measured.member.session),
+    Column(name="region", description="Number of the region: its value in the label image", of=lambda row: row.region),
+    Column(name="sign", description="Sign of the region; both for a region that tells none",
+           of=lambda row: SIGNS[row.sign]),
+    Column(name="n_voxels", description="Voxels of the region that the participant's own regions of its sign cover",
+           of=lambda row: int(row.measured.values.n_voxels[row.at])),
+    Column(name="mean_value", description="Mean of the participant's map over the region's voxels with data",
+           of=lambda row: float(row.measured.values.mean[row.at])),
+    Column(name="peak_value", description="Value of largest magnitude of the participant's map in the region, signed",
+           of=lambda row: float(row.measured.values.peak[row.at])),
+    Column(name="dice", description="Dice overlap of the region with the participant's own regions of its sign that "
+           "touch it; 0 where none does", of=lambda row: float(row.measured.values.dice[row.at])),
+    Column(name="peak_distance_mm", description="Distance from the region's peak to the participant's in the region",
+           units="mm", of=lambda row: float(row.measured.values.peak_distance[row.at])),
+)  # fmt: skip
+
+PARTICIPANT_COLUMNS: tuple[Column, ...] = (
+    _set(lambda row: row.set_name),
+    Column(name="participant_id", description="Participant, as in participants.tsv", of=lambda row: row.participant),
+    _session(lambda row: row.session),
+    Column(name="status", description="ok; empty: no region survived, and it counts; not counted: failed, missing, "
+           "changed (the map is another one than the regions were found in), left out", of=lambda row: row.status),
+    Column(name="reason", description="Why the participant is not counted", of=lambda row: row.reason),
+    Column(name="n_regions", description="Number of regions", of=lambda row: row.n_regions),
+    Column(name="volume_mm3", description="Volume of all regions, on the grid of the set", units="mm3",
+           of=lambda row: row.volume_mm3),
+    Column(name="max_abs_value", description="Largest magnitude of the map", of=lambda row: row.max_abs),
+    Column(name="coverage", description="Share of the voxels where enough participants have data (--min-coverage) in "
+           "which this one has", of=lambda row: row.coverage),
+    Column(name="dice_consensus", description="Dice overlap of the participant's regions and the consensus regions, "
+           "signs included", of=lambda row: row.dice),
+    Column(name="mean_pairwise_dice", description="Mean Dice overlap with each other participant, signs included; up "
+           "to 300 participants", of=lambda row: row.mean_dice),
+    Column(name="outlier", description="What stands out, by a robust z above 3.5 (median and MAD)",
+           of=lambda row: row.outlier),
+)  # fmt: skip
+
+AGREEMENT_COLUMNS: tuple[Column, ...] = (
+    _set(lambda row: row.set_name),
+    _session(lambda row: row.session),
+    Column(name="participant_id", description="One participant", of=lambda row: row.participant),
+    Column(name="other_participant_id", description="The other participant", of=lambda row: row.other),
+    Column(name="dice", description="Dice overlap of their regions, signs included", of=lambda row: row.dice),
+)  # fmt: skip
+
+
+def cohort_columns(cohort: Cohort, taken: Sequence[Column], who: Callable[[Row], str]) -> tuple[Column, ...]:
+    """The columns of participants.tsv; one whose name is taken is called participants_<name>."""
+    if cohort.table is None:
+        return ()
+    told = _read_descriptions(cohort.table.path.with_suffix(".json"))
+    names = {column.name for column in taken}
+
+    def column(name: str) -> Column:
+        what = told.get(name, {})
+        return Column(
+            name=f"participants_{name}" if name in names else name,
+            description=str(what.get("Description", f"Column {name} of participants.tsv")),
+            units=str(what.get("Units", "")),
+            of=lambda row: cohort.column(who(row), name),
+        )
+
+    return tuple(column(name) for name in cohort.table.columns)
+
+
+def _read_descriptions(path: Path) -> dict[str, Mapping[str, Any]]:
+    try:
+        content = read_json(path)
+    except Fault:
+        return {}  # participants.json is optional, and another validator's business
+    return {name: what for name, what in content.items() if isinstance(what, dict)}
+
+
+def value_columns(cohort: Cohort) -> tuple[Column, ...]:
+    """The columns of group_values.tsv."""
+    return (*VALUES, *cohort_columns(cohort, VALUES, lambda row: row.measured.member.participant))
+
+
+def value_rows(one: MapSet, index: RegionIndex, measured: Measured) -> Iterator[ValueRow]:
+    """One participant's rows: every region of the set."""
+    for at, (number, sign) in enumerate(zip(index.number.tolist(), index.sign.tolist(), strict=True)):
+        yield ValueRow(set_name=one.name, measured=measured, region=number, sign=sign, at=at)
+
+
+@dataclass(kw_only=True)
+class GroupTable:
+    """A table while it is written."""
+
+    columns: tuple[Column, ...]
+    stream: TextIO
+
+    @property
+    def header(self) -> str:
+        """The first line."""
+        return "\t".join(column.name for column in self.columns) + "\n"
+
+    def add(self, row: Row) -> str:
+        """Write one row; the line that was written."""
+        line = "\t".join(format_cell(column.of(row)) for column in self.columns) + "\n"
+        self.stream.write(line)
+        return line
+
+
+@contextmanager
+def write_table(path: Path, columns: tuple[Column, ...], about: Mapping[str, Any]) -> Iterator[GroupTable]:
+    """A table that appears at `path` when its last row is there, then its sidecar; what is equal stays untouched."""
+    with open_atomic(path, only_if_changed=True) as stream:
+        table = GroupTable(columns=columns, stream=stream)
+        stream.write(table.header)
+        yield table
+    sidecar = {**about, **describe_columns(columns), "Versions": library_versions()}
+    write_json(path.with_suffix(".json"), sidecar, only_if_changed=True)
+
+
+def write_group_regions(sets: Iterable[MapSet], output_dir: Path) -> None:
+    """group_regions.tsv: every region of every participant, read from the participants' tables one at a time."""
+    members = [(one, member) for one in sets if not one.refusal for member in one.members]
+    own = {column.name: column for column in (*REGION_COLUMNS, *VALUE_COLUMNS)}
+    named = dict.fromkeys(name for _, member in members for name in member.columns)
+    names = [name for name in own if name in named or own[name] in REGION_COLUMNS]
+    names += [name for name in named if name not in own]
+    told = _descriptions_of({member.columns: member for _, member in members}.values(), output_dir)
+
+    def cell(name: str) -> Column:
+        known = own.get(name)
+        what = told.get(name, {})
+        return Column(
+            name=name,
+            description=known.description if known else str(what.get("Description", name)),
+            units=known.units if known else str(what.get("Units", "")),
+            of=lambda row: row[2].get(name),
+        )
+
+    columns = (
+        _set(lambda row: row[0]),
+        Column(name="participant_id", description="Participant, as in participants.tsv", of=lambda r: r[1].participant),
+        _session(lambda row: row[1].session),
+        Column(name="map", description="The map, relative to the source dataset", of=lambda row: row[1].source),
+        *(cell(name) for name in names),
+    )
+    about = {"Description": "Every region of every participant: the rows of all their *_dseg.tsv"}
+    with write_table(output_dir / "group_regions.tsv", columns, about) as table:
+        for one, member in members:
+            for row in read_rows(output_dir / f"{member.stem}_dseg.tsv"):
+                table.add((one.name, member, row))
+
+
+def _descriptions_of(members: Iterable[Member], output_dir: Path) -> dict[str, Mapping[str, Any]]:
+    """What the records say of their columns; one record of each sort is read."""
+    told: dict[str, Mapping[str, Any]] = {}
+    for member in members:
+        record = read_json(output_dir / (member.stem + RECORD))
+        told |= {name: record[name] for name in member.columns}
+    return told
+
+
+def pair_rows(one: MapSet, dice: NDArray[np.float64]) -> Iterator[PairRow]:
+    """Every two participants of a set, once."""
+    for i, first in enumerate(one.members):
+        for j, second in enumerate(one.members[i + 1 :], i + 1):
+            yield PairRow(
+                set_name=one.name,
+                session=first.session,
+                participant=first.participant,
+                other=second.participant,
+                dice=float(dice[i, j]),
+            )
