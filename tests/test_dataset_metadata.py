@@ -138,6 +138,14 @@ def test_a_sibling_may_order_its_entities_otherwise_and_be_uncompressed(tmp_path
     assert find_sibling(mapfile, {"stat": "effect", "desc": "x"}).name.endswith("desc-x_statmap.nii")
 
 
+def test_a_sibling_has_all_other_entities(tmp_path):
+    trees.write_map(tmp_path / "node-n" / "sub-01_contrast-a_stat-z_statmap.nii.gz")
+    trees.write_map(tmp_path / "node-n" / "sub-01_stat-effect_statmap.nii.gz")
+    mapfile = one_map(tmp_path)
+    assert find_sibling(mapfile, {"stat": "effect"}) is None
+    assert find_sibling(mapfile, {"stat": "effect", "contrast": None}).name == "sub-01_stat-effect_statmap.nii.gz"
+
+
 # Masks
 
 
@@ -249,3 +257,10 @@ def test_the_anatomy_of_another_derivative_of_the_same_raw_dataset_is_found(tmp_
     maps = find_maps(dataset, Selection(participants=("02",))).maps
     assert find_anatomical(maps[0], dataset).is_relative_to(tmp_path / "derivatives" / "fmriprep" / "sub-02")
     assert find_anatomical(maps[-1], dataset) is None  # its space is not known
+
+
+def test_a_group_map_has_no_anatomy(tmp_path):
+    trees.write_map(tmp_path / "group" / "space-S_stat-z_statmap.nii.gz")
+    trees.write_map(tmp_path / "group" / "space-S_desc-preproc_T1w.nii.gz")
+    dataset = open_dataset(tmp_path)
+    assert find_anatomical(find_maps(dataset, Selection()).maps[0], dataset) is None

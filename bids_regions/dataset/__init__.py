@@ -14,6 +14,7 @@ from bids_regions.dataset.placement import (
     GroupPaths,
     OutputPaths,
     check_collisions,
+    name_owner,
     place_group_outputs,
     place_outputs,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "is_standard_space",
     "linked_datasets",
     "matches",
+    "name_owner",
     "open_dataset",
     "place_group_outputs",
     "place_outputs",

@@ -54,7 +54,7 @@ def find_sibling(mapfile: MapFile, changes: Mapping[str, str | None]) -> Path | 
 def find_anatomical(mapfile: MapFile, dataset: SourceDataset) -> Path | None:
     """The preprocessed T1-weighted image of the map's participant in the map's space."""
     space = mapfile.entity("space")
-    if mapfile.participant is None or space is None:
+    if mapfile.participant is None:
         return None
     for folder in _folders(mapfile, dataset, beside=True):
         for name, entities in _images_in(folder, "T1w"):

@@ -11,16 +11,19 @@ from pathlib import Path
 
 from bids_regions.dataset.mapfiles import MapFile
 from bids_regions.dataset.names import PASSED, Entities, clean_label
-from bids_regions.errors import BadDataset, BadMap, Contradiction
+from bids_regions.errors import BadDataset, Contradiction
 from bids_regions.files import hash_of
 
-__all__ = ["GroupPaths", "OutputPaths", "check_collisions", "place_group_outputs", "place_outputs"]
+__all__ = ["GroupPaths", "OutputPaths", "check_collisions", "name_owner", "place_group_outputs", "place_outputs"]
 
 NAME_LIMIT = 255  # bytes of a file name, on every file system in use
-ENTRY_LIMIT = 100  # characters of an entry's name
+ENTRY_LIMIT = 64  # characters of an entry's name
 LONGEST_SUFFIX = "Thresholded_statmap.nii.gz"  # what may follow `_desc-<entry>`
 NUMBERS = frozenset({"run", "echo"})  # BIDS wants digits in these labels
-HASH_LENGTH = 32  # hexadecimal digits: 128 bits
+HASH = 32  # hexadecimal digits: 128 bits
+SHORT_HASH = 16  # hexadecimal digits, where there is little room
+FOLDERS = ("sub", "ses", "space")  # entities that name folders, so that their labels cannot be left out of a name
+FOLDER_LIMIT = 48  # characters of such a label; a longer one is hashed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +105,11 @@ def place_outputs(
     return _place(mapfile.entities, entry_name, output_dir, assume_space, mapfile.relpath)
 
 
+def name_owner(mapfile: MapFile, assume_space: str | None = None) -> str:
+    """The owner of what comes of a map: `sub-01`, or `tpl-S` for a map without a participant."""
+    return _own(_sort_out(mapfile.entities, assume_space)[0])
+
+
 def place_group_outputs(
     entities: Entities, entry_name: str, output_dir: Path, *, assume_space: str | None = None
 ) -> GroupPaths:
@@ -150,14 +158,19 @@ def _place(entities: Entities, entry_name: str, output_dir: Path, assume_space: 
             hint=f"Use letters and digits only, at most {ENTRY_LIMIT} of them",
         )
     passed, folded = _sort_out(entities, assume_space)
-    label = passed.pop("sub", None)
-    owner = f"sub-{label}" if label else f"tpl-{passed.pop('space', 'group')}"
+    owner = _own(passed)
     folder = output_dir / owner
     if owner.startswith("sub-"):
         folder /= f"ses-{passed['ses']}" if "ses" in passed else ""
         folder /= "func" if "task" in passed else ""
-    base = _fit_name(owner, passed, folded, entry_name, source)
+    base = _fit_name(owner, passed, folded, entry_name)
     return OutputPaths(output_dir=output_dir, folder=folder, base=base, entry=entry_name, owner=owner, source=source)
+
+
+def _own(passed: dict[str, str]) -> str:
+    """The owner of what has these labels; takes from `passed` what the owner's name says."""
+    label = passed.pop("sub", None)
+    return f"sub-{label}" if label else f"tpl-{passed.pop('space', 'group')}"
 
 
 def _sort_out(entities: Entities, assume_space: str | None) -> tuple[dict[str, str], str]:
@@ -176,6 +189,9 @@ def _sort_out(entities: Entities, assume_space: str | None) -> tuple[dict[str, s
             folded.append("+".join(part for part in (clean_label(key), cleaned) if part))
     if space and clean_label(space):
         passed.setdefault("space", clean_label(space))
+    for key in FOLDERS:
+        if len(passed.get(key, "")) > FOLDER_LIMIT:
+            passed[key] = hash_of(passed[key])[:SHORT_HASH]
     return {key: passed[key] for key in PASSED if key in passed}, "+".join(folded)
 
 
@@ -183,15 +199,19 @@ def _is_number(label: str) -> bool:
     return label.isascii() and label.isdigit()
 
 
-def _fit_name(owner: str, passed: dict[str, str], folded: str, entry_name: str, source: str) -> str:
-    """The name up to `_desc-`; where it would be too long for a file name, hashes stand for the longest parts."""
+def _fit_name(owner: str, passed: dict[str, str], folded: str, entry_name: str) -> str:
+    """The name up to `_desc-`; where it would be too long for a file name, a hash of all of it stands in `seg-`."""
     room = NAME_LIMIT - len(f"_desc-{entry_name}{LONGEST_SUFFIX}")
-    whole = hash_of([owner, passed, folded])[:HASH_LENGTH]
+    whole = hash_of([owner, passed, folded])
     essential = {key: label for key, label in passed.items() if key in ("ses", "task", "run", "space", "res")}
-    for labels, seg in ((passed, folded), (passed, whole), (essential, whole)):
-        before = [f"{key}-{label}" for key, label in labels.items() if key != "res"]
-        after = [f"res-{labels['res']}"] if "res" in labels else []
-        name = "_".join([owner, *before, *([f"seg-{seg}"] if seg else []), *after])
-        if len(name) <= room:
-            return name
-    raise BadMap(f"The results of {source} would have too long a name for a file", hint="Use shorter labels")
+    least = {key: label[:SHORT_HASH] for key, label in passed.items() if key == "task"}
+    least = {key: label for key, label in passed.items() if key == "ses"} | least
+    variants = ((passed, folded), (passed, whole[:HASH]), (essential, whole[:HASH]), (least, whole[:SHORT_HASH]))
+    names = (_join(owner, labels, seg) for labels, seg in variants)
+    return next(name for name in names if len(name) <= room)  # the last always fits: its parts are bounded
+
+
+def _join(owner: str, labels: dict[str, str], seg: str) -> str:
+    before = [f"{key}-{label}" for key, label in labels.items() if key != "res"]
+    after = [f"res-{labels['res']}"] if "res" in labels else []
+    return "_".join([owner, *before, *([f"seg-{seg}"] if seg else []), *after])
