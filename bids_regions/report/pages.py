@@ -38,6 +38,7 @@ from bids_regions.report.presentation import PLAIN_ROWS, ShownTable, count_rows,
 __all__ = ["HEAVY", "render_group", "render_participant"]
 
 HEAVY = 60_000_000  # bytes of packed volumes and pictures that a page holds itself
+_MANY_SECTIONS = 40  # above it the script fills sections one after the other, so that the page opens at once
 _PAGE_ROWS = 6_000  # plain rows of all tables of a page together; the script shows every row anyway
 _SUFFIXES = {"image/webp": "webp", "image/png": "png", "image/svg+xml": "svg", "image/jpeg": "jpg"}
 
@@ -61,6 +62,7 @@ class _Parts:
 
     folder: str  # of side files, relative to the page
     heavy: bool
+    n_sections: int
     blocks: list[_Block] = field(default_factory=list)
     views: list[dict[str, Any]] = field(default_factory=list)
     first_views: dict[str, str] = field(default_factory=dict)  # section -> view
@@ -146,7 +148,7 @@ def _gather(
     arrays += [entry.labels for entry in entries if entry.labels]
     figures = [figure for entry in entries for figure in entry.figures]
     weight = sum(len(array.text) for array in arrays) + sum(len(f.data) * 4 // 3 for f in (*figures, *pictures))
-    parts = _Parts(folder=folder, heavy=weight > HEAVY)
+    parts = _Parts(folder=folder, heavy=weight > HEAVY, n_sections=len(sections))
     for background in backgrounds:
         parts.add_block(f"background-{background.key}", background.array.text, _header(background.array, background))
     for volume in volumes:
@@ -374,6 +376,7 @@ def _render(
             scripts=[Markup(script) for script in scripts],  # noqa: S704  our own files
             style=Markup(style),  # noqa: S704  our own file
             side_files=parts.heavy,
+            later=parts.n_sections > _MANY_SECTIONS,
             policy=_policy(scripts, style, side_files=parts.heavy),
             **context,
         )

@@ -261,7 +261,8 @@ def _largest(columns: list[str], rows: list[list[str]]) -> dict[str, str]:
     if not rows:
         return {}
     size = columns.index("n_voxels")
-    return dict(zip(columns, max(rows, key=lambda row: _float(row[size])), strict=True))
+    largest = max(rows, key=lambda row: _float(row[size]))
+    return dict(zip(columns, largest, strict=True))
 
 
 def overview_table(sections: Sequence[Section]) -> Table:

@@ -1,6 +1,6 @@
 "use strict";
 // The group page's own pieces: one participant found in every strip plot, the agreement matrix read cell by cell,
-// thumbnails in pages. `startCohort` is called by page.js when everything else stands.
+// thumbnails in pages. `startCohort` is called by page.js.
 
 const SVG = "http://www.w3.org/2000/svg";
 const cohort = { points: new Map() };
@@ -127,9 +127,9 @@ cohort.startPager = (pager) => {
   turn(1);
 };
 
-/** Called by page.js at its end. */
-function startCohort() {
-  cohort.startFinding();
-  for (const figure of document.querySelectorAll("[data-matrix]")) cohort.startMatrix(figure);
-  for (const pager of document.querySelectorAll("[data-pager]")) cohort.startPager(pager);
+/** Called by page.js for every part of the page, once it is there. */
+function startCohort(part) {
+  for (const figure of part.querySelectorAll("[data-matrix]")) cohort.startMatrix(figure);
+  for (const pager of part.querySelectorAll("[data-pager]")) cohort.startPager(pager);
+  if (part === document) cohort.startFinding();
 }

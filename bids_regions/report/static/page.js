@@ -10,21 +10,61 @@ const page = {
 
 const noRegions = () => ({ colours: new Map(), names: new Map(), peaks: new Map(), first: null });
 
-page.startTables = () => {
-  const seen = new IntersectionObserver(
-    (entries) => {
-      for (const entry of entries) {
-        if (!entry.isIntersecting) continue;
-        seen.unobserve(entry.target);
-        page.tables.get(entry.target.id).ready();
-      }
-    },
-    { rootMargin: "600px" },
-  );
-  for (const element of document.querySelectorAll(".table")) {
+/** Tables that come into view wake up. */
+page.tableSeen = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (!isIntersecting) continue;
+      page.tableSeen.unobserve(target);
+      page.tables.get(target.id).ready();
+    }
+  },
+  { rootMargin: "600px" },
+);
+
+/** Take a part of the page over: its tables, its buttons. */
+page.take = (part) => {
+  for (const element of part.querySelectorAll(".table")) {
     page.tables.set(element.id, new DataTable(element, page.onChosen));
-    seen.observe(element);
+    page.tableSeen.observe(element);
   }
+  for (const place of part.querySelectorAll(".viewer-place")) {
+    const button = place.querySelector(".explore");
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await page.show(place.dataset.view);
+      page.viewer.planes[0].canvas.focus();
+    });
+  }
+  if (typeof startCohort === "function") startCohort(part);
+};
+
+/** On pages of very many maps a section's content is kept as text until it is needed; without scripts it just shows. */
+page.fill = (section) => {
+  const kept = section.querySelector("noscript.later");
+  if (!kept) return;
+  kept.replaceWith(...new DOMParser().parseFromString(kept.textContent, "text/html").body.childNodes);
+  page.take(section);
+};
+
+/** Sections near the view are filled at once, all others one by one while nothing else is to do. */
+page.startFilling = () => {
+  const waiting = [...document.querySelectorAll("noscript.later")].map((kept) => kept.closest("article"));
+  const near = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) if (isIntersecting) page.fill(target);
+    },
+    { rootMargin: "1000px" },
+  );
+  for (const section of waiting) near.observe(section);
+  const later = window.requestIdleCallback ?? ((work) => setTimeout(() => work({ timeRemaining: () => 8 }), 20));
+  const work = (deadline) => {
+    while (waiting.length && deadline.timeRemaining() > 4) page.fill(waiting.shift());
+    if (waiting.length) later(work);
+    else near.disconnect();
+  };
+  if (waiting.length) later(work);
+  window.addEventListener("beforeprint", () => waiting.splice(0).forEach(page.fill));
 };
 
 /** A row was chosen: show its map in the viewer, with the crosshair on its peak. */
@@ -39,7 +79,9 @@ page.onChosen = async (table, mm) => {
 /** Bring the viewer to the map it shows, then show it. */
 page.show = async (key, mm = null) => {
   const view = page.views.find((candidate) => candidate.key === key);
-  const place = document.querySelector(`#${CSS.escape(view.section)} .viewer-place`);
+  const section = document.getElementById(view.section);
+  page.fill(section);
+  const place = section.querySelector(".viewer-place");
   const { element } = page.viewer;
   if (element.parentElement !== place) {
     for (const button of document.querySelectorAll(".explore")) button.hidden = false;
@@ -73,16 +115,8 @@ page.startViewer = () => {
     },
   });
   select.addEventListener("change", () => page.show(select.value));
-  for (const place of document.querySelectorAll(".viewer-place")) {
-    const button = place.querySelector(".explore");
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      await page.show(place.dataset.view);
-      page.viewer.planes[0].canvas.focus();
-    });
-  }
   const best = page.views.find((view) => view.table) ?? page.views[0];
-  page.show(document.querySelector(`#${CSS.escape(best.section)} .viewer-place`).dataset.view);
+  page.show(best.key);
 };
 
 page.startCopying = () => {
@@ -136,8 +170,8 @@ window.addEventListener("afterprint", () => {
   }
 });
 
-page.startTables();
+page.take(document);
 page.startCopying();
 page.startContents();
 page.startViewer();
-if (typeof startCohort === "function") startCohort();
+page.startFilling();

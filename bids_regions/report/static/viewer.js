@@ -2,6 +2,8 @@
 // The one viewer of a page: three planes through a position, on 2-D canvases. It shows one view at a time (a volume,
 // the labels of an entry, a background) and forgets the last one. Sampling is nearest voxel: what is seen is data.
 
+const TALLEST = 28; // rem: the highest plane
+
 class Viewer {
   /**
    * element: the viewer's markup; views: what can be shown; regionsOf(view): colours, names and peaks of its regions;
@@ -72,11 +74,13 @@ class Viewer {
     this.goTo(start);
   }
 
-  /** Widths in the ratio of the millimetres, so that all three planes have one scale. */
+  /** Widths in the ratio of the millimetres, and none too high: all three planes have one scale. */
   layOutPlanes() {
     const extent = (axis) => this.box[1][axis] - this.box[0][axis];
+    const tallest = Math.max(...this.planes.map((plane) => extent(plane.up)));
     for (const plane of this.planes) {
       plane.frame.style.setProperty("--share", extent(plane.across).toFixed(3));
+      plane.frame.style.maxWidth = `${((TALLEST * extent(plane.across)) / tallest).toFixed(3)}rem`;
       plane.canvas.style.aspectRatio = `${extent(plane.across)} / ${extent(plane.up)}`;
     }
   }
