@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bids_regions.atlases import Fitting, Naming, Places, describe_atlas, describe_places, name_regions, place_atlas
-from bids_regions.dataset import MapFile, is_standard_space
 from bids_regions.extraction import Extraction, Region
 from bids_regions.images import Grid
 from bids_regions.tables import Cells
 
-__all__ = ["NamedRegions", "atlas_space", "hash_atlases", "name_by_atlases", "name_plainly"]
+__all__ = ["NamedRegions", "name_extraction", "name_plainly"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,24 +23,13 @@ class NamedRegions:
     warnings: tuple[str, ...] = ()  # atlases that could not be used
 
 
-def atlas_space(mapfile: MapFile, assume_space: str | None) -> str:
-    """The space in which a map's atlases must be, an infant template's cohort included; "" where it is not known."""
-    space, cohort = mapfile.entity("space") or assume_space or "", mapfile.entity("cohort")
-    return f"{space}+{cohort}" if space and cohort and "+" not in space else space
-
-
-def hash_atlases(fittings: Sequence[Fitting]) -> tuple[str, ...]:
-    """What decides the names that the atlases give."""
-    return tuple(f"{each.name} {each.atlas.fingerprint if each.atlas else each.reason}" for each in fittings)
-
-
 def name_plainly(extraction: Extraction) -> NamedRegions:
     """Names without an atlas: region-1, region-2, ..."""
     return NamedRegions(regions=tuple(replace(region, name=f"region-{region.index}") for region in extraction.regions))
 
 
-def name_by_atlases(extraction: Extraction, grid: Grid, fittings: Sequence[Fitting], space: str) -> NamedRegions:
-    """Names from the first atlas that fits, region-1, region-2, ... without one.
+def name_extraction(extraction: Extraction, grid: Grid, fittings: Sequence[Fitting], *, sided: bool) -> NamedRegions:
+    """Names from the first atlas that fits, region-1, region-2, ... without one; `sided` as in `name_regions`.
 
     Raises
     ------
@@ -49,7 +37,6 @@ def name_by_atlases(extraction: Extraction, grid: Grid, fittings: Sequence[Fitti
         An atlas that was there when the run began and cannot be read any more.
     """
     placed = [place_atlas(fitting.atlas, grid) if fitting.atlas else None for fitting in fittings]
-    sided = is_standard_space(space.partition("+")[0])
     naming = name_regions(extraction.labels, extraction.regions, placed, sided=sided)
     pairs = tuple(zip(extraction.regions, naming.names, strict=True))
     named = tuple(replace(region, name=name) for region, name in pairs)
@@ -93,8 +80,3 @@ def _overlaps(place: Places) -> list[dict[str, Any]]:
         | ({"PercentOfLabel": round(each.of_label, 2)} if each.of_label is not None else {})
         for each in place.overlaps
     ]
-
-
-def name_plainly(extraction: Extraction) -> NamedRegions:
-    """Names without an atlas: region-1, region-2, ..."""
-    return NamedRegions(regions=tuple(replace(region, name=f"region-{region.index}") for region in extraction.regions))
