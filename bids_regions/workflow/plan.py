@@ -128,10 +128,10 @@ def _fit_atlases(jobs: Sequence[MapJob]) -> list[MapJob]:
     spaces: dict[tuple[tuple[str, ...], bool], set[str]] = {}
     for job in jobs:
         for entry in job.entries:
-            spaces.setdefault((entry.atlas, entry.atlas_space_unchecked), set()).add(job.space or "")
+            spaces.setdefault((entry.atlas, entry.atlas_space_unchecked), set()).add(job.atlas_space)
     fitted = {key: fit_to_spaces(key[0], found, unchecked=key[1]) for key, found in spaces.items()}
     return [
-        replace(job, fittings=tuple(fitted[e.atlas, e.atlas_space_unchecked][job.space or ""] for e in job.entries))
+        replace(job, fittings=tuple(fitted[e.atlas, e.atlas_space_unchecked][job.atlas_space] for e in job.entries))
         for job in jobs
     ]
 
