@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from bids_regions.demo_atlas import make_demo_atlas
 from bids_regions.errors import Fault, MissingInput
 from bids_regions.files import write_json, write_text
-from bids_regions.images import Grid, load_statmap, save_labels, save_map
+from bids_regions.images import Grid, load_statmap, make_grid, save_labels, save_map
 
-__all__ = ["make_demo", "run"]
+__all__ = ["make_demo", "run", "write_demo_atlas"]
 
 SPACE = "MNI152Lin"
 STEM = "task-localizer_space-" + SPACE
@@ -59,6 +60,17 @@ def _write_map(folder: Path, label: str, data: np.ndarray, brain: np.ndarray, gr
     save_labels(Path(f"{stem}_desc-brain_mask.nii.gz"), brain.astype(np.uint8), grid)
 
 
+def write_demo_atlas(folder: Path) -> Path:
+    """Write the atlas of boxes into `folder`; returns its label image."""
+    atlas = make_demo_atlas()
+    shape = (atlas.labels.shape[0], atlas.labels.shape[1], atlas.labels.shape[2])
+    stem = folder / f"tpl-{SPACE}" / f"tpl-{SPACE}_atlas-Boxes_dseg"
+    save_labels(Path(f"{stem}.nii.gz"), atlas.labels, make_grid(shape, atlas.affine))
+    write_text(Path(f"{stem}.tsv"), atlas.tsv)
+    write_json(Path(f"{stem}.json"), atlas.sidecar)
+    return Path(f"{stem}.nii.gz")
+
+
 def _describe(folder: Path) -> None:
     maker = {"Name": "bids_regions.demo", "Description": "Made from a map that nilearn ships; see README.md"}
     description = {"Name": "Demo of bids_regions", "BIDSVersion": "1.11.0", "DatasetType": "derivative"}
@@ -82,16 +94,18 @@ def find_real_map() -> Path:
 
 
 def run(arguments: list[str]) -> int:
-    """`python -m bids_regions.demo FOLDER`."""
+    """`python -m bids_regions.demo FOLDER`: the dataset in FOLDER/dataset, the atlas in FOLDER/atlas."""
     if len(arguments) != 1:
         print("usage: python -m bids_regions.demo FOLDER", file=sys.stderr)
         return 2
+    folder = Path(arguments[0])
     try:
-        make_demo(Path(arguments[0]), find_real_map())
+        make_demo(folder / "dataset", find_real_map())
+        atlas = write_demo_atlas(folder / "atlas")
     except Fault as fault:
         print(fault, file=sys.stderr)
         return fault.exit_code
-    print(f"the demo dataset is in {arguments[0]}")
+    print(f"the demo dataset is in {folder / 'dataset'}, the atlas of boxes is {atlas}")
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from atlas_files import FSL, MNI, Region, fit, line_of, peak_at, place, save, save_pair, save_probabilities
-from demo_atlas import make_demo_atlas
+from bids_regions.demo_atlas import make_demo_atlas
 from numpy.typing import NDArray
 
 from bids_regions.atlases import (

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_regions.atlases import Fitting
-from bids_regions.dataset import MapFile, OutputPaths, SourceDataset
+from bids_regions.dataset import MapFile, OutputPaths, SourceDataset, is_standard_space
 from bids_regions.errors import Fault, UnsuitableMap, printable
 from bids_regions.extraction import Extraction, find_regions
 from bids_regions.files import hash_file, remove_file, sweep_temporaries, write_json, write_text
@@ -21,7 +21,7 @@ from bids_regions.tables import peaks_table, regions_table
 from bids_regions.workflow.backgrounds import Scenery, find_background, load_scenery
 from bids_regions.workflow.cautions import gather_cautions
 from bids_regions.workflow.ingredients import Ingredients, gather_ingredients, hash_ingredients
-from bids_regions.workflow.naming import NamedRegions, atlas_space, name_by_atlases
+from bids_regions.workflow.naming import NamedRegions, name_extraction
 from bids_regions.workflow.records import Findings, Record, compose_record, hash_settings, read_record
 from bids_regions.workflow.sections import Drawn, Finished, draw_section
 
@@ -49,11 +49,6 @@ class MapJob:
     def space(self) -> str | None:
         """The map's space, as its name tells or as it was assumed."""
         return self.mapfile.entity("space") or self.assume_space
-
-    @property
-    def atlas_space(self) -> str:
-        """The space in which its atlases must be."""
-        return atlas_space(self.mapfile, self.assume_space)
 
     @property
     def atlas_space(self) -> str:
@@ -186,7 +181,7 @@ def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, ingredients: Ingredients
         smoothness=loaded.smoothness,
     )
     sided = is_standard_space(job.atlas_space.partition("+")[0])
-    naming = name_by_atlases(extraction, statmap.grid, ingredients.fittings, job.atlas_space)
+    naming = name_extraction(extraction, statmap.grid, ingredients.fittings, sided=sided)
     findings = Findings(
         extraction=extraction,
         statistic=loaded.statistic.kind,

@@ -22,6 +22,7 @@ __all__ = ["Drawn", "draw_section", "section_key"]
 
 SIDE_BY_SIDE = Layout(columns=4, font=21)  # two entries share the width of the page
 COVERAGE = 200  # of 255: a light grey
+ONE_SIGNED = ("f", "chi2", "chisq", "rsquare", "variance")  # statistics without a negative side
 HEADING = ("ses", "task", "acq", "dir", "run", "space")
 
 
@@ -60,7 +61,7 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
         key=f"{key}-volume",
         name=title_of(entities),
         quantity=statistic,
-        palette="positive" if statistic == "F" else "diverging",
+        palette="positive" if statistic.lower() in ONE_SIGNED else "diverging",
     )
     tables = [read_text(each.place.table) for each in done]
     marks = [_marks(table) for table in tables]

@@ -1,0 +1,51 @@
+# Everything a developer runs. Each target makes the virtual environment it needs; only Python >= 3.11 and make are assumed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO ?= demo-output
+export OPENBLAS_NUM_THREADS ?= 1
+
+.PHONY: help demo test check lint types soak bench clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable '.[demo,dask]' --group dev
+	touch $@
+
+$(VENV)-demo/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-demo
+	$(VENV)-demo/bin/python -m pip install --quiet --editable '.[demo]'
+	touch $@
+
+demo: $(VENV)-demo/.ready  ## run the app on a small dataset around a real map, and say where the reports are
+	$(VENV)-demo/bin/python -m bids_regions.demo $(DEMO)
+	$(VENV)-demo/bin/bids_regions $(DEMO)/dataset $(DEMO)/regions participant group --threshold 97% 3.0 \
+	  --min-region-size 1500 --atlas $(DEMO)/atlas/tpl-MNI152Lin/tpl-MNI152Lin_atlas-Boxes_dseg.nii.gz
+	@echo "Reports: $(DEMO)/regions/sub-01.html (the real map) ... sub-06.html, and $(DEMO)/regions/group.html"
+
+test: $(VENV)/.ready  ## everything that can be tested here, warnings as errors
+	sh tests/browser/need_chromium.sh
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term
+
+check: lint types test  ## what CI runs
+
+lint: $(VENV)/.ready  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.ready  ## mypy, strict
+	$(BIN)/mypy
+
+soak: $(VENV)/.ready  ## the long tests: a hundred kills, minutes of fuzzing
+	$(BIN)/python tests/soak.py
+
+bench: $(VENV)/.ready  ## the benchmarks, and the tables of docs/performance.md
+	$(BIN)/python benchmarks/run.py
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) $(VENV)-demo $(DEMO) .mypy_cache .ruff_cache .pytest_cache .coverage*
