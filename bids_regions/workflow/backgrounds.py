@@ -12,7 +12,7 @@ from bids_regions.images import load_statmap
 from bids_regions.report.model import Background as PackedBackground
 from bids_regions.report.payload import pack_background
 
-__all__ = ["Scenery", "find_background", "load_scenery"]
+__all__ = ["Scenery", "find_background", "find_template", "load_scenery"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +38,10 @@ def find_background(mapfile: MapFile, dataset: SourceDataset, asked: str, assume
         if not path.is_file():
             raise MissingInput(f"the background {path} is not there", hint="Mend --background")
         return path
-    return find_anatomical(mapfile, dataset) or _find_template(mapfile.entity("space") or assume_space)
+    return find_anatomical(mapfile, dataset) or find_template(mapfile.entity("space") or assume_space)
 
 
-def _find_template(space: str | None) -> Path | None:
+def find_template(space: str | None) -> Path | None:
     """TemplateFlow's T1w of `space`, where TEMPLATEFLOW_HOME holds it; nothing is ever downloaded."""
     home = os.environ.get("TEMPLATEFLOW_HOME")
     if not home or not space or not space.isalnum():

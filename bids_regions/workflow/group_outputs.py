@@ -37,6 +37,7 @@ class Consensus:
     positive: Floats  # prevalence, (x, y, z)
     negative: Floats  # prevalence, (x, y, z)
     coverage: Floats  # fraction of participants with data, (x, y, z)
+    signed: Floats  # prevalence in consensus voxels, negative for the negative sign, (x, y, z)
     signs: tuple[int, ...]  # those that were looked for
     extraction: Extraction  # consensus regions of the signed prevalence
     naming: NamedRegions
@@ -65,6 +66,7 @@ def write_set(one: MapSet, tally: Tally, settings: Settings) -> Consensus:
         positive=maps[1],
         negative=maps[-1],
         coverage=cover,
+        signed=signed,
         signs=signs,
         extraction=extraction,
         naming=naming,

@@ -6,7 +6,7 @@ of workers nor who finishes first changes a byte.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -27,7 +27,7 @@ from bids_regions.aggregate import (
     tally_maps,
 )
 from bids_regions.dataset import SourceDataset
-from bids_regions.errors import Fault, MissingInput, StorageFault
+from bids_regions.errors import BadDataset, Fault, MissingInput, StorageFault
 from bids_regions.executors import Crew, Task, WorkerLost, run_tasks
 from bids_regions.figures import Mark, Picture, View, draw_thumbnail
 from bids_regions.images import Grid, load_labels, load_mask, load_statmap, resample_nearest, same_grid
@@ -82,7 +82,8 @@ class Ruler:
     consensus: NDArray[np.int8]  # signs, flat
     core: NDArray[np.bool_]  # flat; where enough participants have data
     union: NDArray[np.intp] | None  # flat indices where anyone has a region; None: no pairwise agreement
-    view: View | None  # of the thumbnails; None: none are drawn
+    view: View  # of the thumbnails
+    thumbnails: frozenset[str]  # participants that have one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +180,7 @@ def _count_shard(shard: _Shard) -> _ShardCount:
         for member in shard.members:
             try:
                 one = load_member(member, shard.source)
+                read_marks(shard.source.output_dir / f"{member.stem}_dseg.tsv")
             except _Changed as change:
                 lost.append(Absence(participant=member.participant, status="changed", reason=str(change)))
                 continue
@@ -259,29 +261,38 @@ def _measure_shard(shard: _Shard) -> list[Measured]:
                 dice=dice_of_signs(signs, ruler.consensus),
                 coverage=int(np.count_nonzero(one.covered & ruler.core)) / n_core,
                 bits=None if ruler.union is None else pack_signs(signs[ruler.union]),
-                thumbnail=_draw(member, one, ruler.view, shard.source),
+                thumbnail=_draw(member, one, ruler, shard.source),
             )
         )
     return measured
 
 
-def _draw(member: Member, one: ParticipantMap, view: View | None, source: Source) -> Picture | None:
-    if view is None:
+def _draw(member: Member, one: ParticipantMap, ruler: Ruler, source: Source) -> Picture | None:
+    if member.participant not in ruler.thumbnails:
         return None
     marks = read_marks(source.output_dir / f"{member.stem}_dseg.tsv")
     data, labels = (flat.reshape(one.shape, order="F") for flat in (one.data, one.labels))
-    return draw_thumbnail(data, labels, source.grid.affine, marks, view)
+    return draw_thumbnail(data, labels, source.grid.affine, marks, replace(ruler.view, cutoff=member.cutoff))
 
 
 def read_marks(table: Path) -> list[Mark]:
-    """The regions of a table, as far as a picture shows them."""
-    return [
-        Mark(
-            index=int(row["index"]),
-            color=row["color"],
-            n_voxels=int(row["n_voxels"]),
-            peak_value=float(row["peak_value"]),
-            peak_xyz=(float(row["peak_x"]), float(row["peak_y"]), float(row["peak_z"])),
-        )
-        for row in read_rows(table)
-    ]
+    """The regions of a table, as far as a picture shows them.
+
+    Raises
+    ------
+    MissingInput, BadDataset
+        The table is not there, or is not the one that was written.
+    """
+    try:
+        return [
+            Mark(
+                index=int(row["index"]),
+                color=row["color"],
+                n_voxels=int(row["n_voxels"]),
+                peak_value=float(row["peak_value"]),
+                peak_xyz=(float(row["peak_x"]), float(row["peak_y"]), float(row["peak_z"])),
+            )
+            for row in read_rows(table)
+        ]
+    except (KeyError, ValueError) as error:
+        raise BadDataset(f"{table.name} is damaged ({error})", hint=AGAIN) from error

@@ -38,6 +38,7 @@ class Member:
     mask: str  # relative to the source dataset, or out of it; "" for none
     kind: str  # z, t, ...: what the map's values are
     tail: str
+    cutoff: float  # magnitude; inf where nothing could pass
     n_regions: int
     source_hash: str  # of the map's file when it was worked on
     settings_hash: str
@@ -115,6 +116,7 @@ def _member(owner: str, path: Path, output_dir: Path, record: Mapping[str, Any],
         mask="" if mask == "none" else _path_of(mask),
         kind=str(record["Statistic"]["Kind"]),
         tail=str(record["Threshold"]["Tail"]),
+        cutoff=float(record["Threshold"].get("Cutoff", "inf")),
         n_regions=int(record["Counts"]["RegionsKept"]),
         source_hash=str(record.get("SourceHash", "")),
         settings_hash=str(record["SettingsHash"]),

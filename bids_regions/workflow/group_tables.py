@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_regions.aggregate import RegionIndex
-from bids_regions.errors import Fault
+from bids_regions.errors import BadDataset, Fault, MissingInput
 from bids_regions.files import open_atomic, read_json, write_json
 from bids_regions.tables import REGION_COLUMNS, VALUE_COLUMNS, Column, describe_columns, format_cell, read_rows
 from bids_regions.workflow.group_passes import Measured
-from bids_regions.workflow.group_records import RECORD, Member, Status
+from bids_regions.workflow.group_records import RECORD, Absence, Member, Status
 from bids_regions.workflow.group_sets import Cohort, MapSet
 from bids_regions.workflow.records import library_versions
 
@@ -30,6 +30,7 @@ __all__ = [
     "ParticipantRow",
     "ValueRow",
     "cohort_columns",
+    "pair_rows",
     "value_columns",
     "value_rows",
     "write_group_regions",
@@ -211,8 +212,11 @@ def write_table(path: Path, columns: tuple[Column, ...], about: Mapping[str, Any
     write_json(path.with_suffix(".json"), sidecar, only_if_changed=True)
 
 
-def write_group_regions(sets: Iterable[MapSet], output_dir: Path) -> None:
-    """group_regions.tsv: every region of every participant, read from the participants' tables one at a time."""
+def write_group_regions(sets: Iterable[MapSet], output_dir: Path) -> list[Absence]:
+    """group_regions.tsv: every region of every participant, read from the participants' tables one at a time.
+
+    Returns those whose table cannot be read.
+    """
     members = [(one, member) for one in sets if not one.refusal for member in one.members]
     own = {column.name: column for column in (*REGION_COLUMNS, *VALUE_COLUMNS)}
     named = dict.fromkeys(name for _, member in members for name in member.columns)
@@ -238,10 +242,17 @@ def write_group_regions(sets: Iterable[MapSet], output_dir: Path) -> None:
         *(cell(name) for name in names),
     )
     about = {"Description": "Every region of every participant: the rows of all their *_dseg.tsv"}
+    unread = []
     with write_table(output_dir / "group_regions.tsv", columns, about) as table:
         for one, member in members:
-            for row in read_rows(output_dir / f"{member.stem}_dseg.tsv"):
+            try:
+                rows = read_rows(output_dir / f"{member.stem}_dseg.tsv")
+            except (MissingInput, BadDataset) as fault:
+                unread.append(Absence(participant=member.participant, status="failed", reason=str(fault)))
+                continue
+            for row in rows:
                 table.add((one.name, member, row))
+    return unread
 
 
 def _descriptions_of(members: Iterable[Member], output_dir: Path) -> dict[str, Mapping[str, Any]]:

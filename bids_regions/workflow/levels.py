@@ -13,13 +13,15 @@ from typing import Any
 
 from bids_regions.atlases import describe_atlas
 from bids_regions.dataset import describe_output
-from bids_regions.errors import BadMap, Fault
+from bids_regions.errors import BadMap, Contradiction, Fault
 from bids_regions.executors import Crew
 from bids_regions.figures import prepare_matplotlib
 from bids_regions.files import make_folder, write_text
 from bids_regions.report import model
 from bids_regions.settings import Settings
 from bids_regions.version import __version__
+from bids_regions.workflow.group import GroupInput, run_group
+from bids_regions.workflow.group import GroupInput, run_group
 from bids_regions.workflow.logbook import Logbook
 from bids_regions.workflow.maps import MapJob, write_failure
 from bids_regions.workflow.memory import fit_workers
@@ -121,7 +123,7 @@ def _run(settings: Settings, logbook: Logbook) -> int:
 def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: Logbook) -> None:
     _tell_left_out(plan, logbook)
     crew = Crew(
-        workers=fit_workers(settings.nprocs, settings.mem, (job.mapfile.path for job in _all_jobs(plan))),
+        workers=fit_workers(settings.nprocs, settings.mem, (one.path for one in plan.discovery.maps)),
         executor=settings.executor,
         scheduler_address=settings.scheduler_address,
     )
@@ -135,6 +137,12 @@ def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: 
     )
     if "participant" in settings.levels:
         run_participants(plan.participants, frame, crew, logbook, stop_early=settings.stop_on_first_crash)
+    if "group" in settings.levels:
+        given = GroupInput(dataset=plan.dataset, discovery=plan.discovery, selection=plan.selection, jobs=plan.group)
+        run_group(settings, given, frame, crew, logbook)
+    if "group" in settings.levels:
+        given = GroupInput(dataset=plan.dataset, discovery=plan.discovery, selection=plan.selection, jobs=plan.group)
+        run_group(settings, given, frame, crew, logbook)
 
 
 def _all_jobs(plan: Plan) -> Iterator[MapJob]:
@@ -188,17 +196,26 @@ def _write_citation(settings: Settings, methods: model.Methods) -> None:
     write_text(logs / "CITATION.html", methods_html(methods), only_if_changed=True)
 
 
+def _exit_code(logbook: Logbook) -> int:
+    if any(failure["exit_code"] == STORAGE for failure in logbook.failures):
+        return STORAGE
+    if logbook.counts["refused"]:
+        return Contradiction.exit_code
+    return 1 if logbook.counts["failed"] else 0
+
+
 def _end(logbook: Logbook, reason: str) -> int:
     counts = logbook.counts
-    n_failed = counts["failed"]
-    code = 0
-    if n_failed:
-        code = STORAGE if any(f["exit_code"] == STORAGE for f in logbook.failures) else 1
+    code = _exit_code(logbook)
     told = [
         f"{counts['maps']} maps done with {counts['regions']} regions",
         f"{counts['empty']} results empty",
         f"{counts['skipped']} files skipped",
-        f"{n_failed} failed",
+        f"{counts['failed']} failed",
     ]
+    if counts["sets"]:
+        told.append(f"{counts['sets'] - counts['refused']} sets of participants put together")
+    if counts["refused"]:
+        told.append(f"{counts['refused']} sets refused, made with different settings")
     logbook.close(code, f"{reason + ': ' if reason else ''}{', '.join(told)}")
     return code

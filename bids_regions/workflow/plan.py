@@ -33,11 +33,15 @@ class Plan:
     """The work of one run."""
 
     dataset: SourceDataset
+    selection: Selection
+    discovery: Discovery
     participants: Mapping[str, Sequence[MapJob]]  # by owner, "sub-01"
     group: Sequence[MapJob]  # maps that belong to no participant
     broken: Sequence[tuple[MapJob, Skipped]]  # files that cannot be read at all
     skipped: Sequence[Skipped]
     notices: tuple[str, ...]
+    selection: Selection
+    discovery: Discovery  # every selected map, also of a level that is not asked for
 
 
 def make_plan(settings: Settings, logbook: Logbook) -> Plan:
@@ -52,7 +56,8 @@ def make_plan(settings: Settings, logbook: Logbook) -> Plan:
     """
     _check_named_files(settings)
     dataset = open_dataset(settings.bids_dir, settings.derivatives, settings.participants)
-    discovery = find_maps(dataset, _selection(settings))
+    selection = _selection(settings)
+    discovery = find_maps(dataset, selection)
     check_selection(dataset, discovery)
     for text in (*dataset.notices, *discovery.notices):
         logbook.notice(text)
@@ -69,11 +74,15 @@ def make_plan(settings: Settings, logbook: Logbook) -> Plan:
     check_collisions(place for job in jobs for place in job.places)
     return Plan(
         dataset=dataset,
+        selection=selection,
+        discovery=discovery,
         participants=_by_owner([job for job in jobs if job.mapfile.participant is not None], broken),
         group=[job for job in jobs if job.mapfile.participant is None],
         broken=broken,
         skipped=discovery.skipped,
         notices=tuple(text.replace(str(settings.bids_dir), "BIDS_DIR") for text in logbook.notices),
+        selection=selection,
+        discovery=discovery,
     )
 
 

@@ -1,0 +1,210 @@
+"""The group level: group maps as any other map, then sets of participants' maps put together, in two passes each."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from bids_regions.dataset import Discovery, Selection, SourceDataset
+from bids_regions.errors import Contradiction, EmptySelection, Fault
+from bids_regions.executors import Crew
+from bids_regions.files import read_json
+from bids_regions.report import model
+from bids_regions.settings import Entry, Settings, make_entry
+from bids_regions.workflow.backgrounds import Scenery, find_template, load_scenery
+from bids_regions.workflow.group_cohort import gather_cohort
+from bids_regions.workflow.group_measures import OtherRegions, SetResult, Studio, load_other_regions, study_set
+from bids_regions.workflow.group_methods import write_group_methods
+from bids_regions.workflow.group_page import GroupFindings, write_group_page
+from bids_regions.workflow.group_records import RECORD, Absence
+from bids_regions.workflow.group_sets import Cohort, MapSet, find_sets, name_some
+from bids_regions.workflow.group_tables import (
+    AGREEMENT_COLUMNS,
+    CIRCULAR,
+    PARTICIPANT_COLUMNS,
+    cohort_columns,
+    pair_rows,
+    value_columns,
+    write_group_regions,
+    write_table,
+)
+from bids_regions.workflow.logbook import Logbook
+from bids_regions.workflow.maps import MapJob, MapOutcome
+from bids_regions.workflow.pages import read_failure_notes
+from bids_regions.workflow.participants import Frame, process_owners
+
+__all__ = ["GroupInput", "run_group"]
+
+THUMBNAILS = 20_000  # on a page at most, all sets together
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupInput:
+    """What the group level starts from."""
+
+    dataset: SourceDataset
+    discovery: Discovery  # all selected maps, participants' included
+    selection: Selection
+    jobs: Sequence[MapJob]  # the maps that belong to no participant
+
+
+def run_group(settings: Settings, given: GroupInput, frame: Frame, crew: Crew, logbook: Logbook) -> None:
+    """Extract the group maps, put the participants' results together, write tables, images and group.html.
+
+    Raises
+    ------
+    MissingInput, Contradiction
+        --group-by cannot be answered.
+    EmptySelection
+        There are participants' maps and no results of them.
+    OutputRefused, StorageFault
+        Results cannot be written or read.
+    """
+    cohort, unread = gather_cohort(settings, given.dataset, given.discovery, given.selection)
+    others = load_other_regions(settings.regions_from)
+    jobs = [replace(job, draw=True) for job in given.jobs]
+    outcomes = process_owners(jobs, crew, logbook, stop_early=settings.stop_on_first_crash)
+    sets = find_sets(cohort, settings.output_dir)
+    _tell_unread(unread, logbook)
+    results = _study(sets, cohort, others, _Means(settings=settings, given=given, crew=crew))
+    unread += write_group_regions([result.one for result in results], settings.output_dir)
+    _write_people(results, cohort, settings)
+    for result in results:
+        _tell(result, logbook)
+    findings = GroupFindings(
+        results=results,
+        group_maps=outcomes,
+        n_known=len(cohort.known),
+        failures=_failures(results, unread, outcomes, settings),
+        notes=() if others else (CIRCULAR,),
+        scenery=_sceneries(results),
+    )
+    write_group_page(findings, settings, frame, _methods(results, frame, settings))
+    if not cohort.members and not outcomes and given.discovery.maps:
+        raise EmptySelection(
+            "no participant has results in OUTPUT_DIR", hint="Run the participant level first, with the same OUTPUT_DIR"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Means:
+    settings: Settings
+    given: GroupInput
+    crew: Crew
+
+
+def _study(sets: Sequence[MapSet], cohort: Cohort, others: OtherRegions | None, means: _Means) -> list[SetResult]:
+    """Every set in turn; values and agreement go into their tables as they are found."""
+    settings = means.settings
+    about = {
+        "Description": "Each participant's map in each region: one row per set, participant and region",
+        "Regions": f"the label image {others.name}" if others else "the consensus regions of each set",
+        **({} if others else {"Circularity": CIRCULAR}),
+    }
+    pairs_about = {"Description": "Agreement of every two participants of a set, up to 300 participants"}
+    with ExitStack() as stack:
+        values = stack.enter_context(
+            write_table(settings.output_dir / "group_values.tsv", value_columns(cohort), about)
+        )
+        pairs = stack.enter_context(
+            write_table(settings.output_dir / "group_agreement.tsv", AGREEMENT_COLUMNS, pairs_about)
+        )
+        studio = Studio(
+            settings=settings,
+            dataset=means.given.dataset,
+            crew=means.crew,
+            values=values,
+            others=others,
+            thumbnails=THUMBNAILS // max(1, len(sets)),
+        )
+        results = []
+        for one in sets:
+            result = study_set(one, studio)
+            if result.dice is not None:
+                for row in pair_rows(result.one, result.dice):
+                    pairs.add(row)
+            results.append(result)
+    return results
+
+
+def _write_people(results: Iterable[SetResult], cohort: Cohort, settings: Settings) -> None:
+    extra = cohort_columns(cohort, PARTICIPANT_COLUMNS, lambda row: row.participant)
+    about = {"Description": "Every participant in every set: counted or why not, and what stands out"}
+    path = settings.output_dir / "group_participants.tsv"
+    with write_table(path, (*PARTICIPANT_COLUMNS, *extra), about) as table:
+        for result in results:
+            for row in result.rows:
+                table.add(row)
+
+
+def _tell_unread(unread: Sequence[Absence], logbook: Logbook) -> None:
+    for absence in unread:
+        logbook.counts["failed"] += 1
+        logbook.fail(absence.participant, Fault(absence.reason, hint="Run the participant level again"))
+
+
+def _tell(result: SetResult, logbook: Logbook) -> None:
+    """One line for a set, one for those it lacks; the log keeps each by name."""
+    one = result.one
+    logbook.counts["sets"] += 1
+    if one.refusal:
+        logbook.counts["refused"] += 1
+        logbook.fail(one.name, Contradiction(one.refusal, hint="Run the participant level on all of them again"))
+        return
+    statuses = Counter(row.status for row in result.rows)
+    n_regions = len(result.consensus.naming.regions) if result.consensus else 0
+    told = [f"{one.name}: {statuses['ok'] + statuses['empty']} participants", f"{n_regions} consensus regions"]
+    told += [f"{number} {status}" for status, number in sorted(statuses.items()) if status != "ok"]
+    logbook.say(", ".join(told))
+    for text in (*one.notes, *([one.apart] if one.apart else [])):
+        logbook.notice(f"{one.name}: {text}")
+    for status in ("changed", "failed", "left out", "missing"):
+        lacking = [row.participant for row in result.rows if row.status == status]
+        if lacking:
+            logbook.say(f"{one.name}: {status}: {name_some(lacking)}")
+    logbook.notices += [
+        f"{one.name}: {row.participant}: {row.status}" + (f": {row.reason}" if row.reason else "")
+        for row in result.rows
+        if row.status != "ok"
+    ]
+
+
+def _failures(
+    results: Sequence[SetResult], unread: Sequence[Absence], outcomes: Sequence[MapOutcome], settings: Settings
+) -> list[model.Problem]:
+    """What the page's list of errors holds: refused sets, unreadable results, failed maps."""
+    problems = [
+        model.Problem(source=result.one.name, reason=f"refused: {result.one.refusal}", hint="Run these again")
+        for result in results
+        if result.one.refusal
+    ]
+    problems += [model.Problem(source=absence.participant, reason=absence.reason) for absence in unread]
+    owners = sorted({place.owner for outcome in outcomes for place in (e.place for e in outcome.entries)})
+    for owner in owners:
+        problems += read_failure_notes(settings.output_dir, owner)
+    problems += [
+        model.Problem(source=f"{row.participant} ({row.set_name})", reason=row.reason)
+        for result in results
+        for row in result.rows
+        if row.status == "failed"
+    ]
+    return problems
+
+
+def _sceneries(results: Sequence[SetResult]) -> dict[str, Scenery | None]:
+    """The template of each space, where there is one at hand."""
+    spaces = {result.one.space for result in results if result.consensus}
+    return {space: load_scenery(find_template(space)) for space in sorted(spaces)}
+
+
+def _methods(results: Sequence[SetResult], frame: Frame, settings: Settings) -> model.Methods:
+    """How the participants' maps were worked on, as their records tell, and how they were put together."""
+    entries: dict[str, Entry] = {}
+    for result in results:
+        members = result.one.members
+        if members and result.one.entry not in entries:
+            record = read_json(settings.output_dir / (members[0].stem + RECORD))
+            entries[result.one.entry] = make_entry(result.one.entry, record["Criteria"])
+    if not entries:
+        return frame.methods
+    return write_group_methods(tuple(entries[name] for name in sorted(entries)), settings)

@@ -1,0 +1,101 @@
+"""Everybody the group level knows of, before any image is read: results, failures, maps, participants.tsv."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bids_regions.dataset import (
+    Discovery,
+    MapFile,
+    Participants,
+    Skipped,
+    SourceDataset,
+    find_participants_tsv,
+    matches,
+    read_map_name,
+    read_participants,
+)
+from bids_regions.dataset.mapfiles import Selection, is_selected
+from bids_regions.errors import Contradiction, MissingInput
+from bids_regions.settings import Settings
+from bids_regions.workflow.group_records import Absence, Entities, Member, read_failures, read_members
+from bids_regions.workflow.group_sets import Cohort, ordered
+
+__all__ = ["gather_cohort"]
+
+
+def gather_cohort(
+    settings: Settings, dataset: SourceDataset, discovery: Discovery, selection: Selection
+) -> tuple[Cohort, list[Absence]]:
+    """The cohort of a run, and the records that cannot be read.
+
+    Raises
+    ------
+    MissingInput
+        --group-by without any participants.tsv.
+    Contradiction
+        --group-by names a column that participants.tsv does not have.
+    """
+    table = _read_table(settings, dataset)
+    participants = frozenset(settings.participants)
+    members, unread = read_members(settings.output_dir, participants)
+    members = _selected(members, dataset, selection)
+    failures = read_failures(settings.output_dir, dataset.root, participants)
+    maps = {_key_of(mapfile): mapfile.relpath for mapfile in discovery.maps if mapfile.participant}
+    known = {member.participant for member in members} | {name for name, _ in maps}
+    known |= {note.participant for note in failures} | {absence.participant for absence in unread}
+    known |= {f"sub-{one.participant}" for one in (*discovery.failed, *discovery.skipped) if one.participant}
+    if table:
+        known |= {f"sub-{label}" for label in table.rows if not participants or label in participants}
+    cohort = Cohort(
+        members=members,
+        failures=failures,
+        maps=maps,
+        broken=_broken(dataset, (*discovery.failed, *discovery.skipped)),
+        known=sorted(known),
+        table=table,
+        group_by=settings.group_by,
+    )
+    return cohort, unread
+
+
+def _read_table(settings: Settings, dataset: SourceDataset) -> Participants | None:
+    path: Path | None = settings.participants_tsv or find_participants_tsv(dataset)
+    if path is None:
+        if settings.group_by:
+            raise MissingInput(
+                "--group-by needs a participants.tsv, and none was found", hint="Name it by --participants-tsv"
+            )
+        return None
+    table = read_participants(path)
+    unknown = [column for column in settings.group_by if column not in table.columns]
+    if unknown:
+        raise Contradiction(
+            f"--group-by {' '.join(unknown)}: {path} has no such column", hint=f"It has {', '.join(table.columns)}"
+        )
+    return table
+
+
+def _selected(members: Sequence[Member], dataset: SourceDataset, selection: Selection) -> list[Member]:
+    """The results of the maps that the selection asks for; without one, all of them."""
+    labels = {key: frozenset(asked) for key, asked in selection.labels().items() if key != "sub"}
+    if not labels and not selection.filters:
+        return list(members)
+    kept = []
+    for member in members:
+        mapfile = read_map_name(dataset.root, member.source)
+        if is_selected(mapfile, labels, member.space or selection.assume_space) and matches(mapfile, selection.filters):
+            kept.append(member)
+    return kept
+
+
+def _key_of(mapfile: MapFile) -> tuple[str, Entities]:
+    return f"sub-{mapfile.participant}", ordered(tuple(pair for pair in mapfile.entities if pair[0] != "sub"))
+
+
+def _broken(dataset: SourceDataset, left: Sequence[Skipped]) -> dict[tuple[str, Entities], str]:
+    """Why a participant's map cannot be used, by participant and entities."""
+    return {
+        _key_of(read_map_name(dataset.root, one.relpath)): f"{one.relpath}: {one.reason}"
+        for one in left
+        if one.participant
+    }

@@ -1,0 +1,317 @@
+"""A set, counted and measured: consensus written, all values in the table, agreement, who stands out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_regions.aggregate import (
+    RegionIndex,
+    describe_outlier,
+    index_regions,
+    mean_agreement,
+    pairwise_dice,
+    robust_scores,
+)
+from bids_regions.dataset import SourceDataset
+from bids_regions.errors import Fault
+from bids_regions.executors import Crew
+from bids_regions.figures import Mark, Picture, View, choose_cuts
+from bids_regions.images import Grid, load_labels, resample_nearest, same_grid
+from bids_regions.settings import Settings
+from bids_regions.tables import read_rows
+from bids_regions.workflow.group_outputs import Consensus, write_set
+from bids_regions.workflow.group_passes import Counted, Measured, Ruler, Source, count_set, measure_set
+from bids_regions.workflow.group_records import Absence
+from bids_regions.workflow.group_sets import MapSet
+from bids_regions.workflow.group_tables import GroupTable, ParticipantRow, value_rows
+
+__all__ = ["OtherRegions", "SetResult", "Studio", "load_other_regions", "study_set"]
+
+PAIRS = 300  # participants up to which every two are compared
+SHOWN_ROWS = 5000  # of the values table on the page; all of them are in the file
+FLOORS = {"number of regions": 1.0, "volume": 0.0, "largest magnitude": 0.0, "coverage": 0.01}
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherRegions:
+    """Regions that come from elsewhere: an atlas, another study."""
+
+    name: str  # of the file
+    labels: Array
+    grid: Grid
+    signs: Mapping[int, int]
+    peaks: Mapping[int, tuple[float, float, float]]  # mm, RAS+
+
+
+@dataclass(frozen=True, kw_only=True)
+class Studio:
+    """What all sets of a run are studied with."""
+
+    settings: Settings
+    dataset: SourceDataset
+    crew: Crew
+    values: GroupTable
+    others: OtherRegions | None
+    thumbnails: int  # of a set at most
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetResult:
+    """All that the group level found of one set."""
+
+    one: MapSet  # its members are those that were counted
+    rows: tuple[ParticipantRow, ...]  # of every participant, also of those not counted
+    consensus: Consensus | None = None  # None: nothing to put together
+    region_numbers: tuple[int, ...] = ()  # of the regions that values are taken in
+    region_means: tuple[tuple[float, ...], ...] = ()  # per member, in each region
+    dice: NDArray[np.float64] | None = None  # pairwise, in the order of the members
+    values: str = ""  # the first rows of the values table, with its header
+    n_values: int = 0  # rows of the values table
+    thumbnails: tuple[tuple[str, Picture], ...] = ()  # participant, picture
+
+
+def load_other_regions(path: Path | None) -> OtherRegions | None:
+    """The regions of --regions-from; signs and peaks where a table of ours (`*_dseg.tsv`) stands beside the image.
+
+    Raises
+    ------
+    BadMap
+        The image cannot be read, or holds no whole numbers.
+    """
+    if path is None:
+        return None
+    labels, grid = load_labels(path)
+    table = path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".tsv")
+    signs: dict[int, int] = {}
+    peaks: dict[int, tuple[float, float, float]] = {}
+    try:
+        for row in read_rows(table):
+            number = int(row["index"])
+            signs[number] = {"positive": 1, "negative": -1}.get(row["sign"], 0)
+            peaks[number] = (float(row["peak_x"]), float(row["peak_y"]), float(row["peak_z"]))
+    except (Fault, KeyError, ValueError):
+        signs, peaks = {}, {}  # no table of ours: regions have neither sign nor peak
+    return OtherRegions(name=path.name, labels=np.maximum(labels, 0), grid=grid, signs=signs, peaks=peaks)
+
+
+def study_set(one: MapSet, studio: Studio) -> SetResult:
+    """Both passes over a set; a set without comparable maps has only its list of participants."""
+    if one.refusal or one.apart or one.grid is None:
+        return SetResult(one=one, rows=_plain_rows(one))
+    source = Source(dataset=studio.dataset, output_dir=studio.settings.output_dir, grid=one.grid)
+    counted = count_set(one.members, source, studio.crew)
+    one = replace(one, members=counted.members, absent=_by_participant((*one.absent, *counted.lost)))
+    if counted.tally is None:
+        return SetResult(one=one, rows=_plain_rows(one))
+    consensus = write_set(one, counted.tally, studio.settings)
+    ruler, notes = _make_ruler(one, consensus, counted, studio)
+    one = replace(one, notes=one.notes + notes)
+    return _measure(one, consensus, counted, (source, ruler), studio)
+
+
+def _by_participant(absent: Sequence[Absence]) -> tuple[Absence, ...]:
+    return tuple(sorted(absent, key=lambda absence: absence.participant))
+
+
+def _make_ruler(one: MapSet, consensus: Consensus, counted: Counted, studio: Studio) -> tuple[Ruler, tuple[str, ...]]:
+    assert one.grid is not None
+    regions = consensus.naming.regions
+    notes: tuple[str, ...] = ()
+    labels: Array = consensus.extraction.labels
+    signs: Mapping[int, int] = {region.index: 1 if region.sign == "positive" else -1 for region in regions}
+    peaks: Mapping[int, tuple[float, float, float]] = {region.index: region.peak.xyz for region in regions}
+    if studio.others:
+        labels, notes = _lay_other_regions(studio.others, one.grid)
+        signs, peaks = studio.others.signs, studio.others.peaks
+    anywhere = (consensus.positive + consensus.negative).ravel(order="F") > 0
+    core = (consensus.coverage >= studio.settings.min_coverage).ravel(order="F")
+    ruler = Ruler(
+        regions=labels,
+        signs=signs,
+        peaks=peaks,
+        consensus=np.sign(consensus.signed).astype(np.int8).ravel(order="F"),
+        core=core,
+        union=np.flatnonzero(anywhere) if 1 < len(one.members) <= PAIRS else None,
+        view=_thumbnail_view(one, consensus, counted),
+        thumbnails=frozenset(member.participant for member in one.members[: studio.thumbnails]),
+    )
+    return ruler, notes
+
+
+def _lay_other_regions(others: OtherRegions, grid: Grid) -> tuple[Array, tuple[str, ...]]:
+    """The other regions on the grid of a set, and what is to be said of it."""
+    labels = resample_nearest(others.labels, others.grid, grid)
+    notes = [f"Values are taken in the regions of {others.name}, which is taken to lie in the space of the maps"]
+    if not same_grid(others.grid, grid):
+        notes.append(f"{others.name} lies on another grid and was resampled (nearest)")
+    lost = sorted(set(np.unique(others.labels).tolist()) - set(np.unique(labels).tolist()) - {0})
+    if lost:
+        notes.append(f"{len(lost)} regions of {others.name} have no voxel on the grid of the maps: {_some(lost)}")
+    return labels, tuple(notes)
+
+
+def _some(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
+
+
+def _thumbnail_view(one: MapSet, consensus: Consensus, counted: Counted) -> View:
+    """How all thumbnails of a set are drawn: same cuts, same colours."""
+    assert one.grid is not None
+    marks = find_marks(consensus)
+    member = one.members[0]
+    scale = float(np.median([summary.max_abs for summary in counted.summaries]))
+    if np.isfinite(member.cutoff):
+        scale = max(scale, 1.1 * member.cutoff)  # a colour bar reaches beyond its cutoff
+    return View(
+        cuts=choose_cuts([marks], consensus.coverage, one.grid.affine),
+        cutoff=member.cutoff,
+        tail=member.tail,
+        unit=member.kind,
+        scale=scale or None,
+    )
+
+
+def find_marks(consensus: Consensus) -> list[Mark]:
+    """The consensus regions, as far as a picture shows them."""
+    return [
+        Mark(
+            index=region.index,
+            color=region.color,
+            n_voxels=region.n_voxels,
+            peak_value=region.peak.value,
+            peak_xyz=region.peak.xyz,
+        )
+        for region in consensus.naming.regions
+    ]
+
+
+def _measure(
+    one: MapSet, consensus: Consensus, counted: Counted, how: tuple[Source, Ruler], studio: Studio
+) -> SetResult:
+    """The second pass: rows of values as they come, everything else gathered per participant."""
+    source, ruler = how
+    index = index_regions(ruler.regions, source.grid.affine, signs=dict(ruler.signs), peaks=dict(ruler.peaks))
+    gathered = _Gathered(lines=[studio.values.header])
+    for measured in measure_set(one.members, source, ruler, studio.crew):
+        gathered.add(one, index, measured, studio.values)
+    dice = pairwise_dice(gathered.bits) if ruler.union is not None else None
+    return SetResult(
+        one=one,
+        consensus=consensus,
+        rows=_rows(one, counted, gathered, dice),
+        region_numbers=tuple(index.number.tolist()),
+        region_means=tuple(gathered.means),
+        dice=dice,
+        values="".join(gathered.lines),
+        n_values=gathered.n_values,
+        thumbnails=tuple(gathered.thumbnails),
+    )
+
+
+class _Gathered:
+    """What the second pass leaves for the tables and the page; small numbers per participant."""
+
+    def __init__(self, *, lines: list[str]) -> None:
+        self.lines = lines
+        self.n_values = 0
+        self.means: list[tuple[float, ...]] = []
+        self.dice: list[float] = []
+        self.coverage: list[float] = []
+        self.bits: list[NDArray[np.uint64]] = []
+        self.thumbnails: list[tuple[str, Picture]] = []
+
+    def add(self, one: MapSet, index: RegionIndex, measured: Measured, table: GroupTable) -> None:
+        for row in value_rows(one, index, measured):
+            line = table.add(row)
+            self.n_values += 1
+            if self.n_values <= SHOWN_ROWS:
+                self.lines.append(line)
+        self.means.append(tuple(measured.values.mean.tolist()))
+        self.dice.append(measured.dice)
+        self.coverage.append(measured.coverage)
+        if measured.bits is not None:
+            self.bits.append(measured.bits)
+        if measured.thumbnail is not None:
+            self.thumbnails.append((measured.member.participant, measured.thumbnail))
+
+
+def _rows(
+    one: MapSet, counted: Counted, gathered: _Gathered, dice: NDArray[np.float64] | None
+) -> tuple[ParticipantRow, ...]:
+    """Every participant of the set: the counted with their numbers and what stands out, the others with the reason."""
+    assert one.grid is not None
+    voxel = float(abs(np.linalg.det(one.grid.affine[:3, :3])))
+    agreement = [None] * len(one.members) if dice is None else mean_agreement(dice).tolist()
+    numbers = {
+        "number of regions": [float(member.n_regions) for member in one.members],
+        "volume": [summary.n_voxels * voxel for summary in counted.summaries],
+        "largest magnitude": [summary.max_abs for summary in counted.summaries],
+        "coverage": gathered.coverage,
+    }
+    flags = _find_outliers(numbers)
+    rows = [
+        ParticipantRow(
+            set_name=one.name,
+            participant=member.participant,
+            session=member.session,
+            status="ok" if member.n_regions else "empty",
+            n_regions=member.n_regions,
+            volume_mm3=numbers["volume"][k],
+            max_abs=numbers["largest magnitude"][k],
+            coverage=gathered.coverage[k],
+            dice=gathered.dice[k],
+            mean_dice=agreement[k],
+            outlier=flags[k],
+        )
+        for k, member in enumerate(one.members)
+    ]
+    return _ordered(rows + _absent_rows(one))
+
+
+def _find_outliers(numbers: Mapping[str, Sequence[float]]) -> list[str]:
+    """Per participant, what stands out in words."""
+    scores = {name: robust_scores(np.array(values), floor=FLOORS[name]) for name, values in numbers.items()}
+    n = len(next(iter(numbers.values())))
+    words = ([describe_outlier(name, float(found[k])) for name, found in scores.items()] for k in range(n))
+    return ["; ".join(word for word in own if word) for own in words]
+
+
+def _plain_rows(one: MapSet) -> tuple[ParticipantRow, ...]:
+    """The participants of a set of which nothing is put together."""
+    why = one.refusal or one.apart
+    rows = [
+        ParticipantRow(
+            set_name=one.name,
+            participant=member.participant,
+            session=member.session,
+            status="left out" if why else "ok",
+            reason=why,
+            n_regions=member.n_regions,
+        )
+        for member in one.members
+    ]
+    return _ordered(rows + _absent_rows(one))
+
+
+def _absent_rows(one: MapSet) -> list[ParticipantRow]:
+    label = dict(one.entities).get("ses")
+    return [
+        ParticipantRow(
+            set_name=one.name,
+            participant=absence.participant,
+            session=f"ses-{label}" if label else "",
+            status=absence.status,
+            reason=absence.reason,
+        )
+        for absence in one.absent
+    ]
+
+
+def _ordered(rows: Sequence[ParticipantRow]) -> tuple[ParticipantRow, ...]:
+    return tuple(sorted(rows, key=lambda row: row.participant))

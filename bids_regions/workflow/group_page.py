@@ -1,0 +1,425 @@
+"""The group page: what the group level found, as the report room wants it."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bids_regions.aggregate import order_by_agreement
+from bids_regions.figures import Background, Picture, Prevalence, View, choose_cuts, draw_prevalence
+from bids_regions.files import write_bytes
+from bids_regions.report import model
+from bids_regions.report.pages import render_group
+from bids_regions.report.payload import pack_labels, pack_volume
+from bids_regions.settings import Settings
+from bids_regions.tables import peaks_table, regions_table, table_text
+from bids_regions.version import __version__
+from bids_regions.workflow.backgrounds import Scenery
+from bids_regions.workflow.group_measures import SHOWN_ROWS, SetResult, find_marks
+from bids_regions.workflow.group_outputs import Consensus
+from bids_regions.workflow.group_records import Status
+from bids_regions.workflow.group_sets import describe_grid
+from bids_regions.workflow.group_tables import PARTICIPANT_COLUMNS, ParticipantRow
+from bids_regions.workflow.maps import MapOutcome
+from bids_regions.workflow.participants import Frame
+from bids_regions.workflow.wording import spoken, title_of
+
+__all__ = ["GroupFindings", "write_group_page"]
+
+HEADING = ("ses", "task", "acq", "dir", "run", "space")
+STRIP_REGIONS = 6  # consensus regions with a strip plot of their mean values
+LISTED = 200  # participants listed by name on the page; all are in the table
+NOT_COUNTED: tuple[Status, ...] = ("failed", "missing", "changed", "left out")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupFindings:
+    """Everything the page is made of."""
+
+    results: Sequence[SetResult]
+    group_maps: Sequence[MapOutcome]
+    n_known: int  # participants
+    failures: Sequence[model.Problem]
+    notes: Sequence[str]  # circularity, ...
+    scenery: dict[str, Scenery | None]  # by space
+
+
+def write_group_page(findings: GroupFindings, settings: Settings, frame: Frame, methods: model.Methods) -> None:
+    """Fill the model, render it, write group.html and what stands beside it."""
+    pages = _Pages(output_dir=settings.output_dir)
+    drawn = [outcome.drawn for outcome in findings.group_maps if outcome.drawn]
+    sets = [_show_set(result, findings, settings, pages) for result in findings.results]
+    volumes = [volume for _, own, _ in sets for volume in own] + [one.volume for one in drawn]
+    backgrounds = [b for _, _, own in sets for b in own] + [b for one in drawn for b in one.backgrounds]
+    page = model.GroupPage(
+        dataset=frame.dataset_name,
+        version=__version__,
+        counts=_counts(findings),
+        sets=tuple(one for one, _, _ in sets),
+        sections=tuple(one.section for one in drawn),
+        volumes=tuple(volumes),
+        backgrounds=tuple({background.key: background for background in backgrounds}.values()),
+        tables=_tables(settings.output_dir, pages),
+        skipped=frame.skipped.get("", ()),
+        failures=tuple(findings.failures),
+        notices=frame.notices,
+        methods=methods,
+        provenance=replace(frame.provenance, command=_command(settings), settings=_group_settings(settings)),
+    )
+    rendered = render_group(page)
+    for name, content in rendered.side_files:
+        write_bytes(settings.output_dir / name, content, only_if_changed=True)
+    write_bytes(settings.output_dir / "group.html", rendered.html, only_if_changed=True)
+
+
+class _Pages:
+    """Which participants have a page to lead to."""
+
+    def __init__(self, *, output_dir: Path) -> None:
+        self._folder = output_dir
+        self._known: dict[str, str] = {}
+
+    def href(self, participant: str) -> str:
+        """The address of a participant's page; empty where there is none."""
+        if participant not in self._known:
+            name = f"{participant}.html"
+            self._known[participant] = name if (self._folder / name).is_file() else ""
+        return self._known[participant]
+
+    def links(self, participants: Iterable[str]) -> dict[str, str]:
+        """The addresses of those that have a page."""
+        return {one: href for one in participants if (href := self.href(one))}
+
+
+def _counts(findings: GroupFindings) -> tuple[tuple[str, int], ...]:
+    """Counts over all sets: a participant counts once for each map."""
+    statuses = Counter(row.status for result in findings.results for row in result.rows)
+    told = [("participants", findings.n_known), ("sets of maps", len(findings.results))]
+    told += [("with regions", statuses["ok"]), ("where no region survived", statuses["empty"])]
+    told += [("failed", statuses["failed"]), ("missing", statuses["missing"])]
+    rare = [("changed since", statuses["changed"]), ("left out", statuses["left out"])]
+    rare.append(("group maps", len(findings.group_maps)))
+    return tuple(told + [pair for pair in rare if pair[1]])
+
+
+def _show_set(
+    result: SetResult, findings: GroupFindings, settings: Settings, pages: _Pages
+) -> tuple[model.GroupSet, list[model.Volume], list[model.Background]]:
+    one, consensus = result.one, result.consensus
+    key = "set-" + slug(one.name)
+    entities = dict(one.entities)
+    split = ", ".join(f"{column} {value}" for column, value in one.split)
+    scenery = findings.scenery.get(one.space)
+    easel = _Easel(key=key, result=result, settings=settings, scenery=scenery)
+    shown = model.GroupSet(
+        key=key,
+        title=" · ".join(part for part in (title_of(entities), one.entry, split) if part),
+        group=", ".join(f"{name}-{entities[name]}" for name in HEADING if name in entities),
+        facts=_facts(result),
+        consensus=easel.show(consensus) if consensus else _nothing(result),
+        metrics=_metrics(result, pages),
+        tables=_set_tables(key, result, pages),
+        agreement=_agreement(result),
+        outliers=tuple(f"{row.participant}: {row.outlier}" for row in result.rows if row.outlier),
+        problems=_problems(result.rows),
+        notes=(*one.notes, *(findings.notes if consensus and consensus.naming.regions else ())),
+        thumbnails=tuple(
+            model.Thumbnail(participant=name, figure=_figure(picture), href=pages.href(name))
+            for name, picture in result.thumbnails
+        ),
+    )
+    return shown, easel.volumes() if consensus else [], [scenery.packed] if scenery and consensus else []
+
+
+def slug(text: str) -> str:
+    """Text as an anchor: letters, digits and hyphens; different texts stay different.
+
+    >>> slug("seg-a+b")
+    'seg-a-2bb'
+    """
+    return "".join(c if c.isascii() and (c.isalnum() or c == "-") else f"-{ord(c):x}" for c in text)
+
+
+def _figure(picture: Picture) -> model.Figure:
+    return model.Figure(
+        data=picture.data, mime=picture.mime, alt=picture.alt, width=picture.width, height=picture.height
+    )
+
+
+def _facts(result: SetResult) -> tuple[tuple[str, str], ...]:
+    counts = Counter(row.status for row in result.rows)
+    counted = counts["ok"] + counts["empty"]
+    facts = [("participants counted", spoken(counted)), ("of these without any region", spoken(counts["empty"]))]
+    facts += [(status, spoken(counts[status])) for status in NOT_COUNTED if counts[status]]
+    if result.one.grid is not None:
+        facts.append(("grid", describe_grid(result.one.grid)))
+        facts.append(("grids among the maps", spoken(result.one.n_grids)))
+    return tuple(facts)
+
+
+def _nothing(result: SetResult) -> model.EntryView:
+    """A set of which nothing was put together, with the reason."""
+    why = result.one.refusal or result.one.apart or "None of its maps could be counted"
+    return model.EntryView(name="consensus", sentence=f"{why[0].upper()}{why[1:]}.", n_regions=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Easel:
+    """A set's pictures and volumes."""
+
+    key: str
+    result: SetResult
+    settings: Settings
+    scenery: Scenery | None
+
+    def volumes(self) -> list[model.Volume]:
+        """The prevalence maps and the coverage, for the viewer."""
+        consensus, one = self.result.consensus, self.result.one
+        assert consensus is not None
+        assert one.grid is not None
+        packed = []
+        for name, data, palette in self._maps(consensus):
+            packed.append(
+                pack_volume(
+                    data,
+                    one.grid.affine,
+                    key=f"{self.key}-{slug(name)}",
+                    name=f"{one.name}: {name}",
+                    quantity="fraction of participants",
+                    palette=palette,
+                )
+            )
+        return packed
+
+    def _maps(self, consensus: Consensus) -> list[tuple[str, Any, Any]]:
+        maps: list[tuple[str, Any, Any]] = []
+        if 1 in consensus.signs:
+            maps.append(("positive prevalence", consensus.positive, "positive"))
+        if -1 in consensus.signs:
+            maps.append(("negative prevalence", -consensus.negative, "negative"))
+        return [*maps, ("coverage", consensus.coverage, "positive")]
+
+    def show(self, consensus: Consensus) -> model.EntryView:
+        """The consensus as an entry of the page."""
+        place = self.result.one.paths.consensus
+        regions = consensus.naming.regions
+        paths = [("label image", place.labels), ("table", place.table), ("sidecar", place.sidecar)]
+        paths += [("coverage", self.result.one.paths.coverage)]
+        paths += [("positive prevalence", self.result.one.paths.positive)] if 1 in consensus.signs else []
+        paths += [("negative prevalence", self.result.one.paths.negative)] if -1 in consensus.signs else []
+        return model.EntryView(
+            name="consensus",
+            sentence=self._sentence(),
+            facts=(("consensus regions", spoken(len(regions))), ("voxels", spoken(consensus.extraction.n_above))),
+            n_regions=len(regions),
+            figures=(self._figure(consensus),),
+            views=tuple(self._views(consensus)),
+            labels=pack_labels(consensus.extraction.labels) if regions else None,
+            regions=self._table(consensus),
+            peaks=peaks_table(regions, extra=consensus.naming.peak_cells),
+            links=tuple(
+                model.Link(text=text, href=path.relative_to(self.settings.output_dir).as_posix())
+                for text, path in paths
+            ),
+        )
+
+    def _sentence(self) -> str:
+        return (
+            f"Voxels that lie in regions of at least {self.settings.min_prevalence:.4g} of the participants with data "
+            f"there, where at least {self.settings.min_coverage:.4g} of the participants have data; connected as the "
+            "participants' regions are. Where both signs reach it the larger wins."
+        )
+
+    def _views(self, consensus: Consensus) -> list[model.View]:
+        background = self.scenery.packed.key if self.scenery else ""
+        views = []
+        for name, _, palette in self._maps(consensus):
+            cutoff = self.settings.min_coverage if name == "coverage" else self.settings.min_prevalence
+            views.append(
+                model.View(
+                    volume=f"{self.key}-{slug(name)}", name=name, cutoff=cutoff, tail=palette, background=background
+                )
+            )
+        return views
+
+    def _figure(self, consensus: Consensus) -> model.Figure:
+        one = self.result.one
+        assert one.grid is not None
+        marks = find_marks(consensus)
+        prevalence = Prevalence(positive=consensus.positive, negative=consensus.negative, coverage=consensus.coverage)
+        cuts = choose_cuts([marks], consensus.coverage, one.grid.affine)
+        view = View(cuts=cuts, cutoff=self.settings.min_prevalence)
+        background: Background | None = self.scenery.drawn if self.scenery else None
+        labels = consensus.extraction.labels
+        return _figure(draw_prevalence(prevalence, labels, one.grid.affine, marks, view, background))
+
+    def _table(self, consensus: Consensus) -> model.Table:
+        place = self.result.one.paths.consensus
+        text = regions_table(consensus.naming.regions, extra=consensus.naming.region_cells)
+        columns = text.partition("\n")[0].split("\t")
+        return model.Table(
+            key=f"{self.key}-consensus",
+            caption=f"Consensus regions of {self.result.one.name}; values are prevalences",
+            tsv=text,
+            file_name=place.table.name,
+            descriptions={n: consensus.record[n]["Description"] for n in columns if n in consensus.record},
+            href=place.table.relative_to(self.settings.output_dir).as_posix(),
+        )
+
+
+MEASURES = (
+    ("regions", "number of regions", "", "n_regions"),
+    ("volume", "volume of regions", "mm³", "volume_mm3"),
+    ("largest", "largest magnitude", "", "max_abs"),
+    ("coverage", "coverage", "share of the common area", "coverage"),
+    ("dice", "Dice with the consensus", "", "dice"),
+    ("agreement", "mean Dice with the others", "", "mean_dice"),
+)
+
+
+def _metrics(result: SetResult, pages: _Pages) -> tuple[model.Metric, ...]:
+    """A strip plot for each measure, and for the mean in each of the first regions."""
+    if result.consensus is None:
+        return ()
+    counted = [row for row in result.rows if row.status in ("ok", "empty")]
+    metrics = []
+    for key, name, unit, field in MEASURES:
+        words = {"regions": "number of", "volume": "volume", "largest": "largest", "coverage": "coverage"}.get(key)
+        points = tuple(
+            model.Point(
+                participant=row.participant,
+                value=_finite(getattr(row, field)),
+                href=pages.href(row.participant),
+                flag="; ".join(flag for flag in row.outlier.split("; ") if words and words in flag),
+            )
+            for row in counted
+        )
+        if any(point.value is not None for point in points):
+            metrics.append(model.Metric(key=key, name=name, unit=unit, points=points))
+    return (*metrics, *_region_metrics(result, pages))
+
+
+def _region_metrics(result: SetResult, pages: _Pages) -> list[model.Metric]:
+    return [
+        model.Metric(
+            key=f"region{number}",
+            name=f"mean in region {number}",
+            unit=result.one.members[0].kind,
+            points=tuple(
+                model.Point(
+                    participant=member.participant, value=_finite(means[at]), href=pages.href(member.participant)
+                )
+                for member, means in zip(result.one.members, result.region_means, strict=True)
+            ),
+        )
+        for at, number in enumerate(result.region_numbers[:STRIP_REGIONS])
+    ]
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def _set_tables(key: str, result: SetResult, pages: _Pages) -> tuple[model.Table, ...]:
+    rows = result.rows[:SHOWN_ROWS]
+    links = pages.links(row.participant for row in rows)
+    people = model.Table(
+        key=f"{key}-participants",
+        caption=f"Participants of {result.one.name}" + _cut(len(result.rows), "group_participants.tsv"),
+        tsv=table_text(PARTICIPANT_COLUMNS, rows),
+        file_name="group_participants.tsv",
+        descriptions={column.name: column.description for column in PARTICIPANT_COLUMNS},
+        href="group_participants.tsv",
+        links=links,
+        link_column="participant_id",
+    )
+    if not result.n_values:
+        return (people,)
+    values = model.Table(
+        key=f"{key}-values",
+        caption=f"Values in the regions of {result.one.name}" + _cut(result.n_values, "group_values.tsv"),
+        tsv=result.values,
+        file_name="group_values.tsv",
+        descriptions={},
+        href="group_values.tsv",
+        links=links,
+        link_column="participant_id",
+    )
+    return (values, people)
+
+
+def _cut(n: int, where: str) -> str:
+    return f": the first {SHOWN_ROWS:,} of {n:,} rows; {where} holds all" if n > SHOWN_ROWS else ""
+
+
+def _agreement(result: SetResult) -> model.Agreement | None:
+    if result.dice is None:
+        return None
+    order = order_by_agreement(result.dice)
+    values = result.dice[np.ix_(order, order)]
+    return model.Agreement(
+        participants=tuple(result.one.members[at].participant for at in order),
+        values=tuple(tuple(_finite(cell) for cell in row) for row in values.tolist()),
+        sentence="Dice overlap of every two participants' regions, signs included; from the one that agrees most with "
+        "the others to the one that agrees least.",
+    )
+
+
+def _problems(rows: Sequence[ParticipantRow]) -> tuple[model.Problem, ...]:
+    """Participants that are not counted, or have nothing, in words."""
+    lacking = [row for row in rows if row.status != "ok"]
+    told = [
+        model.Problem(
+            source=row.participant,
+            reason="empty: no region survived; counted all the same" if row.status == "empty" else _why(row),
+        )
+        for row in lacking[:LISTED]
+    ]
+    if len(lacking) > LISTED:
+        told.append(model.Problem(source=f"{len(lacking) - LISTED} more", reason="listed in group_participants.tsv"))
+    return tuple(told)
+
+
+def _why(row: ParticipantRow) -> str:
+    return f"{row.status}: {row.reason}"
+
+
+def _tables(output_dir: Path, pages: _Pages) -> tuple[model.Table, ...]:
+    """All regions of all participants, as far as a page can show them."""
+    path = output_dir / "group_regions.tsv"
+    with path.open(encoding="utf-8") as stream:
+        lines = list(islice(stream, SHOWN_ROWS + 1))
+        more = next(stream, None) is not None
+    participants = {line.split("\t", 2)[1] for line in lines[1:]}
+    note = f": the first {SHOWN_ROWS:,} rows; the file holds all" if more else ""
+    return (
+        model.Table(
+            key="all-regions",
+            caption="All regions of all participants" + note,
+            tsv="".join(lines),
+            file_name=path.name,
+            descriptions={},
+            href=path.name,
+            links=pages.links(sorted(participants)),
+            link_column="participant_id",
+        ),
+    )
+
+
+def _command(settings: Settings) -> str:
+    """The canonical command of the group level: no path, nothing that differs between equal runs."""
+    words = ["bids_regions", "BIDS_DIR", "OUTPUT_DIR", "group"]
+    return " ".join([*words, *(f"--{name} {value}" for name, value in _group_settings(settings))])
+
+
+def _group_settings(settings: Settings) -> tuple[tuple[str, str], ...]:
+    told = [("min-prevalence", f"{settings.min_prevalence:.10g}"), ("min-coverage", f"{settings.min_coverage:.10g}")]
+    if settings.group_by:
+        told.append(("group-by", " ".join(settings.group_by)))
+    if settings.regions_from:
+        told.append(("regions-from", settings.regions_from.name))
+    return tuple(told)
