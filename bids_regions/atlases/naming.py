@@ -194,11 +194,11 @@ def name_regions(
 
 def describe_places(atlas: str, *, probabilistic: bool) -> dict[str, str]:
     """What the columns of one atlas hold, by the column's name."""
-    where = f"label of {atlas} at the peak"
+    where = f"Label of {atlas} at the peak"
     near = "the nearest label with its distance where the peak is outside every label"
     share = "percent of the region"
     if probabilistic:
-        where, share = f"most probable label of {atlas} at the peak", "mean probability over the region"
+        where, share = f"Most probable label of {atlas} at the peak", "mean probability over the region"
     return {
         f"{atlas}_peak": f"{where}{', with its probability' if probabilistic else ''}; {near}",
         f"{atlas}_overlap": (

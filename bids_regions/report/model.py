@@ -117,6 +117,7 @@ class Table:
     href: str = ""  # the file itself, relative to the page
     links: Mapping[str, str] | None = None  # text of a cell in `link_column` -> address relative to the page
     link_column: str = ""
+    tips: Mapping[str, Mapping[str, str]] | None = None  # column -> index of a region -> more about that cell
 
 
 @dataclass(frozen=True, kw_only=True)

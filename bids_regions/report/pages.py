@@ -249,6 +249,9 @@ def _show_tables(parts: _Parts) -> dict[str, ShownTable]:
         if table.links:
             addresses = {text: _address(href) for text, href in table.links.items()}
             parts.add_block(f"links-{key}", pack_text(json.dumps(addresses)), may_leave=False)
+        if table.tips:
+            tips = {column: dict(texts) for column, texts in table.tips.items()}
+            parts.add_block(f"tips-{key}", pack_text(json.dumps(tips)), may_leave=False)
     return shown
 
 

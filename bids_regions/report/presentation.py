@@ -204,10 +204,10 @@ def _is_minor(column: str, values: list[str]) -> bool:
     return column in _MINOR or (column in {"p_cluster", "tdp"} and not values)
 
 
-def _cell(table: Table, head: Head, text: str, colour: str = "") -> Cell:
+def _cell(table: Table, head: Head, text: str, colour: str = "", index: str = "") -> Cell:
     shown = show_number(text, head.decimals) if head.kind == "number" else text
     href = (table.links or {}).get(text, "") if head.kind == "link" else ""
-    exact = text if shown != text else ""
+    exact = (table.tips or {}).get(head.column, {}).get(index, "") or (text if shown != text else "")
     return Cell(head=head, text=shown, exact=exact, colour=colour if head.kind == "id" else "", href=href)
 
 
@@ -223,7 +223,9 @@ def show_table(table: Table, peaks: str = "", plain_rows: int = PLAIN_ROWS) -> S
     for row in rows[:plain_rows]:
         cells = dict(zip(header, row, strict=True))
         colour = cells.get("color", "") if regions and _COLOUR.fullmatch(cells.get("color", "")) else ""
-        shown.append(Row(cells=tuple(_cell(table, head, cells[head.column], colour) for head in plain)))
+        shown.append(
+            Row(cells=tuple(_cell(table, head, cells[head.column], colour, cells.get("index", "")) for head in plain))
+        )
         shown += below.get(cells["index"], []) if regions else []
     n_rows = count_rows(table.tsv)
     return ShownTable(

@@ -174,7 +174,26 @@ def _regions_table(place: OutputPaths, content: Mapping[str, Any], table: str) -
         file_name=place.table.name,
         descriptions={name: content[name]["Description"] for name in columns if name in content},
         href=_href(place, place.table),
+        tips=_overlap_tips(content.get("Atlases", ())),
     )
+
+
+def _overlap_tips(atlases: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """For each atlas's column of overlaps, what each region shares with each label, both ways."""
+    return {
+        f"{atlas['Name']}_overlap": {
+            index: "; ".join(_overlap_words(overlap, probabilistic=atlas["Probabilistic"]) for overlap in overlaps)
+            for index, overlaps in atlas["Overlaps"].items()
+        }
+        for atlas in atlases
+        if "Overlaps" in atlas
+    }
+
+
+def _overlap_words(overlap: Mapping[str, Any], *, probabilistic: bool) -> str:
+    share = "mean probability" if probabilistic else "of the region"
+    words = f"{overlap['Label']}: {overlap['PercentOfRegion']:g} % {share}"
+    return words + (f", {overlap['PercentOfLabel']:g} % of the label" if "PercentOfLabel" in overlap else "")
 
 
 def _marks(table: str) -> list[Mark]:

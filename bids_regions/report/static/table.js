@@ -56,12 +56,13 @@ class DataTable {
   }
 
   async load() {
-    const { text, peaks, links } = this.element.dataset;
+    const { text, peaks, links, tips } = this.element.dataset;
     this.text = await payload.text(text);
     this.lines = this.text.split("\n");
     if (this.lines.at(-1) === "") this.lines.pop();
     this.header = this.lines.shift().split("\t");
     this.links = links ? JSON.parse(await payload.text(links)) : {};
+    this.tips = tips ? JSON.parse(await payload.text(tips)) : {};
     this.readPeaks(peaks ? await payload.text(peaks) : "");
     this.columns = [...this.table.tHead.rows[0].cells].map((head) => ({ head, ...head.dataset, position: this.header.indexOf(head.dataset.column) }));
     this.longest = this.columns.map(() => "");
@@ -212,7 +213,8 @@ class DataTable {
       if (column.kind === "id") cell.append(...(peak ? this.peakHead(peak) : this.regionHead(index, cells)));
       else if (column.kind === "link" && this.links[text]) cell.append(make("a", { href: this.links[text], textContent: shown }));
       else cell.textContent = shown;
-      if (shown !== text) cell.title = text;
+      const tip = peak ? "" : this.tips[column.column]?.[index];
+      if (tip || shown !== text) cell.title = tip || text;
       row.append(cell);
     });
     return row;
@@ -236,7 +238,7 @@ class DataTable {
       const open = this.opened.has(index);
       const fold = make("button", { type: "button", className: "fold", textContent: `+${sub}`, title: open ? "Fold the sub-peaks" : "Unfold the sub-peaks" });
       fold.setAttribute("aria-expanded", String(open));
-      fold.setAttribute("aria-label", `${sub} sub-peaks of region ${index}`);
+      fold.setAttribute("aria-label", `${sub} ${sub === 1 ? "sub-peak" : "sub-peaks"} of region ${index}`);
       parts.push(fold);
     }
     return parts;
