@@ -20,7 +20,7 @@ from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, describe_columns, 
 from bids_regions.workflow.group_records import RECORD
 from bids_regions.workflow.group_sets import MapSet
 from bids_regions.workflow.naming import NamedRegions, name_plainly
-from bids_regions.workflow.records import library_versions, spatial_fields
+from bids_regions.workflow.records import DEFINED, library_versions, spatial_fields
 
 __all__ = ["Consensus", "write_set"]
 
@@ -151,7 +151,7 @@ class _Scribe:
             "Counts": {"RegionsKept": len(extraction.regions), "VoxelsAboveThreshold": extraction.n_above},
             "Warnings": list(self.one.notes),
             "Versions": library_versions(),
-            **describe_columns((*REGION_COLUMNS, *naming.region_cells)),
+            **describe_columns([*(c for c in REGION_COLUMNS if c.name not in DEFINED), *naming.region_cells]),
             "PeaksColumns": describe_columns((*PEAK_COLUMNS, *naming.peak_cells)),
             "Outputs": {path.name: hash_file(path) for path in (place.labels, place.table, place.peaks, *sources)},
             "InputHash": hash_of([[m.participant, m.source_hash, m.settings_hash] for m in self.one.members]),

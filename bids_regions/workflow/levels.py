@@ -21,7 +21,6 @@ from bids_regions.report import model
 from bids_regions.settings import Settings
 from bids_regions.version import __version__
 from bids_regions.workflow.group import GroupInput, run_group
-from bids_regions.workflow.group import GroupInput, run_group
 from bids_regions.workflow.logbook import Logbook
 from bids_regions.workflow.maps import MapJob, write_failure
 from bids_regions.workflow.memory import fit_workers
@@ -137,9 +136,6 @@ def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: 
     )
     if "participant" in settings.levels:
         run_participants(plan.participants, frame, crew, logbook, stop_early=settings.stop_on_first_crash)
-    if "group" in settings.levels:
-        given = GroupInput(dataset=plan.dataset, discovery=plan.discovery, selection=plan.selection, jobs=plan.group)
-        run_group(settings, given, frame, crew, logbook)
     if "group" in settings.levels:
         given = GroupInput(dataset=plan.dataset, discovery=plan.discovery, selection=plan.selection, jobs=plan.group)
         run_group(settings, given, frame, crew, logbook)

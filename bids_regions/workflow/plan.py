@@ -34,14 +34,12 @@ class Plan:
 
     dataset: SourceDataset
     selection: Selection
-    discovery: Discovery
+    discovery: Discovery  # every selected map, also of a level that is not asked for
     participants: Mapping[str, Sequence[MapJob]]  # by owner, "sub-01"
     group: Sequence[MapJob]  # maps that belong to no participant
     broken: Sequence[tuple[MapJob, Skipped]]  # files that cannot be read at all
     skipped: Sequence[Skipped]
     notices: tuple[str, ...]
-    selection: Selection
-    discovery: Discovery  # every selected map, also of a level that is not asked for
 
 
 def make_plan(settings: Settings, logbook: Logbook) -> Plan:
@@ -81,8 +79,6 @@ def make_plan(settings: Settings, logbook: Logbook) -> Plan:
         broken=broken,
         skipped=discovery.skipped,
         notices=tuple(text.replace(str(settings.bids_dir), "BIDS_DIR") for text in logbook.notices),
-        selection=selection,
-        discovery=discovery,
     )
 
 
