@@ -186,6 +186,20 @@ def test_the_ladder_of_masks(tmp_path):
     assert mask_of(tmp_path) == (None, "no brain mask with the map's entities was found")
 
 
+def test_masks_of_derivatives_that_are_not_linked_stay_where_they_are(tmp_path):
+    assert mask_of(trees.raw_with_derivatives(tmp_path), participants=("01",))[0] is None
+
+
+def test_only_nifti_files_with_the_very_suffix_are_masks(tmp_path):
+    folder = tmp_path / "sub-01"
+    trees.write_map(folder / "sub-01_space-S_stat-z_statmap.nii.gz")
+    mask = trees.write_mask(folder / "sub-01_space-S_mask.nii")
+    for name in ("sub-01_space-S_mask.json", "sub-01_space-S_brainmask.nii", "._sub-01_space-S_mask.nii"):
+        trees.touch(folder / name)
+    trees.touch(folder / ".sub-01_space-S_desc-brain_mask.nii")
+    assert mask_of(tmp_path)[0] == mask.relative_to(tmp_path).as_posix()
+
+
 @pytest.mark.parametrize("shape", ["halfpipe", "nilearn"])
 def test_masks_beside_the_maps_are_found(tmp_path, shape):
     stem = {"halfpipe": "sub-01_task-rest_feature-f_seed-s", "nilearn": "sub-01_task-rest_space-S"}[shape]
@@ -226,6 +240,11 @@ def test_the_mask_of_a_linked_dataset_is_found(tmp_path):
 )
 def test_links_that_lead_nowhere_are_passed_over(tmp_path, links):
     assert linked_datasets(open_dataset(trees.describe(tmp_path, DatasetLinks=links))) == []
+
+
+def test_links_to_other_machines_are_not_taken_for_paths(tmp_path):
+    links = {"a": f"http://x{tmp_path}", "b": f"file://host{tmp_path}", "c": f"doi:{tmp_path}"}
+    assert linked_datasets(open_dataset(trees.describe(tmp_path / "maps", DatasetLinks=links))) == []
 
 
 def test_relative_links_start_at_the_dataset(tmp_path):

@@ -69,7 +69,7 @@ def linked_datasets(dataset: SourceDataset) -> list[Path]:
     """The folders on this machine that the dataset's DatasetLinks lead to."""
     links = dataset.description.get("DatasetLinks")
     paths = (_local_path(link) for link in links.values()) if isinstance(links, dict) else ()
-    folders = {Path(os.path.normpath(dataset.root / path)) for path in paths if path}
+    folders = {Path(os.path.normpath(dataset.root / path)) for path in paths}
     return sorted(folder for folder in folders if folder != dataset.root and os.path.isdir(folder))  # noqa: PTH112 # False, not an error, for a name too long
 
 
@@ -101,7 +101,7 @@ def _folders(mapfile: MapFile, dataset: SourceDataset, *, beside: bool = False) 
         return
     roots = [dataset.root, *linked_datasets(dataset)]
     if beside and dataset.root.parent.name == "derivatives":
-        roots += [folder for folder in list_folders(dataset.root.parent) if folder != dataset.root]
+        roots += list_folders(dataset.root.parent)
     session = mapfile.entity("ses")
     for root in roots:
         person = root / f"sub-{mapfile.participant}"
