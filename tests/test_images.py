@@ -16,6 +16,7 @@ import SimpleITK
 from hypothesis import given
 from hypothesis import strategies as st
 from nifti_bytes import AFFINE, OBLIQUE, nifti, put, ramp
+from scipy import ndimage
 
 from bids_regions.errors import BadMap
 from bids_regions.images import (
@@ -474,6 +475,28 @@ def test_linear_resampling_keeps_a_linear_field(dtype):
     found = resample_linear(data, source, asked)
     assert found.dtype == (np.float32 if dtype == np.float32 else np.float64)
     assert np.allclose(found, 3 * x / 2 - y + z / 2, atol=1e-4)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 1, 0)])
+@pytest.mark.parametrize("flips", [(0, 0, 0), (1, 0, 1)])
+@pytest.mark.parametrize(("step", "shift"), [(0.5, 0.3), (1.7, -4.1)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_linear_resampling_of_aligned_grids_is_scipys(order, flips, step, shift, dtype):
+    """Also at the border, where a map fades to 0."""
+    data = np.random.default_rng(2).standard_normal((9, 8, 7)).astype(dtype)
+    target = permuted(AFFINE, order, flips, (9, 8, 7))
+    target[:3, :3] *= step
+    target[:3, 3] += shift
+    source, asked = make_grid((9, 8, 7), AFFINE), make_grid((7, 9, 11), target)
+    matrix = np.linalg.solve(source.affine, asked.affine)
+    expected = ndimage.affine_transform(
+        data.astype(float), matrix, output_shape=asked.shape, order=1, mode="grid-constant"
+    )
+    found = resample_linear(data, source, asked)
+    assert found.dtype == dtype
+    assert found.flags.f_contiguous
+    assert np.allclose(found, expected, atol=1e-5 if dtype == np.float32 else 1e-12)
+    assert (found == 0).any() == (expected == 0).any()
 
 
 def test_far_away_is_zero():

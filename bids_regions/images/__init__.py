@@ -4,6 +4,8 @@ A grid is a shape with the affine that places its voxels in mm, RAS+. Hostile an
 sentence. This room does not know what a region is, nor where in a dataset a file lies.
 """
 
+from nibabel import __version__ as NIBABEL_VERSION  # noqa: N812
+
 from bids_regions.images.grids import Grid, make_grid, resample_linear, resample_nearest, same_grid
 from bids_regions.images.reading import (
     SparseMap,
@@ -19,6 +21,7 @@ from bids_regions.images.reading import (
 from bids_regions.images.writing import save_labels, save_map
 
 __all__ = [
+    "NIBABEL_VERSION",
     "Grid",
     "SparseMap",
     "StatMap",

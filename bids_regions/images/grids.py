@@ -104,15 +104,12 @@ def resample_nearest(data: NDArray[Any], grid_from: Grid, grid_to: Grid) -> NDAr
     if along is None:
         matrix[:3, 3] -= TIE
         return _transform(data, matrix, grid_to.shape, order=0)
-    axes = [
-        np.ceil(matrix[i, j] * np.arange(grid_to.shape[j]) + matrix[i, 3] - 0.5 - TIE).astype(np.int64)
-        for i, j in enumerate(along)
-    ]
-    inside = [(axis >= 0) & (axis < n) for axis, n in zip(axes, data.shape, strict=True)]
-    found = np.zeros([len(axis) for axis in axes], dtype=data.dtype, order="F")
-    kept = [axis[ok] for axis, ok in zip(axes, inside, strict=True)]
-    found[np.ix_(*inside)] = data[np.ix_(*kept)]
-    return np.asfortranarray(found.transpose(np.argsort(along)))
+    found = data.T  # axis by axis, in C order: twenty times faster than by index arrays
+    for i, j in enumerate(along):
+        nearest = np.ceil(_coordinates(matrix, i, j, grid_to) - 0.5 - TIE).astype(np.intp)
+        found = found.take(nearest, axis=2 - i, mode="clip")
+        found.swapaxes(0, 2 - i)[(nearest < 0) | (nearest >= data.shape[i])] = 0
+    return np.asfortranarray(found.T.transpose(np.argsort(along)))
 
 
 def resample_linear(data: NDArray[Any], grid_from: Grid, grid_to: Grid) -> NDArray[np.floating[Any]]:
@@ -140,7 +137,14 @@ def resample_linear(data: NDArray[Any], grid_from: Grid, grid_to: Grid) -> NDArr
     values = data if data.dtype == np.float32 else data.astype(np.float64, copy=False)
     if same_grid(grid_from, grid_to):
         return values
-    return _transform(values, _step_between(grid_from, grid_to), grid_to.shape, order=1)
+    matrix = _step_between(grid_from, grid_to)
+    along = find_aligned_axes(matrix, grid_to.shape)
+    if along is None:
+        return _transform(values, matrix, grid_to.shape, order=1)
+    found = values.T
+    for i, j in enumerate(along):
+        found = _interpolate(found, 2 - i, _coordinates(matrix, i, j, grid_to))
+    return np.asfortranarray(found.T.transpose(np.argsort(along)))
 
 
 def find_aligned_axes(matrix: Affine, shape: tuple[int, int, int]) -> list[int] | None:
@@ -154,6 +158,24 @@ def find_aligned_axes(matrix: Affine, shape: tuple[int, int, int]) -> list[int] 
 def _step_between(grid_from: Grid, grid_to: Grid) -> Affine:
     """The 4 x 4 matrix from the ijk of `grid_to` to the ijk of `grid_from`."""
     return np.asarray(np.linalg.solve(grid_from.affine, grid_to.affine), dtype=np.float64)
+
+
+def _coordinates(matrix: Affine, i: int, j: int, grid_to: Grid) -> NDArray[np.float64]:
+    """Where the voxels of `grid_to` along its axis `j` lie on axis `i` of an aligned source."""
+    return np.asarray(matrix[i, j] * np.arange(grid_to.shape[j]) + matrix[i, 3], dtype=np.float64)
+
+
+def _interpolate(values: NDArray[Any], axis: int, at: NDArray[np.float64]) -> NDArray[Any]:
+    """`values` at the coordinates `at` of one axis, between two neighbours of which those outside are 0."""
+    below = np.floor(at).astype(np.intp)
+    parts: list[NDArray[Any]] = []
+    for index, weight in ((below, below + 1 - at), (below + 1, at - below)):
+        inside = (index >= 0) & (index < values.shape[axis])
+        part = values.take(index, axis=axis, mode="clip")
+        part *= (weight * inside).astype(values.dtype).reshape([-1 if k == axis else 1 for k in range(3)])
+        parts.append(part)
+    parts[0] += parts[1]
+    return parts[0]
 
 
 def _transform(data: NDArray[Any], matrix: Affine, shape: tuple[int, int, int], order: Literal[0, 1]) -> NDArray[Any]:
