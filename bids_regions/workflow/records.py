@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import bids_regions
+import numpy as np
+import scipy
+
 from bids_regions.dataset import MapFile, is_standard_space
 from bids_regions.errors import Fault
 from bids_regions.extraction import Cutoff, Extraction
 from bids_regions.files import hash_file, hash_of, read_json
+from bids_regions.images import NIBABEL_VERSION
 from bids_regions.settings import Entry
 from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, VALUE_COLUMNS, Cells, describe_columns
+from bids_regions.version import __version__
 
 __all__ = ["Findings", "Record", "compose_record", "hash_settings", "library_versions", "read_record", "spatial_fields"]
 
@@ -54,7 +58,7 @@ class Record:
 
 def hash_settings(entry: Entry) -> str:
     """The hash of everything in an entry that decides the results, and of the version that makes them."""
-    return hash_of({"options": entry.as_options(), "version": bids_regions.__version__, "layout": LAYOUT})
+    return hash_of({"options": entry.as_options(), "version": __version__, "layout": LAYOUT})
 
 
 def read_record(path: Path, *, input_hash: str = "", settings_hash: str = "") -> Record | None:
@@ -86,15 +90,11 @@ def _intact(folder: Path, outputs: object) -> bool:
 
 def library_versions() -> dict[str, str]:
     """The versions of what computes, without asking the slow metadata of installed packages."""
-    import nibabel  # noqa: PLC0415
-    import numpy as np  # noqa: PLC0415
-    import scipy  # noqa: PLC0415
-
     return {
-        "bids_regions": bids_regions.__version__,
+        "bids_regions": __version__,
         "numpy": np.__version__,
         "scipy": scipy.__version__,
-        "nibabel": nibabel.__version__,
+        "nibabel": NIBABEL_VERSION,
     }
 
 

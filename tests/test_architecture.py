@@ -1,0 +1,106 @@
+"""Imports only run down, and each library has one home. The table is the architecture page of the documentation."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "bids_regions"
+
+# room: (rooms it may import, libraries that live there); a room may import only what stands above it here
+ROOMS: dict[str, tuple[set[str], set[str]]] = {
+    "version": (set(), set()),
+    "errors": (set(), set()),
+    "files": ({"errors"}, set()),
+    "extraction": ({"errors"}, {"numpy", "scipy"}),
+    "images": ({"errors", "files"}, {"numpy", "scipy", "nibabel"}),
+    "dataset": ({"errors", "files"}, {"bids"}),
+    "aggregate": ({"errors"}, {"numpy"}),
+    "atlases": ({"errors", "files", "images"}, {"numpy", "scipy"}),
+    "figures": ({"errors"}, {"numpy", "matplotlib", "PIL"}),
+    "tables": ({"errors", "files", "extraction"}, set()),
+    "report": ({"errors", "files", "tables"}, {"numpy", "jinja2", "markupsafe"}),
+    "executors": ({"errors"}, {"concurrent", "multiprocessing", "distributed"}),
+    "settings": ({"errors", "files", "extraction"}, {"tomllib"}),
+    "workflow": (
+        {"version", "errors", "files", "extraction", "images", "dataset", "aggregate", "atlases", "figures", "tables",
+         "report", "executors", "settings"},
+        {"numpy", "scipy"},
+    ),
+    "cli": ({"version", "errors", "settings", "workflow"}, {"argparse"}),
+    "__main__": ({"cli"}, set()),
+    "demo_atlas": (set(), {"numpy"}),
+    "demo": ({"errors", "files", "images", "demo_atlas"}, {"numpy", "scipy"}),
+    "__init__": ({"version", "extraction"}, set()),
+}  # fmt: skip
+HOMED = {"nibabel", "bids", "matplotlib", "PIL", "jinja2", "argparse", "distributed", "concurrent", "numpy", "scipy"}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(source: str, package: str) -> set[str]:
+    """The dotted names that a module imports, also inside functions; relative ones made absolute."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            found |= {f"{module}.{alias.name}" for alias in node.names} if module == "bids_regions" else {module}
+    return found
+
+
+def faults(room: str, names: set[str]) -> list[str]:
+    rooms, libraries = ROOMS[room]
+    told = []
+    for name in sorted(names):
+        top, _, rest = name.partition(".")
+        if top == "bids_regions":
+            other = rest.partition(".")[0] or "__init__"
+            if other in ROOMS and other not in rooms | {room}:
+                told.append(f"{room} imports {other}")
+        elif top in HOMED - libraries:
+            told.append(f"{room} imports {top}")
+    return told
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_only_run_down_and_libraries_stay_home(path):
+    package = ".".join(path.relative_to(ROOT).parts[:-1])
+    assert faults(room_of(path), imports_of(path.read_text(), package)) == []
+
+
+def test_the_table_itself_only_runs_down():
+    order = list(ROOMS)
+    upward = {(room, other) for room, (rooms, _) in ROOMS.items() for other in rooms
+              if order.index(other) >= order.index(room)}  # fmt: skip
+    assert upward == set()
+    assert {room_of(path) for path in PACKAGE.rglob("*.py")} == set(ROOMS)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import bids_regions.workflow",
+        "from ..workflow import levels",
+        "from .. import workflow",
+        "from bids_regions import workflow",
+        "def f():\n    from bids_regions.workflow import run_levels",
+        "import nibabel",
+        "from matplotlib import colors",
+    ],
+)
+def test_the_check_sees_every_form_of_import(source):
+    assert faults("extraction", imports_of(source, "bids_regions.extraction"))
+
+
+def test_the_documentation_holds_the_same_table():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", page, re.MULTILINE))
+    told = {room: set(re.findall(r"`(\w+)`", cell)) for room, cell in rows.items()}
+    assert told == {room: rooms for room, (rooms, _) in ROOMS.items() if not room.startswith("__")}
