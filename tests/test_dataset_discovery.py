@@ -81,8 +81,21 @@ def test_a_statistic_asked_for_is_taken_exactly(tmp_path, asked, found):
     assert {m.stat for m in find(trees.fitlins(tmp_path), stats=(asked,)).maps} == found
 
 
-def test_a_statistic_in_the_filter_replaces_the_default(tmp_path):
-    assert {m.stat for m in find(trees.fitlins(tmp_path), filters={"stat": "t"}).maps} == {"t"}
+@pytest.mark.parametrize("stat", ["t", "effect"])
+def test_a_statistic_in_the_filter_replaces_the_default(tmp_path, stat):
+    assert {m.stat for m in find(trees.fitlins(tmp_path), filters={"stat": stat}).maps} == {stat}
+
+
+def test_a_z_map_in_another_folder_is_no_sibling(tmp_path):
+    for folder, stat in (("first", "z"), ("second", "t")):
+        trees.touch(tmp_path / "sub-01" / folder / f"sub-01_stat-{stat}_statmap.nii.gz")
+    assert [m.stat for m in find(tmp_path).maps] == ["z", "t"]
+
+
+def test_a_z_map_on_a_surface_is_no_sibling_of_a_volume(tmp_path):
+    trees.touch(tmp_path / "sub-01" / "sub-01_stat-z_statmap.dscalar.nii")
+    trees.touch(tmp_path / "sub-01" / "sub-01_stat-t_statmap.nii.gz")
+    assert [m.stat for m in find(tmp_path).maps] == ["t"]
 
 
 # What is left out
@@ -164,7 +177,9 @@ def test_a_participant_label_is_text(tmp_path):
 
 def test_runs_are_numbers(tmp_path):
     root = trees.fmriprep_like(tmp_path, participants=("01",))
-    assert names(find(root, runs=("1",))) == names(find(root, runs=("01",))) != []
+    trees.touch(root / "sub-01" / "run-01" / "sub-01_stat-z_statmap.nii.gz")
+    assert names(find(root, runs=("1",))) == names(find(root, runs=("01",)))
+    assert len(find(root, runs=("1",)).maps) == 3
 
 
 def test_all_selections_hold_together(tmp_path):
@@ -204,6 +219,12 @@ def test_an_empty_selection_is_refused_with_what_was_missing(tmp_path):
     with pytest.raises(EmptySelection, match="has sub-99") as caught:
         check_selection(dataset, find_maps(dataset, Selection(participants=("99",))))
     assert caught.value.exit_code == 18
+
+
+def test_a_participant_that_is_not_there_leaves_an_empty_selection_though_nothing_was_seen(tmp_path):
+    dataset = open_dataset(trees.many(tmp_path, 2))
+    with pytest.raises(EmptySelection, match="has sub-99"):
+        check_selection(dataset, find_maps(dataset, Selection(participants=("99",))))
 
 
 def test_a_dataset_without_any_map_is_missing_input(tmp_path):
