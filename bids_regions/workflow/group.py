@@ -78,6 +78,7 @@ def run_group(settings: Settings, given: GroupInput, frame: Frame, crew: Crew, l
         failures=_failures(results, unread, outcomes, settings),
         notes=() if others else (CIRCULAR,),
         scenery=_sceneries(results),
+        value_columns=value_columns(cohort),
     )
     write_group_page(findings, settings, frame, _methods(results, frame, settings))
     if not cohort.members and not outcomes and given.discovery.maps:

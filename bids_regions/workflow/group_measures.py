@@ -71,7 +71,7 @@ class SetResult:
     region_numbers: tuple[int, ...] = ()  # of the regions that values are taken in
     region_means: tuple[tuple[float, ...], ...] = ()  # per member, in each region
     dice: NDArray[np.float64] | None = None  # pairwise, in the order of the members
-    values: str = ""  # the first rows of the values table, with its header
+    values: str = ""  # the first rows of the values table, with its header, without the set's name
     n_values: int = 0  # rows of the values table
     thumbnails: tuple[tuple[str, Picture], ...] = ()  # participant, picture
 
@@ -197,7 +197,7 @@ def _measure(
     """The second pass: rows of values as they come, everything else gathered per participant."""
     source, ruler = how
     index = index_regions(ruler.regions, source.grid.affine, signs=dict(ruler.signs), peaks=dict(ruler.peaks))
-    gathered = _Gathered(lines=[studio.values.header])
+    gathered = _Gathered(lines=[_without_set(studio.values.header)])
     for measured in measure_set(one.members, source, ruler, studio.crew):
         gathered.add(one, index, measured, studio.values)
     dice = pairwise_dice(gathered.bits) if ruler.union is not None else None
@@ -212,6 +212,10 @@ def _measure(
         n_values=gathered.n_values,
         thumbnails=tuple(gathered.thumbnails),
     )
+
+
+def _without_set(line: str) -> str:
+    return line.partition("\t")[2]
 
 
 class _Gathered:
@@ -231,7 +235,7 @@ class _Gathered:
             line = table.add(row)
             self.n_values += 1
             if self.n_values <= SHOWN_ROWS:
-                self.lines.append(line)
+                self.lines.append(_without_set(line))
         self.means.append(tuple(measured.values.mean.tolist()))
         self.dice.append(measured.dice)
         self.coverage.append(measured.coverage)

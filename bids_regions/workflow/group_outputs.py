@@ -1,8 +1,8 @@
 """What a set leaves in OUTPUT_DIR: prevalence, coverage, consensus regions, each with its sidecar, the record last."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_regions.aggregate import Tally, coverage, find_consensus, prevalence
-from bids_regions.dataset import LINK
+from bids_regions.atlases import fit_atlases
+from bids_regions.dataset import LINK, is_standard_space
+from bids_regions.errors import Fault
 from bids_regions.extraction import Criteria, Extraction, find_regions
 from bids_regions.files import hash_file, hash_of, read_json, remove_file, write_json, write_text
 from bids_regions.images import save_labels, save_map
@@ -19,7 +21,7 @@ from bids_regions.settings import Settings
 from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, describe_columns, peaks_table, regions_table
 from bids_regions.workflow.group_records import RECORD
 from bids_regions.workflow.group_sets import MapSet
-from bids_regions.workflow.naming import NamedRegions, name_plainly
+from bids_regions.workflow.naming import NamedRegions, name_extraction, name_plainly
 from bids_regions.workflow.records import DEFINED, library_versions, spatial_fields
 
 __all__ = ["Consensus", "write_set"]
@@ -52,7 +54,7 @@ def write_set(one: MapSet, tally: Tally, settings: Settings) -> Consensus:
     signed = find_consensus(tally, min_prevalence=settings.min_prevalence, min_coverage=settings.min_coverage)
     usual = read_json(settings.output_dir / (one.members[0].stem + RECORD))["Criteria"]
     extraction = find_regions(signed, one.grid.affine, _criteria(usual))
-    naming = name_plainly(extraction)
+    naming = _name(extraction, one, usual)
     scribe = _Scribe(one=one, settings=settings, usual=usual)
     for sign, path in ((1, one.paths.positive), (-1, one.paths.negative)):
         if sign in signs:
@@ -74,7 +76,7 @@ def write_set(one: MapSet, tally: Tally, settings: Settings) -> Consensus:
     )
 
 
-def _criteria(usual: dict[str, Any]) -> Criteria:
+def _criteria(usual: Mapping[str, Any]) -> Criteria:
     """How consensus voxels become regions: connected as the participants' are, however small, whatever is left."""
     return Criteria(
         threshold="0",
@@ -85,6 +87,21 @@ def _criteria(usual: dict[str, Any]) -> Criteria:
         max_peaks=usual["max_peaks"],
         min_peak_distance=usual["min_peak_distance"],
     )
+
+
+def _name(extraction: Extraction, one: MapSet, usual: Mapping[str, Any]) -> NamedRegions:
+    """Names as the participants' regions have them: from their atlases, where these are still at hand."""
+    specs = usual.get("atlas", ())
+    if not specs:
+        return name_plainly(extraction)
+    cohort = dict(one.entities).get("cohort")
+    space = f"{one.space}+{cohort}" if one.space and cohort and "+" not in one.space else one.space
+    assert one.grid is not None
+    try:
+        fittings = fit_atlases(specs, space=space, unchecked=bool(usual.get("atlas_space_unchecked")))
+        return name_extraction(extraction, one.grid, fittings, sided=is_standard_space(one.space))
+    except Fault as fault:
+        return replace(name_plainly(extraction), warnings=(f"regions are not named: {fault}",))
 
 
 def _prevalence_words(sign: int) -> str:
@@ -109,7 +126,7 @@ class _Scribe:
 
     one: MapSet
     settings: Settings
-    usual: dict[str, Any]  # the participants' criteria
+    usual: Mapping[str, Any]  # the participants' criteria
 
     def label_sources(self) -> list[str]:
         return [f"bids::{quote_path(member.stem)}_dseg.nii.gz" for member in self.one.members]
@@ -139,7 +156,7 @@ class _Scribe:
             "Sources": [f"bids::{path.relative_to(self.settings.output_dir).as_posix()}" for path in sources],
             **self._shared(),
             "RegionsEntry": self.one.entry,
-            "Criteria": self.usual,
+            "Criteria": dict(self.usual),
             "Consensus": {
                 "MinPrevalence": self.settings.min_prevalence,
                 "MinCoverage": self.settings.min_coverage,
@@ -149,7 +166,8 @@ class _Scribe:
             },
             "Participants": self._participants(),
             "Counts": {"RegionsKept": len(extraction.regions), "VoxelsAboveThreshold": extraction.n_above},
-            "Warnings": list(self.one.notes),
+            "Warnings": [*self.one.notes, *naming.warnings],
+            **({"Atlases": [dict(atlas) for atlas in naming.atlases]} if naming.atlases else {}),
             "Versions": library_versions(),
             **describe_columns([*(c for c in REGION_COLUMNS if c.name not in DEFINED), *naming.region_cells]),
             "PeaksColumns": describe_columns((*PEAK_COLUMNS, *naming.peak_cells)),

@@ -16,7 +16,7 @@ from bids_regions.report import model
 from bids_regions.report.pages import render_group
 from bids_regions.report.payload import pack_labels, pack_volume
 from bids_regions.settings import Settings
-from bids_regions.tables import peaks_table, regions_table, table_text
+from bids_regions.tables import REGION_COLUMNS, Column, peaks_table, regions_table, table_text
 from bids_regions.version import __version__
 from bids_regions.workflow.backgrounds import Scenery
 from bids_regions.workflow.group_measures import SHOWN_ROWS, SetResult, find_marks
@@ -46,6 +46,7 @@ class GroupFindings:
     failures: Sequence[model.Problem]
     notes: Sequence[str]  # circularity, ...
     scenery: dict[str, Scenery | None]  # by space
+    value_columns: Sequence[Column]
 
 
 def write_group_page(findings: GroupFindings, settings: Settings, frame: Frame, methods: model.Methods) -> None:
@@ -122,7 +123,7 @@ def _show_set(
         facts=_facts(result),
         consensus=easel.show(consensus) if consensus else _nothing(result),
         metrics=_metrics(result, pages),
-        tables=_set_tables(key, result, pages),
+        tables=_set_tables(key, result, findings.value_columns, pages),
         agreement=_agreement(result),
         outliers=tuple(f"{row.participant}: {row.outlier}" for row in result.rows if row.outlier),
         problems=_problems(result.rows),
@@ -324,14 +325,14 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not np.isfinite(value) else float(value)
 
 
-def _set_tables(key: str, result: SetResult, pages: _Pages) -> tuple[model.Table, ...]:
+def _set_tables(key: str, result: SetResult, value_columns: Sequence[Column], pages: _Pages) -> tuple[model.Table, ...]:
     rows = result.rows[:SHOWN_ROWS]
     links = pages.links(row.participant for row in rows)
     people = model.Table(
         key=f"{key}-participants",
         caption=f"Participants of {result.one.name}" + _cut(len(result.rows), "group_participants.tsv"),
-        tsv=table_text(PARTICIPANT_COLUMNS, rows),
-        file_name="group_participants.tsv",
+        tsv=table_text(PARTICIPANT_COLUMNS[1:], rows),  # the set is the same in all rows
+        file_name=f"{result.one.name}_participants.tsv",
         descriptions={column.name: column.description for column in PARTICIPANT_COLUMNS},
         href="group_participants.tsv",
         links=links,
@@ -343,8 +344,8 @@ def _set_tables(key: str, result: SetResult, pages: _Pages) -> tuple[model.Table
         key=f"{key}-values",
         caption=f"Values in the regions of {result.one.name}" + _cut(result.n_values, "group_values.tsv"),
         tsv=result.values,
-        file_name="group_values.tsv",
-        descriptions={},
+        file_name=f"{result.one.name}_values.tsv",
+        descriptions={column.name: column.description for column in value_columns},
         href="group_values.tsv",
         links=links,
         link_column="participant_id",
@@ -402,7 +403,7 @@ def _tables(output_dir: Path, pages: _Pages) -> tuple[model.Table, ...]:
             caption="All regions of all participants" + note,
             tsv="".join(lines),
             file_name=path.name,
-            descriptions={},
+            descriptions={column.name: column.description for column in REGION_COLUMNS},
             href=path.name,
             links=pages.links(sorted(participants)),
             link_column="participant_id",
