@@ -1,0 +1,102 @@
+import errno
+import gzip
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bids_regions import files
+from bids_regions.errors import BadDataset, MissingInput, OutputRefused, StorageFault
+
+
+def test_a_file_is_whole_and_no_temporary_stays(tmp_path):
+    files.write_bytes(tmp_path / "a" / "b.txt", b"content")
+    assert (tmp_path / "a" / "b.txt").read_bytes() == b"content"
+    assert [p.name for p in (tmp_path / "a").iterdir()] == ["b.txt"]
+
+
+def test_unchanged_content_is_not_written_again(tmp_path):
+    path = tmp_path / "a.json"
+    files.write_json(path, {"a": 1})
+    before = path.stat().st_mtime_ns, path.stat().st_ino
+    files.write_json(path, {"a": 1}, only_if_changed=True)
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == before
+    files.write_json(path, {"a": 2}, only_if_changed=True)
+    assert json.loads(path.read_text()) == {"a": 2}
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "code"),
+    [(errno.ENOSPC, StorageFault, 74), (errno.EDQUOT, StorageFault, 74), (errno.EIO, StorageFault, 74),
+     (errno.ESTALE, StorageFault, 74), (errno.EROFS, OutputRefused, 73), (errno.EACCES, OutputRefused, 73)],
+)  # fmt: skip
+def test_a_failed_write_names_the_file_and_leaves_the_old_one(tmp_path, monkeypatch, number, kind, code):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"old")
+
+    def fail(self, target):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(kind, match=r"a\.txt .*" + os.strerror(number)) as caught:
+        files.write_bytes(path, b"new")
+    assert caught.value.exit_code == code
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_only_what_dead_processes_left_is_swept(tmp_path):
+    host = files.hash_bytes(os.uname().nodename.encode())[:8]
+    dead = tmp_path / f".{host}-{2**22 + 5}-0123456789ab.tmp"
+    alive = tmp_path / f".{host}-{os.getpid()}-0123456789ab.tmp"
+    elsewhere = tmp_path / ".ffffffff-1-0123456789ab.tmp"
+    stale = tmp_path / ".ffffffff-2-0123456789ab.tmp"
+    for path in (dead, alive, elsewhere, stale):
+        path.write_bytes(b"")
+    os.utime(stale, (0, 0))
+    files.sweep_temporaries(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([alive, elsewhere])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "not valid JSON"),
+        ("[1]", "holds no JSON object but a list"),
+        ('{"a": NaN}', "NaN is no JSON number"),
+        ('{"a": 1, "a": 2}', "the key 'a' stands twice"),
+        ('{"a": ' + "[" * 150 + "]" * 150 + "}", "nested deeper than 100"),
+        ('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", "not valid JSON"),
+    ],
+)
+def test_ambiguous_or_hostile_json_is_refused_by_name(tmp_path, text, told):
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    with pytest.raises(BadDataset, match=told) as caught:
+        files.read_json(path)
+    assert "x.json" in str(caught.value)
+
+
+def test_text_that_is_not_there_or_not_utf8(tmp_path):
+    with pytest.raises(MissingInput, match="No such file"):
+        files.read_json(tmp_path / "none.json")
+    (tmp_path / "latin.json").write_bytes(b'{"a": "\xe9"}')
+    with pytest.raises(BadDataset, match="not UTF-8"):
+        files.read_json(tmp_path / "latin.json")
+    (tmp_path / "bom.txt").write_bytes(b"\xef\xbb\xbfabc")
+    assert files.read_text(tmp_path / "bom.txt") == "abc"
+
+
+def test_a_file_too_large_for_a_sidecar_is_not_read(tmp_path):
+    with (tmp_path / "x.json").open("wb") as stream:
+        stream.truncate(files.JSON_LIMIT + 1)
+    with pytest.raises(BadDataset, match="larger than 64 MiB"):
+        files.read_json(tmp_path / "x.json")
+
+
+def test_gzip_bytes_are_readable_and_carry_no_time():
+    packed = files.gzip_bytes(b"abc" * 1000)
+    assert gzip.decompress(packed) == b"abc" * 1000
+    assert packed == files.gzip_bytes(memoryview(b"abc" * 1000))
+    assert packed[4:8] == bytes(4)
