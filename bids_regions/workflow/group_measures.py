@@ -152,7 +152,7 @@ def _lay_other_regions(others: OtherRegions, grid: Grid) -> tuple[Array, tuple[s
         notes.append(f"{others.name} lies on another grid and was resampled (nearest)")
     lost = sorted(set(np.unique(others.labels).tolist()) - set(np.unique(labels).tolist()) - {0})
     if lost:
-        notes.append(f"{len(lost)} regions of {others.name} have no voxel on the grid of the maps: {_some(lost)}")
+        notes.append(f"{others.name} has regions without any voxel on the grid of the maps: {_some(lost)}")
     return labels, tuple(notes)
 
 
