@@ -202,6 +202,14 @@ def test_an_atlas_of_another_space_gives_no_names_and_no_values() -> None:
     assert [each.peak for each in named.places[1]] == ["A", "A", "Right B"]
 
 
+def test_the_first_atlas_gives_the_names_and_each_its_places() -> None:
+    labels, regions, atlas = two_boxes()
+    _, _, other = two_boxes(names=("unlabelled", "C", "D"))
+    named = name_regions(labels, regions, [other, atlas], sided=True)
+    assert named.names == ("Left C (1)", "Left C (2)", "Left D")
+    assert [each.peak for each in named.places[1]] == ["A", "A", "Right B"]
+
+
 def test_no_region_has_no_name() -> None:
     _, _, atlas = two_boxes()
     assert name_regions(np.zeros((6, 1, 1), np.uint8), [], [atlas], sided=True) == Naming(names=(), places=((),))

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from atlas_files import FSL, MNI, Region, fit, line_of, peak_at, place, save, save_pair, save_probabilities
-from bids_regions.demo_atlas import make_demo_atlas
 from numpy.typing import NDArray
 
 from bids_regions.atlases import (
@@ -20,6 +19,7 @@ from bids_regions.atlases import (
     fit_to_spaces,
     name_regions,
 )
+from bids_regions.demo_atlas import make_demo_atlas
 from bids_regions.errors import Contradiction, MissingInput
 from bids_regions.images import make_grid
 
@@ -48,7 +48,8 @@ def test_lists_and_facts_are_inherited_as_in_templateflow(tmp_path: Path) -> Non
     folder = tmp_path / f"tpl-{MNI}"
     save(folder / f"tpl-{MNI}_res-02_atlas-Toy_desc-2Parcels_dseg.nii.gz", line_of(0, 1, 2))
     (folder / f"tpl-{MNI}_atlas-Toy_desc-2Parcels_dseg.tsv").write_text("index\tname\n1\tA\n2\tB\n")
-    (folder / f"tpl-{MNI}_atlas-Toy_desc-3Parcels_dseg.tsv").write_text("index\tname\n1\twrong\n2\twrong\n")
+    (folder / f"tpl-{MNI}_atlas-Toy_desc-1Parcels_dseg.tsv").write_text("index\tname\n1\tanother\n2\tatlas\n")
+    (folder / f"tpl-{MNI}_atlas-Toy_dseg.tsv").write_text("index\tname\n1\tless\n2\tspecific\n")
     (folder / f"tpl-{MNI}_atlas-Toy_dseg.json").write_text('{"License": "GPL-3.0"}')
     atlas = fit(folder / f"tpl-{MNI}_res-02_atlas-Toy_desc-2Parcels_dseg.nii.gz").atlas
     assert atlas
@@ -95,6 +96,16 @@ def test_what_image_and_list_do_not_share_is_told(tmp_path: Path) -> None:
         f"The list of {path.name} calls the value 0 'Frontal Pole': 0 is taken as unlabelled all the same",
     )
     assert describe_atlas(fit(path))["Notes"] == list(atlas.notes)
+
+
+def test_what_was_guessed_of_a_list_is_told(tmp_path: Path) -> None:
+    atlas = fit(save_pair(tmp_path, line_of(0, 1), "indexname\n1\tA\n")).atlas
+    assert atlas
+    assert "lacks its tab" in atlas.notes[0]
+    save(tmp_path / "names.nii.gz", line_of(0, 1)).with_name("names.txt").write_text("A\nB\n")
+    atlas = fit(tmp_path / "names.nii.gz", unchecked=True).atlas
+    assert atlas
+    assert "in their order" in atlas.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -146,6 +157,8 @@ def test_the_space_of_an_atlas_must_be_that_of_the_map(tmp_path: Path) -> None:
     assert other.reason == f"The atlas Toy is in the space {MNI} and the maps are in MNI152NLin6Asym"
     assert fit(path, "").reason == f"The atlas Toy is in the space {MNI} and the maps do not say theirs"
     assert fit(path, "MNI152NLin6Asym", unchecked=True).atlas
+    nameless = save_pair(tmp_path, line_of(0, 1), "index\tname\n1\tA\n", "toy")
+    assert fit(nameless, "").reason == "The atlas toy does not say its space and the maps do not say theirs"
     assert describe_atlas(other) == {"Name": "Toy", "NotUsed": other.reason}
 
 
@@ -238,6 +251,16 @@ def test_templateflow_atlases_of_one_name_are_told_apart() -> None:
     assert "100Parcels" in caught.value.sentence
     specs = [f"templateflow:Schaefer2018?desc={parcels}" for parcels in ("100Parcels", "200Parcels")]
     assert [each.name for each in fit_atlases(specs, space=MNI)] == ["Schaefer2018100Parcels", "Schaefer2018200Parcels"]
+
+
+def test_of_labels_and_probabilities_the_labels_are_taken(flow: Path) -> None:
+    folder = flow / f"tpl-{MNI}"
+    save_pair(folder, line_of(0, 1), "index\tname\n1\tA\n", f"tpl-{MNI}_atlas-Both_dseg")
+    save_pair(folder, np.ones((1, 1, 1, 2), np.float32), "index\tname\n1\tA\n", f"tpl-{MNI}_atlas-Both_probseg")
+    for spec, probabilistic in (("templateflow:Both", False), ("templateflow:Both?suffix=probseg", True)):
+        atlas = fit(spec).atlas
+        assert atlas
+        assert atlas.probabilistic is probabilistic
 
 
 @pytest.mark.usefixtures("flow")

@@ -275,8 +275,8 @@ def _list_overlaps(atlas: PlacedAtlas, shares: sparse.csr_array, sizes: Counts) 
         overlaps[rows[n]].append(share)
     rest = 100 * (sizes - np.bincount(rows, weights=table.data, minlength=len(sizes))) / sizes
     for listing, percent in zip(overlaps, rest.tolist(), strict=True):
-        if percent >= MIN_PERCENT_OF_REGION or not listing:
-            listing.append(Overlap(label=UNLABELLED, of_region=max(percent, 0.0), of_label=None))
+        if percent >= MIN_PERCENT_OF_REGION:
+            listing.append(Overlap(label=UNLABELLED, of_region=percent, of_label=None))
     return [tuple(listing) for listing in overlaps]
 
 
