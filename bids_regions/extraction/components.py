@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-__all__ = ["Frame", "Voxels", "label_components", "neighbour_steps", "select_voxels"]
+__all__ = ["Frame", "Runs", "Voxels", "join", "label_components", "neighbour_steps", "row_steps", "select_voxels"]
 
 Array = npt.NDArray[Any]
 Integers = npt.NDArray[np.intp]
@@ -242,46 +242,65 @@ def label_components(voxels: Voxels, connectivity: int, *, merged: bool = False)
     >>> label_components(voxels, 6).tolist(), label_components(voxels, 6, merged=True).tolist()
     ([0, 0, 1, 2], [0, 0, 0, 1])
     """
-    n = voxels.place.size
-    if n == 0:
+    if voxels.place.size == 0:
         return np.empty(0, np.int32)
-    breaks = np.diff(voxels.place) != 1
     positive = voxels.values > 0
-    if not merged:
-        breaks |= positive[1:] != positive[:-1]
-    first = np.concatenate([[0], np.flatnonzero(breaks) + 1])
-    length = np.diff(np.append(first, n)).astype(voxels.place.dtype)
-    start, sign = voxels.place[first], positive[first]
-    pairs = [
-        _touching(start, start + length - 1, step, reach) for step, reach in _row_steps(voxels.frame, connectivity)
-    ]
+    runs = Runs.of(voxels.place, *(() if merged else (positive,)))
+    sign, everyone = positive[runs.first], np.arange(runs.first.size)
+    pairs = [runs.touching(everyone, *row) for row in row_steps(voxels.frame, connectivity)]
     one, other = (np.concatenate(side) for side in zip(*pairs, strict=True))
     if not merged:
         same = sign[one] == sign[other]
         one, other = one[same], other[same]
-    graph = csr_array((np.ones(one.size), (one, other)), shape=(first.size, first.size))
-    _, component = connected_components(graph, directed=False)
-    return np.repeat(component.astype(np.int32, copy=False), length)
+    _, component = join(one, other, runs.first.size)
+    return np.repeat(component, runs.end - runs.start + 1)
 
 
-def _row_steps(frame: Frame, connectivity: int) -> list[tuple[int, int]]:
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """Voxels in a row along x without a gap, by the number of the first voxel and the places of first and last."""
+
+    first: Integers
+    start: Places
+    end: Places
+
+    @classmethod
+    def of(cls, place: Places, *keys: Array) -> Self:
+        """The runs of voxels that are equal in every key."""
+        breaks = np.diff(place) != 1
+        for key in keys:
+            breaks |= key[1:] != key[:-1]
+        first = np.concatenate([[0], np.flatnonzero(breaks) + 1])
+        return cls(first=first, start=place[first], end=place[np.append(first[1:], place.size) - 1])
+
+    def touching(self, some: Integers, step: int, reach: int) -> tuple[Integers, Integers]:
+        """The pairs of runs (one of `some`, other) where the one, moved by `step` and widened by `reach`, meets it."""
+        low, high = self.start[some] + (step - reach), self.end[some] + (step + reach)
+        other = np.searchsorted(self.end, low)  # the first run that does not end before
+        pairs = []
+        while some.size:
+            meets = np.flatnonzero((self.start.take(other, mode="clip") <= high) & (other < self.start.size))
+            some, other, high = some[meets], other[meets], high[meets]
+            pairs.append((some, other))
+            other = other + 1
+        if not pairs:
+            return some, other
+        return np.concatenate([p[0] for p in pairs]), np.concatenate([p[1] for p in pairs])
+
+
+def join(one: Integers, other: Integers, n: int) -> tuple[int, npt.NDArray[np.int32]]:
+    """How many groups n things form that are joined in pairs, and the group of each, in the order of first members."""
+    if not one.size:
+        return n, np.arange(n, dtype=np.int32)
+    graph = csr_array((np.ones(one.size), (one, other)), shape=(n, n))
+    n_groups, group = connected_components(graph, directed=False)
+    return int(n_groups), group.astype(np.int32, copy=False)
+
+
+def row_steps(frame: Frame, connectivity: int) -> list[tuple[int, int]]:
     """(step to a later row, how far an interval reaches beyond its ends there) for each row that may touch."""
     _, y, z = _strides(frame)
     if connectivity == 6:
         return [(y, 0), (z, 0)]
     diagonal = 1 if connectivity == 26 else 0
     return [(y, 1), (z, 1), (z - y, diagonal), (z + y, diagonal)]
-
-
-def _touching(start: Places, end: Places, step: int, reach: int) -> tuple[Integers, Integers]:
-    """The pairs of runs (one, other) where `one` moved by `step` and widened by `reach` meets `other`."""
-    one = np.arange(start.size)
-    other = np.searchsorted(end, start + (step - reach))  # the first run that does not end before
-    pairs = []
-    while one.size:
-        meets = np.flatnonzero(start.take(other, mode="clip") <= end[one] + (step + reach))
-        meets = meets[: np.searchsorted(other[meets], start.size)]
-        one, other = one[meets], other[meets]
-        pairs.append((one, other))
-        other = other + 1
-    return np.concatenate([p[0] for p in pairs]), np.concatenate([p[1] for p in pairs])

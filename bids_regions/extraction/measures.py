@@ -4,16 +4,15 @@ A *peak* is a local maximum of |value| among the voxels of one region; voxels of
 *plateau* and give one peak, the voxel of the plateau nearest to its middle.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
-from bids_regions.extraction.components import Voxels, neighbour_steps
+from bids_regions.extraction.components import Runs, Voxels, join, row_steps
 from bids_regions.extraction.criteria import Criteria
 
 __all__ = ["PALETTE", "Peak", "Region", "describe_regions", "find_peaks", "local_maxima", "order_regions", "scan_order"]
@@ -28,7 +27,6 @@ PALETTE = (
     "#5a2d87", "#a569ff", "#96d296", "#964b78", "#a53c0f", "#8700ff", "#0fd2d2", "#d200b4", "#c3f0b4", "#004b5a",
 )  # fmt: skip
 MM_RESOLUTION = 1e-4  # mm; places nearer than this are equal when ties are broken
-MANY = 256  # voxels; fewer are compared with all their neighbours at once
 DISTANCE_ROUNDING = 1e-6  # relative; a grid's distances carry the rounding of its float32 affine
 
 
@@ -133,52 +131,56 @@ def local_maxima(voxels: Voxels, region: Integers, neighbourhood: int) -> Intege
         Numbers of voxels, ascending.
     """
     magnitude = np.abs(voxels.values)
-    joined = (np.diff(voxels.place) == 1) & (region[1:] == region[:-1])
-    step = magnitude[1:] - magnitude[:-1]
-    lower, equal = np.zeros(magnitude.size, bool), np.zeros(magnitude.size, bool)
-    lower[1:] |= joined & (step < 0)
-    lower[:-1] |= joined & (step > 0)
-    flat = joined & (step == 0)
-    equal[1:] |= flat
-    equal[:-1] |= flat
-    top = np.flatnonzero(~lower)
-    steps = neighbour_steps(voxels.frame, neighbourhood)[1:]  # without the step along x, done
-    while steps:  # most voxels fall out at their first neighbours; the few others are searched at once
-        some, steps = (steps[:1], steps[1:]) if top.size > MANY else (steps, [])
-        both = np.array([*some, *(-s for s in some)], voxels.place.dtype)[:, None]
-        near = _find(voxels, voxels.place[top] + both)
-        here = (near >= 0) & (region[near] == region[top])
-        equal[top] |= np.any(here & (magnitude[near] == magnitude[top]), axis=0)
-        top = top[~np.any(here & (magnitude[near] > magnitude[top]), axis=0)]
-    flat_top = top[equal[top]]
-    if not flat_top.size:
-        return top
-    middles = _plateau_middles(voxels, region, flat_top, neighbour_steps(voxels.frame, neighbourhood))
-    return np.sort(np.concatenate([top[~equal[top]], middles]))
+    runs = Runs.of(voxels.place, region, magnitude)
+    region_of, height = region[runs.first], magnitude[runs.first]
+    next_to = (runs.start[1:] - runs.end[:-1] == 1) & (region_of[1:] == region_of[:-1])
+    lower = np.zeros(height.size, bool)
+    lower[1:] = next_to & (height[1:] < height[:-1])
+    lower[:-1] |= next_to & (height[:-1] < height[1:])
+    top, level = np.flatnonzero(~lower), []
+    both_ways = [(way * step, reach) for step, reach in row_steps(voxels.frame, neighbourhood) for way in (1, -1)]
+    for step, reach in both_ways:  # most runs fall out at their first rows
+        one, other = runs.touching(top, step, reach)
+        here = region_of[one] == region_of[other]
+        lower[one[here & (height[one] < height[other])]] = True
+        equal = here & (height[one] == height[other])
+        level.append((one[equal], other[equal]))
+        top = top[~lower[top]]
+    one, other = (np.concatenate(side) for side in zip(*level, strict=True))
+    still = ~lower[one]
+    one, other = one[still], other[still]
+    lower[one[lower[other]]] = True  # flat, but the plateau goes up elsewhere; its other runs follow below
+    return _one_of_each_plateau(voxels, runs, top, (one, other, lower))
 
 
-def _plateau_middles(voxels: Voxels, region: Integers, flat_top: Integers, steps: Sequence[int]) -> Integers:
-    """One voxel for each plateau of which every voxel is a maximum."""
-    magnitude = np.abs(voxels.values)
-    number = np.full(magnitude.size, -1)
-    number[flat_top] = np.arange(flat_top.size)
-    pairs, sloping = [], np.zeros(flat_top.size, bool)
-    for step in (*steps, *(-s for s in steps)):
-        near = _find(voxels, voxels.place[flat_top] + step)
-        level = (near >= 0) & (region[near] == region[flat_top]) & (magnitude[near] == magnitude[flat_top])
-        sloping |= level & (number[near] < 0)  # an equal neighbour that something exceeds
-        level &= number[near] >= 0
-        pairs.append((np.flatnonzero(level), number[near[level]]))
-    one, other = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    graph = csr_array((np.ones(one.size), (one, other)), shape=(flat_top.size, flat_top.size))
-    n, plateau = connected_components(graph, directed=False)
-    spoiled = np.bincount(plateau, sloping, n) > 0
-    place = voxels.frame.to_mm(voxels.frame.ijk(voxels.place[flat_top]))
-    middle = np.stack([np.bincount(plateau, axis, n) for axis in place]) / np.bincount(plateau, minlength=n)
-    away = np.sum((place - middle[:, plateau]) ** 2, axis=0)
-    order = np.lexsort((*_tie_keys(place)[::-1], _coarse(away), plateau))
-    first = np.unique(plateau[order], return_index=True)[1]
-    return np.asarray(flat_top[order[first[~spoiled]]])
+def _one_of_each_plateau(
+    voxels: Voxels, runs: Runs, top: Integers, flat: tuple[Integers, Integers, npt.NDArray[np.bool_]]
+) -> Integers:
+    """Of runs of equal voxels, joined in pairs to plateaus, the voxel of each plateau nearest to its middle."""
+    one, other, spoiled = flat
+    number = np.full(runs.first.size, -1)
+    number[top] = np.arange(top.size)
+    both = number[other] >= 0
+    n, plateau = join(number[one[both]], number[other[both]], top.size)
+    whole = np.bincount(plateau, spoiled[top], n) == 0
+    length = (runs.end - runs.start)[top] + 1
+    size = np.bincount(plateau, length, n)
+    alone = whole[plateau] & (size[plateau] == 1)
+    wide = np.flatnonzero(whole[plateau] & (size[plateau] > 1))
+    if not wide.size:
+        return np.asarray(runs.first[top[alone]])
+    owner = np.repeat(plateau[wide], length[wide])
+    skipped = np.repeat(np.cumsum(length[wide]) - length[wide], length[wide])
+    member = np.repeat(runs.first[top[wide]], length[wide]) + np.arange(owner.size) - skipped
+    xyz = voxels.frame.to_mm(voxels.frame.ijk(voxels.place[member]))
+    middle = np.stack([np.bincount(owner, axis, n) for axis in xyz]) / np.maximum(size, 1)
+    away = _coarse(np.sum((xyz - middle[:, owner]) ** 2, axis=0))
+    least = np.full(n, np.inf)
+    np.minimum.at(least, owner, away)
+    near = np.flatnonzero(away == least[owner])
+    near = near[np.lexsort((*_tie_keys(xyz[:, near])[::-1], owner[near]))]
+    nearest = member[near[np.unique(owner[near], return_index=True)[1]]]
+    return np.sort(np.concatenate([runs.first[top[alone]], nearest]))
 
 
 def _coarse(mm: Array) -> Array:
@@ -255,29 +257,34 @@ def describe_regions(
         What else is known of each region, by the names of Region's optional fields; nan for unknown.
     """
     measured = measure_regions(voxels, region, order.size)
-    extra = {name: [None if np.isnan(v) else v for v in column.tolist()] for name, column in facts.items()}
     bounds = np.searchsorted(region[peaks], np.arange(order.size + 1)).tolist()
-    every_peak, com = _make_peaks(voxels, region, peaks), measured.com_xyz.T.tolist()
+    every_peak = _make_peaks(voxels, region, peaks)
+    columns = {
+        "sign": measured.sign,
+        "n_voxels": measured.n_voxels.tolist(),
+        "volume_mm3": (measured.n_voxels * voxels.frame.voxel_volume).tolist(),
+        "com_xyz": list(zip(*measured.com_xyz.tolist(), strict=True)),
+        "com_in_region": measured.com_in_region.tolist(),
+        "mean_value": measured.mean_value.tolist(),
+        "sd_value": measured.sd_value.tolist(),
+        "sum_value": measured.sum_value.tolist(),
+        **{name: [None if math.isnan(v) else v for v in column.tolist()] for name, column in facts.items()},
+    }
     regions = []
     for index, k in enumerate(order.tolist(), start=1):
         ranked = every_peak[bounds[k] : bounds[k + 1]]
-        x, y, z = com[k]
+        row = {name: column[k] for name, column in columns.items()}
+        color = PALETTE[(index - 1) % len(PALETTE)]
         regions.append(
-            Region(
-                index=index, name=f"{measured.sign[k]}-{index}", sign=measured.sign[k],
-                n_voxels=int(measured.n_voxels[k]), volume_mm3=float(measured.n_voxels[k] * voxels.frame.voxel_volume),
-                peak=ranked[0], peaks=ranked, com_xyz=(x, y, z), com_in_region=bool(measured.com_in_region[k]),
-                mean_value=float(measured.mean_value[k]), sd_value=float(measured.sd_value[k]),
-                sum_value=float(measured.sum_value[k]), color=PALETTE[(index - 1) % len(PALETTE)],
-                **{name: column[k] for name, column in extra.items()},
-            )
-        )  # fmt: skip
+            Region(index=index, name=f"{row['sign']}-{index}", peak=ranked[0], peaks=ranked, color=color, **row)
+        )
     return tuple(regions)
 
 
 def _make_peaks(voxels: Voxels, region: Integers, peaks: Integers) -> tuple[Peak, ...]:
     owner, ijk = region[peaks], voxels.frame.ijk(voxels.place[peaks])
     rank = np.arange(peaks.size) - np.searchsorted(owner, owner) + 1
-    columns = (rank, voxels.values[peaks], voxels.frame.to_mm(ijk).T, voxels.frame.to_file(ijk).T)
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    return tuple(Peak(rank=r, value=value, xyz=tuple(xyz), ijk=tuple(file_ijk)) for r, value, xyz, file_ijk in rows)
+    xyz = zip(*voxels.frame.to_mm(ijk).tolist(), strict=True)
+    file_ijk = zip(*voxels.frame.to_file(ijk).tolist(), strict=True)
+    rows = zip(rank.tolist(), voxels.values[peaks].tolist(), xyz, file_ijk, strict=True)
+    return tuple(Peak(rank=r, value=value, xyz=mm, ijk=voxel) for r, value, mm, voxel in rows)
