@@ -38,6 +38,7 @@ def listed(tmp_path: Path, name: str, text: str | bytes) -> dict[int, str]:
         ("a.txt", "1 Area 1\n2 Area 2\n", {1: "Area 1", 2: "Area 2"}),  # its numbers tell the names apart
         ("a.txt", "1: one two\n2: three\n", {1: "one two", 2: "three"}),
         ("a.lut", '1 255 0 0 1 1 1 "Box; one"\n2 0 255 0 1 1 1 "Box two"\n', {1: "Box, one", 2: "Box two"}),  # ITK-SNAP
+        ("a.lut", "1 0.47 0.07 0.5 Vis\n2 0.27 0.5 0.7 SomMot\n", {1: "Vis", 2: "SomMot"}),  # cerebellar atlases
         ("a.txt", "HIP-rh\nAMY-rh\n", {1: "HIP-rh", 2: "AMY-rh"}),  # Tian: names only
     ],
 )  # fmt: skip

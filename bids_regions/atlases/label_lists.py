@@ -20,6 +20,12 @@ LABEL_LIST_SUFFIXES = (".tsv", ".csv", ".xml", ".txt", ".lut", ".ctab")  # in th
 SIZE_LIMIT = 16 * 1024 * 1024  # bytes; the longest list in use (FreeSurfer's) has a hundredth of it
 NAME_LIMIT = 200  # characters
 INDEX_COLUMNS = ("index", "component", "id", "value")  # BIDS says index; DiFuMo's tables say Component
+BESIDE_NAMES = (  # what stands on the lines of text lists beside index and name
+    r"^(?:\d+(?:\.\d+)?[\t ]+){3,}",  # colours in front, as in cerebellar .lut files
+    r"(?:[\t ]+\d{1,3}){4}$",  # red green blue alpha
+    r"(?:[\t ]+\d{1,3}){3}$",
+    r"(?<=\S)[\t ]+\d+$",  # a second number, as AAL and MRIcron have
+)
 NAME_COLUMNS = ("name", "difumo_names", "label", "region")
 
 
@@ -160,7 +166,7 @@ def _without_colours(names: list[str]) -> list[str]:
     quoted = [re.search(r'"([^"]+)"\s*$', name) for name in names]
     if all(quoted):  # ITK-SNAP: index, colour, visibility, then the name in quotes
         return [found[1] for found in quoted if found]
-    for pattern in (r"(?:[\t ]+\d{1,3}){4}$", r"(?:[\t ]+\d{1,3}){3}$", r"(?<=\S)[\t ]+\d+$"):
+    for pattern in BESIDE_NAMES:
         shorter = [re.sub(pattern, "", name.strip()) for name in names]
         # where names would fall together the numbers are part of them: "Area 1", "Area 2"
         if all(s != n.strip() for s, n in zip(shorter, names, strict=True)) and len(set(shorter)) == len(set(names)):

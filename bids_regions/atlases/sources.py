@@ -141,7 +141,7 @@ def _short_name(request: Request) -> str:
     named = request.options.get("name") or request.template_name
     if not named and request.path:
         entities = _entities(request.path)
-        named = entities.get("atlas") or entities.get("seg") or _stem(request.path)
+        named = entities.get("atlas") or entities.get("seg") or entities.get("atl") or _stem(request.path)
     return _alphanumeric(named) or "atlas"
 
 
