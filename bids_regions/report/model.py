@@ -201,6 +201,7 @@ class ParticipantPage:
     notices: tuple[str, ...] = ()
     methods: Methods
     provenance: Provenance
+    appendix: tuple[Table, ...] = ()  # comparisons that were asked for
     home: Link | None = None  # the group page, where there is one
 
 

@@ -99,6 +99,8 @@ def render_participant(page: ParticipantPage) -> Rendered:
     if len(page.sections) > 1:
         overview = overview_table(page.sections)
         parts.tables[overview.key] = (overview, "")
+    for table in page.appendix:
+        parts.tables[table.key] = (table, "")
     shown = _show_tables(parts)
     context = {
         "counts": _participant_counts(page),

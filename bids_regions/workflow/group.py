@@ -152,6 +152,10 @@ def _tell(result: SetResult, logbook: Logbook) -> None:
         logbook.counts["refused"] += 1
         logbook.fail(one.name, Contradiction(one.refusal, hint="Run the participant level on all of them again"))
         return
+    for absence in one.absent:
+        if absence.here:
+            logbook.counts["failed"] += 1
+            logbook.fail(f"{absence.participant} ({one.name})", Fault(absence.reason))
     statuses = Counter(row.status for row in result.rows)
     n_regions = len(result.consensus.naming.regions) if result.consensus else 0
     told = [f"{one.name}: {statuses['ok'] + statuses['empty']} participants", f"{n_regions} consensus regions"]

@@ -51,6 +51,7 @@ def gather_cohort(
         failures=failures,
         maps=maps,
         broken=_broken(dataset, (*discovery.failed, *discovery.skipped)),
+        unread={absence.participant: absence.reason for absence in unread},
         known=sorted(known),
         table=table,
         group_by=settings.group_by,

@@ -181,14 +181,15 @@ def _count_shard(shard: _Shard) -> _ShardCount:
             try:
                 one = load_member(member, shard.source)
                 read_marks(shard.source.output_dir / f"{member.stem}_dseg.tsv")
-            except _Changed as change:
+            except _ChangedError as change:
                 lost.append(Absence(participant=member.participant, status="changed", reason=str(change)))
                 continue
-            except MissingInput as fault:
+            except _GoneError as fault:
                 lost.append(Absence(participant=member.participant, status="missing", reason=str(fault)))
                 continue
             except Fault as fault:
-                lost.append(Absence(participant=member.participant, status="failed", reason=str(fault)))
+                reason = str(fault)
+                lost.append(Absence(participant=member.participant, status="failed", reason=reason, here=True))
                 continue
             kept.append(member)
             summaries.append(_summarize(member, one))
@@ -203,7 +204,11 @@ def _summarize(member: Member, one: ParticipantMap) -> Summary:
     return Summary(participant=member.participant, n_voxels=int(one.voxels.size), max_abs=largest)
 
 
-class _Changed(Fault, ValueError):
+class _GoneError(MissingInput):
+    """The map or its mask is not there any more."""
+
+
+class _ChangedError(Fault, ValueError):
     """The map is not the one that the results were made from."""
 
 
@@ -212,22 +217,22 @@ def load_member(member: Member, source: Source) -> ParticipantMap:
 
     Raises
     ------
-    MissingInput
+    _GoneError
         The map or its mask is not there any more.
-    _Changed
+    _ChangedError
         The map is another one than the results were made from.
     BadMap, StorageFault
         One of the images cannot be read.
     """
     path = source.dataset.root / member.source
     if not path.is_file():
-        raise MissingInput(f"its map {member.source} is not there any more")
+        raise _GoneError(f"its map {member.source} is not there any more")
     statmap = load_statmap(path)
     if member.source_hash and statmap.content_hash != member.source_hash:
-        raise _Changed(f"its map {member.source} has changed since its regions were found", hint=AGAIN)
+        raise _ChangedError(f"its map {member.source} has changed since its regions were found", hint=AGAIN)
     labels, grid = load_labels(source.output_dir / f"{member.stem}_dseg.nii.gz")
     if not same_grid(grid, statmap.grid):
-        raise _Changed(f"its label image does not lie on the grid of {member.source}", hint=AGAIN)
+        raise _ChangedError(f"its label image does not lie on the grid of {member.source}", hint=AGAIN)
     mask = _load_mask(member, source, statmap.grid)
     return lay_map(
         resample_nearest(labels, grid, source.grid),
@@ -241,7 +246,7 @@ def _load_mask(member: Member, source: Source, grid: Grid) -> NDArray[np.bool_] 
         return None
     path = source.dataset.root / member.mask
     if not path.is_file():
-        raise MissingInput(f"its mask {member.mask} is not there any more")
+        raise _GoneError(f"its mask {member.mask} is not there any more")
     return load_mask(path, grid)[0]
 
 

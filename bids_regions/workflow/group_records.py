@@ -68,6 +68,7 @@ class Absence:
     participant: str  # "sub-01"
     status: Status
     reason: str
+    here: bool = False  # it was met in this run, at the group level
 
 
 def read_members(output_dir: Path, participants: frozenset[str]) -> tuple[list[Member], list[Absence]]:

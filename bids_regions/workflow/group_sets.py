@@ -31,6 +31,7 @@ class Cohort:
     failures: Sequence[FailureNote]
     maps: Mapping[tuple[str, Entities], str]  # participant, entities in order: its map in the source dataset
     broken: Mapping[tuple[str, Entities], str]  # as maps: why its map cannot be used
+    unread: Mapping[str, str]  # participant: which record cannot be read, and why
     known: Sequence[str]  # "sub-01", sorted: with maps, with results, or in participants.tsv
     table: Participants | None
     group_by: tuple[str, ...] = ()
@@ -137,25 +138,29 @@ def _find_absent(key: _Key, present: set[str], cohort: Cohort) -> tuple[Absence,
     }
     absent = []
     for participant in cohort.known:
-        if participant in present:
-            continue
         split = _split_of(cohort, participant)
-        unsorted = [column for column, value in split if value == "n/a"]
-        if split != key.split and not unsorted:
+        unsorted = next((column for column, value in split if value == "n/a"), "")
+        if participant in present or (split != key.split and not unsorted):
             continue
-        where = (participant, key.entities)
         if unsorted:
-            absence = ("left out", f"participants.tsv has no value in {unsorted[0]}")
-        elif participant in failed:
-            absence = ("failed", failed[participant])
-        elif where in cohort.broken:
-            absence = ("failed", cohort.broken[where])
-        elif where in cohort.maps:
-            absence = ("missing", f"no results for {cohort.maps[where]}; run the participant level on it")
+            why = ("left out", f"participants.tsv has no value in {unsorted}")
         else:
-            absence = ("missing", "no such map in the dataset")
-        absent.append(Absence(participant=participant, status=absence[0], reason=absence[1]))  # type: ignore[arg-type]
+            why = _why_absent(participant, key.entities, failed, cohort)
+        absent.append(Absence(participant=participant, status=why[0], reason=why[1]))  # type: ignore[arg-type]
     return tuple(absent)
+
+
+def _why_absent(participant: str, entities: Entities, failed: Mapping[str, str], cohort: Cohort) -> tuple[str, str]:
+    where = (participant, entities)
+    if participant in failed:
+        return "failed", failed[participant]
+    if where in cohort.broken:
+        return "failed", cohort.broken[where]
+    if participant in cohort.unread:
+        return "failed", cohort.unread[participant]
+    if where in cohort.maps:
+        return "missing", f"no results for {cohort.maps[where]}; run the participant level on it"
+    return "missing", "no such map in the dataset"
 
 
 def _own_space(space: str, n: int) -> str:
@@ -231,7 +236,7 @@ def _sort_by_grid(members: Iterable[Member], output_dir: Path) -> tuple[list[Kin
         try:
             grid = load_grid(path)
         except Fault as fault:
-            unread.append(Absence(participant=member.participant, status="failed", reason=str(fault)))
+            unread.append(Absence(participant=member.participant, status="failed", reason=str(fault), here=True))
             continue
         if grid.header in exact:
             exact[grid.header].append(member)
@@ -267,9 +272,7 @@ def _split_by_grid(whole: MapSet, kinds: Sequence[Kind], output_dir: Path) -> li
     absent = tuple(sorted((*whole.absent, *left), key=lambda absence: absence.participant))
     shared = [(grid, found) for grid, found in kinds if len(found) > 1]
     if not shared:
-        return [
-            replace(whole, members=(), absent=absent, refusal="the maps' space is not told and no two share a grid")
-        ]
+        return [replace(whole, apart="the maps' space is not told, and no two of them share a grid")]
     sets = []
     for number, (grid, found) in enumerate(shared, 1):
         extra = (("grid", str(number)),) if number > 1 else ()

@@ -210,8 +210,12 @@ def _end(logbook: Logbook, reason: str) -> int:
         f"{counts['failed']} failed",
     ]
     if counts["sets"]:
-        told.append(f"{counts['sets'] - counts['refused']} sets of participants put together")
+        told.append(f"{_sets(counts['sets'] - counts['refused'])} of participants put together")
     if counts["refused"]:
-        told.append(f"{counts['refused']} sets refused, made with different settings")
+        told.append(f"{_sets(counts['refused'])} refused, made with different settings")
     logbook.close(code, f"{reason + ': ' if reason else ''}{', '.join(told)}")
     return code
+
+
+def _sets(number: int) -> str:
+    return f"{number} set" if number == 1 else f"{number} sets"

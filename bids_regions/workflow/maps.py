@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from bids_regions.atlases import Fitting
 from bids_regions.dataset import MapFile, OutputPaths, SourceDataset, is_standard_space
-from bids_regions.errors import Fault, UnsuitableMap, printable
+from bids_regions.errors import Fault, OutputRefused, UnsuitableMap, printable
 from bids_regions.extraction import Extraction, find_regions
 from bids_regions.files import hash_file, remove_file, sweep_temporaries, write_json, write_text
 from bids_regions.images import StatMap, load_statmap, save_labels, save_map
@@ -20,6 +20,7 @@ from bids_regions.settings import Entry
 from bids_regions.tables import peaks_table, regions_table
 from bids_regions.workflow.backgrounds import Scenery, find_background, load_scenery
 from bids_regions.workflow.cautions import gather_cautions
+from bids_regions.workflow.explain import Explained, explain_map
 from bids_regions.workflow.ingredients import Ingredients, gather_ingredients, hash_ingredients
 from bids_regions.workflow.naming import NamedRegions, name_extraction
 from bids_regions.workflow.records import Findings, Record, compose_record, hash_settings, read_record
@@ -44,6 +45,7 @@ class MapJob:
     force: bool = False
     draw: bool = False  # draw the section also when nothing had to be done
     finished_only: bool = False  # --reports-only: compute nothing
+    explain: bool = False  # also compare the conventions
 
     @property
     def space(self) -> str | None:
@@ -77,6 +79,7 @@ class MapOutcome:
     entries: tuple[EntryOutcome, ...] = ()
     skipped: str = ""  # the reason, for a file that is no map of ours
     drawn: Drawn | None = None  # its part of the page
+    explained: tuple[Explained, ...] = ()
 
     @property
     def failures(self) -> tuple[EntryOutcome, ...]:
@@ -133,7 +136,12 @@ def process_map(job: MapJob) -> MapOutcome:
         outcomes = [_process_entry(job, lazy, _Task(*each)) for each in tasks]
     except UnsuitableMap as reason:
         return MapOutcome(mapfile=job.mapfile, skipped=str(reason))
-    return MapOutcome(mapfile=job.mapfile, entries=tuple(outcomes), drawn=_draw(job, lazy, outcomes))
+    return MapOutcome(
+        mapfile=job.mapfile,
+        entries=tuple(outcomes),
+        drawn=_draw(job, lazy, outcomes),
+        explained=tuple(_explain(job, lazy, outcomes)),
+    )
 
 
 def _process_entry(job: MapJob, lazy: _LazyMap, task: _Task) -> EntryOutcome:
@@ -243,12 +251,28 @@ def _one_volume_each(extraction: Extraction, data: Array) -> Array:
 def _draw(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) -> Drawn | None:
     if not (job.draw or any(outcome.fresh for outcome in outcomes)):
         return None
+    try:
+        return _draw_finished(job, lazy, outcomes)
+    except OutputRefused:
+        raise
+    except Exception:  # noqa: BLE001 # the results stand; drawing is tried once more on its own, where a fault is told
+        return None
+
+
+def _draw_finished(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) -> Drawn | None:
     done = [
         Finished(place=outcome.place, record=outcome.record, scenery=find_scenery(job, entry))
         for entry, outcome in zip(job.entries, outcomes, strict=True)
         if outcome.record
     ]
     return draw_section(job.mapfile, lazy.loaded, done) if done else None
+
+
+def _explain(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) -> Iterator[Explained]:
+    for entry, outcome in zip(job.entries, outcomes, strict=True):
+        if job.explain and outcome.record:
+            loaded = gather_ingredients(job.mapfile, job.dataset, entry).load(lazy.loaded)
+            yield from explain_map(lazy.loaded, entry, loaded)
 
 
 def find_scenery(job: MapJob, entry: Entry | None) -> Scenery | None:

@@ -42,6 +42,7 @@ class PageJob:
     methods: model.Methods
     provenance: model.Provenance
     dataset_name: str
+    appendix: tuple[model.Table, ...] = ()
 
 
 def find_records(output_dir: Path, owner: str, dataset: SourceDataset) -> Iterator[tuple[MapFile, OutputPaths, Record]]:
@@ -129,6 +130,7 @@ def write_page(job: PageJob) -> str:
             notices=job.notices,
             methods=job.methods,
             provenance=job.provenance,
+            appendix=job.appendix,
         )
     )
     files = {name: digest for drawn in job.drawn for name, digest in drawn.files.items()}

@@ -1,14 +1,17 @@
 """The participant level: all maps of all participants through the crew, and a page as soon as a participant is done."""
 
+import sys
+import traceback
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bids_regions.dataset import MapFile, OutputPaths
-from bids_regions.errors import Fault
+from bids_regions.errors import Fault, printable
 from bids_regions.executors import Crew, Task, WorkerLost, run_tasks
 from bids_regions.images import load_statmap
 from bids_regions.report import model
+from bids_regions.workflow.explain import EXPLAIN_COLUMNS, align_table, explain_table
 from bids_regions.workflow.logbook import Logbook, count_words
 from bids_regions.workflow.maps import EntryOutcome, MapJob, MapOutcome, find_scenery, process_map, write_failure
 from bids_regions.workflow.pages import (
@@ -20,7 +23,7 @@ from bids_regions.workflow.pages import (
     write_page,
 )
 from bids_regions.workflow.records import Record
-from bids_regions.workflow.sections import Drawn, Finished, draw_section
+from bids_regions.workflow.sections import Drawn, Finished, draw_section, section_key
 
 __all__ = ["DrawJob", "Frame", "draw_map_section", "process_owners", "run_participants"]
 
@@ -62,6 +65,9 @@ def draw_map_section(drawing: DrawJob) -> Drawn | model.Problem:
         return draw_section(mapfile, load_statmap(mapfile.path), done)
     except Fault as fault:
         return model.Problem(source=mapfile.relpath, reason=f"finished, but cannot be drawn: {fault}")
+    except Exception as error:  # noqa: BLE001 # a picture's defect must not take the page along
+        reason = f"finished, but cannot be drawn: {type(error).__name__}: {error}"
+        return model.Problem(source=mapfile.relpath, reason=reason, details=traceback.format_exc())
 
 
 @dataclass(kw_only=True)
@@ -140,7 +146,22 @@ class _Desk:
             "methods": repr(frame.methods),
             "provenance": repr(frame.provenance),
             "dataset": frame.dataset_name,
+            "appendix": [table.tsv for table in self._appendix()],
         }
+
+    def _appendix(self) -> tuple[model.Table, ...]:
+        """What --explain found, a table per map."""
+        return tuple(
+            model.Table(
+                key=f"explain-{section_key(outcome.mapfile)}",
+                caption=f"Conventions on {outcome.mapfile.relpath}",
+                tsv=explain_table(outcome.explained),
+                file_name=f"{section_key(outcome.mapfile)}_conventions.tsv",
+                descriptions={column.name: column.description for column in EXPLAIN_COLUMNS},
+            )
+            for outcome in sorted(self.outcomes, key=lambda each: each.mapfile.relpath)
+            if outcome.explained
+        )
 
     def _skipped(self) -> tuple[model.Problem, ...]:
         unsuitable = [
@@ -163,6 +184,7 @@ class _Desk:
             methods=self.frame.methods,
             provenance=self.frame.provenance,
             dataset_name=self.frame.dataset_name,
+            appendix=self._appendix(),
         )
 
 
@@ -251,6 +273,8 @@ def _tell(outcome: MapOutcome, logbook: Logbook) -> None:
             logbook.counts["regions"] += n_regions
             logbook.counts["empty"] += n_regions == 0
     logbook.say(f"{outcome.mapfile.relpath}: {_map_words(outcome)}", level=1)
+    if outcome.explained:
+        sys.stdout.write(f"{printable(outcome.mapfile.relpath)}\n{align_table(explain_table(outcome.explained))}\n")
 
 
 def _map_words(outcome: MapOutcome) -> str:

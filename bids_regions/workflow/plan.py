@@ -125,6 +125,7 @@ def _make_job(mapfile: MapFile, dataset: SourceDataset, settings: Settings) -> M
         assume_space=settings.assume_space,
         force=settings.force,
         finished_only=settings.reports_only,
+        explain=settings.explain,
     )
 
 
