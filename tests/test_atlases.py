@@ -57,6 +57,15 @@ def test_lists_and_facts_are_inherited_as_in_templateflow(tmp_path: Path) -> Non
     assert atlas.license == "GPL-3.0"
 
 
+def test_probabilities_may_share_the_table_of_the_labels(tmp_path: Path) -> None:
+    path = save_probabilities(tmp_path)
+    path.with_name(path.name.replace(".nii.gz", ".tsv")).unlink()
+    (tmp_path / f"tpl-{MNI}_atlas-Soft_dseg.tsv").write_text("index\tname\n0\tBackground\n1\tA\n2\tB\n")
+    atlas = fit(path).atlas
+    assert atlas
+    assert dict(atlas.names) == {1: "A", 2: "B"}
+
+
 def test_a_broken_description_costs_only_what_it_says(tmp_path: Path) -> None:
     path = save_pair(tmp_path, line_of(0, 1), "index\tname\n1\tA\n")
     path.with_name(path.name.replace(".nii.gz", ".json")).write_text("{")

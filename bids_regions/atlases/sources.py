@@ -294,7 +294,8 @@ def _find_list(path: Path, options: Mapping[str, str]) -> Path:
     stem = path.parent / _stem(path)
     candidates = [stem.with_name(stem.name + suffix) for suffix in LABEL_LIST_SUFFIXES]
     candidates += [path.with_name(path.name + ".txt"), stem.with_name(stem.name + ".nii.txt")]
-    for candidate in (*candidates, *_inherited(path, ".tsv")):
+    # TemplateFlow keeps one table, of the suffix dseg, for the labels and the probabilities of Harvard-Oxford
+    for candidate in (*candidates, *_inherited(path, ".tsv"), *_inherited(path, ".tsv", "dseg")):
         if candidate.is_file():
             return candidate
     sentence = f"There is no list of labels for the atlas {path}"
@@ -302,9 +303,9 @@ def _find_list(path: Path, options: Mapping[str, str]) -> Path:
     raise MissingInput(sentence, hint=hint)
 
 
-def _inherited(path: Path, extension: str) -> Iterator[Path]:
+def _inherited(path: Path, extension: str, suffix: str = "") -> Iterator[Path]:
     """Files by BIDS's inheritance principle: same suffix, no entity the image does not have; the nearest first."""
-    entities, suffix = set(_entities(path).items()), _suffix(path)
+    entities, suffix = set(_entities(path).items()), suffix or _suffix(path)
     if not entities:
         return
     for folder in _folders_up(path):
