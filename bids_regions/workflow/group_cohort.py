@@ -50,7 +50,8 @@ def gather_cohort(
         members=members,
         failures=failures,
         maps=maps,
-        broken=_broken(dataset, (*discovery.failed, *discovery.skipped)),
+        broken=_reasons(dataset, discovery.failed),
+        skipped=_reasons(dataset, discovery.skipped),
         unread={absence.participant: absence.reason for absence in unread},
         known=sorted(known),
         table=table,
@@ -93,7 +94,7 @@ def _key_of(mapfile: MapFile) -> tuple[str, Entities]:
     return f"sub-{mapfile.participant}", ordered(tuple(pair for pair in mapfile.entities if pair[0] != "sub"))
 
 
-def _broken(dataset: SourceDataset, left: Sequence[Skipped]) -> dict[tuple[str, Entities], str]:
+def _reasons(dataset: SourceDataset, left: Sequence[Skipped]) -> dict[tuple[str, Entities], str]:
     """Why a participant's map cannot be used, by participant and entities."""
     return {
         _key_of(read_map_name(dataset.root, one.relpath)): f"{one.relpath}: {one.reason}"

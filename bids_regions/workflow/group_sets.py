@@ -30,7 +30,8 @@ class Cohort:
     members: Sequence[Member]
     failures: Sequence[FailureNote]
     maps: Mapping[tuple[str, Entities], str]  # participant, entities in order: its map in the source dataset
-    broken: Mapping[tuple[str, Entities], str]  # as maps: why its map cannot be used
+    broken: Mapping[tuple[str, Entities], str]  # as maps: why its map cannot be read
+    skipped: Mapping[tuple[str, Entities], str]  # as maps: why its map is none to work on
     unread: Mapping[str, str]  # participant: which record cannot be read, and why
     known: Sequence[str]  # "sub-01", sorted: with maps, with results, or in participants.tsv
     table: Participants | None
@@ -158,6 +159,8 @@ def _why_absent(participant: str, entities: Entities, failed: Mapping[str, str],
         return "failed", cohort.broken[where]
     if participant in cohort.unread:
         return "failed", cohort.unread[participant]
+    if where in cohort.skipped:
+        return "missing", f"skipped: {cohort.skipped[where]}"
     if where in cohort.maps:
         return "missing", f"no results for {cohort.maps[where]}; run the participant level on it"
     return "missing", "no such map in the dataset"
