@@ -41,7 +41,10 @@ JSON_LIMIT = 64 * 1024 * 1024  # bytes; a larger sidecar is not one
 JSON_DEPTH = 100  # nested brackets; more is an attack on the parser
 TEMPORARY = re.compile(r"\.(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{12}\.tmp")
 STALE = 24 * 3600  # seconds; a temporary file of another machine is left alone until it is a day old
-REFUSALS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
+REFUSALS = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT),
+    *(errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),
+}
 READ_ADVICE = "Check that it exists and that you may read it"
 
 
@@ -243,7 +246,7 @@ def _write_fault(path: Path, error: OSError) -> OutputRefused | StorageFault:
 
 def _read_fault(path: Path, error: OSError) -> MissingInput | StorageFault:
     words = error.strerror or str(error)
-    if error.errno in REFUSALS | {errno.ENOENT, errno.EISDIR}:
+    if error.errno in REFUSALS | {errno.EISDIR}:
         return MissingInput(f"{path} cannot be read: {words}", hint=READ_ADVICE)
     return StorageFault(f"{path} could not be read: {words}", hint="Mend the storage and run again")
 

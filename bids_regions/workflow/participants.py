@@ -264,7 +264,7 @@ def _tell(outcome: MapOutcome, logbook: Logbook) -> None:
         assert failure.fault
         logbook.fail(f"{outcome.mapfile.relpath} ({failure.name})", failure.fault, failure.crash)
     logbook.counts["failed"] += bool(outcome.failures)
-    logbook.counts["maps"] += not outcome.failures
+    logbook.counts["maps"] += bool(outcome.entries) and not outcome.failures  # no entries: all maps of an owner broken
     for entry in outcome.entries:
         if entry.record:
             n_regions = int(entry.record.content["Counts"]["RegionsKept"])
@@ -290,5 +290,6 @@ def _finish(desk: _Desk, logbook: Logbook) -> None:
     records = [e.record for o in desk.outcomes for e in o.entries if e.record]
     regions = [int(record.content["Counts"]["RegionsKept"]) for record in records]
     failed = sum(bool(outcome.failures) for outcome in desk.outcomes)
-    counts = ((len(desk.outcomes), "maps"), (sum(regions), "regions"), (regions.count(0), "empty"), (failed, "failed"))
-    logbook.step(desk.owner, count_words(counts))
+    maps = sum(bool(outcome.entries) for outcome in desk.outcomes)
+    counts = ((maps, "maps"), (sum(regions), "regions"), (regions.count(0), "empty"), (failed, "failed"))
+    logbook.step(desk.owner, count_words(counts) or "no map that can be read")
