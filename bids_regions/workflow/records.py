@@ -64,7 +64,7 @@ def hash_settings(entry: Entry) -> str:
 def read_record(path: Path, *, input_hash: str = "", settings_hash: str = "") -> Record | None:
     """The record at `path`; None where it is missing or unreadable, or belongs to other input or settings.
 
-    With hashes given, the outputs must also be there and undamaged.
+    With hashes given, the record and its outputs must also be undamaged.
     """
     try:
         content = read_json(path)
@@ -74,7 +74,8 @@ def read_record(path: Path, *, input_hash: str = "", settings_hash: str = "") ->
     asked = {"InputHash": input_hash, "SettingsHash": settings_hash}
     if any(wanted and content.get(key) != wanted for key, wanted in asked.items()):
         return None
-    if input_hash and not _intact(path.parent, content.get("Outputs")):
+    own = {key: value for key, value in content.items() if key != "RecordHash"}
+    if input_hash and (content.get("RecordHash") != hash_of(own) or not _intact(path.parent, content.get("Outputs"))):
         return None
     return Record(path=path, content=content, digest=digest)
 
@@ -134,7 +135,7 @@ def compose_record(mapfile: MapFile, entry: Entry, findings: Findings, outputs: 
     content["SourceHash"] = findings.source_hash
     content["InputHash"] = findings.input_hash
     content["SettingsHash"] = hash_settings(entry)
-    return content
+    return {**content, "RecordHash": hash_of(content)}
 
 
 def spatial_fields(space: str | None, resolution: str | None, reference: str) -> dict[str, str]:
