@@ -211,7 +211,9 @@ def test_labels_that_nothing_has_are_named(tmp_path):
 
 
 def test_an_unknown_entity_of_the_filter_is_named(tmp_path):
-    assert "'contarst'" in find(trees.fitlins(tmp_path), filters={"contarst": "x"}).notices[0]
+    root = trees.fitlins(tmp_path)
+    assert "'contarst'" in find(root, filters={"contarst": "x"}).notices[0]
+    assert find(root, filters={"acquisition": None, "echo": False, "contrast": "none"}).notices == ()
 
 
 def test_an_empty_selection_is_refused_with_what_was_missing(tmp_path):

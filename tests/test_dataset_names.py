@@ -43,6 +43,12 @@ def test_short_and_long_names_find_the_same_label():
     assert mapfile.entity("session") is None
 
 
+def test_a_key_that_only_ends_like_a_known_one_is_another():
+    mapfile = read("sub-01_fullmodel-x_stat-z_statmap.nii.gz")
+    assert mapfile.entity("model") is None
+    assert mapfile.entity("fullmodel") == "x"
+
+
 def test_a_map_without_sub_is_a_group_map():
     assert read("group/contrast-a_stat-z_statmap.nii.gz").participant is None
 
@@ -113,6 +119,7 @@ def test_other_statistics_are_no_p_maps(stat):
     [
         ({"task": "a"}, True),
         ({"task": "A"}, False),
+        ({"task": ".a"}, False),
         ({"task": ["b", "a"]}, True),
         ({"task": ["b", None]}, False),
         ({"run": 1}, True),
