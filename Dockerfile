@@ -20,12 +20,13 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
       --requirement /tmp/requirements.txt --wheel-dir /tmp/wheels
 COPY . /src
 WORKDIR /src
-# The app itself; then without the libraries' own tests (a fifth of their size), with byte-code that names no time, so
+# The app itself; then without the libraries' own tests and C sources (a fifth of their size), with byte-code that names no time, so
 # that two builds agree; the command runs isolated (-I), so that nothing of a host's Python leaks in.
 RUN /opt/builder/bin/python -m pip wheel --no-cache-dir --no-index --no-deps --no-build-isolation --wheel-dir /tmp/wheels . \
  && /opt/builder/bin/python -m pip --python /opt/bids_regions/bin/python install --no-cache-dir --no-compile --no-index \
       --no-deps /tmp/wheels/*.whl \
  && find /opt/bids_regions -depth -type d -name tests -not -path '*/numpy/testing/*' -exec rm -rf {} + \
+ && find /opt/bids_regions -type f -regex '.*[.]\(c\|h\|pyx\|pxd\|pyi\)' -delete \
  && PYTHONHASHSEED=0 /opt/bids_regions/bin/python -m compileall -q --invalidation-mode unchecked-hash \
       /opt/bids_regions/lib \
  && sed -i '1s|.*|#!/opt/bids_regions/bin/python3 -I|' /opt/bids_regions/bin/bids_regions /opt/bids_regions/bin/bids-regions \

@@ -2,10 +2,12 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from bids_regions.errors import Fault
@@ -15,6 +17,7 @@ from bids_regions.version import __version__
 __all__ = ["build_parser", "main", "run"]
 
 PROGRAM = "bids_regions"
+STOPPED = 143  # the exit code after SIGTERM: 128 + 15
 EPILOG = """exit codes: 0 all well, also when no region survived; 1 some maps failed, the others are done; 2 a bad
 value; 16 a dataset that cannot be understood; 18 an empty selection; 64 contradictory options or a fault of the
 configuration
@@ -116,4 +119,9 @@ def _tell(fault: Fault) -> int:
 
 def run() -> None:
     """The console script."""
+    signal.signal(signal.SIGTERM, _end)  # at once: process 1 of a container hears no signal that it has not asked for
     sys.exit(main())
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(STOPPED)

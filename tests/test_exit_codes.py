@@ -12,7 +12,11 @@ import numpy as np
 import pytest
 from trees import describe, fitlins, make_data, write_map
 
-LIMITED = "import resource, sys, os; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000)); os.execv(*[sys.argv[1], sys.argv[1:]][:2])"
+LIMITED = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 def run_app(*arguments: str | Path, before: tuple[str, ...] = ()) -> tuple[int, str, str]:

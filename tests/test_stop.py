@@ -1,0 +1,153 @@
+"""SIGTERM: a time limit, scancel, docker stop. The app ends within five seconds with 143, and a rerun does the rest."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from trees import describe, write_map
+
+PATIENCE = 5.0  # seconds between SIGTERM and the end
+SHAPE = (48, 56, 48)
+N_PARTICIPANTS = 12
+COMMAND = (sys.executable, "-m", "bids_regions")
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+
+
+def run_app(dataset: Path, out: Path, workers: int) -> subprocess.Popen[str]:
+    words = (*COMMAND, dataset, out, "participant", "--nprocs", str(workers))
+    return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, start_new_session=True)
+
+
+def complete(dataset: Path, out: Path, workers: int) -> None:
+    app = run_app(dataset, out, workers)
+    said = app.communicate(timeout=300)[1]
+    assert app.returncode == 0, said
+
+
+def contents(out: Path) -> dict[str, str]:
+    """Every result with a hash of its bytes; not the logs, which tell of times."""
+    return {
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and path.relative_to(out).parts[0] != "logs"
+    }
+
+
+def children(pid: int) -> list[int]:
+    """Live processes whose parent is `pid`."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+        except (OSError, ValueError):
+            continue
+        if int(parent) == pid and state != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve participants with smooth maps that take a while."""
+    root = describe(tmp_path_factory.mktemp("stop") / "maps")
+    for n in range(1, N_PARTICIPANTS + 1):
+        random = np.random.default_rng(n)
+        data = np.kron(random.normal(0, 3, [side // 4 for side in SHAPE]), np.ones((4, 4, 4))).astype(np.float32)
+        label = f"sub-{n:02d}"
+        write_map(root / label / f"{label}_task-a_space-S_contrast-x_stat-z_statmap.nii.gz", data)
+    return root
+
+
+@pytest.fixture(scope="module")
+def whole(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What a run that nobody stopped leaves."""
+    out = tmp_path_factory.mktemp("whole") / "out"
+    complete(dataset, out, 1)
+    return contents(out)
+
+
+def wait_for_work(app: subprocess.Popen[str], out: Path, finished: int) -> None:
+    """Until so many records stand."""
+    for _ in range(6000):
+        if len(list(out.rglob("*_dseg.json"))) >= finished:
+            return
+        assert app.poll() is None, "the run was over before it could be stopped"
+        time.sleep(0.01)
+    pytest.fail("no record was ever written")
+
+
+def to_the_app(pid: int) -> None:
+    os.kill(pid, signal.SIGTERM)
+
+
+def to_all_its_processes(pid: int) -> None:
+    os.killpg(pid, signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("workers", "finished", "stop"),
+    [
+        (1, 0, to_the_app),
+        (1, 3, to_the_app),
+        (2, 0, to_the_app),
+        (2, 3, to_the_app),
+        (2, 3, to_all_its_processes),
+    ],
+)
+def test_sigterm_ends_it_and_a_rerun_completes(
+    dataset: Path, whole: dict[str, str], tmp_path: Path, workers: int, finished: int, stop: Callable[[int], None]
+) -> None:
+    out = tmp_path / "out"
+    app = run_app(dataset, out, workers)
+    if finished:
+        wait_for_work(app, out, finished)
+    else:
+        while not (out / "dataset_description.json").exists():
+            assert app.poll() is None
+            time.sleep(0.01)
+    workers_then = children(app.pid)
+    stop(app.pid)
+    before = time.monotonic()
+    said = app.communicate(timeout=60)[1]
+    took = time.monotonic() - before
+    assert app.returncode == 143
+    assert took < PATIENCE
+    assert said.splitlines()[-1].endswith("(exit code 143)")
+    assert "Traceback" not in said
+    assert not [pid for pid in workers_then if Path(f"/proc/{pid}").exists()]
+    assert not list(out.rglob("*.tmp"))
+    left = contents(out)
+    assert sum(name.endswith("_dseg.json") for name in left) < N_PARTICIPANTS
+    logged = [json.loads(log.read_text()) for log in (out / "logs").glob("run-*.json")]
+    assert [log["exit_code"] for log in logged] == [143]
+
+    complete(dataset, out, workers)
+    assert contents(out) == whole
+    assert not list(out.rglob("*.tmp"))
+
+
+def catches_sigterm(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(next(line for line in status.splitlines() if line.startswith("SigCgt")).split()[1], 16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
+
+
+def test_sigterm_is_heard_before_the_libraries_are_loaded(dataset: Path, tmp_path: Path) -> None:
+    """As process 1 of a container the app would otherwise be deaf to it."""
+    app = run_app(dataset, tmp_path / "out", 1)
+    while not catches_sigterm(app.pid):
+        time.sleep(0.002)
+    assert "numpy" not in Path(f"/proc/{app.pid}/maps").read_text()
+    app.send_signal(signal.SIGTERM)
+    said = app.communicate(timeout=60)[1]
+    assert app.returncode == 143
+    assert "Traceback" not in said
+    assert not (tmp_path / "out").exists()
