@@ -20,6 +20,7 @@ __all__ = ["PER_PAGE", "Matrix", "Strip", "Thumbs", "lay_out_matrix", "lay_out_s
 
 PER_PAGE = 50  # thumbnails: as many as one looks through with care
 _MANY = 1000  # dots of a strip
+_TINY = 1e-200  # an axis shorter than this cannot be divided
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _FLOOR, _MIDDLE, _RADIUS = 640, 132, 14, 626, 108, 64, 4.0
 _HALF = 38  # room above and below the middle line
@@ -116,7 +117,7 @@ def nice_ticks(low: float, high: float, wanted: int = 6) -> list[float]:
     rough = (high - low) / wanted
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
-    return [round(n * step, 12) for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return [float(f"{n * step:.12g}") for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def lay_out_strip(metric: Metric, key: str) -> Strip | None:
@@ -157,7 +158,8 @@ def _value(point: Point) -> float:
 
 def _range(low: float, high: float) -> tuple[float, float]:
     """Values with a little air, so that no dot is cut; one value alone stands in the middle."""
-    air = (high - low) * 0.03 or abs(high) * 0.1 or 1.0
+    air = (high - low) * 0.03 or abs(high) * 0.1
+    air = air if air > _TINY else 1.0
     return low - air, high + air
 
 

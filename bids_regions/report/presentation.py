@@ -141,19 +141,26 @@ def show_number(text: str, decimals: str = "") -> str:
     value = _float(text)
     if decimals == "0" or not math.isfinite(value):
         return text
+    size = abs(value)
+    if size >= 1e15:
+        return _scientific(value, 3)
     if decimals:
         return _fixed(value, int(decimals))
     if value == 0 or _INTEGER.fullmatch(text):
         return text
-    size = abs(value)
     if size < 0.001:
-        mantissa, _, exponent = f"{value:.1e}".partition("e")
-        return f"{mantissa}e{int(exponent)}"
+        return _scientific(value, 1)
     return _fixed(value, 0) if size >= 1000 else _trimmed(_fixed(value, 3 - math.floor(math.log10(size))))
 
 
 def _fixed(value: float, digits: int) -> str:
     return str(Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))
+
+
+def _scientific(value: float, digits: int) -> str:
+    """As JavaScript writes it: 1.2e-5, 3.000e+20."""
+    mantissa, _, exponent = f"{value:.{digits}e}".partition("e")
+    return f"{mantissa}e{int(exponent):+d}"
 
 
 def _trimmed(text: str) -> str:

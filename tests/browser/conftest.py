@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
-
 from browser import samples
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = ["--no-sandbox", "--enable-precise-memory-info"]
+PATIENCE = 60_000  # ms: test machines are shared
+expect.set_options(timeout=PATIENCE)
 HOW = "the pages are tested in a real browser and none was found: apt-get install chromium, or set CHROMIUM to its path"
 
 
@@ -59,6 +60,7 @@ class Opened:
 
     def __init__(self, context: BrowserContext) -> None:
         self.page: Page = context.new_page()
+        self.session = context.new_cdp_session(self.page)
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self.page.on("request", lambda request: self.requests.append(request.url))
@@ -71,6 +73,16 @@ class Opened:
         """What the viewer reads at the crosshair."""
         found: dict[str, Any] = self.page.evaluate(READ)
         return found
+
+    def work(self) -> float:
+        """Seconds of processor time that the page has cost so far, whatever else the machine was doing."""
+        self.session.send("Performance.enable")
+        metrics = self.session.send("Performance.getMetrics")["metrics"]
+        return float(next(metric["value"] for metric in metrics if metric["name"] == "ProcessTime"))
+
+    def heap(self) -> float:
+        """Megabytes of script heap in use."""
+        return float(self.page.evaluate("() => performance.memory.usedJSHeapSize / 1e6"))
 
     def ready(self) -> "Opened":
         """Wait until the viewer shows a map."""
@@ -101,7 +113,7 @@ def opened(chromium: Browser, sample: Callable[[str], Path]) -> Iterator[Opener]
     def open_page(what: str | Path, **context: Any) -> Opened:
         path = what if isinstance(what, Path) else sample(what)
         contexts.append(chromium.new_context(**({"viewport": {"width": 1280, "height": 1100}} | context)))
-        contexts[-1].set_default_timeout(15_000)
+        contexts[-1].set_default_timeout(PATIENCE)
         shown = Opened(contexts[-1])
         shown.page.goto(path.as_uri())
         return shown

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import nibabel as nib
+import nilearn
 import numpy as np
 
-import nilearn
 from bids_regions import figures
 from bids_regions.extraction import Criteria, Extraction, find_regions
 from bids_regions.report import model, pages, payload
@@ -29,9 +29,12 @@ METHODS = model.Methods(
         "region; regions of less than 1500 mm³ were removed.",
     ),
     references=(
-        model.Reference(text="Harris CR, et al. (2020). Array programming with NumPy. Nature 585, 357-362.", doi="10.1038/s41586-020-2649-2"),
+        model.Reference(
+            text="Harris CR, et al. (2020). Array programming with NumPy. Nature 585, 357-362.",
+            doi="10.1038/s41586-020-2649-2",
+        ),
     ),
-)  # fmt: skip
+)
 PROVENANCE = model.Provenance(
     command="bids_regions BIDS_DIR OUTPUT_DIR participant --threshold 97% 3.0 --min-region-size 1500",
     inputs=(("dataset", "motor"),),
@@ -83,21 +86,33 @@ def make_figure(data: Array, affine: Array, found: Extraction, cuts: Sequence[fl
 
 
 def make_entry(
-    key: str, name: str, data: Array, affine: Array, *, volume: str, threshold: str = "3.0", picture: bool = True,
-    background: str = "brain", cuts: Sequence[float] = (-24, -6, 6, 18, 30, 42, 54, 66), **criteria: Any,
-) -> model.EntryView:  # fmt: skip
+    key: str,
+    name: str,
+    data: Array,
+    affine: Array,
+    *,
+    volume: str,
+    threshold: str = "3.0",
+    picture: bool = True,
+    background: str = "brain",
+    cuts: Sequence[float] = (-24, -6, 6, 18, 30, 42, 54, 66),
+    **criteria: Any,
+) -> model.EntryView:
     """One entry, from the real extraction."""
     found = find_regions(data, affine, Criteria(threshold=threshold, **criteria))
     value = found.cutoff.value
     pictures = (make_figure(data, affine, found, cuts, background != ""),) if picture else ()
     table = model.Table(
-        key=f"{key}-regions", caption=f"Regions of {name}", tsv=regions_table(found.regions),
-        file_name=f"sub-01_task-motor_desc-{name}_dseg.tsv", descriptions={},
+        key=f"{key}-regions",
+        caption=f"Regions of {name}",
+        tsv=regions_table(found.regions),
+        file_name=f"sub-01_task-motor_desc-{name}_dseg.tsv",
+        descriptions={},
         href=f"sub-01/sub-01_task-motor_desc-{name}_dseg.tsv",
-    )  # fmt: skip
+    )
     return model.EntryView(
         name=name,
-        sentence=f"Voxels with |z| at or above {value:.4g} ({threshold}), of {data.size} voxels; regions of at least 1500 mm³.",
+        sentence=f"|z| at or above {value:.4g} ({threshold}), of {data.size} voxels; regions of at least 1500 mm³.",
         facts=(("voxels above", str(found.n_above)), ("regions removed", str(found.n_removed_regions))),
         n_regions=len(found.regions),
         figures=pictures,
@@ -116,9 +131,16 @@ def participant_page(
     """A page around sections, with the T1w template as background."""
     background = payload.pack_background(*brain(), key="brain", name="T1-weighted template")
     return model.ParticipantPage(
-        participant="sub-01", dataset="Motor", version="0.1.0", sections=tuple(sections), volumes=tuple(volumes),
-        backgrounds=(background,), methods=METHODS, provenance=PROVENANCE, **fields,
-    )  # fmt: skip
+        participant="sub-01",
+        dataset="Motor",
+        version="0.1.0",
+        sections=tuple(sections),
+        volumes=tuple(volumes),
+        backgrounds=(background,),
+        methods=METHODS,
+        provenance=PROVENANCE,
+        **fields,
+    )
 
 
 def motor_page() -> model.ParticipantPage:
@@ -134,22 +156,40 @@ def motor_page() -> model.ParticipantPage:
     empty = (make_entry("faint-1", "thr3p0", weak, affine, volume="faint", threshold="3.0"),)
     sections = (
         model.Section(
-            key="motor", title="contrast leftVsRight, z", group="task-motor, run-1", entries=entries,
+            key="motor",
+            title="contrast leftVsRight, z",
+            group="task-motor, run-1",
+            entries=entries,
             source="sub-01/func/sub-01_task-motor_run-1_contrast-leftVsRight_stat-z_statmap.nii.gz",
             facts=(("grid", "53 × 63 × 46, 3 mm"), ("mask", "none found; every voxel counts")),
         ),
         model.Section(
-            key="faint", title="contrast faint, z", group="task-motor, run-1", entries=empty,
+            key="faint",
+            title="contrast faint, z",
+            group="task-motor, run-1",
+            entries=empty,
             source="sub-01/func/sub-01_task-motor_run-1_contrast-faint_stat-z_statmap.nii.gz",
             warnings=("12 voxels were not finite and count as 0.",),
         ),
-    )  # fmt: skip
+    )
     return participant_page(
-        sections, (volume, faint),
-        skipped=(model.Problem(source="sub-01/func/sub-01_stat-p_statmap.nii.gz", reason="A p map: thresholding it upward would be wrong."),),
-        failures=(model.Problem(source="sub-01/func/sub-01_contrast-broken_stat-z_statmap.nii.gz", reason="The file ends too early.",
-                                hint="Fetch it again.", details="EOFError: Compressed file ended before the end-of-stream marker"),),
-    )  # fmt: skip
+        sections,
+        (volume, faint),
+        skipped=(
+            model.Problem(
+                source="sub-01/func/sub-01_stat-p_statmap.nii.gz",
+                reason="A p map: thresholding it upward would be wrong.",
+            ),
+        ),
+        failures=(
+            model.Problem(
+                source="sub-01/func/sub-01_contrast-broken_stat-z_statmap.nii.gz",
+                reason="The file ends too early.",
+                hint="Fetch it again.",
+                details="EOFError: Compressed file ended before the end-of-stream marker",
+            ),
+        ),
+    )
 
 
 def empty_page() -> model.ParticipantPage:
@@ -195,7 +235,7 @@ def many_maps_page(count: int = 300) -> model.ParticipantPage:
                 title=f"contrast c{number:03d}, z",
                 group=f"task-motor, run-{1 + number // 20}",
                 entries=(replace(entry, regions=table, views=(view,)),),
-            )  # fmt: skip
+            )
         )
     return participant_page(sections, volumes)
 
@@ -217,15 +257,25 @@ def make_metric(
 def value_lines(people: Sequence[str], regions: int, seed: int = 3) -> str:
     """A values table: participant x region."""
     random = np.random.default_rng(seed)
-    header = "set participant_id region sign n_voxels mean_value peak_value dice peak_distance_mm age".split()
+    header = [
+        "set",
+        "participant_id",
+        "region",
+        "sign",
+        "n_voxels",
+        "mean_value",
+        "peak_value",
+        "dice",
+        "peak_distance_mm",
+        "age",
+    ]
     lines = ["\t".join(header)]
     for number, who in enumerate(people):
         age = str(18 + number % 60)
         for region in range(1, regions + 1):
             mean, peak, dice, far = random.normal(3, 1), random.normal(6, 1), random.random(), random.gamma(2, 3)
-            lines.append(
-                f"motor\t{who}\t{region}\tpositive\t{random.integers(10, 3000)}\t{mean:.10g}\t{peak:.10g}\t{dice:.6g}\t{far:.6g}\t{age}"
-            )
+            cells = ["motor", who, str(region), "positive", str(random.integers(10, 3000)), f"{mean:.10g}"]
+            lines.append("\t".join([*cells, f"{peak:.10g}", f"{dice:.6g}", f"{far:.6g}", age]))
     return "\n".join(lines) + "\n"
 
 
@@ -236,9 +286,23 @@ def group_page(count: int = 60, regions: int = 6, thumbnails: bool = True) -> mo
     data, affine = motor_map()
     positive = np.clip(data / 8 + random.normal(0, 0.02, data.shape), 0, 1).astype(np.float32) * (data != 0)
     volumes = (
-        payload.pack_volume(100 * positive, affine, key="positive", name="positive prevalence", quantity="% of participants", palette="positive"),
-        payload.pack_volume(-100 * np.clip(-data / 8, 0, 1), affine, key="negative", name="negative prevalence", quantity="% of participants", palette="negative"),
-    )  # fmt: skip
+        payload.pack_volume(
+            100 * positive,
+            affine,
+            key="positive",
+            name="positive prevalence",
+            quantity="% of participants",
+            palette="positive",
+        ),
+        payload.pack_volume(
+            -100 * np.clip(-data / 8, 0, 1),
+            affine,
+            key="negative",
+            name="negative prevalence",
+            quantity="% of participants",
+            palette="negative",
+        ),
+    )
     entry = make_entry("motor-1", "Consensus", data, affine, volume="positive", threshold="4.0")
     views = (
         model.View(volume="positive", name="positive", cutoff=50.0, tail="positive", background="brain"),
@@ -254,14 +318,25 @@ def group_page(count: int = 60, regions: int = 6, thumbnails: bool = True) -> mo
     volume_of[people[3]] = 61000.0
     flag = {people[3]: "high volume (robust z = 8.1)"}
     values = model.Table(
-        key="motor-values", caption="Values of participants in the consensus regions", tsv=value_lines(people, regions), file_name="group_values.tsv",
-        descriptions={"dice": "overlap with the consensus region"}, href="group_values.tsv",
-        links={who: f"{who}.html" for who in people}, link_column="participant_id",
-    )  # fmt: skip
+        key="motor-values",
+        caption="Values of participants in the consensus regions",
+        tsv=value_lines(people, regions),
+        file_name="group_values.tsv",
+        descriptions={"dice": "overlap with the consensus region"},
+        href="group_values.tsv",
+        links={who: f"{who}.html" for who in people},
+        link_column="participant_id",
+    )
     one = model.GroupSet(
-        key="motor", title="contrast leftVsRight, z, thr3p0", group="task-motor, MNI152NLin2009cAsym",
+        key="motor",
+        title="contrast leftVsRight, z, thr3p0",
+        group="task-motor, MNI152NLin2009cAsym",
         facts=(("participants", str(count)), ("grid", "one: 53 × 63 × 46, 3 mm"), ("smallest coverage used", "50 %")),
-        consensus=replace(entry, views=views, sentence="Voxels in the regions of at least 50 % of the participants that have data there."),
+        consensus=replace(
+            entry,
+            views=views,
+            sentence="Voxels in the regions of at least 50 % of the participants that have data there.",
+        ),
         metrics=(
             make_metric("n", "number of regions", {who: float(random.integers(3, 9)) for who in people}),
             make_metric("volume", "suprathreshold volume", volume_of, "mm³", flag),
@@ -269,17 +344,32 @@ def group_page(count: int = 60, regions: int = 6, thumbnails: bool = True) -> mo
             make_metric("dice", "Dice with the consensus", {who: float(random.beta(8, 4)) for who in people}),
         ),
         tables=(values,),
-        agreement=model.Agreement(participants=tuple(people[:300]), values=tuple(rows), sentence="Ordered by their median agreement with the others."),
+        agreement=model.Agreement(
+            participants=tuple(people[:300]),
+            values=tuple(rows),
+            sentence="Ordered by their median agreement with the others.",
+        ),
         outliers=(f"{people[3]}: {flag[people[3]]}",),
         problems=(model.Problem(source="sub-9999", reason="Its only map failed: the file ends too early."),),
-        notes=("The regions come from these very maps: a one-sample test of the values in them is circular. Take independent regions with --regions-from.",),
-        thumbnails=tuple(model.Thumbnail(participant=who, figure=replace(thumb, alt=f"{who}: {thumb.alt}"), href=f"{who}.html") for who in people) if thumbnails else (),
-    )  # fmt: skip
+        notes=(
+            "The regions come from these very maps: a one-sample test of the values in them is circular. "
+            "Take independent regions with --regions-from.",
+        ),
+        thumbnails=tuple(
+            model.Thumbnail(participant=who, figure=replace(thumb, alt=f"{who}: {thumb.alt}"), href=f"{who}.html")
+            for who in (people if thumbnails else ())
+        ),
+    )
     return model.GroupPage(
-        dataset="Motor", version="0.1.0", counts=(("participants", count + 1), ("with regions", count), ("without regions", 0), ("failed", 1)),
-        sets=(one,), volumes=volumes, backgrounds=(payload.pack_background(*brain(), key="brain", name="T1-weighted template"),),
-        methods=METHODS, provenance=PROVENANCE,
-    )  # fmt: skip
+        dataset="Motor",
+        version="0.1.0",
+        counts=(("participants", count + 1), ("with regions", count), ("without regions", 0), ("failed", 1)),
+        sets=(one,),
+        volumes=volumes,
+        backgrounds=(payload.pack_background(*brain(), key="brain", name="T1-weighted template"),),
+        methods=METHODS,
+        provenance=PROVENANCE,
+    )
 
 
 def hostile_page() -> model.ParticipantPage:
@@ -298,17 +388,34 @@ def hostile_page() -> model.ParticipantPage:
         href="javascript:window.broken=3",
         descriptions={"name": evil},
     )
-    entry = replace(entry, name=evil, sentence=evil, regions=table, warnings=(evil,), facts=((evil, evil),),
-                    links=(model.Link(text=evil, href="javascript:window.broken=4"), model.Link(text="percent", href="a b/%2e#c?d.tsv")))  # fmt: skip
+    entry = replace(
+        entry,
+        name=evil,
+        sentence=evil,
+        regions=table,
+        warnings=(evil,),
+        facts=((evil, evil),),
+        links=(
+            model.Link(text=evil, href="javascript:window.broken=4"),
+            model.Link(text="percent", href="a b/%2e#c?d.tsv"),
+        ),
+    )
     section = replace(
         section, title=evil, group=evil, source=evil, entries=(entry,), facts=((evil, evil),), warnings=(evil,)
     )
     problem = model.Problem(source=evil, reason=evil, hint=evil, details=evil)
     return replace(
-        page, participant=f"sub-{evil}", dataset=evil, sections=(section, replace(section, key="other", entries=())), notices=(evil,), failures=(problem,), skipped=(problem,),
+        page,
+        participant=f"sub-{evil}",
+        dataset=evil,
+        sections=(section, replace(section, key="other", entries=())),
+        notices=(evil,),
+        failures=(problem,),
+        skipped=(problem,),
         methods=model.Methods(paragraphs=(evil,), references=(model.Reference(text=evil, doi=evil),)),
-        provenance=model.Provenance(command=evil, settings=((evil, evil),)), volumes=(replace(page.volumes[0], name=evil, quantity=evil),),
-    )  # fmt: skip
+        provenance=model.Provenance(command=evil, settings=((evil, evil),)),
+        volumes=(replace(page.volumes[0], name=evil, quantity=evil),),
+    )
 
 
 SAMPLES = {

@@ -26,6 +26,7 @@ page.tableSeen = new IntersectionObserver(
 page.take = (part) => {
   for (const element of part.querySelectorAll(".table")) {
     page.tables.set(element.id, new DataTable(element, page.onChosen));
+    element.querySelector(".tools").hidden = false; // its place is kept, so that nothing jumps when it wakes
     page.tableSeen.observe(element);
   }
   for (const place of part.querySelectorAll(".viewer-place")) {

@@ -11,9 +11,10 @@ const collator = new Intl.Collator("en", { numeric: true });
 function showNumber(text, decimals) {
   const value = Number(text);
   if (text === "" || Number.isNaN(value) || decimals === "0") return text;
+  const size = Math.abs(value);
+  if (size >= 1e15) return value.toExponential(3);
   if (decimals !== "") return value.toFixed(Number(decimals));
   if (value === 0 || /^[-+]?\d+$/.test(text)) return text;
-  const size = Math.abs(value);
   if (size < 0.001) return value.toExponential(1);
   return size >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(4)));
 }
@@ -298,7 +299,6 @@ class DataTable {
     if (this.columns.some((column) => "minor" in column)) tools.append(this.switchOf("All columns", (on) => this.table.classList.toggle("all", on)));
     if (this.peaks.size) tools.append(this.switchOf("Sub-peaks", (on) => this.unfold(on)));
     tools.append(copy, download);
-    tools.hidden = false;
   }
 
   switchOf(text, action) {

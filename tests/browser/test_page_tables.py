@@ -1,0 +1,238 @@
+"""Tables in the page: sort, filter, copy, download, fold, with six rows and with a hundred thousand."""
+
+from pathlib import Path
+
+import pytest
+from browser import samples
+from browser.conftest import Opened, Opener
+from playwright.sync_api import Locator, expect
+
+from bids_regions.report import pages
+
+pytestmark = pytest.mark.browser
+
+MOTOR = "#motor-1-regions"
+
+
+def tsv_of(number: int = 0) -> str:
+    table = samples.motor_page().sections[0].entries[number].regions
+    assert table is not None
+    return table.tsv
+
+
+def table_of(shown: Opened, selector: str) -> Locator:
+    table = shown.page.locator(selector)
+    table.scroll_into_view_if_needed()
+    expect(table).to_have_class("table ready")
+    return table
+
+
+def column(table: Locator, name: str) -> list[str]:
+    """The shown texts of a column, without sub-peaks."""
+    at: int = table.evaluate(
+        "(t, name) => [...t.querySelectorAll('th')].findIndex(h => h.dataset.column === name)", name
+    )
+    found: list[str] = table.evaluate(
+        "(t, at) => [...t.querySelectorAll('tbody tr:not(.peak):not(.spacer):not(.sizer)')]"
+        ".map(r => r.cells[at].title || r.cells[at].textContent)",
+        at,
+    )
+    return found
+
+
+def sort(table: Locator, name: str) -> None:
+    table.locator(f"th[data-column={name}] .sort").click()
+
+
+def test_numbers_sort_from_the_largest_then_the_other_way_then_as_in_the_file(opened: Opener) -> None:
+    shown = opened("motor").ready()
+    table = table_of(shown, MOTOR)
+    original = column(table, "peak_value")
+    sort(table, "peak_value")
+    values = [float(text) for text in column(table, "peak_value")]
+    assert values == sorted(values, reverse=True)
+    expect(table.locator("th[data-column=peak_value]")).to_have_attribute("aria-sort", "descending")
+    sort(table, "peak_value")
+    values = [float(text) for text in column(table, "peak_value")]
+    assert values == sorted(values)
+    expect(table.locator("th[aria-sort]")).to_have_attribute("aria-sort", "ascending")
+    sort(table, "peak_value")
+    assert column(table, "peak_value") == original
+    expect(table.locator("th[aria-sort]")).to_have_count(0)
+
+
+def test_what_has_no_value_sorts_last_both_ways_and_names_sort_as_people_count(opened: Opener, tmp_path: Path) -> None:
+    page = samples.motor_page()
+    overview = opened(samples.write_page(pages.render_participant(page), tmp_path / "p.html"))
+    table = table_of(overview, "#overview-table")
+    for _ in range(2):
+        sort(table, "largest_voxels")
+        assert column(table, "largest_voxels")[-1] == "n/a"
+    sort(table, "entry")
+    assert column(table, "entry") == sorted(column(table, "entry"))
+
+
+def test_a_filter_leaves_the_rows_that_hold_the_text(opened: Opener) -> None:
+    shown = opened("motor").ready()
+    table = table_of(shown, MOTOR)
+    table.get_by_role("searchbox").fill("NEGATIVE")
+    expect(table.locator("tbody tr")).to_have_count(4)
+    assert set(column(table, "sign")) == {"negative"}
+    expect(table.locator(".count")).to_have_text("4 of 6 rows")
+    table.get_by_role("searchbox").fill("nothing like this")
+    expect(table.locator("tbody tr")).to_have_count(0)
+    table.get_by_role("searchbox").fill("")
+    expect(table.locator(".count")).to_have_text("6 rows")
+
+
+def test_copy_gives_the_shown_rows_in_their_order_with_every_digit(opened: Opener) -> None:
+    shown = opened("motor", permissions=["clipboard-read", "clipboard-write"]).ready()
+    table = table_of(shown, MOTOR)
+    table.get_by_role("searchbox").fill("negative")
+    sort(table, "n_voxels")
+    sort(table, "n_voxels")
+    table.get_by_role("button", name="Copy").click()
+    expect(table.get_by_role("button", name="Copy")).to_have_text("Copied")
+    lines = tsv_of().splitlines()
+    negative = sorted((line for line in lines[1:] if "negative" in line), key=lambda line: int(line.split("\t")[3]))
+    assert shown.page.evaluate("() => navigator.clipboard.readText()") == "\n".join([lines[0], *negative]) + "\n"
+
+
+def test_copy_works_where_the_clipboard_is_closed(opened: Opener) -> None:
+    shown = opened("motor").ready()
+    table = table_of(shown, MOTOR)
+    shown.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
+    copied = shown.page.evaluate(
+        """() => new Promise((done) => {
+          const took = () => done(getSelection().toString() || document.activeElement.value);
+          document.addEventListener("copy", took, { once: true });
+          document.querySelector("#motor-1-regions button[aria-label^=Copy]").click();
+        })"""
+    )
+    assert copied == tsv_of()
+    expect(table.get_by_role("button", name="Copy")).to_have_text("Copied")
+
+
+def test_download_gives_the_files_own_bytes(opened: Opener, tmp_path: Path) -> None:
+    shown = opened("motor").ready()
+    table = table_of(shown, MOTOR)
+    table.get_by_role("searchbox").fill("negative")
+    with shown.page.expect_download() as waiting:
+        table.get_by_role("button", name="Download").click()
+    assert waiting.value.suggested_filename == "sub-01_task-motor_desc-pct97_dseg.tsv"
+    waiting.value.save_as(tmp_path / "got.tsv")
+    assert (tmp_path / "got.tsv").read_text() == tsv_of()
+
+
+def test_sub_peaks_unfold_under_their_region(opened: Opener) -> None:
+    shown = opened("motor").ready()
+    table = table_of(shown, MOTOR)
+    expect(table.locator("tr.peak")).to_have_count(0)
+    fold = table.locator(".fold").first
+    expect(fold).to_have_attribute("aria-expanded", "false")
+    fold.click()
+    expect(fold).to_have_attribute("aria-expanded", "true")
+    expect(fold).to_be_focused()
+    expect(table.locator("tr.peak")).to_have_count(2)
+    expect(table.locator("tr:nth-child(2) .go")).to_have_text("peak 2")
+    shown.page.keyboard.press("Enter")
+    expect(table.locator("tr.peak")).to_have_count(0)
+    table.get_by_role("checkbox", name="Sub-peaks").check()
+    every = sum(
+        line.split("\t")[1] != "1" for line in samples.motor_page().sections[0].entries[0].peaks.splitlines()[1:]
+    )
+    expect(table.locator("tr.peak")).to_have_count(every)
+
+
+def test_all_columns_can_be_asked_for(opened: Opener) -> None:
+    shown = opened("motor").ready()
+    table = table_of(shown, MOTOR)
+    expect(table.locator("th[data-column=com_x]")).to_be_hidden()
+    table.get_by_label("All columns").check()
+    expect(table.locator("th[data-column=com_x]")).to_be_visible()
+    assert table.locator("th:visible").count() == len(tsv_of().splitlines()[0].split("\t"))
+
+
+def plain_cells(table: Locator) -> list[list[str]]:
+    found: list[list[str]] = table.evaluate(
+        "t => [...t.querySelectorAll('tbody tr')].map(r => [...r.cells].filter(c => !c.classList.contains('minor'))"
+        ".map(c => c.textContent.replace(/\\+\\d+$/, '')))"
+    )
+    return found
+
+
+@pytest.mark.parametrize("name", ["motor", "regions200", "group"])
+def test_rows_read_alike_with_and_without_script(opened: Opener, name: str) -> None:
+    """Python makes the plain rows, JavaScript those one works with: both round and order alike."""
+    without = opened(name, java_script_enabled=False)
+    with_script = opened(name).ready()
+    for number in range(with_script.page.locator(".table").count()):
+        plain = without.page.locator(".table").nth(number)
+        live = with_script.page.locator(".table").nth(number)
+        live.scroll_into_view_if_needed()
+        expect(live).to_have_class("table ready")
+        if live.get_by_role("checkbox", name="Sub-peaks").count():
+            live.get_by_role("checkbox", name="Sub-peaks").check()
+        assert plain_cells(plain) == plain_cells(live)
+
+
+@pytest.fixture(scope="module")
+def vast(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A group page whose values table has 100,002 rows."""
+    page = samples.group_page(16_667, regions=6, thumbnails=False)
+    return samples.write_page(pages.render_group(page), tmp_path_factory.mktemp("vast") / "group.html")
+
+
+def test_a_hundred_thousand_rows_stay_usable(opened: Opener, vast: Path) -> None:
+    shown = opened(vast)
+    assert shown.work() < 3  # seconds
+    table = table_of(shown, "#motor-values")
+    expect(table.locator(".count")).to_have_text("100002 rows")
+    assert table.locator("tbody tr").count() < 120  # a window of them
+    expect(table.locator("table")).to_have_attribute("aria-rowcount", "100003")
+
+    before = shown.work()
+    sort(table, "peak_value")
+    values = [float(text) for text in column(table, "peak_value")]
+    assert values == sorted(values, reverse=True)
+    sorted_in = shown.work() - before
+    table.get_by_role("searchbox").fill("sub-16667")
+    expect(table.locator(".count")).to_have_text("6 of 100002 rows")
+    filtered_in = shown.work() - before - sorted_in
+    table.get_by_role("searchbox").fill("")
+    expect(table.locator(".count")).to_have_text("100002 rows")
+    sort(table, "peak_value")
+    sort(table, "peak_value")
+    table.locator(".scroll").evaluate("area => area.scrollTop = area.scrollHeight")
+    expect(table.get_by_role("link", name="sub-16667").last).to_be_visible()
+    assert column(table, "region")[-1] == "6"
+    assert sorted_in < 1.5
+    assert filtered_in < 1.5
+    assert shown.heap() < 150
+
+
+def test_columns_keep_their_width_while_one_scrolls(opened: Opener, vast: Path) -> None:
+    shown = opened(vast)
+    table = table_of(shown, "#motor-values")
+    table.locator(".scroll").evaluate("area => area.scrollTop = 500000")
+    shown.page.wait_for_timeout(200)
+    widths = "t => [...t.querySelectorAll('th')].map(h => h.offsetWidth)"
+    wide = table.evaluate(widths)
+    table.locator(".scroll").evaluate("area => area.scrollTop = 0")
+    shown.page.wait_for_timeout(200)
+    assert table.evaluate(widths) == pytest.approx(wide, abs=1)
+
+
+def test_a_marked_row_comes_into_view_in_a_long_table(opened: Opener) -> None:
+    shown = opened("regions200").ready()
+    table = table_of(shown, "#blobs-1-regions")
+    shown.page.evaluate("() => page.viewer.goTo(page.tables.get('blobs-1-regions').placeOf(150))")
+    row = table.locator("tr[aria-current=true]")
+    expect(row.locator(".go")).to_have_text("151")
+    inside = row.evaluate(
+        """row => {
+          const [it, area] = [row, row.closest(".scroll")].map((element) => element.getBoundingClientRect());
+          return it.top >= area.top && it.bottom <= area.bottom;
+        }"""
+    )
+    assert inside

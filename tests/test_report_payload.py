@@ -1,0 +1,116 @@
+import base64
+import zlib
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from nibabel.affines import apply_affine
+from PIL import Image
+
+from bids_regions.report import payload
+
+Array = np.ndarray[Any, Any]
+
+SHAPES = hnp.array_shapes(min_dims=3, max_dims=3, max_side=6)
+
+
+@settings(deadline=None, max_examples=60)
+@given(hnp.arrays(np.float32, SHAPES, elements=st.floats(-1e6, 1e6, width=32)), st.sampled_from("CF"))
+def test_every_value_comes_back_within_half_a_step(data: Array, order: Any) -> None:
+    """Also zero stays zero and the order in memory does not matter."""
+    volume = payload.pack_volume(np.asarray(data, order=order), np.eye(4), key="m", name="m")
+    stored = payload.unpack(volume.array)
+    assert stored.shape == data.shape
+    assert np.abs(stored * volume.step - data.astype(np.float64)).max(initial=0) <= volume.step / 2 * (1 + 1e-6)
+    assert not stored[data == 0].any()
+    assert volume.limit == (np.abs(data).max(initial=0) or 1.0)
+
+
+def test_the_first_axis_is_the_fastest() -> None:
+    labels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    packed = payload.pack_labels(labels)
+    first = list(zlib.decompress(base64.b64decode(packed.text))[:3])
+    assert first == [labels[0, 0, 0], labels[1, 0, 0], labels[0, 1, 0]]
+
+
+@pytest.mark.parametrize(("largest", "dtype"), [(0, "uint8"), (255, "uint8"), (256, "uint16"), (65536, "uint32")])
+def test_labels_take_the_smallest_type(largest: int, dtype: str) -> None:
+    labels = np.zeros((2, 2, 2), np.int32)
+    labels[1, 0, 1] = largest
+    packed = payload.pack_labels(labels)
+    assert packed.dtype == dtype
+    assert payload.unpack(packed)[1, 0, 1] == largest
+
+
+def test_one_extreme_voxel_does_not_make_all_others_one_colour() -> None:
+    """Eight bits of a map with a peak of 1000 would have steps of 8; such a map gets sixteen."""
+    data = np.random.default_rng(0).normal(0, 1, (20, 20, 20)).astype(np.float32)
+    assert payload.pack_volume(data, np.eye(4), key="m", name="m").array.dtype == "int8"
+    data[0, 0, 0] = 1000
+    volume = payload.pack_volume(data, np.eye(4), key="m", name="m")
+    assert volume.array.dtype == "int16"
+    assert volume.step < 0.05
+
+
+def test_an_empty_map_has_a_scale() -> None:
+    volume = payload.pack_volume(np.zeros((2, 3, 4), np.float32), np.eye(4), key="m", name="m")
+    assert volume.limit == 1.0
+    assert not payload.unpack(volume.array).any()
+
+
+def test_a_volume_needs_three_axes() -> None:
+    with pytest.raises(ValueError, match="a volume has three axes, this array has 2"):
+        payload.pack_volume(np.zeros((2, 3)), np.eye(4), key="m", name="m")
+
+
+def test_packing_twice_gives_the_same_text() -> None:
+    data = np.random.default_rng(0).normal(size=(9, 8, 7))
+    one, two = (payload.pack_volume(data.copy(order=order), np.eye(4), key="m", name="m") for order in ("C", "F"))
+    assert one == two
+
+
+def test_a_background_keeps_its_places_when_it_is_cropped_and_halved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bright block in a dark head: its middle in mm is the same, however small the picture was made."""
+    affine = np.array([[-1.0, 0.1, 0, 40], [0, 1.2, 0, -30], [0.2, 0, 1.1, -20], [0, 0, 0, 1]])
+    picture = np.zeros((40, 44, 36), np.float32)
+    picture[6:34, 8:38, 4:32] = 10 + np.random.default_rng(0).random((28, 30, 28))
+    picture[14:24, 20:32, 12:20] = 100
+    expected = apply_affine(affine, (18.5, 25.5, 15.5))
+    for limit in (10**9, 9000):
+        monkeypatch.setattr(payload, "_LARGE", limit)
+        packed = payload.pack_background(picture, affine, key="b", name="b")
+        stored = payload.unpack(packed.array)
+        assert stored.size <= limit
+        assert stored.min() >= 0
+        middle = np.argwhere(stored > 200).mean(axis=0)
+        assert apply_affine(np.array(packed.affine), middle) == pytest.approx(expected, abs=1e-9)
+
+
+def test_outside_stays_outside_and_the_rest_spreads_over_the_greys() -> None:
+    picture = np.zeros((4, 4, 4))
+    picture[1:3] = np.linspace(50, 90, 32).reshape(2, 4, 4)
+    stored = payload.unpack(payload.pack_background(picture, np.eye(4), key="b", name="b", crop=False).array)
+    assert not stored[0].any()
+    assert stored[1:3].min() == 1
+    assert stored[1:3].max() == 255
+
+
+@pytest.mark.parametrize("value", [0, 7])
+def test_an_even_background_is_one_grey_or_nothing(value: int) -> None:
+    packed = payload.pack_background(np.full((3, 3, 3), value), np.eye(4), key="b", name="b")
+    assert set(payload.unpack(packed.array).ravel().tolist()) == ({200} if value else {0})
+
+
+def test_a_name_that_is_no_text_is_packed_all_the_same() -> None:
+    assert payload.pack_text("sub-\udcff") == payload.pack_text("sub-?")
+
+
+def test_a_matrix_is_a_picture_of_its_cells() -> None:
+    values = np.array([[1.0, 0.0], [np.nan, 0.5]])
+    picture = np.asarray(Image.open(BytesIO(payload.draw_matrix(values))))
+    assert picture[0].tolist() == [[18, 60, 105], [255, 255, 255]]
+    assert picture[1].tolist() == [[244, 214, 206], [136, 158, 180]]
