@@ -94,6 +94,9 @@ def test_a_ratio_is_the_percentile_of_the_rest():
     for ratio, percent in (("ratio=0.05", "95%"), ("ratio=0.03", "97%"), ("ratio=0.07", "93%"), ("ratio=1", "0%")):
         assert cutoff_of(data, ratio).value == cutoff_of(data, percent).value
     assert cutoff_of(data, "ratio=0.05").kind == "ratio"
+    line = np.geomspace(1, 1e6, 1001)
+    for ratio, percent in ((0.278, 72.2), (0.323, 67.7), (0.328, 67.2)):  # 100 - 100 * ratio is a hair off
+        assert cutoff_of(line, f"ratio={ratio}").value == cutoff_of(line, f"{percent}%").value
 
 
 def test_nothing_passes_where_the_population_is_empty():
@@ -133,19 +136,23 @@ def test_the_far_tail_by_closed_forms():
         assert 1 / ((2 + t * t) + t * math.sqrt(2 + t * t)) == pytest.approx(p, rel=1e-10)
     for p in (1e-5, 1e-11, 1e-50, 1e-140):
         assert math.atan(1 / inverse_survival(p, dof=1)) / math.pi == pytest.approx(p, rel=1e-10)
+    for dof, p in ((5, 1e-300), (3, 1e-200), (11, 1e-250)):  # so far out sf(t) = C t^-dof, to the last bit
+        log_c = math.lgamma((dof + 1) / 2) - math.lgamma(dof / 2) - math.log(dof * math.pi) / 2
+        log_c += (dof - 1) / 2 * math.log(dof)
+        assert math.log(inverse_survival(p, dof)) == pytest.approx((log_c - math.log(p)) / dof, rel=1e-12)
     assert inverse_survival(1e-300) == pytest.approx(37.0470962993612, rel=1e-14)
     assert inverse_survival(1e-300, dof=1e7) == pytest.approx(37.0470962993612, rel=1e-3)
 
 
 def test_statistics_without_a_known_distribution_take_no_probability():
     for spec in ("p=0.001", "fdr=0.05", "bonferroni=0.05"):
-        with pytest.raises(BadMap, match="of a F map, and p is known for z and t only"):
+        with pytest.raises(BadMap, match="of the F map, and p is known for z and t only"):
             cutoff_of(STEPS, spec, statistic=Statistic("F"))
-        with pytest.raises(BadMap, match=r"t map with no degrees of freedom.*--dof"):
+        with pytest.raises(BadMap, match=r"t map, which has no degrees of freedom.*--dof"):
             cutoff_of(STEPS, spec, statistic=Statistic("t"))
-        with pytest.raises(BadMap, match="t map with 0 degrees of freedom"):
+        with pytest.raises(BadMap, match="t map, which has 0 degrees of freedom"):
             cutoff_of(STEPS, spec, statistic=Statistic("t", dof=0))
-        with pytest.raises(BadMap, match="t map with nan degrees of freedom"):
+        with pytest.raises(BadMap, match="t map, which has nan degrees of freedom"):
             cutoff_of(STEPS, spec, statistic=Statistic("t", dof=math.nan))
 
 
@@ -158,7 +165,7 @@ def test_a_t_map_is_never_taken_for_z():
 def test_other_statistics_have_the_positive_tail():
     assert cutoff_of(STEPS, "50%", statistic=Statistic("F")).tail == "positive"
     assert cutoff_of(STEPS, "50%", statistic=Statistic("F")).value == 0.5
-    with pytest.raises(BadMap, match="negative tail was asked of a F map"):
+    with pytest.raises(BadMap, match="negative tail was asked of the F map"):
         cutoff_of(STEPS, "50%", statistic=Statistic("F"), tail="negative")
 
 

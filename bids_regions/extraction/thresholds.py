@@ -123,7 +123,7 @@ def thresholded_tail(criteria: Criteria, statistic: Statistic) -> Tail:
     if statistic.kind in ("z", "t"):
         return criteria.tail
     if criteria.tail == "negative":
-        raise BadMap(f"the negative tail was asked of a {statistic.kind} map", hint="Use --tail positive for it")
+        raise BadMap(f"the negative tail was asked of the {statistic.kind} map", hint="Use --tail positive for it")
     return "positive"
 
 
@@ -222,12 +222,14 @@ def _degrees_of_freedom(spec: ThresholdSpec, statistic: Statistic) -> float:
         return math.inf
     if statistic.kind != "t":
         raise BadMap(
-            f"threshold {spec.text} was asked of a {statistic.kind} map, and p is known for z and t only",
+            f"threshold {spec.text} was asked of the {statistic.kind} map, and p is known for z and t only",
             hint="Give a value, a percentile or a ratio",
         )
     if statistic.dof is None or not statistic.dof > 0:
         known = "no" if statistic.dof is None else f"{statistic.dof:g}"
-        raise BadMap(f"threshold {spec.text} was asked of a t map with {known} degrees of freedom", hint=DOF_HINT)
+        raise BadMap(
+            f"threshold {spec.text} was asked of the t map, which has {known} degrees of freedom", hint=DOF_HINT
+        )
     return float(statistic.dof)
 
 
