@@ -82,7 +82,7 @@ def write_text(path: Path, text: str, *, only_if_changed: bool = False) -> None:
 @contextmanager
 def open_atomic(path: Path, *, only_if_changed: bool = False) -> Iterator[TextIO]:
     """A stream for text too long to be held: the file appears under its name when all of it is there, or not at all."""
-    temporary = path.parent / f".{os.getpid()}-{secrets.token_hex(6)}.tmp"
+    temporary = path.parent / f".{_host()}-{os.getpid()}-{secrets.token_hex(6)}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -2,13 +2,11 @@
 
 import os
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from bids_regions.atlases import describe_atlas
@@ -16,7 +14,7 @@ from bids_regions.dataset import describe_output
 from bids_regions.errors import BadMap, Contradiction, Fault
 from bids_regions.executors import Crew
 from bids_regions.figures import prepare_matplotlib
-from bids_regions.files import make_folder, write_text
+from bids_regions.files import make_folder, sweep_temporaries, write_text
 from bids_regions.report import model
 from bids_regions.settings import Settings
 from bids_regions.version import __version__
@@ -28,15 +26,12 @@ from bids_regions.workflow.methods import methods_html, methods_markdown, write_
 from bids_regions.workflow.participants import Frame, StopEarlyError, run_participants
 from bids_regions.workflow.plan import Plan, make_plan
 from bids_regions.workflow.provenance import describe_provenance
+from bids_regions.workflow.stopping import STOPPED, Stopped, terminable
 
 __all__ = ["run_levels"]
 
 STORAGE = 74  # the exit code of a read or write error
 BROKEN_HINT = "Restore the file, or take it out of the dataset"
-
-
-class _Stopped(SystemExit):
-    """SIGTERM arrived: a time limit, scancel, docker stop."""
 
 
 def run_levels(settings: Settings) -> int:
@@ -48,35 +43,17 @@ def run_levels(settings: Settings) -> int:
         Nothing could be begun: missing input, contradictions, an output folder that is refused.
     """
     logbook = Logbook(settings)
-    with _terminable():
+    with terminable():
         try:
             with _temporary_folder(settings) as folder:
                 prepare_matplotlib(folder)
                 return _run(settings, logbook)
-        except _Stopped:
-            logbook.close(143, "stopped by SIGTERM; run again to complete the rest")
-            return 143
+        except Stopped:
+            logbook.close(STOPPED, "stopped by SIGTERM; run again to complete the rest")
+            return STOPPED
         except KeyboardInterrupt:
             logbook.close(130, "stopped from the keyboard; run again to complete the rest")
             return 130
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM unwinds the stack, so that every file in hand is finished or removed."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise _Stopped(143)
-
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not the main thread: whoever runs us there handles signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -108,6 +85,7 @@ def _run(settings: Settings, logbook: Logbook) -> int:
     if settings.boilerplate_only:
         logbook.close(0, "the methods text is in logs/CITATION.md")
         return 0
+    _sweep(settings)
     describe_output(settings.output_dir, plan.dataset, __version__)
     try:
         _do_levels(settings, plan, methods, logbook)
@@ -117,6 +95,15 @@ def _run(settings: Settings, logbook: Logbook) -> int:
         logbook.close(fault.exit_code, str(fault))
         return fault.exit_code
     return _end(logbook, "")
+
+
+def _sweep(settings: Settings) -> None:
+    """Clear what killed runs left beside shared files; a participant's folders are cleared with its maps."""
+    shared = [settings.output_dir, settings.output_dir / "logs", settings.output_dir / "figures"]
+    if "group" in settings.levels:
+        shared += settings.output_dir.glob("tpl-*/**/")
+    for folder in shared:
+        sweep_temporaries(folder)
 
 
 def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: Logbook) -> None:

@@ -129,7 +129,7 @@ def process_map(job: MapJob) -> MapOutcome:
         Results cannot be written: nothing else will fare better, so the run ends.
     """
     lazy = _LazyMap(job.mapfile.path)
-    for folder in {place.folder for place in job.places}:
+    for folder in {f for place in job.places for f in (place.folder, place.figures, place.failure.parent)}:
         sweep_temporaries(folder)
     try:
         tasks = zip(job.entries, job.places, job.fittings, strict=True)

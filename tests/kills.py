@@ -1,0 +1,125 @@
+"""Kill runs at seeded moments and look at what they leave: `python tests/kills.py --kills 100 --seed 1`.
+
+Each trial starts the app in a process group of its own, kills the group with SIGKILL, checks that every file that is
+visible under its final name is whole (its bytes are those of an uninterrupted run), runs the app again, and checks
+that the tree is then the uninterrupted one, without a temporary file. Prints the counts as one line of JSON.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import trees
+
+from bids_regions.cli import main
+
+PARTICIPANTS = ("01", "02", "03")
+WORDS = ("participant", "group", "--threshold", "3.0", "90%", "--min-region-voxels", "5", "-q")
+
+
+def make_dataset(root: Path) -> Path:
+    """Three participants with two maps each and a group map."""
+    trees.describe(root)
+    for label in PARTICIPANTS:
+        for contrast in ("a", "b"):
+            name = f"sub-{label}_task-x_space-MNI152Lin_contrast-{contrast}_stat-z_statmap.nii.gz"
+            trees.write_map(root / f"sub-{label}" / "func" / name)
+    trees.write_map(root / "group" / "space-MNI152Lin_contrast-a_stat-z_statmap.nii.gz")
+    return root
+
+
+def digests(out: Path) -> dict[str, str]:
+    """Hashes of all files outside logs/, by path."""
+    return {
+        path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and path.relative_to(out).parts[0] != "logs"
+    }
+
+
+def differences(one: dict[str, str], other: dict[str, str]) -> list[str]:
+    """Names that only one tree has, or whose bytes differ."""
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+
+
+def temporaries(out: Path) -> list[str]:
+    """Files under temporary names, logs/ included."""
+    return [path.name for path in out.rglob(".*.tmp")]
+
+
+def start(dataset: Path, out: Path, nprocs: int) -> int:
+    """The app in a child process with a group of its own; its process id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    os.setsid()
+    code = 70
+    try:
+        code = main([str(dataset), str(out), *WORDS, "--nprocs", str(nprocs)])
+    finally:
+        os._exit(code)
+
+
+def finish(dataset: Path, out: Path, nprocs: int) -> float:
+    """Run to the end; the seconds it took."""
+    begun = time.monotonic()
+    _, status = os.waitpid(start(dataset, out, nprocs), 0)
+    if os.waitstatus_to_exitcode(status) != 0:
+        sys.exit(f"a run that nobody killed ended with {os.waitstatus_to_exitcode(status)}")
+    return time.monotonic() - begun
+
+
+def trial(dataset: Path, reference: dict[str, str], nprocs: int, delay: float) -> bool:
+    """Kill one run after `delay` seconds and complete it; whether it was still running."""
+    out = dataset.parent / "out"  # always there: the description of the output names the dataset by a relative path
+    try:
+        pid = start(dataset, out, nprocs)
+        time.sleep(delay)
+        running = os.waitpid(pid, os.WNOHANG) == (0, 0)
+        if running:
+            os.killpg(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            time.sleep(0.02)  # the group's other processes are reaped by init
+        seen = {name: digest for name, digest in digests(out).items() if not Path(name).name.startswith(".2")}
+        half = [name for name, digest in seen.items() if not name.endswith(".tmp") and reference.get(name) != digest]
+        assert not half, f"visible and not whole after {delay:.3f} s: {half}"
+        finish(dataset, out, nprocs)
+        assert digests(out) == reference, f"after {delay:.3f} s: {differences(digests(out), reference)}"
+        assert not temporaries(out), f"left after {delay:.3f} s: {temporaries(out)}"
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
+    return running
+
+
+def run(kills: int, seed: int) -> dict[str, int]:
+    """Kill `kills` runs, single and parallel in turn; the counts."""
+    with tempfile.TemporaryDirectory() as folder:
+        dataset, out = make_dataset(Path(folder) / "in"), Path(folder) / "out"
+        finish(dataset, out, 1)
+        reference = digests(out)
+        shutil.rmtree(out)
+        length = {nprocs: finish(dataset, Path(folder) / f"out{nprocs}", nprocs) for nprocs in (1, 2)}
+        moments = random.Random(seed)  # noqa: S311 # seeded on purpose
+        hit = 0
+        for n in range(kills):
+            nprocs = 1 + n % 2
+            hit += trial(dataset, reference, nprocs, moments.uniform(0, length[nprocs]))
+    return {"kills": kills, "while_running": hit, "seed": seed, "files": len(reference)}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    np.zeros(1)  # numpy is loaded before the first fork
+    sys.stdout.write(json.dumps(run(given.kills, given.seed)) + "\n")
