@@ -317,11 +317,81 @@ def test_participants_without_any_result_yet_are_said_so(root, out, capsys):
 
 
 def test_when_every_map_failed_the_set_is_told_all_the_same(root, out):
-    write_person(root, "01", np.full((*SHAPE, 1), 5, np.float32))
-    assert run(root, out, levels=("participant",)) == 0
+    map_path(root, "01").parent.mkdir(parents=True)
     map_path(root, "01").write_bytes(b"\x1f\x8b broken")
-    assert run(root, out, "--force") == 1
+    assert run(root, out) == 1
     assert people(out) == {"sub-01": "failed"}
+    assert set_names(out) == ["tpl-MNI152NLin2009cAsym_task-x_seg-contrast+a+stat+z_desc-thr3p0"]
+    assert not list(out.glob("tpl-*"))
+
+
+def test_a_map_that_failed_at_the_participant_level_is_told_with_its_reason(root, out):
+    fill(root, ("01",))
+    map_path(root, "02").parent.mkdir(parents=True)
+    map_path(root, "02").write_bytes(map_path(root, "01").read_bytes()[:-100])
+    assert run(root, out, levels=("participant",)) == 1
+    assert run(root, out, levels=("group",)) == 0  # the failure was that of the other level
+    assert people(out) == {"sub-01": "ok", "sub-02": "failed"}
+    assert "truncated" in reasons(out)["sub-02"]
+
+
+def test_a_file_that_is_broken_before_anybody_worked_on_it_is_told_too(root, out):
+    fill(root, ("01",))
+    assert run(root, out, levels=("participant",)) == 0
+    map_path(root, "02").parent.mkdir(parents=True)
+    map_path(root, "02").write_bytes(b"")
+    run(root, out, levels=("group",))
+    assert people(out) == {"sub-01": "ok", "sub-02": "failed"}
+    assert "an empty file" in reasons(out)["sub-02"]
+
+
+def test_a_failure_counts_for_the_entry_that_failed(root, out):
+    """A t map without degrees of freedom fails at a p, not at a value; its results at the value went missing."""
+    for label in ("01", "02"):
+        path = map_path(root, label)
+        write_image(path.with_name(path.name.replace("stat-z", "stat-t")), person(label, a=True))
+    side = map_path(root, "01").name.replace("stat-z_statmap.nii.gz", "stat-t_statmap.json")
+    (map_path(root, "01").parent / side).write_text('{"DegreesOfFreedom": 20}')
+    assert run(root, out, "--threshold", "3.0", "p=0.05", levels=("participant",)) == 1
+    next((out / "sub-02").rglob("*thr3p0_dseg.json")).unlink()
+    run(root, out, levels=("group",))
+    told = {(row["set"][-6:], row["participant_id"]): row["status"] for row in rows(out / "group_participants.tsv")}
+    assert told == {
+        ("-p0p05", "sub-01"): "ok",
+        ("-p0p05", "sub-02"): "failed",
+        ("thr3p0", "sub-01"): "ok",
+        ("thr3p0", "sub-02"): "missing",
+    }
+
+
+def test_a_label_image_on_another_grid_than_its_map_belongs_to_another_map(root, out):
+    fill(root, ("01", "02"))
+    assert run(root, out, levels=("participant",)) == 0
+    path = next((out / "sub-02").rglob("*_dseg.nii.gz"))
+    write_image(path, np.zeros((5, 5, 5), np.uint8))
+    assert run(root, out, levels=("group",)) == 0
+    assert people(out) == {"sub-01": "ok", "sub-02": "changed"}
+
+
+def test_entities_in_another_order_are_the_same_entities(root, out):
+    fill(root, ("01",))
+    name = "sub-02_contrast-a_task-x_stat-z_space-MNI152NLin2009cAsym_statmap.nii.gz"
+    write_image(root / "sub-02" / "func" / name, person("02", a=True))
+    assert run(root, out) == 0
+    assert people(out) == {"sub-01": "ok", "sub-02": "ok"}
+    assert len(set_names(out)) == 1
+
+
+@pytest.mark.parametrize("first", ["01", "02"])
+def test_of_nearly_equal_grids_the_same_one_is_written_whoever_has_it(root, out, first):
+    """Grids apart by less than a hundredth of a voxel are one grid; which header is kept is not up to the labels."""
+    near = AFFINE.copy()
+    near[0, 3] += 1e-3
+    for label in ("01", "02"):
+        write_person(root, label, person("07", a=True), affine=near if label == first else AFFINE)
+    assert run(root, out) == 0
+    assert load_grid(find(out, "PosPrevalence_probseg.nii.gz")).affine[0, 3] == pytest.approx(-26, abs=1e-4)
+    assert "another grid" not in (out / "group.html").read_text()
 
 
 def test_the_selection_holds_for_the_group_too(root, out):

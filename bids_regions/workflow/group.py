@@ -81,7 +81,7 @@ def run_group(settings: Settings, given: GroupInput, frame: Frame, crew: Crew, l
         value_columns=value_columns(cohort),
     )
     write_group_page(findings, settings, frame, _methods(results, frame, settings))
-    if not cohort.members and not outcomes and given.discovery.maps:
+    if not (cohort.members or cohort.failures or outcomes) and given.discovery.maps:
         raise EmptySelection(
             "no participant has results in OUTPUT_DIR", hint="Run the participant level first, with the same OUTPUT_DIR"
         )
