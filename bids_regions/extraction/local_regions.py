@@ -5,7 +5,7 @@ probability that falls with the difference of their values; the voxel belongs to
 meets first (Grady 2006, IEEE Trans Pattern Anal Mach Intell 28:1768-1783; Abraham et al. 2014, MICCAI, for its use on
 brain maps). nilearn's rule for it is in `nilearn_walker`; this is ours, which keeps every voxel and every sign.
 
-The definition, component by component and each by itself:
+The definition, component by component, each of one sign and each by itself:
 
 1. Seeds. |value| inside the component, zero elsewhere, is smoothed with a Gaussian of `smoothing_fwhm` mm (cut at four
    standard deviations; not at all for 0). A voxel is a seed when its smoothed value exceeds a tenth of the component's
@@ -16,14 +16,17 @@ The definition, component by component and each by itself:
    d the difference of their values and s the standard deviation of the thresholded map of that sign over the whole
    grid, zeros included (nilearn's weights: beta 130, tenfold standard deviation, no account of the voxels' shape).
 3. Probabilities. For all seeds of the component the linear equations of the walk are solved to rounding: by sparse LU,
-   or for large components by conjugate gradients with a coarse level, until no probability changes by 1e-9.
+   or for large bulky components by conjugate gradients with a multigrid cycle, either one corrected until no
+   probability would change by 1e-9.
 4. Regions. A voxel goes to its most probable seed; of probabilities equal within 1e-8 to the earlier seed, in the order
    of step 1.
 5. Whole regions. With three and more seeds the voxels of one seed may lie in several parts. The part around the seed
    stays; every other goes, whole, to the neighbouring region it is linked to most strongly (the sum of its links; of
    equal sums the earlier seed), those first that touch a region, until none is left. Every region is connected.
 
-All of it works on voxels in canonical order, so that storage order does not matter to the last bit.
+Where tails are merged a component may hold both signs: step 1 takes |value|, step 2 the signed values and the standard
+deviation of the whole thresholded map. All of it works on voxels in canonical order (along the axes nearest to RAS+),
+so that storage order does not matter to the last bit.
 """
 
 import math
@@ -36,9 +39,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from bids_regions.extraction.components import Voxels, neighbour_steps
+from bids_regions.extraction.nilearn_walker import split_nilearn
 from bids_regions.extraction.random_walk import Links, first_seeds
 
-__all__ = ["split_exact"]
+__all__ = ["find_seeds", "join_stranded", "smoothing_deviation", "split_exact", "split_nilearn"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
@@ -51,7 +55,12 @@ LEAST_WEIGHT = 1e-10  # of a link, so that every component holds together
 
 
 def split_exact(
-    voxels: Voxels, components: Integers, *, connectivity: int, smoothing_fwhm: float, merged: bool = False
+    voxels: Voxels,
+    components: npt.NDArray[np.integer[Any]],
+    *,
+    connectivity: int,
+    smoothing_fwhm: float,
+    merged: bool = False,
 ) -> Integers:
     """Components split into local regions; the definition stands at the head of this file.
 
@@ -72,7 +81,24 @@ def split_exact(
     -------
     ndarray
         (n,) local region of each voxel, 0, 1, ..., in the order of the components and of their seeds.
+
+    Examples
+    --------
+    A ridge with a saddle, and a blob of its own, too low and too near to have a seed by nilearn's rule:
+
+    >>> from bids_regions.extraction.components import Frame, label_components
+    >>> data = np.zeros((30, 1, 1))
+    >>> data[:25, 0, 0] = 4 + 3 * np.cos(np.arange(25) / 24 * 4 * np.pi - np.pi)
+    >>> data[27:, 0, 0] = 1.0
+    >>> frame, above = Frame.of(data, np.eye(4)), np.flatnonzero(data)
+    >>> voxels = Voxels.at(frame, above, data.ravel()[above])
+    >>> components = label_components(voxels, 6)
+    >>> np.bincount(components).tolist()
+    [25, 3]
+    >>> np.bincount(split_exact(voxels, components, connectivity=6, smoothing_fwhm=0.0)).tolist()
+    [13, 12, 3]
     """
+    components = components.astype(np.intp, copy=False)
     if not components.size:
         return components
     order = np.argsort(components, kind="stable")

@@ -21,14 +21,15 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 
 EQUAL = 1e-8  # probabilities that differ by less are equal
-SETTLED = 1e-9  # the solution is refined until no probability changes by more
-ROUNDS = 30  # of refinement; two or three are usual
-DIRECT = 6000  # nodes up to which one sparse LU is faster than conjugate gradients
-COARSE = 4000  # nodes of the coarse level at most
+SETTLED = 1e-9  # the solution is refined until no probability would change by more
+ROUNDS = 10  # of refinement at most; one is usual
+DIRECT = 8000  # nodes up to which one sparse LU is faster than conjugate gradients, whatever their links
+FILL = 1000  # the same for larger graphs: LU while (nodes with every link)^2 < FILL x nodes x seeds
+COARSE = 2000  # nodes of the coarsest level at most
 AT_ONCE = 8  # seeds solved together, so that memory does not grow with their number
 DAMPING = 2 / 3  # of the Jacobi smoother
-INNER = 1e-16  # conjugate gradients end when the squared residual norm has fallen by this
-STEPS = 300  # of conjugate gradients at most
+INNER = 1e-12  # conjugate gradients end when the squared residual norm has fallen by this
+STEPS = 200  # of conjugate gradients at most
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def _equations(n: int, links: Links, seed_of: Integers, free: Integers) -> tuple
 
 
 def _most_probable(walk: _Walk, node: Integers, seed: Integers, weight: Floats, n_seeds: int) -> Integers:
-    solve = _direct_solver(walk) if walk.n <= DIRECT else _gradient_solver(walk)
+    solve = _direct_solver(walk) if _is_thin(walk, n_seeds) else _gradient_solver(walk)
     highest, best = np.full(walk.n, -1.0), np.zeros(walk.n, np.intp)
     for start in range(0, n_seeds, AT_ONCE):
         stop = min(start + AT_ONCE, n_seeds)
@@ -138,13 +139,24 @@ def _most_probable(walk: _Walk, node: Integers, seed: Integers, weight: Floats, 
     return best
 
 
+def _is_thin(walk: _Walk, n_seeds: int) -> bool:
+    """Whether LU stays sparse enough to be the faster way: a small graph, or one that is surface more than bulk."""
+    degree = np.bincount(walk.links.one, minlength=walk.n) + np.bincount(walk.links.other, minlength=walk.n)
+    bulk = int(np.count_nonzero(degree == degree.max(initial=0)))
+    return walk.n <= DIRECT or bulk**2 < FILL * walk.n * n_seeds
+
+
 def _refined(walk: _Walk, solve: Callable[[Floats], Floats], drive: Floats) -> Floats:
+    """Solved, and corrected by what is left until the next correction would not matter."""
     x = solve(drive)
+    before = 1.0
     for _ in range(ROUNDS):
-        change = solve(walk.residual(drive, x))
-        x += change
-        if np.abs(change).max() < SETTLED:
+        correction = solve(walk.residual(drive, x))
+        x += correction
+        largest = float(np.abs(correction).max())
+        if largest * min(largest / before, 1.0) < SETTLED:
             break
+        before = largest
     return x
 
 
@@ -157,17 +169,25 @@ def _direct_solver(walk: _Walk) -> Callable[[Floats], Floats]:
 
 
 def _gradient_solver(walk: _Walk) -> Callable[[Floats], Floats]:
-    """By conjugate gradients, preconditioned by a Jacobi step, a coarse level solved by LU, and a Jacobi step.
+    """By conjugate gradients, preconditioned by one multigrid cycle."""
+    matrix, cycle = csr_array(walk.matrix()), _cycle(walk)
+    return lambda drive: _conjugate_gradients(matrix, cycle, drive)
 
-    A coarse node is a set of nodes that hold together by strong links (aggregation; Notay 2010, Electron Trans Numer
-    Anal 37:123-146), so that groups tied to the rest by weak links alone are solved by LU.
+
+def _cycle(walk: _Walk) -> Callable[[Floats], Floats]:
+    """One cycle of multigrid: a Jacobi step, a coarser walk, a Jacobi step; the coarsest is solved by LU.
+
+    A coarse node is a group of nodes with strong links (aggregation; Notay 2010, Electron Trans Numer Anal
+    37:123-146), level by level, so that every group tied to the rest by weak links alone is one node of some level.
     """
+    if walk.n <= COARSE or not walk.links.weight.size:
+        return _direct_solver(walk)
     group, coarse = _coarsened(walk)
-    coarse_solve = _direct_solver(coarse)
     matrix: Any = csr_array(walk.matrix())
     prolong: Any = csr_array((np.ones(walk.n), group, np.arange(walk.n + 1)), shape=(walk.n, coarse.n))
     restrict: Any = csr_array(prolong.T)
     damped = DAMPING / matrix.diagonal()[:, None]
+    coarse_solve = _cycle(coarse)
 
     def precondition(r: Floats) -> Floats:
         x = damped * r
@@ -175,25 +195,19 @@ def _gradient_solver(walk: _Walk) -> Callable[[Floats], Floats]:
         x += damped * (r - matrix @ x)
         return np.asarray(x)
 
-    return lambda drive: _conjugate_gradients(matrix, precondition, drive)
+    return precondition
 
 
 def _coarsened(walk: _Walk) -> tuple[Integers, _Walk]:
-    """The coarse node of each node, and the walk among the coarse nodes."""
-    group = np.arange(walk.n)
-    while walk.n > COARSE:
-        part = _strong_groups(walk)
-        n = int(part.max()) + 1
-        if n == walk.n:
-            break
-        one, other = part[walk.links.one], part[walk.links.other]
-        between = one != other
-        low, high = np.minimum(one, other)[between], np.maximum(one, other)[between]
-        pair, place = np.unique(low * n + high, return_inverse=True)
-        links = Links(pair // n, pair % n, _sums(place, walk.links.weight[between], pair.size))
-        walk = _Walk(n=n, links=links, ground=_sums(part, walk.ground, n))
-        group = part[group]
-    return group, walk
+    """The group of each node, and the walk among the groups."""
+    group = _strong_groups(walk)
+    n = int(group.max()) + 1
+    one, other = group[walk.links.one], group[walk.links.other]
+    between = one != other
+    low, high = np.minimum(one, other)[between], np.maximum(one, other)[between]
+    pair, place = np.unique(low * n + high, return_inverse=True)
+    links = Links(pair // n, pair % n, _sums(place, walk.links.weight[between], pair.size))
+    return group, _Walk(n=n, links=links, ground=_sums(group, walk.ground, n))
 
 
 def _strong_groups(walk: _Walk) -> Integers:
