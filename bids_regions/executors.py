@@ -5,6 +5,7 @@ what a task does; it knows what happens when the process that does it dies.
 """
 
 import multiprocessing
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
@@ -65,7 +66,7 @@ def _drain(tasks: deque[Task], pool: Executor, crew: Crew) -> Generator[tuple[Ta
     while tasks or running:
         try:
             while tasks and len(running) < window:
-                running[pool.submit(tasks[0].function, tasks[0].argument)] = tasks[0]
+                running[pool.submit(_work, tasks[0].function, tasks[0].argument)] = tasks[0]
                 tasks.popleft()
         except BrokenProcessPool:
             return list(running.values())
@@ -81,9 +82,19 @@ def _retry(lost: list[Task], crew: Crew) -> Iterator[tuple[Task, Any]]:
     """Each lost task in a pool of its own, so that the one that kills its worker is found."""
     for task in lost:
         with _pool(Crew(workers=1, executor=crew.executor, scheduler_address=crew.scheduler_address)) as pool:
-            future = pool.submit(task.function, task.argument)
+            future = pool.submit(_work, task.function, task.argument)
             died = isinstance(future.exception(), BrokenProcessPool)
             yield task, WorkerLost("its worker process died twice") if died else future.result()
+
+
+def _work(function: Callable[[Any], Any], argument: Any) -> Any:
+    """The function's result; a process of ours that was told to stop ends here, rather than take up the next task."""
+    try:
+        return function(argument)
+    except SystemExit:
+        if multiprocessing.parent_process() is None:
+            raise
+        os._exit(143)  # unwound: nothing of the task is left; the pool's own clean-up would wait for the other tasks
 
 
 @contextmanager

@@ -1,0 +1,89 @@
+#!/bin/sh
+# slurm.sh up DIR | down DIR : a Slurm of one node, on the loopback alone, all its files in DIR. `up` prints the path of
+# its slurm.conf; `down` ends the three daemons by the process ids that they left in DIR.
+set -eu
+here=$(dirname "$(realpath "$0")")
+verb=$1
+mkdir -p "$2"
+place=$(realpath "$2")
+
+stop_daemons() {
+  for daemon in slurmd slurmctld munged; do
+    pid=$(cat "$place/$daemon.pid" 2>/dev/null) || continue
+    [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$daemon" ] || continue
+    kill "$pid"
+    tries=0
+    while [ -d "/proc/$pid" ] && [ "$tries" -lt 100 ]; do
+      sleep 0.1
+      tries=$((tries + 1))
+    done
+  done
+}
+
+start_daemons() {
+  "$here/packages.sh" slurmctld slurmd slurm-client munge
+  mkdir -p "$place/state" "$place/spool" "$place/munge"
+  chmod 755 "$place" "$place/munge"
+  node=$(hostname -s)
+  ports=$(python3 -c '
+import socket
+free = [socket.socket() for _ in range(2)]
+for each in free: each.bind(("127.0.0.1", 0))
+print(*(each.getsockname()[1] for each in free))')
+  head --bytes 1024 /dev/urandom >"$place/munge/key"
+  chmod 400 "$place/munge/key"
+  cat >"$place/slurm.conf" <<END
+ClusterName=test
+SlurmctldHost=$node(127.0.0.1)
+SlurmctldPort=${ports% *}
+SlurmdPort=${ports#* }
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket=$place/munge/socket
+CredType=cred/munge
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+SchedulerType=sched/backfill
+SchedulerParameters=sched_min_interval=0,bf_interval=1,batch_sched_delay=0
+MpiDefault=none
+SwitchType=switch/none
+MailProg=/bin/true
+SlurmdParameters=config_overrides
+StateSaveLocation=$place/state
+SlurmdSpoolDir=$place/spool
+SlurmctldPidFile=$place/slurmctld.pid
+SlurmdPidFile=$place/slurmd.pid
+SlurmctldLogFile=$place/slurmctld.log
+SlurmdLogFile=$place/slurmd.log
+KillWait=10
+MinJobAge=3600
+NodeName=$node NodeAddr=127.0.0.1 CPUs=3 RealMemory=16000 State=UNKNOWN
+PartitionName=main Nodes=ALL Default=YES MaxTime=60 State=UP
+END
+  munged --force --key-file="$place/munge/key" --socket="$place/munge/socket" --pid-file="$place/munged.pid" \
+    --log-file="$place/munge/log" --seed-file="$place/munge/seed"
+  export SLURM_CONF="$place/slurm.conf"
+  slurmctld -f "$SLURM_CONF" >"$place/slurmctld.out" 2>&1
+  slurmd -f "$SLURM_CONF" -N "$node" >"$place/slurmd.out" 2>&1
+  tries=0
+  until [ "$(sinfo --noheader --format %T 2>/dev/null)" = idle ]; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 150 ]; then
+      tail --lines 20 "$place"/slurm*.log "$place"/slurm*.out >&2
+      return 1
+    fi
+    sleep 0.2
+  done
+  echo "$SLURM_CONF"
+}
+
+case $verb in
+  up) start_daemons ;;
+  down) stop_daemons ;;
+  *) exit 2 ;;
+esac
