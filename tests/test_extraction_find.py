@@ -345,7 +345,7 @@ def test_cluster_p_and_true_discoveries_are_refused_where_they_make_no_sense():
     for criteria, what in ((grf, "cluster p"), (tdp, "a true-discovery proportion")):
         with pytest.raises(BadMap, match=rf"{what} was asked of a t map without degrees of freedom.*--dof"):
             find_regions(data, MM2, criteria, statistic=Statistic("t"), smoothness=FSL)
-        with pytest.raises(BadMap, match=f"{what} was asked of a F map"):
+        with pytest.raises(BadMap, match=f"{what} was asked of the F map"):
             find_regions(data, MM2, criteria, statistic=Statistic("F"), smoothness=FSL)
     with pytest.raises(Contradiction, match=r"height of z = 0\.9"):
         find_regions(data, MM2, Criteria(threshold="0.9", grf=True), smoothness=FSL)
@@ -383,7 +383,7 @@ def test_one_tailed_statistics_are_thresholded_in_their_tail():
     data[9:12, 9:12, 9:12] = -5
     found = find_regions(data, MM2, Criteria(min_region_voxels=1), statistic=Statistic("F"))
     assert [r.sign for r in found.regions] == ["positive"]
-    assert found.warnings == ("a F map was thresholded in its positive tail only",)
+    assert found.warnings == ("the F map was thresholded in its positive tail only",)
     assert find_regions(data, MM2, Criteria(tail="positive"), statistic=Statistic("F")).warnings == ()
 
 

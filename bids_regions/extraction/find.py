@@ -24,6 +24,7 @@ from bids_regions.extraction.inference import (
 )
 from bids_regions.extraction.local_regions import split_exact
 from bids_regions.extraction.measures import Region, describe_regions, find_peaks, order_regions, scan_order
+from bids_regions.extraction.nilearn_walker import split_nilearn
 from bids_regions.extraction.thresholds import DOF_HINT, Cutoff, Statistic, find_cutoff
 
 __all__ = ["Extraction", "find_regions"]
@@ -214,8 +215,6 @@ def _label(task: _Task) -> _Found:
 
 def _nilearn_regions(task: _Task, above: Voxels) -> Integers:
     """The region of each voxel by nilearn's rule, -1 where it drops the voxel; the two signs of `bi` one by one."""
-    from bids_regions.extraction.local_regions import split_nilearn
-
     region, n = np.full(above.place.size, -1), 0
     parts = {"bi": ((1, above.values > 0), (-1, above.values < 0)), "negative": ((-1, above.values < 0),)}
     for sign, part in parts.get(task.cutoff.tail, ((1, above.values != 0),)):
@@ -248,7 +247,7 @@ def _dof(task: _Task) -> float:
         return math.inf
     if task.statistic.kind != "t":
         raise BadMap(
-            f"{what} was asked of a {task.statistic.kind} map, and is known for z and t only",
+            f"{what} was asked of the {task.statistic.kind} map, and is known for z and t only",
             hint="Leave out --grf, --cluster-alpha and --tdp for it",
         )
     if task.statistic.dof is None or not task.statistic.dof > 0:
@@ -334,7 +333,7 @@ def _warnings(task: _Task) -> Iterator[str]:
     """What a reader of the result should know."""
     criteria, cutoff = task.criteria, task.cutoff
     if cutoff.tail != criteria.tail:
-        yield f"a {task.statistic.kind} map was thresholded in its positive tail only"
+        yield f"the {task.statistic.kind} map was thresholded in its positive tail only"
     if math.isinf(cutoff.value):
         yield f"no voxel meets {cutoff.asked}"
     if criteria.grf and (caution := field_theory_warning(_height(task))):

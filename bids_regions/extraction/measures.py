@@ -27,7 +27,8 @@ PALETTE = (
     "#5a2d87", "#a569ff", "#96d296", "#964b78", "#a53c0f", "#8700ff", "#0fd2d2", "#d200b4", "#c3f0b4", "#004b5a",
 )  # fmt: skip
 MM_RESOLUTION = 1e-4  # mm; places nearer than this are equal when ties are broken
-DISTANCE_ROUNDING = 1e-6  # relative; a grid's distances carry the rounding of its float32 affine
+DISTANCE_ROUNDING = 1e-6  # relative; a grid's distances carry the rounding of its float32 affine, so that a distance
+# that is nominally the minimum counts as equal to it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,8 +209,8 @@ def find_peaks(voxels: Voxels, region: Integers, criteria: Criteria) -> Integers
     keys = _tie_keys(voxels.frame.to_mm(ijk))
     order = np.lexsort((*keys[::-1], -np.abs(voxels.values[top]), region[top]))
     top = top[order]
-    inclusive = criteria.peak_distance_inclusive
-    least = (criteria.min_peak_distance * (1 - DISTANCE_ROUNDING if inclusive else 1 + DISTANCE_ROUNDING)) ** 2
+    rounding = -DISTANCE_ROUNDING if criteria.peak_distance_inclusive else DISTANCE_ROUNDING
+    least = (criteria.min_peak_distance * (1 + rounding)) ** 2
     place, owner = voxels.frame.affine[:3, :3] @ ijk[:, order], region[top]
     left, kept = np.arange(top.size), []
     for _ in range(criteria.max_peaks):  # in all regions at once: keep the highest that is left, drop those near it
@@ -219,7 +220,7 @@ def find_peaks(voxels: Voxels, region: Integers, criteria: Criteria) -> Integers
         kept.append(left[highest])
         from_it = place[:, left] - place[:, left[highest]][:, np.cumsum(highest) - 1]
         away = np.sum(from_it**2, axis=0)
-        left = left[(away >= least if inclusive else away > least) & ~highest]
+        left = left[(away > least) & ~highest]
     return np.asarray(top[np.sort(np.concatenate(kept))])
 
 
