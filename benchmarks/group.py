@@ -1,0 +1,157 @@
+"""Time and memory of the group level for 100, 1,000 and 10,000 simulated participants, as JSON.
+
+A pool of participants with 2 mm maps goes through the participant level once; every cohort is made of links to the
+pool's files under other labels, so that ten thousand participants need no more disk than forty. What is measured is the
+command `bids_regions BIDS_DIR OUTPUT_DIR group`: its wall and processor time, and the largest sum of memory of all of
+its processes (shared pages counted once), sampled four times a second.
+
+    python benchmarks/group.py [--participants 100 1000 10000] [--nprocs 2] [--folder DIR]
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+SHAPE = (91, 109, 91)
+AFFINE = np.array([[-2.0, 0, 0, 90], [0, 2.0, 0, -126], [0, 0, 2.0, -72], [0, 0, 0, 1]])
+NAME = "sub-{label}_task-x_space-MNI152NLin6Asym_contrast-a_stat-z_statmap.nii.gz"
+POOL = 40
+MIB = 2**20
+
+
+def main() -> None:
+    """Measure each cohort and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--participants", nargs="+", type=int, default=[100, 1000, 10_000])
+    parser.add_argument("--nprocs", type=int, default=2)
+    parser.add_argument("--folder", type=Path, default=None, help="where the simulated data go (default: temporary)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        pool = simulate(Path(folder))
+        found = [measure(pool, n, options.nprocs) for n in options.participants]
+    print(json.dumps({"shape": SHAPE, "nprocs": options.nprocs, "cohorts": found}, indent=2))
+
+
+def simulate(folder: Path) -> Path:
+    """Forty participants: a smooth field inside a head, a positive blob in most, a negative one in half of them."""
+    rng = np.random.default_rng(0)
+    axes = np.meshgrid(*(np.linspace(-1, 1, n) for n in SHAPE), indexing="ij")
+    head = sum(axis**2 for axis in axes) < 0.8
+    describe(folder / "pool")
+    for k in range(POOL):
+        field = ndimage.gaussian_filter(rng.normal(size=SHAPE), 1.5)
+        field /= field.std()
+        field[30:38, 40:48, 40:48] += 5 * (k % 10 < 8)
+        field[55:63, 60:68, 50:58] -= 5 * (k % 2)
+        path = folder / "pool" / f"sub-{k:05d}" / "func" / NAME.format(label=f"{k:05d}")
+        path.parent.mkdir(parents=True)
+        nib.save(nib.Nifti1Image((field * head).astype(np.float32), AFFINE), path)
+    command = [sys.executable, "-m", "bids_regions", folder / "pool", folder / "pool-out", "participant", "-q"]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    return folder
+
+
+def describe(root: Path) -> None:
+    """An empty dataset."""
+    root.mkdir(parents=True)
+    (root / "dataset_description.json").write_text('{"Name": "simulated", "BIDSVersion": "1.9.0"}')
+
+
+def link_cohort(folder: Path, n: int) -> tuple[Path, Path]:
+    """A dataset and its participants' results: links to the pool under other labels, records rewritten."""
+    root, out = folder / f"maps-{n}", folder / f"out-{n}"
+    describe(root)
+    for k in range(n):
+        label, source = f"{k:05d}", f"{k % POOL:05d}"
+        for top, target in ((folder / "pool", root), (folder / "pool-out", out)):
+            where = target / f"sub-{label}" / "func"
+            where.mkdir(parents=True)
+            for path in (top / f"sub-{source}" / "func").iterdir():
+                renamed = where / path.name.replace(f"sub-{source}", f"sub-{label}")
+                if path.suffix == ".json":
+                    renamed.write_text(path.read_text().replace(f"sub-{source}", f"sub-{label}"))
+                else:
+                    os.link(path, renamed)
+    return root, out
+
+
+def measure(folder: Path, n: int, nprocs: int) -> dict[str, object]:
+    """The group level on a cohort of `n` participants."""
+    root, out = link_cohort(folder, n)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "bids_regions", root, out, "group", "--nprocs", str(nprocs)]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        peak = watch(process)
+        told = process.stderr.read() if process.stderr else ""
+    seconds = time.perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if process.returncode:
+        raise SystemExit(told)
+    found = {
+        "participants": n,
+        "seconds": round(seconds, 1),
+        "processor_seconds": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1),
+        "ms_per_participant": round(1000 * seconds / n, 1),
+        "peak_mib": round(peak() / MIB),
+        "rows_of_values": sum(1 for _ in (out / "group_values.tsv").open()) - 1,
+        "page_mib": round((out / "group.html").stat().st_size / MIB, 1),
+    }
+    shutil.rmtree(root)
+    shutil.rmtree(out)
+    return found
+
+
+def watch(process: subprocess.Popen[str]):  # a closure
+    """Sample the memory of a process and all below it until it ends; call the result for the largest sum, in bytes."""
+    largest = 0
+
+    def sample() -> None:
+        nonlocal largest
+        while process.poll() is None:
+            largest = max(largest, sum(memory_of(pid) for pid in family(process.pid)))
+            time.sleep(0.25)
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+
+    def peak() -> int:
+        thread.join()
+        return largest
+
+    return peak
+
+
+def family(pid: int) -> list[int]:
+    """A process and everything it started."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return [pid]
+    return [pid, *(one for child in children for one in family(int(child)))]
+
+
+def memory_of(pid: int) -> int:
+    """The proportional set size of a process in bytes: what it shares is divided among those who share it."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+
+
+if __name__ == "__main__":
+    main()
