@@ -399,7 +399,7 @@ def nearest_by_hand(data, grid_from, grid_to):
     back = np.linalg.inv(grid_from.affine)
     for ijk in np.ndindex(*grid_to.shape):
         place = (back @ grid_to.affine @ [*ijk, 1])[:3]
-        at = np.ceil(np.round(place - 0.5, 5)).astype(int)
+        at = np.ceil(np.round(place - 0.5, 4)).astype(int)
         if (at >= 0).all() and (at < grid_from.shape).all():
             found[ijk] = data[tuple(at)]
     return found
@@ -454,6 +454,17 @@ def test_midway_goes_to_the_lower_voxel_also_where_grids_are_oblique():
     for rotation in (np.eye(4), turn):
         found = resample_nearest(data, make_grid((8, 1, 1), rotation), make_grid((16, 1, 1), rotation @ fine))
         assert found.ravel().tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8]
+
+
+@pytest.mark.parametrize("start", [-90.3, -90, 0.1, 0])
+@pytest.mark.parametrize("zoom", [2.3, 3.3, 2])
+def test_midway_goes_to_the_lower_voxel_whatever_headers_round(start, zoom):
+    affine = np.diag([zoom, zoom, zoom, 1])
+    affine[:3, 3] = start
+    shifted = affine + np.outer([1, 0, 0, 0], [0, 0, 0, zoom / 2])
+    data = np.arange(1, 41).reshape(40, 1, 1)
+    found = resample_nearest(data, make_grid((40, 1, 1), affine), make_grid((40, 1, 1), shifted))
+    assert np.array_equal(found, data)
 
 
 def test_the_same_grid_is_handed_through():

@@ -15,7 +15,7 @@ from scipy import ndimage
 __all__ = ["Grid", "make_grid", "resample_linear", "resample_nearest", "same_grid"]
 
 SAME = 0.01  # of a voxel: corners nearer than this are the same place (float32 headers round at 1e-5)
-TIE = 1e-6  # of a voxel: a centre midway between two voxels goes to the lower one, whatever the rounding
+TIE = 1e-4  # of a voxel: a centre midway between two voxels goes to the lower one, whatever float32 headers round
 
 Affine = NDArray[np.float64]
 
