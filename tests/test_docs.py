@@ -1,0 +1,196 @@
+"""The pages in docs/ tell what the code does: columns, keys, options, and Python that runs."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bids_regions.dataset import description
+from bids_regions.extraction import criteria
+from bids_regions.settings import OPTIONS, REGION_OPTIONS, read_configuration
+from bids_regions.settings.entries import PREFIXES
+from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, VALUE_COLUMNS
+from bids_regions.workflow import group_tables, records
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted(DOCS.glob("*.md"))]
+OUTPUTS = (DOCS / "outputs.md").read_text()
+USAGE = (DOCS / "usage.md").read_text()
+METHODS = (DOCS / "methods.md").read_text()
+
+COLUMNS = {
+    "REGION_COLUMNS": REGION_COLUMNS,
+    "VALUE_COLUMNS": VALUE_COLUMNS,
+    "PEAK_COLUMNS": PEAK_COLUMNS,
+    "VALUES": group_tables.VALUES,
+    "PARTICIPANT_COLUMNS": group_tables.PARTICIPANT_COLUMNS,
+    "AGREEMENT_COLUMNS": group_tables.AGREEMENT_COLUMNS,
+}
+OTHERS_OPTIONS = {  # of other programs, named in commands: docker, apptainer, sbatch, dask
+    "--rm", "--read-only", "--tmpfs", "--network", "--user", "--containall", "--cleanenv", "--no-home", "--version",
+    "--help",
+}  # fmt: skip
+
+
+def table_after(mark):
+    """The first cells of the table that follows a mark in outputs.md."""
+    lines = OUTPUTS.partition(mark)[2].lstrip("\n").splitlines()
+    rows = lines[2 : next(n for n, line in enumerate(lines) if not line.startswith("|"))]
+    return [row.split("|")[1].strip().strip("`") for row in rows]
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_every_column_has_its_row_in_order(name):
+    assert table_after(f"<!-- columns: {name} -->") == [column.name for column in COLUMNS[name]]
+
+
+def test_units_are_those_of_the_columns():
+    told = OUTPUTS.partition("<!-- columns: REGION_COLUMNS -->")[2]
+    for column in REGION_COLUMNS:
+        row = next(line for line in told.splitlines() if line.startswith(f"| `{column.name}` |"))
+        assert bool(column.units) == bool(re.search(r"\| mm3?\b", row)), column.name
+
+
+def test_every_key_of_the_record_has_its_row():
+    source = Path(records.__file__).read_text()
+    told = table_after("<!-- keys: record -->")
+    composed = source.partition("def compose_record")[2].partition("def spatial_fields")[0]
+    keys = set(re.findall(r'^ {8}"(\w+)": ', composed, re.MULTILINE))
+    keys |= set(re.findall(r'content\["(\w+)"\]', composed)) | set(re.findall(r'_given\("(\w+)", findings', composed))
+    keys |= {"SpatialReference", "Resolution", "RecordHash"}
+    keys.discard("DegreesOfFreedom")  # of Statistic
+    assert keys == set(told)
+    row = next(line for line in OUTPUTS.splitlines() if line.startswith("| `Threshold` |"))
+    threshold = source.partition("def _threshold")[2].partition("\ndef ")[0]
+    assert set(re.findall(r'"([A-Z]\w+)"', threshold)) == set(re.findall(r"`(\w+)`", row)) - {"Threshold"}
+
+
+def test_bidsignore_is_told_as_it_is_written():
+    told = OUTPUTS.partition("<!-- bidsignore -->\n```\n")[2].partition("```")[0]
+    assert tuple(told.split()) == description.IGNORED
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_option_that_is_named_exists(page):
+    known = {spelling for option in OPTIONS for spelling in option.spellings} | OTHERS_OPTIONS
+    text = page.read_text()
+    if page.name in ("README.md", "usage.md", "outputs.md", "methods.md", "SECURITY.md"):
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9_-]+", text))
+    else:  # pages with commands of many other programs: only what stands between backquotes
+        named = set(re.findall(r"`(--[a-z][a-z0-9_-]+)", text)) & {f"--{word}" for word in _words_of_options()}
+    assert named <= known
+
+
+def _words_of_options():
+    return {option.name.replace("_", "-") for option in OPTIONS}
+
+
+def test_every_option_is_told_in_usage_or_methods():
+    told = USAGE + METHODS + OUTPUTS
+    missing = [option.flags[0] for option in OPTIONS if option.flags[0] not in told]
+    assert missing == []
+
+
+def test_usage_names_every_key_of_a_configuration_file():
+    told = USAGE.partition("## Configuration file")[2].partition("\n## ")[0]
+    missing = [option.name for option in REGION_OPTIONS if not re.search(rf"^#? ?{option.name} = ", told, re.MULTILINE)]
+    assert missing == []
+
+
+def test_the_configuration_of_usage_is_one(tmp_path):
+    told = USAGE.partition("## Configuration file")[2].partition("\n## ")[0]
+    blocks = re.findall(r"```toml\n(.*?)```", told, re.DOTALL)
+    assert len(blocks) >= 2
+    for n, block in enumerate(blocks):
+        path = tmp_path / f"{n}.toml"
+        path.write_text(block)
+        assert read_configuration(path)
+
+
+def test_every_kind_of_threshold_is_told_with_its_name():
+    for kind, prefix in PREFIXES.items():
+        assert f"`{prefix}" in OUTPUTS
+        if kind not in ("value", "percentile"):
+            assert f"`{kind}=" in METHODS
+
+
+def test_the_table_of_conventions_is_that_of_the_code():
+    """Rows of methods.md, section 17: here, nilearn, fsl, spm, afni."""
+    told = METHODS.partition("## 17.")[2]
+    sides = (criteria.BUILT_IN, *(criteria.CONVENTIONS[name] for name in ("nilearn", "fsl", "spm", "afni")))
+
+    def cells(begin):
+        row = next(line for line in told.splitlines() if line.startswith(f"| {begin} |"))
+        return [cell.strip().replace("*", "") for cell in row.split("|")[2:-1]]
+
+    assert [int(re.match(r"\d+", cell)[0]) for cell in cells("connectivity")] == [k["connectivity"] for k in sides]
+    assert ["not" in cell for cell in cells("a voxel equal to the cutoff")] == [k["strict"] for k in sides]
+    assert ["1e-5" in cell for cell in cells("a voxel equal to the cutoff")] == [
+        k["percentile_offset"] > 0 for k in sides
+    ]
+    assert [cell == "none" for cell in cells("mask")] == [k["mask"] == "none" for k in sides]
+    tails = {"bi": "apart", "two": "merged", "positive": "positive"}
+    assert all(tails[k["tail"]] in cell for cell, k in zip(cells("tail"), sides, strict=True))
+    peaks = cells("peaks of a region")
+    assert [int(cell.split(",")[0]) for cell in peaks] == [k["max_peaks"] for k in sides]
+    near = [int(re.match(r"\d+", cell)[0]) for cell in cells("peak's neighbours")]
+    assert near == [k["peak_neighbourhood"] for k in sides]
+    for cell, k in zip(cells("smallest region"), sides, strict=True):
+        size = k["min_region_size"]
+        assert cell.startswith(f"{size:g} mm3" if size else f"{k['min_region_voxels']} voxel")
+        assert not size or (cell.endswith(">") == k["size_strict"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_of_the_pages_runs(page, tmp_path, monkeypatch):
+    """All blocks of a page in order, in one namespace; a line of the form `# -> text` is what the line above gives."""
+    monkeypatch.chdir(tmp_path)
+    data = np.random.default_rng(3).standard_normal((12, 12, 12)).astype(np.float32)
+    data[2:6, 2:6, 2:6] += 9
+    namespace = {"np": np, "data": data, "affine": np.diag([2.0, 2.0, 2.0, 1.0])}
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        code: list[str] = []
+        for line in block.splitlines():
+            if line.startswith("# -> "):
+                expression = code.pop()
+                run("\n".join(code), namespace)
+                assert repr(eval(expression, namespace)) == line.removeprefix("# -> ")  # noqa: S307 # our own page
+                code = []
+            else:
+                code.append(line)
+        run("\n".join(code), namespace)
+
+
+def run(code, namespace):
+    exec(compile(code, "a block of the page", "exec"), namespace)  # noqa: S102 # our own page
+
+
+def test_usage_has_python_that_is_checked():
+    blocks = "".join(re.findall(r"```python\n(.*?)```", USAGE, re.DOTALL))
+    assert blocks.count("# -> ") >= 3
+
+
+@pytest.mark.parametrize("name", ["report.webp", "group.webp"])
+def test_pictures_are_small_and_shown(name):
+    path = DOCS / "images" / name
+    assert path.stat().st_size < 250_000
+    with Image.open(path) as picture:
+        assert picture.format == "WEBP"
+        assert min(picture.size) > 600
+    shown = [page for page in PAGES if f"images/{name}" in page.read_text()]
+    assert shown
+    for page in shown:
+        assert re.search(rf"!\[[^\]]{{20,}}\]\([^)]*images/{name}\)", page.read_text()), "a picture needs a description"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_headings_that_are_linked_exist(page):
+    text = page.read_text()
+    slugs = {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= slugs
