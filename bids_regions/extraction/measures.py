@@ -90,14 +90,16 @@ def measure_regions(voxels: Voxels, region: Integers, n_regions: int) -> Measure
         How many.
     """
     values = voxels.values.astype(np.float64)
-    weight = np.abs(values)
     count = np.bincount(region, minlength=n_regions)
     total = np.bincount(region, values, n_regions)
-    mass = np.bincount(region, weight, n_regions)
     mean = total / count
-    squares = np.bincount(region, (values - mean[region]) ** 2, n_regions)
+    deviation = mean[region]
+    deviation -= values  # in place here and below: these are the largest arrays of an extraction
+    squares = np.bincount(region, np.square(deviation, out=deviation), n_regions)
     sd = np.sqrt(np.divide(squares, count - 1, where=count > 1, out=np.full(n_regions, np.nan)))
-    com = np.stack([np.bincount(region, weight * axis, n_regions) for axis in voxels.ijk]) / mass
+    weight = np.abs(values, out=values)
+    mass = np.bincount(region, weight, n_regions)
+    com = np.stack([np.bincount(region, np.multiply(weight, axis, out=deviation)) for axis in voxels.ijk]) / mass
     n_positive = np.bincount(region[voxels.values > 0], minlength=n_regions)
     sign = np.select([n_positive == count, n_positive == 0], ["positive", "negative"], "both")
     found = _find(voxels, voxels.frame.place(np.rint(com)))
