@@ -367,6 +367,8 @@ def test_true_discoveries_of_each_region():
     strong, weak = find_regions(data, MM2, criteria, mask=np.ones(data.shape, bool)).regions
     assert strong.tdp == 1
     assert weak.tdp < 0.2
+    searched_there_only = find_regions(data, MM2, criteria, mask=data > 1).regions[1]
+    assert searched_there_only.tdp > weak.tdp
     outside = find_regions(data, MM2, criteria)
     assert outside.warnings == (
         "the true-discovery proportions count every non-zero voxel as searched: there is no mask",
