@@ -74,7 +74,7 @@ def estimate_smoothness(
     Raises
     ------
     BadMap
-        The mask has no voxel with all three neighbours, or the map does not vary there.
+        The mask has no voxel with all three neighbours, or the map is empty there.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def estimate_smoothness(
     correlations = [_correlation(here, z[there][counted].astype(np.float64)) for there in before]
     if not all(0 < abs(r) < 1 for r in correlations):
         raise BadMap(
-            "the smoothness cannot be estimated: the map does not vary inside the mask",
+            "the smoothness cannot be estimated: the map is empty or not smooth at all inside the mask",
             hint="Check that the mask fits the map",
         )
     sigma = [math.sqrt(-1 / (4 * math.log(abs(r)))) for r in correlations]
@@ -298,7 +298,7 @@ def _log_survival_far(t: NDArray[np.float64], dof: float) -> NDArray[np.float64]
     beta function (Abramowitz & Stegun 1964, 26.5.8), evaluated from the front by Lentz' method.
     """
     a, b = dof / 2, 0.5
-    log_x = -np.log1p(t * (t / dof))
+    log_x = -np.logaddexp(0.0, 2 * np.log(t) - math.log(dof))
     x = np.exp(log_x)
     log_front = a * log_x + b * np.log1p(-x) - math.log(2 * a) - float(special.betaln(a, b))
     c, value = np.ones_like(x), 1 / (1 - (a + b) * x / (a + 1))

@@ -98,12 +98,12 @@ def split_exact(
     >>> np.bincount(split_exact(voxels, components, connectivity=6, smoothing_fwhm=0.0)).tolist()
     [13, 12, 3]
     """
-    components = components.astype(np.intp, copy=False)
-    if not components.size:
-        return components
-    order = np.argsort(components, kind="stable")
-    first = np.flatnonzero(np.diff(components[order], prepend=-1))
-    last = np.append(first[1:], components.size)
+    component: Integers = components.astype(np.intp, copy=False)
+    if not component.size:
+        return component
+    order = np.argsort(component, kind="stable")
+    first = np.flatnonzero(np.diff(component[order], prepend=-1))
+    last = np.append(first[1:], component.size)
     ijk = voxels.ijk[:, order]
     extent = np.maximum.reduceat(ijk, first, axis=1) - np.minimum.reduceat(ijk, first, axis=1)
     magnitude = np.abs(voxels.values[order])
@@ -116,10 +116,10 @@ def split_exact(
             seeds[c] = found
     counts = np.ones(first.size, np.intp)
     counts[list(seeds)] = [found.size for found in seeds.values()]
-    regions = (np.cumsum(counts) - counts)[components]
+    regions: Integers = (np.cumsum(counts) - counts)[component]
     if seeds:
-        split = np.flatnonzero(counts[components] > 1)
-        regions[split] += _walk(voxels, components, split, seeds, connectivity, merged)
+        split = np.flatnonzero(counts[component] > 1)
+        regions[split] += _walk(voxels, component, split, seeds, connectivity, merged)
     return regions
 
 
