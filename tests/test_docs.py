@@ -1,14 +1,16 @@
 """The pages in docs/ tell what the code does: columns, keys, options, and Python that runs."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
 
 from bids_regions.dataset import description
-from bids_regions.extraction import criteria
+from bids_regions.extraction import Criteria, criteria, find_regions
 from bids_regions.settings import OPTIONS, REGION_OPTIONS, read_configuration
 from bids_regions.settings.entries import PREFIXES
 from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, VALUE_COLUMNS
@@ -194,3 +196,61 @@ def test_headings_that_are_linked_exist(page):
         for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     }
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= slugs
+
+
+def rows_shown(begin):
+    """The rows, by column, of the table of numbers in usage.md that follows a line which begins so."""
+    block = USAGE.partition(begin)[2].partition("```\n```\n")[2].partition("```")[0]
+    header, *lines = (re.split(r" {2,}", line.strip()) for line in block.splitlines())
+    return [dict(zip(header, line, strict=True)) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def motor():
+    image = nib.load(Path(find_spec("nilearn").origin).parent / "datasets" / "data" / "image_10426.nii.gz")
+    data = np.asanyarray(image.dataobj)
+    return data, image.affine, data != 0
+
+
+def test_thresholds_of_usage_are_those_of_the_demo(motor):
+    data, affine, brain = motor
+    shown = re.findall(r"^\| `(\w+=[\d.]+)` \| ([\d.]+) \| (\d+) .*\| (\d+) \|$", USAGE, re.MULTILINE)
+    assert len(shown) == 4
+    for text, cutoff, population, n_regions in shown:
+        found = find_regions(data, affine, Criteria(threshold=text, percentile_over="nonzero"), mask=brain)
+        assert f"{found.cutoff.value:.6f}" == cutoff
+        assert (found.cutoff.population_size, len(found.regions)) == (int(population), int(n_regions))
+    whole = find_regions(data, affine, Criteria(threshold="97%")).cutoff.value
+    assert f"is {whole:.6f} over the image" in USAGE
+
+
+@pytest.mark.parametrize(
+    ("command", "asked"),
+    [
+        ("bids_regions demo/dataset out participant --participant-label 01 --threshold 3.0 --tail negative",
+         Criteria(threshold=3.0, tail="negative", connectivity=26, min_region_voxels=20)),
+        ("bids_regions demo/dataset out participant --participant-label 01 --convention fsl",
+         Criteria(threshold=3.1, convention="fsl", grf=True)),
+    ],
+    ids=["tail negative", "convention fsl"],
+)  # fmt: skip
+def test_tables_of_usage_are_those_of_the_demo(motor, command, asked):
+    data, affine, brain = motor
+    shown = rows_shown(command)
+    assert len(shown) >= 3
+    for row, region in zip(shown, find_regions(data, affine, asked, mask=brain).regions, strict=False):
+        assert (row["index"], row["sign"], row["n_voxels"]) == (str(region.index), region.sign, str(region.n_voxels))
+        assert float(row["peak_value"]) == pytest.approx(region.peak.value)
+        assert float(row["volume_mm3"]) == pytest.approx(region.volume_mm3)
+        assert "p_cluster" not in row or float(row["p_cluster"]) == pytest.approx(region.p_cluster)
+
+
+def test_the_comparison_of_usage_is_that_of_the_demo(motor):
+    data, affine, brain = motor
+    shown = rows_shown("bids_regions demo/dataset out participant --participant-label 01 --threshold 3.0 --explain")
+    assert [row["convention"] for row in shown] == ["yours", *criteria.CONVENTIONS]
+    for row in shown:
+        own = row["convention"] == "yours"
+        asked = Criteria(threshold=3.0, convention=None if own else row["convention"])
+        sizes = [region.n_voxels for region in find_regions(data, affine, asked, mask=brain if own else None).regions]
+        assert [int(row[name]) for name in ("regions", "voxels", "largest")] == [len(sizes), sum(sizes), max(sizes)]
