@@ -182,7 +182,7 @@ def _decimals(column: str, texts: list[str]) -> str:
     if column in _COLUMNS and _COLUMNS[column].units == "mm":
         return "1"
     sizes = [abs(float(text)) for text in written if float(text) != 0]
-    if not sizes or (max(sizes) <= 1 and min(sizes) < 0.001):
+    if not sizes or sum(size < 0.001 for size in sizes) > len(sizes) / 4:  # p values, as a rule
         return ""
     return str(min(4, max(0, 3 - math.floor(math.log10(max(sizes))))))
 

@@ -66,10 +66,11 @@ function sampleNearest(grid, data, pixels) {
   return found;
 }
 
-/** Between the eight voxels around every pixel: for backgrounds only, a map is never smoothed. */
+/** Between the eight voxels around every pixel, leaving out those that are outside (0): for backgrounds only. */
 function sampleLinear(grid, data, pixels) {
   const { width, height } = pixels;
   const [ni, nj, nk] = grid.shape;
+  const corners = [0, 1, ni, ni + 1, ni * nj, ni * nj + 1, ni * nj + ni, ni * nj + ni + 1];
   const { first, right, down } = walkOf(grid, pixels);
   const found = new Uint8ClampedArray(width * height);
   for (let y = 0, at = 0; y < height; y++) {
@@ -81,10 +82,15 @@ function sampleLinear(grid, data, pixels) {
       if (i0 < 0 || j0 < 0 || k0 < 0 || i0 >= ni - 1 || j0 >= nj - 1 || k0 >= nk - 1) continue;
       const corner = i0 + ni * (j0 + nj * k0);
       const [di, dj, dk] = [i - i0, j - j0, k - k0];
-      const along = (offset) => data[corner + offset] * (1 - di) + data[corner + offset + 1] * di;
-      const near = along(0) * (1 - dj) + along(ni) * dj;
-      const far = along(ni * nj) * (1 - dj) + along(ni * nj + ni) * dj;
-      found[at] = near * (1 - dk) + far * dk;
+      let [sum, weight] = [0, 0];
+      for (let c = 0; c < 8; c++) {
+        const grey = data[corner + corners[c]];
+        if (grey === 0) continue;
+        const share = (c & 1 ? di : 1 - di) * (c & 2 ? dj : 1 - dj) * (c & 4 ? dk : 1 - dk);
+        sum += share * grey;
+        weight += share;
+      }
+      if (weight > 0.5) found[at] = sum / weight;
     }
   }
   return found;

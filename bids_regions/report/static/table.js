@@ -361,15 +361,24 @@ class DataTable {
     this.scroll.addEventListener("scroll", () => this.windowed && this.paint(), { passive: true });
     this.body.addEventListener("click", (event) => this.onClick(event));
     this.body.addEventListener("keydown", (event) => this.onKey(event));
-    if (!this.windowed) return;
-    window.addEventListener("beforeprint", () => {
-      this.printing = true;
-      this.body.replaceChildren(...this.plain);
-    });
-    window.addEventListener("afterprint", () => {
-      this.printing = false;
-      this.paint(true);
-    });
+    window.addEventListener("beforeprint", () => this.toPaper());
+    window.addEventListener("afterprint", () => this.fromPaper());
+  }
+
+  /** Paper gets every sub-peak; of a windowed table it gets the plain rows. */
+  toPaper() {
+    if (this.printing) return;
+    const opened = this.opened;
+    this.unfold(true);
+    this.printing = { opened };
+    if (this.windowed) this.body.replaceChildren(...this.plain);
+  }
+
+  fromPaper() {
+    if (!this.printing) return;
+    this.opened = this.printing.opened;
+    this.printing = null;
+    this.arrange();
   }
 
   onClick(event) {
