@@ -7,6 +7,6 @@
 #SBATCH --requeue
 set -euo pipefail
 mapfile -t options <"$OPTIONS"
-exec apptainer run --containall --cleanenv --no-home --pwd /tmp \
+exec apptainer -q run --containall --cleanenv --no-home --pwd /tmp \
   --bind "$BIDS_DIR:/data:ro" --bind "$OUTPUT_DIR:/out" \
   "$SIF" /data /out group --nprocs "$SLURM_CPUS_PER_TASK" "${options[@]}"

@@ -14,7 +14,7 @@ mapfile -t options <"$OPTIONS"
 
 # In the background, so that this shell hears USR1 (a minute before the time limit) and TERM (scancel) and hands them on
 # as TERM: the app then ends within seconds, and every file it leaves is whole.
-apptainer run --containall --cleanenv --no-home --pwd /tmp \
+apptainer -q run --containall --cleanenv --no-home --pwd /tmp \
   --bind "$BIDS_DIR:/data:ro" --bind "$OUTPUT_DIR:/out" \
   "$SIF" /data /out participant --participant-label "$label" --nprocs "$SLURM_CPUS_PER_TASK" "${options[@]}" &
 app=$!

@@ -1,0 +1,140 @@
+# Read by run.sh: what is done with the image. `here`, `work`, `image`, `repository` and `fail` come from there.
+# shellcheck shell=sh disable=SC2154
+
+options="--threshold 97% 3.0 p=0.001 --min-region-size 800"
+
+owned_by_caller() {
+  [ -z "$(find "$1" ! -uid 1234)" ] || fail "files in $1 are not the caller's"
+  [ -z "$(find "$1" -name '*.tmp')" ] || fail "temporary files are left in $1"
+}
+
+fresh() {
+  rm -rf "$1"
+  mkdir -p "$1"
+  chown 1234:1234 "$1"
+}
+
+check_podman() {
+  fresh "$work/in-podman"
+  rm -rf "$work/in-plain"
+  mkdir "$work/in-plain"
+  for level in "participant --participant-label 01" "participant --participant-label 02" group; do
+    # shellcheck disable=SC2086 # levels and options are several words
+    "$here/strict.sh" "$image" "$work/demo/dataset" "$work/in-podman" /data /out $level $options
+    # shellcheck disable=SC2086
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "$here/as_mounted.sh" "$work/demo/dataset" "$work/in-plain" \
+      "$work/plain/bin/bids_regions" /data /out $level $options
+  done
+  owned_by_caller "$work/in-podman"
+  [ -s "$work/in-podman/group.html" ] || fail "there is no group page"
+  python3 "$here/same.py" "$work/in-plain" "$work/in-podman" || fail "the container writes other bytes"
+  grep -q '"Type": "docker"' "$work/in-podman/dataset_description.json" || fail "the container is not recorded"
+}
+
+check_behaviour() {
+  run() { "$here/strict.sh" "$image" "$work/demo/dataset" "$work/in-podman" "$@"; }
+  run | grep -q '^usage: bids_regions' || fail "no help without arguments"
+  [ "bids_regions $(PODMAN_OPTIONS='--entrypoint cat' run /version)" = "$(run --version)" ] || fail "/version"
+  code=0
+  run /data /out participant --participant-label 77 || code=$?
+  [ "$code" = 18 ] || fail "exit code $code, not 18"
+  code=0
+  run /data /data/out participant || code=$?
+  [ "$code" = 73 ] || fail "exit code $code, not 73"
+  # the PYTHONPATH of a host reaches nothing; the parts that load late are there
+  # shellcheck disable=SC2016 # for the shell inside
+  PODMAN_OPTIONS='--env PYTHONPATH=/data --entrypoint /opt/bids_regions/bin/python' run -I -c '
+import bids, distributed, jinja2, matplotlib.colors, nibabel, PIL.Image, scipy.ndimage, scipy.sparse.linalg, scipy.stats, sys
+assert "/data" not in sys.path' || fail "a library is missing"
+  # docker stop: TERM to process 1
+  fresh "$work/stopped"
+  PODMAN_OPTIONS="--name bids_regions_stop --cidfile $work/stopped.cid" \
+    "$here/strict.sh" "$image" "$work/demo/dataset" "$work/stopped" /data /out participant --nprocs 1 &
+  app=$!
+  while [ ! -e "$work/stopped/dataset_description.json" ]; do sleep 0.1; done
+  before=$(date +%s)
+  podman kill --signal TERM bids_regions_stop >/dev/null
+  code=0
+  wait "$app" || code=$?
+  rm -f "$work/stopped.cid"
+  [ "$code" = 143 ] || fail "after TERM the exit code is $code, not 143"
+  [ $(($(date +%s) - before)) -le 10 ] || fail "the stop took too long"
+  owned_by_caller "$work/stopped"
+}
+
+check_apptainer() {
+  "$here/sif.sh" "$image" "$work/bids_regions.sif"
+  rm -rf "$work/a dataset"
+  cp -r "$work/demo/dataset" "$work/a dataset"
+  fresh "$work/its regions"
+  for level in "participant --participant-label 01" "participant --participant-label 02" group; do
+    # shellcheck disable=SC2086
+    "$here/as_user.sh" apptainer -q run --containall --cleanenv --no-home --pwd /tmp --net --network none \
+      --bind "$work/a dataset:/data:ro" --bind "$work/its regions:/out" "$work/bids_regions.sif" \
+      /data /out $level $options
+  done
+  owned_by_caller "$work/its regions"
+  python3 "$here/same.py" "$work/in-plain" "$work/its regions" || fail "the SIF writes other bytes"
+  # folders with spaces inside the container too, and a host's PYTHONPATH that is not cleaned away
+  fresh "$work/other regions"
+  AS_USER_ENV="PYTHONPATH=$repository/tests" "$here/as_user.sh" apptainer -q run --contain --no-home --pwd /tmp \
+    --bind "$work/a dataset:/my data:ro" --bind "$work/other regions:/my regions" "$work/bids_regions.sif" \
+    "/my data" "/my regions" participant --participant-label 01 --threshold 97% p=0.001
+  [ "$(find "$work/other regions" -name '*_desc-pct97_dseg.json' -o -name '*_desc-p0p001_dseg.json' | wc -l)" = 2 ] ||
+    fail "the arguments 97% and p=0.001 did not arrive"
+}
+
+check_slurm() {
+  SLURM_CONF=$("$here/slurm.sh" up "$work/slurm")
+  export SLURM_CONF
+  trap '"$here/slurm.sh" down "$work/slurm"' EXIT
+  export AS_USER_ENV="SLURM_CONF=$SLURM_CONF"
+  # a copy where the plain user can read it, as on a cluster
+  rm -rf "$work/examples"
+  cp -r "$repository/docs/examples" "$work/examples"
+  chmod -R a+rX "$work/examples"
+  find "$work/a dataset/sub-03" -name '*_statmap.nii.gz' -exec truncate --size 0 {} +
+  fresh "$work/slurm regions"
+  # shellcheck disable=SC2086
+  jobs=$("$here/as_user.sh" "$work/examples/slurm_submit.sh" "$work/bids_regions.sif" "$work/a dataset" \
+    "$work/slurm regions" $options)
+  wait_for_jobs "${jobs% *}" "${jobs#* }"
+  states=$(job_states "${jobs% *}" | sort | uniq -c | tr -s ' \n' ' ')
+  [ "$states" = " 5 COMPLETED 1 FAILED " ] || fail "the array ended as$states"
+  [ "$(job_states "${jobs#* }")" = COMPLETED ] || fail "the group job: $(job_states "${jobs#* }")"
+  owned_by_caller "$work/slurm regions"
+  grep -q 'sub-03' "$work/slurm regions/group.html" || fail "the group page does not name the failed participant"
+  [ -s "$work/slurm regions/sub-06.html" ] || fail "a participant is missing"
+  check_requeue
+}
+
+# A signal as Slurm sends it ahead of the time limit: the app ends whole, the task is queued again and completes.
+check_requeue() {
+  fresh "$work/late regions"
+  jobs=$("$here/as_user.sh" "$work/examples/slurm_submit.sh" "$work/bids_regions.sif" "$work/demo/dataset" \
+    "$work/late regions" --threshold 3.0)
+  array=${jobs% *}
+  tries=0
+  until [ -e "$work/late regions/dataset_description.json" ]; do
+    sleep 0.2
+    tries=$((tries + 1))
+    [ "$tries" -lt 300 ] || fail "the array did not start"
+  done
+  "$here/as_user.sh" scancel --signal=USR1 --batch "${array}_1" || fail "scancel"
+  wait_for_jobs "$array" "${jobs#* }"
+  [ "$(job_states "$array" | sort -u)" = COMPLETED ] || fail "after the time limit: $(job_states "$array")"
+  grep -q 'exit code 143' "$work/late regions/logs/slurm/${array}_1.txt" || fail "no task was stopped"
+  owned_by_caller "$work/late regions"
+  [ "$(find "$work/late regions" -maxdepth 1 -name 'sub-*.html' | wc -l)" = 6 ] || fail "the requeued task did not complete"
+}
+
+job_states() { scontrol show job --oneliner "$1" | sed -n 's/.* JobState=\([A-Z_]*\) .*/\1/p'; }
+
+wait_for_jobs() {
+  tries=0
+  while [ -n "$(squeue --noheader --jobs "$1,$2" 2>/dev/null)" ]; do
+    sleep 0.5
+    tries=$((tries + 1))
+    [ "$tries" -lt 1200 ] || fail "the jobs $1 and $2 do not end"
+  done
+}
