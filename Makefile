@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo-output
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help demo test check lint types soak bench clean
+.PHONY: help demo test check lint types soak container bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -43,6 +43,9 @@ types: $(VENV)/.ready  ## mypy, strict
 
 soak: $(VENV)/.ready  ## the long tests: a hundred kills, minutes of fuzzing
 	$(BIN)/python tests/soak.py
+
+container:  ## the image: built, run under podman, Apptainer and Slurm, compared (root, Debian 12)
+	PYTHON=$(PYTHON) sh tests/container/run.sh
 
 bench: $(VENV)/.ready  ## the benchmarks, and the tables of docs/performance.md
 	$(BIN)/python benchmarks/run.py

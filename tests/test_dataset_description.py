@@ -156,3 +156,16 @@ def test_the_table_of_a_source_is_found(tmp_path, place):
     assert find_participants_tsv(open_dataset(root)) is None
     found = trees.touch(root / place / "participants.tsv")
     assert find_participants_tsv(open_dataset(root)) == found.resolve()
+
+
+def test_apptainer_tells_of_itself_also_in_an_image_made_for_docker(tmp_path: Path) -> None:
+    inside = {**TAG, "APPTAINER_CONTAINER": "/images/app.sif"}
+    assert describe(tmp_path, environment=inside)["GeneratedBy"][0]["Container"] == {
+        "Type": "singularity",
+        "Tag": "0.1.0",
+    }
+    named = {**inside, "BIDS_REGIONS_SINGULARITY_URL": "oras://somewhere/app"}
+    assert describe(tmp_path, environment=named)["GeneratedBy"][0]["Container"] == {
+        "Type": "singularity",
+        "URI": "oras://somewhere/app",
+    }

@@ -21,7 +21,7 @@ BIDS_VERSION = "1.11.0"
 CODE_URL = "https://github.com/bids-apps/bids_regions"
 NAME = "bids_regions"
 IGNORED = ("*_peaks.tsv", "*.html", "figures", "**/figures", "group_*.tsv", "group_*.json", "*_statmap.*")
-CONTAINERS = (("docker", "Tag", "BIDS_REGIONS_DOCKER_TAG"), ("singularity", "URI", "BIDS_REGIONS_SINGULARITY_URL"))
+CONTAINERS = (("singularity", "URI", "BIDS_REGIONS_SINGULARITY_URL"), ("docker", "Tag", "BIDS_REGIONS_DOCKER_TAG"))
 
 README = """# Regions of statistical maps
 
@@ -81,9 +81,11 @@ def _text(value: object) -> str:
 
 
 def _container(environment: Mapping[str, str]) -> dict[str, str]:
+    """The container's type, and its tag or URI; Apptainer tells of itself, also in an image made for Docker."""
+    apptainer = any(environment.get(variable) for variable in ("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER"))
     for kind, key, variable in CONTAINERS:
         if value := environment.get(variable, "").strip():
-            return {"Type": kind, key: value}
+            return {"Type": "singularity" if apptainer else kind, key: value}
     return {}
 
 

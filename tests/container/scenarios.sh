@@ -29,6 +29,7 @@ check_podman() {
   [ -s "$work/in-podman/group.html" ] || fail "there is no group page"
   python3 "$here/same.py" "$work/in-plain" "$work/in-podman" || fail "the container writes other bytes"
   grep -q '"Type": "docker"' "$work/in-podman/dataset_description.json" || fail "the container is not recorded"
+  grep -q '"Tag"' "$work/in-podman/dataset_description.json" || fail "the tag is not recorded"
 }
 
 check_behaviour() {
@@ -75,6 +76,7 @@ check_apptainer() {
   done
   owned_by_caller "$work/its regions"
   python3 "$here/same.py" "$work/in-plain" "$work/its regions" || fail "the SIF writes other bytes"
+  grep -q '"Type": "singularity"' "$work/its regions/dataset_description.json" || fail "Apptainer is not recorded"
   # folders with spaces inside the container too, and a host's PYTHONPATH that is not cleaned away
   fresh "$work/other regions"
   AS_USER_ENV="PYTHONPATH=$repository/tests" "$here/as_user.sh" apptainer -q run --contain --no-home --pwd /tmp \
@@ -112,7 +114,7 @@ check_slurm() {
 check_requeue() {
   fresh "$work/late regions"
   jobs=$("$here/as_user.sh" "$work/examples/slurm_submit.sh" "$work/bids_regions.sif" "$work/demo/dataset" \
-    "$work/late regions" --threshold 3.0)
+    "$work/late regions" --extract-type local_regions --threshold 1.5 2.0 2.5 3.0 90% 92% 94% 96% 97% p=0.01)
   array=${jobs% *}
   tries=0
   until [ -e "$work/late regions/dataset_description.json" ]; do
@@ -120,7 +122,7 @@ check_requeue() {
     tries=$((tries + 1))
     [ "$tries" -lt 300 ] || fail "the array did not start"
   done
-  "$here/as_user.sh" scancel --signal=USR1 --batch "${array}_1" || fail "scancel"
+  scancel --signal=USR1 --batch "${array}_1" || fail "scancel"
   wait_for_jobs "$array" "${jobs#* }"
   [ "$(job_states "$array" | sort -u)" = COMPLETED ] || fail "after the time limit: $(job_states "$array")"
   grep -q 'exit code 143' "$work/late regions/logs/slurm/${array}_1.txt" || fail "no task was stopped"
