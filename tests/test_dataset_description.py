@@ -158,7 +158,7 @@ def test_the_table_of_a_source_is_found(tmp_path, place):
     assert find_participants_tsv(open_dataset(root)) == found.resolve()
 
 
-def test_apptainer_tells_of_itself_also_in_an_image_made_for_docker(tmp_path: Path) -> None:
+def test_apptainer_tells_of_itself_also_in_an_image_made_for_docker(tmp_path):
     inside = {**TAG, "APPTAINER_CONTAINER": "/images/app.sif"}
     assert describe(tmp_path, environment=inside)["GeneratedBy"][0]["Container"] == {
         "Type": "singularity",
