@@ -98,6 +98,14 @@ def test_a_column_named_like_an_entity_does_not_pass_for_it(root, out):
     ]
 
 
+def test_two_groups_that_would_share_a_name_are_refused_before_anything_is_written(root, out, capsys):
+    fill(root, ("01", "02"))
+    (root / "participants.tsv").write_text("participant_id\tgroup\nsub-01\ta b\nsub-02\tA+B\n")
+    assert run(root, out, "--group-by", "group") == 16
+    assert "would both become" in capsys.readouterr().err.splitlines()[-1]
+    assert not list(out.glob("tpl-*"))
+
+
 @pytest.mark.parametrize(
     ("table", "code", "words"),
     [

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from bids_regions.dataset import Discovery, Selection, SourceDataset
+from bids_regions.dataset import Discovery, Selection, SourceDataset, check_collisions
 from bids_regions.errors import Contradiction, EmptySelection, Fault
 from bids_regions.executors import Crew
 from bids_regions.files import read_json
@@ -55,6 +55,8 @@ def run_group(settings: Settings, given: GroupInput, frame: Frame, crew: Crew, l
     ------
     MissingInput, Contradiction
         --group-by cannot be answered.
+    BadDataset
+        Two sets would be written under one name.
     EmptySelection
         There are participants' maps and no results of them.
     OutputRefused, StorageFault
@@ -62,9 +64,10 @@ def run_group(settings: Settings, given: GroupInput, frame: Frame, crew: Crew, l
     """
     cohort, unread = gather_cohort(settings, given.dataset, given.discovery, given.selection)
     others = load_other_regions(settings.regions_from)
+    sets = find_sets(cohort, settings.output_dir)
+    check_collisions([*(one.paths.consensus for one in sets), *(place for job in given.jobs for place in job.places)])
     jobs = [replace(job, draw=True) for job in given.jobs]
     outcomes = process_owners(jobs, crew, logbook, stop_early=settings.stop_on_first_crash)
-    sets = find_sets(cohort, settings.output_dir)
     _tell_unread(unread, logbook)
     results = _study(sets, cohort, others, _Means(settings=settings, given=given, crew=crew))
     unread += write_group_regions([result.one for result in results], settings.output_dir)
