@@ -31,12 +31,14 @@ COLUMNS = {
     "PARTICIPANT_COLUMNS": group_tables.PARTICIPANT_COLUMNS,
     "AGREEMENT_COLUMNS": group_tables.AGREEMENT_COLUMNS,
 }
-OTHERS_OPTIONS = {  # of other programs, as the pages' commands give them
+OTHERS_OPTIONS = {  # of other programs, as the pages' commands give them; add what a new command needs
     *("--help", "--version"),  # argparse's own
-    *("--rm", "--read-only", "--tmpfs", "--network", "--user"),  # docker
-    *("--containall", "--cleanenv", "--no-home", "--bind", "--env"),  # apptainer
-    # Slurm
-    *("--array", "--cpus-per-task", "--dependency", "--export", "--job-name", "--output", "--parsable", "--time"),
+    *("--rm", "--read-only", "--tmpfs", "--network", "--user", "--cap-drop"),  # docker run
+    *("--tag", "--build-arg", "--secret"),  # docker build
+    *("--containall", "--cleanenv", "--no-home", "--bind", "--env", "--pwd"),  # apptainer
+    *("--account", "--array", "--cpus-per-task", "--dependency", "--export", "--job-name", "--kill-on-invalid-dep"),
+    *("--output", "--parsable", "--requeue", "--time"),  # with those above: Slurm
+    "--upgrade",  # apt, pip
 }  # fmt: skip
 
 
