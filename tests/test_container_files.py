@@ -1,4 +1,4 @@
-"""What the image is made from agrees with the project: pins, hashes, versions; each rule that is set aside has a reason."""
+"""What the image is made from agrees with the project: pins, hashes, versions; an ignored rule has its reason."""
 
 import re
 import tomllib
