@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bids_regions.errors import Fault
+from bids_regions.errors import Fault, tell_os_error
 from bids_regions.settings import LEVELS, OPTIONS, Option, make_settings
 from bids_regions.version import __version__
 
@@ -100,6 +100,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_levels(settings)
     except Fault as fault:
         return _tell(fault)
+    except OSError as error:
+        return _tell(tell_os_error(error))
     except Exception as error:
         if settings.verbose:
             raise

@@ -16,6 +16,7 @@ __all__ = [
     "StorageFault",
     "UnsuitableMap",
     "printable",
+    "tell_os_error",
 ]
 
 
@@ -113,3 +114,13 @@ class StorageFault(Fault, OSError):
     """Reading or writing failed on the way: a full disk, a lost file system."""
 
     exit_code = 74
+
+
+def tell_os_error(error: OSError) -> StorageFault:
+    """What the operating system refused, as a fault: for calls whose own room could not say it better.
+
+    >>> str(tell_os_error(OSError(5, "Input/output error", "/data/a.tsv")))
+    '/data/a.tsv: Input/output error. Mend the storage and run again.'
+    """
+    where = f"{error.filename}: " if error.filename else ""
+    return StorageFault(f"{where}{error.strerror or error}", hint="Mend the storage and run again")

@@ -11,7 +11,7 @@ from typing import Any
 
 from bids_regions.atlases import describe_atlas
 from bids_regions.dataset import describe_output
-from bids_regions.errors import BadMap, Contradiction, Fault
+from bids_regions.errors import BadMap, Contradiction, Fault, tell_os_error
 from bids_regions.executors import Crew
 from bids_regions.figures import prepare_matplotlib
 from bids_regions.files import make_folder, sweep_temporaries, write_text
@@ -91,6 +91,10 @@ def _run(settings: Settings, logbook: Logbook) -> int:
         _do_levels(settings, plan, methods, logbook)
     except StopEarlyError:
         return _end(logbook, "stopped at the first failure, as asked")
+    except OSError as error:
+        fault = error if isinstance(error, Fault) else tell_os_error(error)
+        logbook.close(fault.exit_code, str(fault))
+        return fault.exit_code
     except Fault as fault:
         logbook.close(fault.exit_code, str(fault))
         return fault.exit_code

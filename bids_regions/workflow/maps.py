@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from bids_regions.atlases import Fitting
 from bids_regions.dataset import MapFile, OutputPaths, SourceDataset, is_standard_space
-from bids_regions.errors import Fault, OutputRefused, UnsuitableMap, printable
+from bids_regions.errors import Fault, OutputRefused, UnsuitableMap, printable, tell_os_error
 from bids_regions.extraction import Extraction, find_regions
 from bids_regions.files import hash_file, remove_file, sweep_temporaries, write_json, write_text
 from bids_regions.images import StatMap, load_statmap, save_labels, save_map
@@ -157,6 +157,8 @@ def _process_entry(job: MapJob, lazy: _LazyMap, task: _Task) -> EntryOutcome:
         raise
     except Fault as fault:
         return _note_failure(job, entry, place, fault, "")
+    except OSError as error:
+        return _note_failure(job, entry, place, tell_os_error(error), "")
     except Exception as error:  # noqa: BLE001 # one map's defect must not take the others along
         defect = Fault(f"{job.mapfile.path}: {type(error).__name__}: {error}", hint="Report this with its crash text")
         return _note_failure(job, entry, place, defect, traceback.format_exc())
