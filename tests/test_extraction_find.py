@@ -373,8 +373,16 @@ def test_true_discoveries_of_each_region():
     assert outside.warnings == (
         "the true-discovery proportions count every non-zero voxel as searched: there is no mask",
     )
-    of_t = find_regions(data, MM2, criteria, statistic=Statistic("t", dof=4), mask=np.ones(data.shape, bool))
-    assert of_t.regions[0].tdp < strong.tdp
+
+
+def test_t_is_made_z_for_true_discoveries():
+    t = np.random.default_rng(1).standard_t(6, (20, 20, 20))
+    t[4:9, 4:9, 4:9] += 14
+    criteria = Criteria(threshold="3.0", tdp=True, min_region_voxels=20)
+    of_t = find_regions(t, MM2, criteria, statistic=Statistic("t", dof=6))
+    of_z = find_regions(t_to_z(t, 6), MM2, replace(criteria, threshold=str(float(t_to_z(3.0, 6)))))
+    assert [r.tdp for r in of_t.regions] == [r.tdp for r in of_z.regions]
+    assert 0 < of_t.regions[0].tdp < 1
 
 
 # --- refusals and warnings --------------------------------------------------------------------------------------------

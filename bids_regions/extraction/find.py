@@ -236,8 +236,7 @@ def _with_cluster_p(task: _Task, found: _Found, smoothness: Smoothness | None) -
 
 def _height(task: _Task) -> float:
     """The cutoff as z."""
-    dof = _dof(task)
-    return task.cutoff.value if math.isinf(task.cutoff.value) else float(t_to_z(task.cutoff.value, dof))
+    return float(t_to_z(task.cutoff.value, _dof(task)))
 
 
 def _dof(task: _Task) -> float:
