@@ -147,3 +147,16 @@ def test_thresholds_of_the_real_map_equal_nilearns():
         cutoff = find_regions(data, affine, Criteria(threshold=spec)).cutoff
         assert cutoff.value == pytest.approx(expected, abs=1e-6)
         assert cutoff.population_size == 45448
+
+
+def test_the_signs_one_by_one_and_the_negative_one_by_nilearns_rule():
+    """What nilearn cannot be asked for: its split of the positive tail, and of the negated map's."""
+    data, affine = MAPS["motor"]
+    positive, negative = (regions_by_nilearn(part, affine, "3.0", two_sided=False) for part in (data, -data))
+    ours = {
+        tail: regions_by_us(data, affine, Criteria(convention="nilearn", threshold="3.0", tail=tail))
+        for tail in ("bi", "negative")
+    }
+    assert positive.shape[-1] == negative.shape[-1] == 2
+    assert np.array_equal(ours["negative"], -negative)
+    assert np.array_equal(ours["bi"], np.concatenate([positive, -negative], axis=-1))
