@@ -112,20 +112,17 @@ def test_a_name_that_would_be_too_long_gets_a_hash():
     other = place("sub-01_task-x_" + "_".join(f"{key}-{'y' * 20}" for key in "abcdefghj") + "_stat-z_statmap.nii.gz")
     assert re.fullmatch(r"sub-01/func/sub-01_task-x_seg-[0-9a-f]{32}_desc-thr3p0", shown(long))
     assert long.stem != other.stem
+    passed = place(f"sub-01_task-x_acq-{'q' * 90}_rec-{'r' * 90}_space-S_stat-z_statmap.nii.gz")
+    assert re.fullmatch(r"sub-01/func/sub-01_task-x_space-S_seg-[0-9a-f]{32}_desc-thr3p0", shown(passed))
     fits = place("sub-01_task-x_a-" + "y" * 150 + "_stat-z_statmap.nii.gz")
     assert "seg-a+yyy" in fits.stem
 
 
 @pytest.mark.parametrize("entry", ["thr3p0", "x" * 64])
-def test_labels_without_measure_still_have_a_name_each(entry):
-    long = {
-        "sub": "s" * 230,
-        "ses": "e" * 230,
-        "task": "t" * 230,
-        "space": "p" * 230,
-        "run": "1" * 200,
-        "res": "r" * 99,
-    }
+@pytest.mark.parametrize("length", [48, 49, 230])
+def test_labels_without_measure_still_have_a_name_each(entry, length):
+    long = {"sub": "s" * length, "ses": "e" * length} | {key: key * 40 for key in ("task", "space", "res")}
+    long["run"] = "1" * 200
     folders = [f"{key}-{label}" for key, label in long.items()]
     paths = [place("/".join(folders[n:]) + f"/stat-{stat}_statmap.nii", entry) for n in range(6) for stat in "zt"]
     names = [path.thresholded.name for path in paths]
@@ -134,7 +131,7 @@ def test_labels_without_measure_still_have_a_name_each(entry):
     first = paths[0]
     owner, session = first.owner, first.folder.parent.name
     assert first.folder == OUT / owner / session / "func"
-    assert first.stem.startswith(f"{owner}_{session}_task-tttt")
+    assert first.stem.startswith(f"{owner}_{session}_task-task")
 
 
 def test_the_owner_is_told_without_an_entry():

@@ -47,6 +47,25 @@ def test_a_folder_of_derivatives_is_read_like_a_raw_dataset(tmp_path):
     assert open_dataset(root).root == root / "fitlins"
 
 
+def test_a_folder_of_maps_and_of_a_dataset_is_itself_a_dataset(tmp_path):
+    trees.fitlins(tmp_path / "fitlins")
+    trees.touch(tmp_path / "node-a" / "sub-01" / "sub-01_stat-z_statmap.nii.gz")
+    assert open_dataset(tmp_path).root == tmp_path
+
+
+def test_a_dataset_that_holds_others_is_taken_itself(tmp_path):
+    root = trees.describe(tmp_path)
+    trees.fitlins(root / "more")
+    assert open_dataset(root).root == root
+
+
+def test_hidden_derivatives_stay_hidden(tmp_path):
+    root = trees.raw_with_derivatives(tmp_path)
+    trees.fitlins(root / "derivatives" / ".old")
+    trees.touch(root / "derivatives" / "README_statmap.nii")
+    assert open_dataset(root).root.name == "fitlins"
+
+
 def test_maps_of_the_dataset_itself_come_before_its_derivatives(tmp_path):
     root = trees.raw_with_derivatives(tmp_path)
     trees.write_map(root / "sub-01" / "sub-01_stat-z_statmap.nii.gz")

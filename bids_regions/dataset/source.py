@@ -36,11 +36,12 @@ class SourceDataset:
 
 
 def open_dataset(
-    bids_dir: str | Path, derivatives: Iterable[str] = (), participants: Iterable[str] = ()
+    bids_dir: str | Path, derivatives: Iterable[str] = (), participants: Iterable[str] = (), *, check: bool = True
 ) -> SourceDataset:
     """The dataset to take maps from.
 
-    `derivatives` names folders of `derivatives/`; `participants` are labels that are looked into first.
+    `derivatives` names folders of `derivatives/`; `participants` are labels that are looked into first. Without
+    `check` a description that cannot be parsed counts as empty.
 
     Raises
     ------
@@ -50,11 +51,11 @@ def open_dataset(
         A dataset_description.json cannot be parsed, or several derivatives have maps and none is named.
     """
     top = _existing_folder(Path(bids_dir))
-    description = _read_description(top)
+    description = _read_description(top, check=check)
     asked = frozenset(label.removeprefix("sub-") for label in participants)
     chosen = tuple(dict.fromkeys(derivatives))
     if chosen:
-        return _take(top, [_named_derivative(top, name) for name in chosen], description)
+        return _take(top, [_named_derivative(top, name) for name in chosen], description, check=check)
     if is_own_output(top):
         raise BadDataset(f"{top} is the output of bids_regions, not its input", hint="Name the dataset with the maps")
     found = _derivatives_with_maps(top, asked) if _holds_datasets(top, description, asked) else []
@@ -64,8 +65,8 @@ def open_dataset(
             hint=f"Choose by --derivatives, such as --derivatives {found[0].name}",
         )
     if not found:
-        return _take(top, [top], description)
-    taken = _take(top, found, description)
+        return _take(top, [top], description, check=check)
+    taken = _take(top, found, description, check=check)
     notice = f"{top} has no statistical maps of its own; those of {_below(found[0], top)} are taken"
     return _replace_notices(taken, (notice, *taken.notices))
 
@@ -100,14 +101,20 @@ def _existing_folder(path: Path) -> Path:
         raise MissingInput(f"{top} cannot be read: {error.strerror}", hint=MOUNT_HINT) from error
 
 
-def _read_description(folder: Path) -> dict[str, Any]:
+def _read_description(folder: Path, *, check: bool) -> dict[str, Any]:
     path = folder / DESCRIPTION
-    return read_json(path) if os.path.lexists(path) else {}
+    try:
+        return read_json(path) if os.path.lexists(path) else {}
+    except BadDataset:
+        if check:
+            raise
+        return {}
 
 
 def _holds_datasets(top: Path, description: Mapping[str, Any], asked: frozenset[str]) -> bool:
     """Whether maps are to be sought in the datasets below `top` and not in `top` itself."""
-    if not description and any((child / DESCRIPTION).is_file() for child in list_folders(top)):
+    inside = list_folders(top)
+    if not description and inside and all((child / DESCRIPTION).is_file() for child in inside):
         return True
     if not (top / "derivatives").is_dir():
         return False
@@ -147,14 +154,14 @@ def _named_derivative(top: Path, name: str) -> Path:
     raise MissingInput(f"{top} has no derivatives named {name}", hint=f"It has: {there}")
 
 
-def _take(top: Path, chosen: list[Path], description: Mapping[str, Any]) -> SourceDataset:
+def _take(top: Path, chosen: list[Path], description: Mapping[str, Any], *, check: bool) -> SourceDataset:
     root = chosen[0] if len(chosen) == 1 else top
-    own = description if root == top else _read_description(root)
+    own = description if root == top else _read_description(root, check=check)
     notices = [
         f"{_below(folder, top)} has no {DESCRIPTION}" for folder in chosen if not os.path.lexists(folder / DESCRIPTION)
     ]
     for folder in chosen:
-        _read_description(folder)  # one that cannot be parsed is refused here, whichever of several it is
+        _read_description(folder, check=check)  # one that cannot be parsed is refused here, whichever of several it is
     name = own.get("Name")
     return SourceDataset(
         root=root,
