@@ -6,6 +6,7 @@
 #SBATCH --time=01:00:00
 #SBATCH --requeue
 set -euo pipefail
+# shellcheck disable=SC2153 # from slurm_submit.sh
 mapfile -t options <"$OPTIONS"
 exec apptainer -q run --containall --cleanenv --no-home --pwd /tmp \
   --bind "$BIDS_DIR:/data:ro" --bind "$OUTPUT_DIR:/out" \

@@ -10,6 +10,7 @@
 #   SIF, BIDS_DIR, OUTPUT_DIR, LABELS (a file, one label per line), OPTIONS (a file, one argument per line)
 set -uo pipefail
 label=$(sed -n "${SLURM_ARRAY_TASK_ID}p" "$LABELS")
+# shellcheck disable=SC2153 # from slurm_submit.sh
 mapfile -t options <"$OPTIONS"
 
 # In the background, so that this shell hears USR1 (a minute before the time limit) and TERM (scancel) and hands them on
@@ -18,7 +19,7 @@ apptainer -q run --containall --cleanenv --no-home --pwd /tmp \
   --bind "$BIDS_DIR:/data:ro" --bind "$OUTPUT_DIR:/out" \
   "$SIF" /data /out participant --participant-label "$label" --nprocs "$SLURM_CPUS_PER_TASK" "${options[@]}" &
 app=$!
-late= cancelled=
+late='' cancelled=''
 trap 'late=yes; kill -TERM "$app"' USR1
 trap 'cancelled=yes; kill -TERM "$app"' TERM
 wait "$app"

@@ -12,6 +12,7 @@ if ! "$program" --version >/dev/null 2>&1; then
   work=$(mktemp --directory)
   trap 'rm -rf "$work"' EXIT
   mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial" "$work/packages"
+  # shellcheck disable=SC2016 # apt's own words
   archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep '/debian/*$' | head --lines 1)
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $archive sid main" >"$work/sources.list"
   cat >"$work/apt.conf" <<END

@@ -6,6 +6,7 @@ data=$(realpath "$1") out=$(realpath "$2")
 shift 2
 root=$(mktemp --directory)
 trap 'rmdir "$root"' EXIT
+# shellcheck disable=SC2016 # for the shell inside
 DATA=$data OUT=$out ROOT=$root unshare --mount sh -euc '
   mount -t tmpfs none "$ROOT"
   for each in /*; do

@@ -10,6 +10,7 @@ if buildah inspect --type image "$name" >/dev/null 2>&1; then exit 0; fi
 work=$(mktemp --directory)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
+# shellcheck disable=SC2016 # apt's own words
 archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep '/debian/*$' | head --lines 1)
 debootstrap --variant=minbase bookworm "$root" "${archive:?apt knows no Debian archive}" >"$work/log" 2>&1 || {
   tail --lines 20 "$work/log" >&2

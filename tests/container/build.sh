@@ -8,6 +8,7 @@ context=$1 tag=$2
 lent=$(mktemp --directory)
 trap 'rm -rf "$lent"' EXIT
 mkdir "$lent/apt"
+# shellcheck disable=SC2016 # apt's own words
 apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) main' 'Created-By: Packages' |
   grep -E ' bookworm(-security|-updates)? main$' | sort --unique >"$lent/apt/lent.list"
 "$here/pip_settings.py" >"$lent/pip.conf"

@@ -31,7 +31,7 @@ if [ ! -e "$work/plain/ready" ]; then
 fi
 "$work/plain/bin/python" -m pip install --quiet --no-deps --force-reinstall "$repository"
 "$python" -m venv "$work/demo-tools"
-"$work/demo-tools/bin/python" -m pip install --quiet "$repository[demo]"
+"$work/demo-tools/bin/python" -m pip install --quiet "${repository}[demo]"
 rm -rf "$work/demo"
 "$work/demo-tools/bin/python" -m bids_regions.demo "$work/demo"
 

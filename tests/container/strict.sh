@@ -9,7 +9,8 @@ shift 3
 # Inside another container podman may not raise limits beyond those it lives under, and asks for that by default.
 settings=$(mktemp)
 trap 'rm -f "$settings"' EXIT
-files=$(ulimit -Hn) processes=$(sed -n 's/^Max processes *[^ ]* *\([^ ]*\).*/\1/p' /proc/self/limits)
+files=$(sed -n 's/^Max open files *[^ ]* *\([^ ]*\).*/\1/p' /proc/self/limits)
+processes=$(sed -n 's/^Max processes *[^ ]* *\([^ ]*\).*/\1/p' /proc/self/limits)
 most=$(cat /proc/sys/kernel/pid_max)
 [ "$files" != unlimited ] || files=1048576
 if [ "$processes" = unlimited ] || [ "$processes" -gt "$most" ]; then processes=$most; fi
