@@ -340,7 +340,7 @@ def test_t_is_made_z_for_cluster_p():
 def test_cluster_p_and_true_discoveries_are_refused_where_they_make_no_sense():
     data = lines(40)
     grf, tdp = Criteria(threshold="3.2", grf=True), Criteria(threshold="3.2", tdp=True, min_region_voxels=1)
-    with pytest.raises(BadMap, match=r"without a mask and without a known smoothness.*--mask PATH"):
+    with pytest.raises(BadMap, match=r"without a mask and without a known smoothness.*--mask auto or a path"):
         find_regions(data, MM2, grf)
     for criteria, what in ((grf, "cluster p"), (tdp, "a true-discovery proportion")):
         with pytest.raises(BadMap, match=rf"{what} was asked of a t map without degrees of freedom.*--dof"):

@@ -259,7 +259,7 @@ def _smoothness(task: _Task) -> Smoothness:
     if task.mask is None:
         raise BadMap(
             "cluster p was asked of a map without a mask and without a known smoothness",
-            hint="Give --mask PATH, or the smoothness (dlh and volume) in the map's sidecar",
+            hint="Give --mask auto or a path, or the smoothness (dlh and volume) in the map's sidecar",
         )
     x, y, z = np.linalg.norm(task.frame.affine[:3, :3], axis=0).tolist()
     return estimate_smoothness(t_to_z(task.frame.canonical(task.data), dof), task.frame.canonical(task.mask), (x, y, z))
