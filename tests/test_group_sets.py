@@ -228,7 +228,8 @@ def test_participants_made_with_different_settings_are_refused_by_name_and_other
     told = capsys.readouterr().err
     assert "sub-02 (min_region_size 500.0 / 1500.0)" in told
     assert "1 set refused" in told.splitlines()[-1]
-    assert {row["set"].split("_")[1] for row in rows(out / "group_values.tsv")} == {"task-y"}
+    for name in ("group_values.tsv", "group_regions.tsv"):
+        assert {row["set"].split("_")[1] for row in rows(out / name)} == {"task-y"}
     assert len(list(out.glob("tpl-*/*PosPrevalence_probseg.nii.gz"))) == 1
     assert "min_region_size 500.0 / 1500.0" in (out / "group.html").read_text()
 
@@ -444,6 +445,17 @@ def test_regions_that_merge_both_signs_have_a_prevalence_per_sign(root, out):
         ("positive", "1"),
         ("negative", "1"),
     ]
+
+
+@pytest.mark.parametrize(("connectivity", "n"), [("6", 2), ("26", 1)])
+def test_consensus_voxels_are_joined_as_the_participants_are(root, out, connectivity, n):
+    """Two blobs that touch by one corner."""
+    data = person("01", a=True)
+    data[5:9, 6:10, 3:7] += 5
+    write_person(root, "01", data)
+    assert run(root, out, "--connectivity", connectivity) == 0
+    assert len(rows(find(out, "Consensus_dseg.tsv"))) == n
+    assert read_json(find(out, "Consensus_dseg.json"))["Consensus"]["Connectivity"] == int(connectivity)
 
 
 def test_a_mask_that_went_away_leaves_its_participant_out(root, out):
