@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from browser import samples
 from browser.conftest import ARGUMENTS, Opened, Opener, find_chromium
+from matplotlib import colormaps
 from playwright.sync_api import Locator, Playwright, expect
 
 from bids_regions.report import pages
@@ -154,6 +156,26 @@ def test_contours_have_the_colour_of_their_region_and_can_be_left_away(opened: O
     assert exactly(shown, colour) > 20
     part(shown, "contours").uncheck()
     assert exactly(shown, colour) == 0
+
+
+@pytest.mark.parametrize(("value", "cover"), [(4.0, 1.0), (-3.0, 1.0), (1.5, 0.25), (-2.0, 4 / 9)])
+def test_colours_are_rdbu_and_fade_with_the_square_below_the_threshold(
+    opened: Opener, tmp_path: Path, value: float, cover: float
+) -> None:
+    """An even map beside one region, on white: what matplotlib's map and Taylor's fading say, to two levels of 255."""
+    data = np.full((9, 9, 9), value, np.float32)
+    data[0, 0, 0] = 4
+    page = samples.grid_page(data, np.diag([2.0, 2.0, 2.0, 1.0]), threshold="3.0")
+    shown = opened(samples.write_page(pages.render_participant(page), tmp_path / "even.html")).ready()
+    part(shown, "contours").uncheck()
+    shown.page.wait_for_timeout(150)
+    seen = (
+        part(shown, "axial")
+        .locator("canvas")
+        .evaluate("c => [...c.getContext('2d').getImageData(c.width * 0.7, c.height * 0.3, 1, 1).data].slice(0, 3)")
+    )
+    full = np.array(colormaps["RdBu_r"](0.5 + value / 8)[:3]) * 255
+    assert seen == pytest.approx((255 + cover * (full - 255)).tolist(), abs=3)
 
 
 def test_the_swatch_the_contour_and_the_table_have_one_colour(opened: Opener) -> None:
