@@ -1,7 +1,8 @@
 #!/bin/sh
 # run.sh [WORK] : build the image and use it as its users do, from one build: under podman as strictly as can be,
-# compared with a plain installation; as a SIF under Apptainer as a plain user; in a Slurm of one node.
-# Needs root on Debian 12 (it installs what is missing), the Debian archive and the Python package index. `make container`.
+# compared with a plain installation; as a SIF under Apptainer as a plain user; in a Slurm of one node. What was made
+# stays in the folder WORK, where one is given. Needs root on Debian 12 (it installs what is missing), the Debian archive
+# and the Python package index. `make container`.
 set -eu
 here=$(dirname "$(realpath "$0")")
 repository=$(realpath "$here/../..")
@@ -9,9 +10,14 @@ if [ "$(id -u)" != 0 ]; then
   echo "The container tests install Debian packages and mount folders: run them as root (sudo make container)" >&2
   exit 1
 fi
-work=$(realpath "${1:-$(mktemp --directory)}")
-mkdir -p "$work"
+if [ "$#" = 0 ]; then work=$(mktemp --directory); else mkdir -p "$1" && work=$(realpath "$1"); fi
+given=$#
 chmod 755 "$work"
+finish() {
+  [ ! -d "$work/slurm" ] || "$here/slurm.sh" down "$work/slurm"
+  [ "$given" != 0 ] || rm -rf "$work"
+}
+trap finish EXIT
 python=${PYTHON:-python3}
 image=bids_regions:$(sed -n 's/^__version__ = "\(.*\)"/\1/p' "$repository/bids_regions/version.py")
 megabytes=500

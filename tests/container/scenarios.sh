@@ -89,7 +89,6 @@ check_apptainer() {
 check_slurm() {
   SLURM_CONF=$("$here/slurm.sh" up "$work/slurm")
   export SLURM_CONF
-  trap '"$here/slurm.sh" down "$work/slurm"' EXIT
   export AS_USER_ENV="SLURM_CONF=$SLURM_CONF"
   # a copy where the plain user can read it, as on a cluster
   rm -rf "$work/examples"
