@@ -22,7 +22,7 @@ PER_PAGE = 50  # thumbnails: as many as one looks through with care
 _MANY = 1000  # dots of a strip
 _TINY = 1e-200  # an axis shorter than this cannot be divided
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _FLOOR, _MIDDLE, _RADIUS = 640, 132, 14, 626, 108, 64, 4.0
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _FLOOR, _MIDDLE, _RADIUS = 640, 126, 14, 626, 92, 46, 4.0
 _HALF = 38  # room above and below the middle line
 
 

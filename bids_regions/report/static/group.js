@@ -25,7 +25,7 @@ cohort.highlight = async (participant) => {
     const axis = plot.querySelector(".axis");
     const [low, high, left, right] = [plot.dataset.low, plot.dataset.high, axis.getAttribute("x1"), axis.getAttribute("x2")].map(Number);
     const x = dot ? Number(dot.getAttribute("cx")) : left + ((value - low) / (high - low)) * (right - left);
-    cohort.drawRing(plot, x, dot ? Number(dot.getAttribute("cy")) : 64, `${participant}: ${showNumber(String(value), "")}`);
+    cohort.drawRing(plot, x, dot ? Number(dot.getAttribute("cy")) : 46, `${participant}: ${showNumber(String(value), "")}`);
   }
   return found;
 };
@@ -36,7 +36,7 @@ cohort.drawRing = (plot, x, y, words) => {
   const ring = document.createElementNS(SVG, "circle");
   for (const [name, value] of Object.entries({ cx: x, cy: y, r: 8 })) ring.setAttribute(name, value);
   const text = document.createElementNS(SVG, "text");
-  for (const [name, value] of Object.entries({ x: 626, y: 13, "text-anchor": "end" })) text.setAttribute(name, value);
+  for (const [name, value] of Object.entries({ x: 626, y: 0, "text-anchor": "end" })) text.setAttribute(name, value);
   text.textContent = words;
   group.append(ring, text);
   plot.append(group);
