@@ -413,3 +413,24 @@ def test_figures_and_pages_name_their_numbers(finished):
 def test_the_demo_needs_nothing_of_nilearn_but_its_file():
     assert importlib.util.find_spec("nilearn")
     assert find_real_map().stat().st_size > 100_000
+
+
+def test_an_unreadable_description_is_refused_or_passed_over_as_asked(tmp_path, capsys):
+    trees.describe(tmp_path / "in")
+    (tmp_path / "in" / "dataset_description.json").write_text("{")
+    trees.write_map(tmp_path / "in" / "sub-01" / "sub-01_contrast-a_stat-z_statmap.nii.gz")
+    assert run(tmp_path / "in", tmp_path / "out", "participant") == 16
+    assert "not valid JSON" in capsys.readouterr().err
+    assert run(tmp_path / "in", tmp_path / "out", "participant", "--skip_bids_validator") == 0
+
+
+def test_where_a_mask_lies_changes_no_byte(tmp_path):
+    trees.describe(tmp_path / "in")
+    trees.write_map(tmp_path / "in" / "sub-01" / "sub-01_contrast-a_stat-z_statmap.nii.gz")
+    made = []
+    for place in ("here", "there"):
+        mask = trees.write_mask(tmp_path / "in" / place / "mask.nii.gz")
+        assert run(tmp_path / "in", tmp_path / "out", "participant", "--mask", mask) == 0
+        made.append(json.loads(next((tmp_path / "out").rglob("*_dseg.json")).read_text()))
+    assert made[0]["SettingsHash"] == made[1]["SettingsHash"]
+    assert made[0]["InputHash"] == made[1]["InputHash"]

@@ -288,7 +288,7 @@ def t_to_z(t: NDArray[np.floating[Any]] | float, dof: float) -> NDArray[np.float
     far = survival < SMALLEST
     if far.any():
         z[far] = -special.ndtri_exp(_log_survival_far(size[far], dof))
-    return np.copysign(np.maximum(z, 0.0), x)
+    return np.copysign(z, x)
 
 
 def _log_survival_far(t: NDArray[np.float64], dof: float) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ __all__ = ["read_configuration"]
 
 OPTION_OF = {option.name: option for option in REGION_OPTIONS}
 OWN_KEYS = ("name", "match")
-NAME = re.compile(r"[0-9a-zA-Z]+", re.ASCII)
+NAME = re.compile(r"[0-9a-zA-Z]{1,64}", re.ASCII)
 LONG_NAMES = {
     "sub": "subject", "ses": "session", "acq": "acquisition", "ce": "ceagent", "rec": "reconstruction",
     "dir": "direction", "tpl": "template", "den": "density", "seg": "segmentation",
@@ -60,7 +60,7 @@ def _read_entry(number: int, table: dict[str, Any], top: Mapping[str, Any], prob
     where = f"regions {name!r}" if isinstance(name, str) else f"regions number {number}"
     before = len(problems)
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        problems.append(f"{where}: name = {name!r}; give one of letters and digits, it becomes desc-<name>")
+        problems.append(f"{where}: name = {name!r}; give one of letters and digits, 64 at most; it becomes desc-<name>")
     match = table.get("match", {})
     problems += [f"{where}: match: {problem}" for problem in _match_problems(match)]
     options = _checked(table, where, problems, OWN_KEYS)

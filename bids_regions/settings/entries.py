@@ -6,6 +6,7 @@ An *entry* is a `[[regions]]` table of a configuration file, or one `--threshold
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from bids_regions.errors import Contradiction
@@ -36,14 +37,17 @@ class Entry:
     also_write: tuple[str, ...] = ()
 
     def as_options(self) -> dict[str, Any]:
-        """The canonical settings: every resolved choice by its option's name. What only draws is not among them."""
-        options: dict[str, Any] = {**self.criteria.as_options(), "mask": self.mask}
+        """The canonical settings: every resolved choice by its option's name. What only draws is not among them.
+
+        Files stand with their names alone: where they lie is the machine's affair, what they hold is hashed.
+        """
+        options: dict[str, Any] = {**self.criteria.as_options(), "mask": Path(self.mask).name}
         if self.dof is not None:
             options["dof"] = self.dof
         if self.values_from:
             options["values_from"] = "=".join(self.values_from)
         if self.atlas:
-            options["atlas"] = list(self.atlas)
+            options["atlas"] = [_without_folders(spec) for spec in self.atlas]
             options["atlas_space_unchecked"] = self.atlas_space_unchecked
         if self.also_write:
             options["also_write"] = list(self.also_write)
@@ -93,6 +97,14 @@ def make_entry(name: str, options: Mapping[str, Any], match: Mapping[str, Any] |
         atlas_space_unchecked=bool(options.get("atlas_space_unchecked")),
         background=str(options.get("background", "auto")),
         also_write=tuple(sorted(set(_several(options.get("also_write"))))),
+    )
+
+
+def _without_folders(spec: str) -> str:
+    return (
+        spec
+        if spec.startswith("templateflow:")
+        else "?".join([Path(spec.partition("?")[0]).name, *spec.split("?")[1:]])
     )
 
 

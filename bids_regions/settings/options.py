@@ -210,7 +210,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(flags=("--force",), group=RUNNING, kind=None, help="do everything anew, also what is finished"),
     Option(flags=("--stop-on-first-crash",), group=RUNNING, kind=None, help="stop at the first map that fails"),
     Option(flags=("--skip-bids-validation", "--skip-bids-validator"), group=RUNNING, kind=None,
-           help="do not check BIDS_DIR's dataset_description.json"),
+           help="go on where a dataset_description.json of BIDS_DIR cannot be parsed"),
     Option(flags=("--verbose", "-v"), group=RUNNING, kind=None, counts=True, default=0,
            help="say more; twice for details of each step"),
     Option(flags=("--quiet", "-q"), group=RUNNING, kind=None, help="say only what went wrong, and the result"),

@@ -187,7 +187,7 @@ def _choose_values(mapfile: MapFile, entry: Entry) -> Path | None:
 
 
 def _choose_dof(mapfile: MapFile, entry: Entry) -> tuple[float | None, Path | None]:
-    if mapfile.stat.lower() != "t":
+    if mapfile.stat.lower() not in ("t", ""):  # without a statistic in its name a map's header may still say t
         return None, None
     if entry.dof is not None:
         return entry.dof, None

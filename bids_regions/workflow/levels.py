@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_regions.atlases import describe_atlas
-from bids_regions.dataset import describe_output
+from bids_regions.dataset import describe_output, name_owner, read_map_name
 from bids_regions.errors import BadMap, Contradiction, Fault, tell_os_error
 from bids_regions.executors import Crew
 from bids_regions.figures import prepare_matplotlib
@@ -146,7 +146,7 @@ def _used_atlases(plan: Plan) -> list[dict[str, Any]]:
 def _skipped_by_owner(plan: Plan) -> dict[str, tuple[model.Problem, ...]]:
     owners: dict[str, list[model.Problem]] = {}
     for one in plan.skipped:
-        owner = f"sub-{one.participant}" if one.participant else ""
+        owner = name_owner(read_map_name(plan.dataset.root, one.relpath)) if one.participant else ""
         owners.setdefault(owner, []).append(model.Problem(source=one.relpath, reason=one.reason))
     return {owner: tuple(problems) for owner, problems in owners.items()}
 

@@ -32,6 +32,7 @@ class Logbook:
         self.notices: list[str] = []
         self._bar = sys.stderr.isatty() and not settings.quiet and not settings.verbose
         self._steps = (0, 0)
+        self._owners = (0, 0)
 
     def say(self, text: str, *, level: int = 0) -> None:
         """One line on stderr: level 0 unless -q, 1 with -v, 2 with -vv."""
@@ -52,16 +53,18 @@ class Logbook:
         if crash and self.settings.verbose:
             self._write(crash)
 
-    def expect(self, steps: int) -> None:
-        """How many maps there are to work on."""
-        self._steps = (0, steps)
+    def expect(self, steps: int, owners: int = 0) -> None:
+        """How many maps there are to work on, of how many participants."""
+        self._steps, self._owners = (0, steps), (0, owners)
 
     def step(self, name: str, words: str) -> None:
         """One participant is finished."""
         elapsed = time.time() - self.started
         done, total = self._steps
+        self._owners = (self._owners[0] + 1, self._owners[1])
         left = elapsed / done * (total - done) if done else 0.0
-        self.say(f"[{done}/{total}] {name}: {words}, {done / max(elapsed, 1e-9):.1f} maps/s, {left:.0f} s left")
+        place = f"[{self._owners[0]}/{self._owners[1]}]"
+        self.say(f"{place} {name}: {words}, {done / max(elapsed, 1e-9):.1f} maps/s, {left:.0f} s left")
 
     def tick(self) -> None:
         """One map is finished."""

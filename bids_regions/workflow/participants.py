@@ -206,7 +206,7 @@ def run_participants(
     """
     desks = {owner: _Desk(owner=owner, jobs=own, frame=frame, waiting=len(own)) for owner, own in jobs.items()}
     tasks = deque(Task(function=process_map, argument=job, key=owner) for owner, own in jobs.items() for job in own)
-    logbook.expect(len(tasks))
+    logbook.expect(len(tasks), len(jobs))
     for task, result in run_tasks(tasks, crew):
         desk = desks[str(task.key)]
         if task.function is write_page:

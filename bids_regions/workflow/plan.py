@@ -15,6 +15,7 @@ from bids_regions.dataset import (
     check_selection,
     find_maps,
     matches,
+    name_owner,
     open_dataset,
     place_outputs,
     read_filter_file,
@@ -53,7 +54,9 @@ def make_plan(settings: Settings, logbook: Logbook) -> Plan:
         Two entries of one name match one map.
     """
     _check_named_files(settings)
-    dataset = open_dataset(settings.bids_dir, settings.derivatives, settings.participants)
+    dataset = open_dataset(
+        settings.bids_dir, settings.derivatives, settings.participants, check=not settings.skip_bids_validation
+    )
     selection = _selection(settings)
     discovery = find_maps(dataset, selection)
     check_selection(dataset, discovery)
@@ -165,6 +168,6 @@ def _by_owner(jobs: Sequence[MapJob], broken: Sequence[tuple[MapJob, Skipped]]) 
         owners.setdefault(job.places[0].owner, []).append(job)
     for job, _ in broken:
         if job.mapfile.participant is not None:
-            owner = f"sub-{job.mapfile.participant}"
+            owner = name_owner(job.mapfile, job.assume_space)
             owners.setdefault(owner, [replace(job, entries=(), places=(), fittings=())])
     return dict(sorted(owners.items()))
