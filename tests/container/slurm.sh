@@ -8,6 +8,15 @@ mkdir -p "$2"
 place=$(realpath "$2")
 
 stop_daemons() {
+  if [ -e "$place/slurmctld.pid" ]; then # no job outlives its Slurm
+    export SLURM_CONF="$place/slurm.conf"
+    squeue --noheader --format %A 2>/dev/null | sort -u | xargs --no-run-if-empty scancel 2>/dev/null || true
+    tries=0
+    while [ -n "$(squeue --noheader 2>/dev/null)" ] && [ "$tries" -lt 100 ]; do
+      sleep 0.2
+      tries=$((tries + 1))
+    done
+  fi
   for daemon in slurmd slurmctld munged; do
     pid=$(cat "$place/$daemon.pid" 2>/dev/null) || continue
     [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$daemon" ] || continue
@@ -22,6 +31,8 @@ stop_daemons() {
 
 start_daemons() {
   "$here/packages.sh" slurmctld slurmd slurm-client munge
+  stop_daemons # of a run before
+  rm -rf "$place/state" "$place/spool" "$place/munge" "$place"/*.pid "$place"/*.log
   mkdir -p "$place/state" "$place/spool" "$place/munge"
   chmod 755 "$place" "$place/munge"
   node=$(hostname -s)
@@ -74,7 +85,7 @@ END
   until [ "$(sinfo --noheader --format %T 2>/dev/null)" = idle ]; do
     tries=$((tries + 1))
     if [ "$tries" -gt 150 ]; then
-      tail --lines 20 "$place"/slurm*.log "$place"/slurm*.out >&2
+      for each in "$place"/slurm*.log; do tail --lines 20 "$each" >&2; done
       return 1
     fi
     sleep 0.2
