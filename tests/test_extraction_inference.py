@@ -356,6 +356,14 @@ def test_one_voxel_is_judged_by_its_own_p():
         assert true_discovery_proportions(one, one, np.array([1]), n_regions=1, tail="positive").tolist() == [expected]
 
 
+def test_a_p_of_exactly_alpha_is_ruled_out_by_no_other():
+    """Of two hypotheses, one at alpha and one far above, Hommel's h is 2: neither is rejected."""
+    z = np.array([1.7, 0.0])
+    alpha = float(special.ndtr(-1.7))
+    found = true_discovery_proportions(z, z[:1], np.ones(1, int), n_regions=1, tail="positive", alpha=alpha)
+    assert found.tolist() == [0.0]
+
+
 def test_nothing_is_claimed_of_noise_nor_of_a_region_without_voxels():
     z = np.linspace(-1, 1, 101)
     found = true_discovery_proportions(z, z[90:], np.ones(11, int), n_regions=2, tail="positive")

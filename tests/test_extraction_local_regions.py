@@ -267,9 +267,11 @@ def seeds_by_definition(ijk, magnitude, deviation):
         inside = np.abs(apart[..., axis]) <= radius
         weight *= np.where(inside, np.exp(-0.5 * (apart[..., axis] / (sigma or 1)) ** 2) / kernel.sum(), 0)
     height = weight @ magnitude
-    near = (np.abs(apart) <= 10).all(axis=2)
-    highest = [v for v in range(height.size) if height[v] >= height[near[v]].max() * (1 - 1e-5)]
-    return [v for v in highest if height[v] > 0.1 * height.max()], height
+    highest_near = np.array([height[near].max() for near in (np.abs(apart) <= 10).all(axis=2)])
+    return [
+        np.flatnonzero((height >= highest_near * (1 - slack)) & (height > (0.1 + slack) * height.max())).tolist()
+        for slack in (0.0, 1e-5)
+    ]
 
 
 @given(st.integers(0, 10**6), st.sampled_from([0.0, 0.8, 1.6]))
@@ -280,9 +282,9 @@ def test_seeds_are_those_of_the_definition(seed, sigma):
     component, _ = ndimage.label(data > 0)
     ijk = np.array(np.nonzero(component == np.bincount(component[component > 0]).argmax())).astype(np.int32)
     magnitude = data[tuple(ijk)]
-    found = find_seeds(ijk, magnitude, np.array([sigma, sigma / 2, sigma]))
-    expected, _ = seeds_by_definition(ijk, magnitude, [sigma, sigma / 2, sigma])
-    assert found.tolist() == expected
+    expected, nearly = seeds_by_definition(ijk, magnitude, [sigma, sigma / 2, sigma])
+    assume(expected == nearly)  # ours are smoothed in float32
+    assert find_seeds(ijk, magnitude, np.array([sigma, sigma / 2, sigma])).tolist() == expected
 
 
 def test_of_equal_maxima_within_reach_the_first_along_x_is_the_seed():
