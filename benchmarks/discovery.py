@@ -1,0 +1,87 @@
+"""Finding maps: one participant among few and among many, and a whole dataset against a bare walk.
+
+python benchmarks/discovery.py [--participants 10000] [--unrelated 20] [--rounds 3]
+"""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from measuring import alternate, save
+from simulating import NAME, describe
+
+from bids_regions.dataset import Selection, find_maps, open_dataset
+
+FEW = 10
+ONE_LABEL_ROUNDS = 31
+
+
+def main() -> None:
+    """Measure, print and keep."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--participants", type=int, default=10_000)
+    parser.add_argument("--unrelated", type=int, default=20, help="files without a map beside each map")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        few = make_tree(Path(name) / "few", FEW, options.unrelated)
+        many = make_tree(Path(name) / "many", options.participants, options.unrelated)
+        one = alternate(
+            {
+                "few": lambda: find(few, ("00001",)),
+                "many": lambda: find(many, ("00001",)),
+                "listing": lambda: os.listdir(many),  # noqa: PTH208 # the bare call is the yardstick
+            },
+            ONE_LABEL_ROUNDS,
+        )
+        whole = alternate({"ours": lambda: find(many, ()), "bare walk": lambda: bare_walk(many)}, options.rounds)
+        count = find(many, ())
+    save(
+        "discovery",
+        {
+            "participants": options.participants,
+            "few": FEW,
+            "unrelated": options.unrelated,
+            "maps": count,
+            "one label": one,
+            "whole": whole,
+        },
+    )
+
+
+def make_tree(root: Path, participants: int, unrelated: int) -> Path:
+    """A dataset of names: every map is a link to one small file, the other files are empty."""
+    describe(root)
+    content = root.parent / f"{root.name}.nii.gz"
+    content.write_bytes(b"x" * 400)
+    for k in range(participants):
+        folder = root / f"sub-{k:05d}" / "func"
+        folder.mkdir(parents=True)
+        os.link(content, folder / NAME.format(label=f"{k:05d}", contrast="a"))
+        for n in range(unrelated):
+            (folder / f"sub-{k:05d}_task-x_run-{n:02d}_desc-confounds_timeseries.tsv").touch()
+    return root
+
+
+def find(root: Path, participants: tuple[str, ...]) -> int:
+    """The number of maps that a run would find."""
+    return len(find_maps(open_dataset(root, (), participants), Selection(participants=participants)).maps)
+
+
+def bare_walk(root: Path) -> list[dict[str, str]]:
+    """The entities of every file, by os.scandir and str.split alone."""
+    found, folders = [], [os.fspath(root)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    folders.append(entry.path)
+                else:
+                    pairs = (part.partition("-") for part in entry.name.split("_"))
+                    found.append({key: value for key, dash, value in pairs if dash})
+    return found
+
+
+if __name__ == "__main__":
+    main()

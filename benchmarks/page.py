@@ -1,0 +1,274 @@
+"""docs/performance.md from benchmarks/results/*.json."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from measuring import RESULTS
+
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+COHORT, CONTRASTS, ENTRIES = 50_000, 6, 1  # of the extrapolation
+HOUR = 3_600_000  # ms
+
+HEAD = """# How fast it is
+
+This page is written by `benchmarks/run.py` from `benchmarks/results/*.json`; change those, not this.
+
+```sh
+make bench                                        # everything, about half an hour
+.venv/bin/python benchmarks/run.py --quick        # some minutes, less exact
+.venv/bin/python benchmarks/run.py --only maps    # one topic: maps, start, discovery, parallel, group
+```
+
+Times are medians of processor time on a shared machine, with one BLAS thread. What is compared ran in turns in one run,
+so that the ratios carry over to other machines where the times do not. A target is what we set ourselves before we
+measured; one that is missed says so.
+"""
+
+
+def write_page() -> Path:
+    """Write the page; its path."""
+    found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+    parts = [HEAD]
+    makers = {"maps": maps, "start": start, "discovery": discovery, "parallel": parallel, "group": group}
+    parts += ["\n".join(maker(found[name])) for name, maker in makers.items() if name in found]
+    if {"maps", "parallel", "discovery"} <= found.keys():
+        parts.append("\n".join(extrapolate(found)))
+    parts.append(SETTING)
+    PAGE.write_text("\n".join(parts))
+    return PAGE
+
+
+SETTING = """## What to set
+
+* **`--nprocs`**: the processors you have. Workers take maps, not participants, so that one participant with many maps
+  uses them too. More workers than processors gain nothing.
+* **`--omp-nthreads`**: leave it at 1, the default. The app sets OMP, OpenBLAS and MKL to it itself; many small sums
+  are slower on many threads, and eight workers with eight threads each hold each other up.
+* **`--mem`**: what the job may use, such as `--mem 8G`. The number of workers is cut so that 250 MB and eight times the
+  largest inflated map fit for each. The group level also works within it.
+* **Slurm arrays**: one task per participant is the simple way, and `--participant-label` costs the same in a dataset of
+  ten as of ten thousand. A task pays its start once, so give a task several labels where participants are short;
+  [the scripts](hpc.md) are ready.
+* **Inodes**: where they are scarce, run only the thresholds you need; every entry of every map is a handful of files.
+* **indexed_gzip** is not used by our reader; whether it is installed makes no difference.
+"""
+
+
+def verdict(reached: bool) -> str:
+    """Whether a target holds."""
+    return "reached" if reached else "**missed**"
+
+
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
+    """A table in Markdown, and an empty line."""
+    return ["| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]] + [""]
+
+
+def told_load(found: dict[str, Any]) -> str:
+    """The circumstances of a result."""
+    machine = found["machine"]
+    return f"{machine['cores']} cores, load {machine['load'][0]} at the end, Python {machine['python']}."
+
+
+def ratio(found: dict[str, Any], one: str, other: str, clock: str = "cpu_ms") -> float:
+    """How many times `other` the way `one` takes."""
+    return float(found[one][clock] / found[other][clock])
+
+
+def maps(found: dict[str, Any]) -> Iterator[str]:
+    """One map."""
+    yield f"## One map\n\n{told_load(found)} Threshold 3.0 in both tails, regions of at least 1350 mm³.\n"
+    sizes = found["maps"]
+    rows = []
+    names = {
+        "inflate": "inflate the file with zlib (the floor)",
+        "label once": "inflate, `ndimage.label` once, write the labels",
+        "read": "our reading alone",
+        "find_regions 3.0": "`find_regions` alone, 3.0",
+        "find_regions 97%": "`find_regions` alone, 97 %",
+        "ours": "**ours: read, regions, peaks; labels, tables, record written**",
+        "nilearn": "nilearn: threshold, regions, table, saved",
+    }
+    for key, words in names.items():
+        cells = [f"{one['steps'][key]['cpu_ms']:.1f}" if key in one["steps"] else "not run" for one in sizes.values()]
+        rows.append([words, *cells])
+    for part, key, words in (
+        ("drawn", "ours", "**ours, with its figures**"),
+        ("drawn", "nilearn", "nilearn, with two figures"),
+        ("local_regions", "ours", "**ours: local regions**, in memory"),
+        ("local_regions", "nilearn", "nilearn: local regions, in memory"),
+    ):
+        cells = [f"{one.get(part, {}).get(key, {}).get('cpu_ms', 0):.1f}" for one in sizes.values()]
+        rows.append([words, *("not run" if cell == "0.0" else cell for cell in cells)])
+    yield from table(["processor time, ms", *sizes], rows)
+    yield from table(["ratio", "map", "measured", "target", ""], list(_map_ratios(sizes)))
+    yield "What the maps are like: " + "; ".join(
+        f"{size}: {'x'.join(map(str, one['shape']))} voxels, {one['bytes'] / 1e6:.1f} MB, "
+        f"{100 * one['share_above']:.1f} % of the voxels above the threshold, {one['regions']} regions"
+        for size, one in sizes.items()
+    )
+    yield "\nThe map of 3 mm is nilearn's motor map; the others are smooth Gaussian noise within a head.\n"
+    if "memory" in found:
+        yield from _memory(found["memory"])
+
+
+def _map_ratios(sizes: dict[str, Any]) -> Iterator[list[str]]:
+    for size, limit in (("3 mm", None), ("2 mm", 2.5), ("1 mm", 2.0)):
+        value = ratio(sizes[size]["steps"], "ours", "inflate")
+        aim = ["", ""] if limit is None else [f"at most {limit}", verdict(value <= limit)]
+        yield ["ours to inflating the file", size, f"{value:.2f}", *aim]
+    for part, words, goals in (
+        ("steps", "nilearn to ours, without figures", {"3 mm": None, "2 mm": 40, "1 mm": 150}),
+        ("drawn", "nilearn to ours, with figures", {"3 mm": None, "2 mm": 30}),
+        ("local_regions", "nilearn to ours, local regions", {"3 mm": None, "2 mm": 5, "1 mm": 20}),
+    ):
+        for size, goal in goals.items():
+            ways = sizes[size][part]
+            if "nilearn" not in ways:
+                continue
+            value = ratio(ways, "nilearn", "ours")
+            aim = ["", ""] if goal is None else [f"at least {goal}", verdict(value >= goal)]
+            yield [words, size, f"{value:.0f}", *aim]
+    drawing, theirs = (
+        sizes["2 mm"]["drawn"][key]["cpu_ms"] - sizes["2 mm"]["steps"][key]["cpu_ms"] for key in ("ours", "nilearn")
+    )
+    value = drawing / theirs
+    yield ["figures alone, ours to nilearn's", "2 mm", f"{value:.3f}", "at most 0.1", verdict(value <= 0.1)]
+
+
+def _memory(found: dict[str, Any]) -> Iterator[str]:
+    """Peak growth at 1 mm."""
+    rows = []
+    for threshold, limit in (("3.0", 1.0), ("97%", 2.0)):
+        one = found[threshold]
+        reached = verdict(one["process"] <= limit)
+        rows.append([threshold, f"{one['process']:.2f}", f"at most {limit:g}", reached, f"{one['find_regions']:.2f}"])
+    size = found["3.0"]["map_mib"]
+    yield f"Peak growth of memory over the loaded program, in sizes of the 1 mm map in float32 ({size} MiB):\n"
+    yield from table(["threshold", "whole map", "target", "", "`find_regions` alone, the map not counted"], rows)
+
+
+def start(found: dict[str, Any]) -> Iterator[str]:
+    """Starting."""
+    yield f"## Start\n\n{told_load(found)}\n"
+    rows = []
+    for name, one in found["start"].items():
+        aim = ["", ""] if name == "bare interpreter" else ["below 100", verdict(one["cpu_ms"] < 100)]
+        rows.append([name, f"{one['cpu_ms']:.0f}", *aim])
+    whole = found["participant of five maps"]
+    share = ratio(whole, "ours", "nilearn")
+    ours, theirs = (whole[name]["cpu_ms"] for name in ("ours", "nilearn"))
+    rows.append(["nilearn's script, five 2 mm maps with tables and figures", f"{theirs:.0f}", "", ""])
+    rows.append(
+        [
+            "one participant, five 2 mm maps, whole process with report",
+            f"{ours:.0f}, a share of {share:.3f}",
+            "a share of at most 0.25",
+            verdict(share <= 0.25),
+        ]
+    )
+    yield from table(["", "processor time, ms", "target", ""], rows)
+
+
+def discovery(found: dict[str, Any]) -> Iterator[str]:
+    """Finding maps."""
+    one, whole, n = found["one label"], found["whole"], found["participants"]
+    yield (
+        f"## Finding maps\n\n{told_load(found)} {n:,} participants with one map and {found['unrelated']} unrelated "
+        f"files each.\n"
+    )
+    extra = one["many"]["cpu_ms"] - one["listing"]["cpu_ms"]
+    times = extra / one["few"]["cpu_ms"]
+    walk = ratio(whole, "ours", "bare walk")
+    rows = [
+        [f"one label among {found['few']} participants", f"{one['few']['cpu_ms']:.2f}", "", ""],
+        [f"one label among {n:,}", f"{one['many']['cpu_ms']:.2f}", "", ""],
+        ["a listing of that dataset's folder", f"{one['listing']['cpu_ms']:.2f}", "", ""],
+        ["many without the listing, to few", f"ratio {times:.2f}", "at most 1.2", verdict(times <= 1.2)],
+        ["all, a bare `os.scandir` walk that splits the names", f"{whole['bare walk']['cpu_ms']:.0f}", "", ""],
+        ["all, ours", f"{whole['ours']['cpu_ms']:.0f}, ratio {walk:.2f}", "at most 3", verdict(walk <= 3)],
+    ]
+    yield from table(["", "processor time, ms", "target", ""], rows)
+
+
+def parallel(found: dict[str, Any]) -> Iterator[str]:
+    """Workers."""
+    runs = found["runs"]
+    gain = ratio(runs, "one", "two", "wall_ms")
+    room = 2 / ratio(runs, "burn twice at once", "burn once", "wall_ms")
+    yield f"## Two workers\n\n{told_load(found)} {found['maps']} maps of 2 mm, whole process with reports, wall time.\n"
+    rows = [
+        ["`--nprocs 1`", f"{runs['one']['wall_ms'] / 1000:.1f} s", "", ""],
+        ["`--nprocs 2`", f"{runs['two']['wall_ms'] / 1000:.1f} s", "", ""],
+        ["gain", f"{gain:.2f}", "at least 1.7", verdict(gain >= 1.7)],
+        ["gain of two bare processes that only compute, at the same time", f"{room:.2f}", "", ""],
+        ["processor time of two workers to one", f"{ratio(runs, 'two', 'one'):.2f}", "", ""],
+    ]
+    yield from table(["", "", "target", ""], rows)
+    yield "What two bare processes gain is what the machine had to give while other work ran on it.\n"
+
+
+def group(found: dict[str, Any]) -> Iterator[str]:
+    """The group level."""
+    yield f"## The group level\n\n2 mm maps, {found['nprocs']} workers, `benchmarks/group.py`.\n"
+    rows = [
+        [
+            f"{one['participants']:,}",
+            *(str(one[key]) for key in ("seconds", "processor_seconds", "peak_mib", "page_mib")),
+        ]
+        for one in found["cohorts"]
+    ]
+    yield from table(["participants", "wall, s", "processor, s", "peak memory, MiB", "page, MiB"], rows)
+
+
+def extrapolate(found: dict[str, Any]) -> Iterator[str]:
+    """A large cohort on paper."""
+    output, maps_measured = found["parallel"]["output"], found["parallel"]["maps"]
+    people = found["parallel"]["participants"]
+    n_maps = COHORT * CONTRASTS * ENTRIES
+    per_map = found["parallel"]["runs"]["one"]["cpu_ms"] / maps_measured
+    files, folders = output["files"] / maps_measured, output["folders"] / people
+    size = output["bytes"] / maps_measured
+    walk = found["discovery"]["whole"]["ours"]["cpu_ms"] / found["discovery"]["participants"]
+    hours = n_maps * per_map / HOUR
+    yield f"## {COHORT:,} participants, {CONTRASTS} contrasts each\n"
+    yield f"On paper, from the numbers above; 2 mm, one threshold: {COHORT:,} x {CONTRASTS} = {n_maps:,} maps.\n"
+    rows = [
+        ["files", f"{files:.1f} a map x {n_maps:,}", f"{files * n_maps / 1e6:.2f} million"],
+        ["folders", f"{folders:.1f} a participant x {COHORT:,}", f"{folders * COHORT / 1e6:.2f} million"],
+        ["inodes", "files and folders", f"{(files * n_maps + folders * COHORT) / 1e6:.2f} million"],
+        ["bytes", f"{size / 1e3:.0f} kB a map x {n_maps:,}", f"{size * n_maps / 1e9:.0f} GB"],
+        ["processor hours, participants", f"{per_map:.0f} ms a map with its page x {n_maps:,}", f"{hours:.1f}"],
+        ["the same on 100 processors", f"{hours:.1f} h / 100, if they read as fast", f"{60 * hours / 100:.0f} minutes"],
+        ["finding all maps", f"{walk:.2f} ms a participant x {COHORT:,}", f"{walk * COHORT / 1000:.0f} s"],
+    ]
+    if "group" in found:
+        rows += list(_group_rows(found["group"]["cohorts"]))
+    yield from table(["what", "arithmetic", "result"], rows)
+    yield (
+        "A run of an array's task over one participant also pays its start (above) and its own look at the dataset, "
+        "which lists one folder and reads one participant's. Files are counted with figures, pages and logs.\n"
+    )
+
+
+def _group_rows(cohorts: list[dict[str, Any]]) -> Iterator[list[str]]:
+    """The group level, from the largest cohort for time and from the two largest for memory."""
+    last = cohorts[-1]
+    n_maps = COHORT * CONTRASTS
+    per_map = last["processor_seconds"] / last["participants"]
+    yield [
+        "processor hours, group",
+        f"{1000 * per_map:.0f} ms a map ({last['participants']:,} measured) x {n_maps:,}",
+        f"{per_map * n_maps / 3600:.1f}",
+    ]
+    if len(cohorts) > 1:
+        before = cohorts[-2]
+        slope = (last["peak_mib"] - before["peak_mib"]) / (last["participants"] - before["participants"])
+        memory = last["peak_mib"] + slope * (COHORT - last["participants"])
+        yield [
+            "memory of the group level, a contrast at a time",
+            f"{last['peak_mib']} MiB + {1000 * slope:.0f} MiB a thousand x {(COHORT - last['participants']) / 1000:g}",
+            f"{memory / 1024:.1f} GiB",
+        ]
