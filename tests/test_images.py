@@ -302,6 +302,10 @@ def test_a_clipped_map_is_said(tmp_path):
     assert found.notes == (
         "25 voxels share the largest magnitude, 365: the map looks clipped, so that a peak among them is one of many",
     )
+    large = np.zeros((41, 40, 50), np.float32)
+    large[:30, 0, 0], large[:25, 39, 49] = 5, 9
+    (note,) = load_statmap(put(tmp_path / "x.nii", nifti(large))).notes
+    assert note.startswith("25 voxels share the largest magnitude, 9:")
     data[data > 340] = 365
     (note,) = load_statmap(put(tmp_path / "x.nii", nifti(data))).notes
     assert note.startswith("48 voxels")

@@ -105,6 +105,7 @@ def negative_extension(size, room=32):
         (nifti(scl_slope=2, scl_inter=np.inf), "x.nii has a header whose scl_inter is inf"),
         # places
         (nifti(srow_x=[np.nan] * 4), r"x.nii has an affine with numbers that are not finite\." + HEADER),
+        (nifti()[:284] + b"\1\0\x80\x7f" + nifti()[288:], "x.nii has an affine with numbers"),  # a signalling NaN
         (nifti(srow_z=[0, 0, 4, np.inf]), "x.nii has an affine with numbers that are not finite"),
         (nifti(sform=0, qform=1, qoffset_x=np.nan), "x.nii has an affine with numbers that are not finite"),
         (nifti(sform=0, qform=1, quatern_c=np.nan), "x.nii has (an affine with numbers|a header whose qform)"),
@@ -112,11 +113,13 @@ def negative_extension(size, room=32):
         (nifti(srow_y=[0, 0, 0, 0]), r"x.nii has a singular affine: its voxels have no volume\." + HEADER),
         (nifti(srow_y=[-3, 0, 0, 90]), "x.nii has a singular affine"),
         (nifti(srow_x=[0, 3, 0, 90]), "x.nii has a singular affine"),
+        (nifti(srow_x=[3, 3, 0, 0], srow_y=[2, 2, 0, 0]), "x.nii has a singular affine"),
         (nifti(sform=0, qform=1, pixdim={2: 0}), "x.nii has a singular affine"),
         (nifti(sform=0, qform=0, pixdim={1: 0, 2: 0, 3: 0}), "x.nii has a singular affine"),
         (nifti(sform=0, qform=0, pixdim={3: np.nan}), "x.nii has an affine with numbers that are not finite"),
         (nifti(srow_y=[0, 1e30, 0, 0]), r"x.nii has an affine that no scan can have: voxels of 3 x 1e\+30 x 4 mm"),
         (nifti(srow_y=[0, 1e-30, 0, 0]), "x.nii has an affine that no scan can have: voxels of 3 x 1e-30 x 4 mm"),
+        (nifti(srow_y=[0, 1e7, 0, 0]), r"x.nii has an affine that no scan can have: voxels of 3 x 1e\+07 x 4 mm"),
         (nifti(srow_y=[0, 3, 0, 1e20]), "x.nii has an affine that no scan can have"),
     ],
 )
