@@ -52,7 +52,7 @@ def main() -> None:
             found["maps"][size] = case.measure(options.rounds, slow=slow, peer=not (slow and options.without_slow))
             if slow:
                 found["memory"] = {one: ask_memory(case.path, one) for one in ("3.0", "97%")}
-    save("maps", found)
+            save("maps", found)  # after each size, the last may take long
 
 
 class Case:

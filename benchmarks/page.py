@@ -16,14 +16,15 @@ HEAD = """# How fast it is
 This page is written by `benchmarks/run.py` from `benchmarks/results/*.json`; change those, not this.
 
 ```sh
-make bench                                        # everything, about half an hour
+make bench                                        # everything; allow an hour
 .venv/bin/python benchmarks/run.py --quick        # some minutes, less exact
 .venv/bin/python benchmarks/run.py --only maps    # one topic: maps, start, discovery, parallel, group
 ```
 
 Times are medians of processor time on a shared machine, with one BLAS thread. What is compared ran in turns in one run,
 so that the ratios carry over to other machines where the times do not. A target is what we set ourselves before we
-measured; one that is missed says so.
+measured; one that is missed says so. How often each way was repeated stands in the JSON (`rounds`): the slow ones
+only once.
 """
 
 
@@ -47,7 +48,7 @@ SETTING = """## What to set
 * **`--omp-nthreads`**: leave it at 1, the default. The app sets OMP, OpenBLAS and MKL to it itself; many small sums
   are slower on many threads, and eight workers with eight threads each hold each other up.
 * **`--mem`**: what the job may use, such as `--mem 8G`. The number of workers is cut so that 250 MB and eight times the
-  largest inflated map fit for each. The group level also works within it.
+  largest inflated map fit for each. The group level uses as many.
 * **Slurm arrays**: one task per participant is the simple way, and `--participant-label` costs the same in a dataset of
   ten as of ten thousand. A task pays its start once, so give a task several labels where participants are short;
   [the scripts](hpc.md) are ready.
