@@ -49,9 +49,8 @@ SETTING = """## What to set
   are slower on many threads, and eight workers with eight threads each hold each other up.
 * **`--mem`**: what the job may use, such as `--mem 8G`. The number of workers is cut so that 250 MB and eight times the
   largest inflated map fit for each. The group level uses as many.
-* **Slurm arrays**: one task per participant is the simple way, and `--participant-label` costs the same in a dataset of
-  ten as of ten thousand. A task pays its start once, so give a task several labels where participants are short;
-  [the scripts](hpc.md) are ready.
+* **Slurm arrays**: one task per participant is the simple way; what a label costs in a large dataset stands above.
+  A task pays its start once, so give a task several labels where participants are short; [scripts](hpc.md) are ready.
 * **Inodes**: where they are scarce, run only the thresholds you need; every entry of every map is a handful of files.
 * **indexed_gzip** is not used by our reader; whether it is installed makes no difference.
 """
@@ -208,7 +207,10 @@ def parallel(found: dict[str, Any]) -> Iterator[str]:
         ["processor time of two workers to one", f"{ratio(runs, 'two', 'one'):.2f}", "", ""],
     ]
     yield from table(["", "", "target", ""], rows)
-    yield "What two bare processes gain is what the machine had to give while other work ran on it.\n"
+    yield (
+        "What two bare processes gain is what the machine had to give while other work ran on it. One round each, "
+        "under other load, and the bare ones short: take both gains as rough.\n"
+    )
 
 
 def group(found: dict[str, Any]) -> Iterator[str]:
@@ -247,6 +249,8 @@ def extrapolate(found: dict[str, Any]) -> Iterator[str]:
     ]
     if "group" in found:
         rows += list(_group_rows(found["group"]["cohorts"]))
+    else:
+        rows.append(["time and memory of the group level", "`benchmarks/run.py --only group`", "not measured yet"])
     yield from table(["what", "arithmetic", "result"], rows)
     yield (
         "A run of an array's task over one participant also pays its start (above) and its own look at the dataset, "
