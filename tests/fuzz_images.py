@@ -129,6 +129,7 @@ def _read(path: Path) -> str:
         return "read"
     assert path.name in str(fault)
     assert len(str(fault)) < 400
+    assert "memory" not in str(fault)  # a refused allocation is one that should never have been tried
     return type(fault).__name__
 
 
