@@ -113,8 +113,8 @@ def _read_description(folder: Path, *, check: bool) -> dict[str, Any]:
 
 def _holds_datasets(top: Path, description: Mapping[str, Any], asked: frozenset[str]) -> bool:
     """Whether maps are to be sought in the datasets below `top` and not in `top` itself."""
-    inside = list_folders(top)
-    if not description and inside and all((child / DESCRIPTION).is_file() for child in inside):
+    inside = [] if description else list_folders(top)  # one folder per participant: not looked into without need
+    if inside and all((child / DESCRIPTION).is_file() for child in inside):
         return True
     if not (top / "derivatives").is_dir():
         return False
