@@ -425,7 +425,7 @@ SAMPLES = {
     "one": lambda: pages.render_participant(blob_page(1)),
     "regions200": lambda: pages.render_participant(blob_page(200)),
     "maps300": lambda: pages.render_participant(many_maps_page()),
-    "group": lambda: pages.render_group(group_page()),
+    "group": lambda: pages.render_group(group_page(regions=2)),
     "hostile": lambda: pages.render_participant(hostile_page()),
 }
 

@@ -162,6 +162,7 @@ page.startContents = () => {
 };
 
 window.addEventListener("beforeprint", () => {
+  for (const picture of document.images) picture.loading = "eager";
   for (const fold of document.querySelectorAll("details:not([open])")) Object.assign(fold, { open: true }).dataset.printed = "";
 });
 window.addEventListener("afterprint", () => {
