@@ -37,21 +37,24 @@ class Entry:
     also_write: tuple[str, ...] = ()
 
     def as_options(self) -> dict[str, Any]:
-        """The canonical settings: every resolved choice by its option's name. What only draws is not among them.
-
-        Files stand with their names alone: where they lie is the machine's affair, what they hold is hashed.
-        """
+        """The canonical settings: every resolved choice by its option's name. What only draws is not among them."""
         options: dict[str, Any] = {**self.criteria.as_options(), "mask": Path(self.mask).name}
         if self.dof is not None:
             options["dof"] = self.dof
         if self.values_from:
             options["values_from"] = "=".join(self.values_from)
         if self.atlas:
-            options["atlas"] = [_without_folders(spec) for spec in self.atlas]
+            options["atlas"] = list(self.atlas)  # whole: the group level finds them again
             options["atlas_space_unchecked"] = self.atlas_space_unchecked
         if self.also_write:
             options["also_write"] = list(self.also_write)
         return options
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes two runs' settings the same: not where an atlas lies, which its content's hash stands for."""
+        options = self.as_options()
+        return options | {"atlas": [_without_folders(spec) for spec in self.atlas]} if self.atlas else options
 
 
 def name_of_threshold(text: str) -> str:
