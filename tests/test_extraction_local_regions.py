@@ -123,6 +123,22 @@ def test_nilearn_rule_equals_nilearn_on_small_maps(data, fwhm):
     np.testing.assert_array_equal(split_nilearn(data, oblique(), fwhm), nilearn_itself(data, oblique(), fwhm))
 
 
+def two_plates():
+    """A thin high plate and a thick lower one near it, whose smoothed value is the higher; the rest is empty."""
+    data = np.zeros((40, 12, 12), np.float32)
+    data[15, 2:10, 2:10], data[18:23, 2:10, 2:10] = 5.0, 3.5
+    return data
+
+
+@pytest.mark.parametrize("data", [two_plates(), two_plates()[::-1], np.pad(np.full((3, 3, 3), 5.0), 3)])
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+def test_nilearn_rule_equals_nilearn_beside_empty_space(data, fwhm):
+    """Cutting the map to what is not zero neither adds to its edges nor makes it constant."""
+    ours = split_nilearn(data, MM3, fwhm)
+    assert ours.max() == 1
+    np.testing.assert_array_equal(ours, nilearn_itself(data, MM3, fwhm))
+
+
 def test_nilearn_rule_leaves_an_empty_map_empty():
     found = split_nilearn(np.zeros((4, 5, 6), np.float32), np.eye(4), 6.0)
     assert found.dtype == np.int32
@@ -343,12 +359,12 @@ def test_voxels_cut_off_from_their_seed_join_a_neighbour(monkeypatch):
 
 
 def test_a_fragment_joins_the_neighbour_it_is_linked_to_most():
-    """Node 0 and 1, stranded from seed 6, touch region 0 by 1 + 1 and region 1 by 1.5."""
+    """Nodes 0 and 1, stranded from seed 5, touch region 0 by 0.5 + 0.5 and region 1 by 1.5."""
     links = Links(
-        np.array([0, 0, 1, 1, 2, 3, 4]), np.array([1, 2, 2, 4, 3, 5, 6]), np.array([9.0, 1.0, 1.0, 1.5, 1.0, 1.0, 1.0])
+        np.array([0, 0, 1, 1, 2, 3, 4]), np.array([1, 2, 2, 4, 3, 5, 6]), np.array([9.0, 0.5, 0.5, 1.5, 1.0, 1.0, 1.0])
     )
     regions = np.array([2, 2, 0, 0, 1, 2, 1])
-    assert join_stranded(regions, links, np.array([3, 6, 5])).tolist() == [0, 0, 0, 0, 1, 2, 1]
+    assert join_stranded(regions, links, np.array([3, 6, 5])).tolist() == [1, 1, 0, 0, 1, 2, 1]
 
 
 def test_fragments_behind_fragments_follow_in_turn():

@@ -66,11 +66,10 @@ def split_nilearn(thresholded: Array, affine: Array, smoothing_fwhm: float | Non
     seeds = _seeds(data, deviation, whole=data.shape == thresholded.shape)
     seeds[data == 0] = -1
     found = np.maximum(seeds, 0)
-    if found.any() and (seeds == 0).any():
-        active = _walked(seeds)
-        if active.any():
-            found = np.zeros_like(seeds)
-            found[active] = _walk(data, active, seeds, _spread(thresholded))
+    active = _walked(seeds)
+    if active.any():
+        found = np.zeros_like(seeds)
+        found[active] = _walk(data, active, seeds, _spread(thresholded))
     values = np.unique(found)
     labels[box] = np.searchsorted(values[values > 0], found, side="right")
     return labels
@@ -78,10 +77,8 @@ def split_nilearn(thresholded: Array, affine: Array, smoothing_fwhm: float | Non
 
 def _deviation(affine: Array, fwhm: float | None) -> list[float]:
     """The Gaussian's standard deviation in voxels along each axis."""
-    if not fwhm:
-        return [0.0, 0.0, 0.0]
     sizes = np.sqrt(np.sum(np.asarray(affine)[:3, :3] ** 2, axis=0))
-    deviation: list[float] = (np.asarray([fwhm]) / (np.sqrt(8 * np.log(2)) * sizes)).tolist()
+    deviation: list[float] = (np.asarray([fwhm or 0.0]) / (np.sqrt(8 * np.log(2)) * sizes)).tolist()
     return deviation
 
 
@@ -107,7 +104,7 @@ def _seeds(data: Array, deviation: list[float], *, whole: bool) -> Integers:
         return none
     highest = smoothed == ndimage.maximum_filter(smoothed, size=2 * REACH + 1, mode="constant")
     height = smoothed * highest
-    ndimage.label(height > max(height.max() * RELATIVE_HEIGHT, 0), output=none)
+    ndimage.label(height > height.max() * RELATIVE_HEIGHT, output=none)
     return none
 
 
