@@ -139,6 +139,16 @@ def test_nilearn_rule_equals_nilearn_beside_empty_space(data, fwhm):
     np.testing.assert_array_equal(ours, nilearn_itself(data, MM3, fwhm))
 
 
+def test_nilearn_rule_gives_voxels_to_a_seed_that_takes_no_part():
+    """A seed without neighbours is number 1, is dropped, and yet gets what the solver has not reached when it ends."""
+    rough = np.exp(8 * np.random.default_rng(0).random((60, 1, 1)))
+    data = np.concatenate([np.full((1, 1, 1), 1.1 * rough.max()), np.zeros((1, 1, 1)), rough])
+    ours = split_nilearn(data, np.eye(4), None)
+    assert ours[0] == 0
+    assert np.count_nonzero(ours == 1) > 0
+    np.testing.assert_array_equal(ours, nilearn_itself(data, np.eye(4), None))
+
+
 def test_nilearn_rule_leaves_an_empty_map_empty():
     found = split_nilearn(np.zeros((4, 5, 6), np.float32), np.eye(4), 6.0)
     assert found.dtype == np.int32
@@ -326,6 +336,14 @@ def test_values_of_any_size_are_split(scale):
     data = np.zeros((30, 1, 1))
     data[:, 0, 0] = (2 + np.cos(np.arange(30) / 29 * 4 * np.pi)) * scale
     assert len(sizes(split(data, fwhm=0.0))) >= 2
+
+
+def test_a_map_without_any_difference_has_links_of_one():
+    """The spread of a constant map is zero; its links are not 0 / 0."""
+    frame = Frame.of(np.full((3, 1, 1), 0.1), np.eye(4))
+    voxels = Voxels.at(frame, np.arange(3), np.full(3, 0.1))
+    one = np.full(2, 0.1)
+    assert local_regions._weights(voxels, one, one, merged=False).tolist() == [1 + 1e-10] * 2
 
 
 def test_voxels_that_touch_at_corners_are_walked_over_corners():

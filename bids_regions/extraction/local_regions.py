@@ -231,7 +231,8 @@ def _weights(voxels: Voxels, one: npt.NDArray[Any], other: npt.NDArray[Any], mer
     difference = (one.astype(np.float64) - other) / unit
     for chosen, links in [(values != 0, one != 0)] if merged else [(values > 0, one > 0), (values < 0, one < 0)]:
         part = values[chosen] / unit
-        variance = float(np.sum(part * part)) / cells - (float(np.sum(part)) / cells) ** 2
+        mean = float(np.sum(part)) / cells
+        variance = (float(np.sum((part - mean) ** 2)) + (cells - part.size) * mean**2) / cells
         if variance > 0:
             with np.errstate(over="ignore"):
                 fall = STEEPNESS * unit * (difference[links] ** 2 / math.sqrt(variance))
