@@ -1,5 +1,6 @@
 """The app through its command line: real numbers, every dataset shape, reruns, faults, the same bytes twice."""
 
+import base64
 import collections
 import csv
 import hashlib
@@ -18,7 +19,10 @@ import SimpleITK as sitk  # noqa: N813 # its own documentation's name
 import trees
 
 from bids_regions.cli import main
+from bids_regions.dataset import read_map_name
 from bids_regions.demo import find_real_map, make_demo
+from bids_regions.workflow.pages import MARK, seal_page
+from bids_regions.workflow.sections import section_key
 
 VALIDATOR = Path(sys.executable).parent / "bids-validator-deno"
 
@@ -208,6 +212,29 @@ def test_reports_can_be_made_again_from_finished_results(demo, finished, tmp_pat
     (out / "sub-03.html").unlink()
     assert run(demo, out, "participant", "--threshold", "97%", "3.0", "--reports-only") == 0
     assert (out / "sub-03.html").read_bytes() == (finished / "sub-03.html").read_bytes()
+
+
+def test_reports_only_writes_every_page_anew(demo, finished, tmp_path):
+    """A page of another template, whose inputs are the same: a rerun leaves it, --reports-only does not."""
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    page = out / "sub-03.html"
+    good = page.read_bytes()
+    body, _, trailer = good.rpartition(MARK)
+    told = json.loads(base64.b64decode(trailer.removesuffix(b" -->\n")))
+    page.write_bytes(seal_page(body.replace(b"<h1", b"<h1 "), told["key"], told["files"]))
+    old = page.read_bytes()
+    assert old != good
+    words = ("participant", "--threshold", "97%", "3.0", "--participant-label", "03")
+    assert run(demo, out, *words) == 0
+    assert page.read_bytes() == old
+    assert run(demo, out, *words, "--reports-only") == 0
+    assert page.read_bytes() == good
+
+
+def test_maps_whose_names_differ_in_punctuation_have_anchors_of_their_own(tmp_path):
+    names = ("sub-01/a+b/sub-01_stat-z_statmap.nii.gz", "sub-01/a-b/sub-01_stat-z_statmap.nii.gz")
+    assert len({section_key(read_map_name(tmp_path, name)) for name in names}) == 2
 
 
 def reoriented(image, flip, order):

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -147,6 +149,21 @@ def test_a_rerun_does_nothing_and_a_changed_atlas_does_it_anew(tmp_path: Path) -
     assert run(dataset, out, "--atlas", atlas) == 0
     assert sidecar.stat().st_mtime_ns != before
     assert "Bark" in rows(out, "dseg")[1]["Toy_peak"]
+
+
+def test_where_an_atlas_lies_changes_no_byte(tmp_path: Path) -> None:
+    dataset, here, there = make_dataset(tmp_path / "data"), tmp_path / "here", tmp_path / "over" / "there"
+    trees = []
+    for out, folder in ((tmp_path / "one", here), (tmp_path / "two", there)):
+        atlas = make_atlas(folder)
+        assert run(dataset, out, "--atlas", atlas) == 0
+        assert main([str(dataset), str(out), "group"]) == 0
+        assert "Left Cortex" in next(out.rglob("*Consensus_dseg.tsv")).read_text()
+        shutil.rmtree(folder)
+        files = sorted(p for p in out.rglob("*") if p.is_file() and "logs" not in p.relative_to(out).parts)
+        trees.append({p.relative_to(out): p.read_bytes() for p in files})
+    assert trees[0] == trees[1]
+    assert not [name for name, content in trees[0].items() if os.fsencode(tmp_path) in content]
 
 
 def test_maps_of_another_space_keep_their_columns_and_are_told(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Which maps are put together, which are not, and who is missing, in words."""
 
+import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -485,6 +487,19 @@ def test_consensus_regions_are_named_as_the_participants_are(root, out, tmp_path
     (row,) = rows(find(out, "Consensus_dseg.tsv"))
     assert row["name"] == "region-1"
     assert any("not named" in text for text in read_json(find(out, "Consensus_dseg.json"))["Warnings"])
+    for log in out.glob("logs/run-*.json"):
+        log.unlink()
+    assert run(root, out, levels=("group",)) == 0
+    assert any("--atlas to the group level" in text for text in read_json(find(out, "Consensus_dseg.json"))["Warnings"])
+
+
+def test_without_anatomy_prevalence_is_shown_on_the_coverage(root, out):
+    fill(root, ("01", "02"))
+    assert run(root, out) == 0
+    page = (out / "group.html").read_text()
+    (ground,) = set(re.findall(r'id="background-([^"]+)"', page))
+    views = json.loads(re.search(r'id="views"[^>]*>([^<]+)<', page)[1])
+    assert {view["background"] for view in views} == {f"background-{ground}"}
 
 
 def test_a_grid_is_read_from_the_header_alone(tmp_path):

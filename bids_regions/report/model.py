@@ -109,7 +109,7 @@ class View:
 class Table:
     """A table as the text of its TSV file."""
 
-    key: str  # unique on the page, [a-zA-Z0-9-]
+    key: str  # unique on the page, [a-zA-Z0-9_-]
     caption: str
     tsv: str  # header line, rows, tabs; exactly the file's text
     file_name: str  # what a download is called
@@ -141,7 +141,7 @@ class EntryView:
 class Section:
     """One map, with its entries side by side."""
 
-    key: str  # unique on the page, [a-zA-Z0-9-]: the anchor
+    key: str  # unique on the page, [a-zA-Z0-9_-]: the anchor
     title: str  # "contrast leftVsRight, z"
     group: str = ""  # heading in the navigation: "ses-1, task-motor, run-1"
     source: str = ""  # the map's file, relative to the dataset
@@ -248,7 +248,7 @@ class Thumbnail:
 class GroupSet:
     """Comparable maps of many participants: prevalence, consensus, values."""
 
-    key: str  # unique on the page, [a-zA-Z0-9-]
+    key: str  # unique on the page, [a-zA-Z0-9_-]
     title: str
     group: str = ""
     facts: tuple[tuple[str, str], ...] = ()  # ("participants", "28"), ("grids", "one")

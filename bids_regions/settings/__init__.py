@@ -13,7 +13,14 @@ from typing import Any, Literal
 from bids_regions.errors import Contradiction
 from bids_regions.files import read_text
 from bids_regions.settings.configuration import read_configuration
-from bids_regions.settings.entries import Entry, entries_of_command, make_entry, name_of_threshold
+from bids_regions.settings.entries import (
+    Entry,
+    entries_of_command,
+    make_entry,
+    name_of_threshold,
+    with_folders,
+    without_folders,
+)
 from bids_regions.settings.options import LEVELS, OPTIONS, REGION_OPTIONS, Option
 
 __all__ = [
@@ -27,6 +34,8 @@ __all__ = [
     "make_settings",
     "name_of_threshold",
     "read_configuration",
+    "with_folders",
+    "without_folders",
 ]
 
 

@@ -3,6 +3,7 @@
 An *entry* is a `[[regions]]` table of a configuration file, or one `--threshold` of the command line.
 """
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -12,7 +13,15 @@ from typing import Any
 from bids_regions.errors import Contradiction
 from bids_regions.extraction.criteria import BUILT_IN, CONVENTIONS, Criteria, parse_threshold
 
-__all__ = ["Entry", "entries_of_command", "make_entry", "merge_layers", "name_of_threshold"]
+__all__ = [
+    "Entry",
+    "entries_of_command",
+    "make_entry",
+    "merge_layers",
+    "name_of_threshold",
+    "with_folders",
+    "without_folders",
+]
 
 CRITERIA_KNOBS = frozenset(each.name for each in fields(Criteria))
 SIZE_RULES = frozenset({"min_region_size", "min_region_voxels"})
@@ -37,24 +46,45 @@ class Entry:
     also_write: tuple[str, ...] = ()
 
     def as_options(self) -> dict[str, Any]:
-        """The canonical settings: every resolved choice by its option's name. What only draws is not among them."""
+        """The canonical settings: every resolved choice by its option's name, the same on every machine.
+
+        What only draws is not among them, nor where a mask or an atlas lies: its content's hash stands for that.
+        """
         options: dict[str, Any] = {**self.criteria.as_options(), "mask": Path(self.mask).name}
         if self.dof is not None:
             options["dof"] = self.dof
         if self.values_from:
             options["values_from"] = "=".join(self.values_from)
         if self.atlas:
-            options["atlas"] = list(self.atlas)  # whole: the group level finds them again
+            options["atlas"] = [without_folders(spec) for spec in self.atlas]
             options["atlas_space_unchecked"] = self.atlas_space_unchecked
         if self.also_write:
             options["also_write"] = list(self.also_write)
         return options
 
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What makes two runs' settings the same: not where an atlas lies, which its content's hash stands for."""
-        options = self.as_options()
-        return options | {"atlas": [_without_folders(spec) for spec in self.atlas]} if self.atlas else options
+
+def without_folders(spec: str) -> str:
+    """A request for an atlas without the folders of its files.
+
+    >>> without_folders("/data/atlas.nii.gz?labels=/data/names.tsv&space=MNI152Lin")
+    'atlas.nii.gz?labels=names.tsv&space=MNI152Lin'
+    """
+    return re.sub(r"(^|[?&]labels=)[^?&]*/", r"\1", spec)
+
+
+def with_folders(spec: str) -> str:
+    """A request for an atlas that means the same from any working directory.
+
+    >>> with_folders("/data/x/../atlas.nii.gz?labels=/data/names.tsv"), with_folders("templateflow:Schaefer2018")
+    ('/data/atlas.nii.gz?labels=/data/names.tsv', 'templateflow:Schaefer2018')
+    """
+    if spec.startswith("templateflow:"):
+        return spec
+    return re.sub(
+        r"(^|[?&]labels=)([^?&]+)",
+        lambda found: found[1] + os.path.abspath(os.path.expanduser(found[2])),  # noqa: PTH100, PTH111 # links stay
+        spec,
+    )
 
 
 def name_of_threshold(text: str) -> str:
@@ -100,14 +130,6 @@ def make_entry(name: str, options: Mapping[str, Any], match: Mapping[str, Any] |
         atlas_space_unchecked=bool(options.get("atlas_space_unchecked")),
         background=str(options.get("background", "auto")),
         also_write=tuple(sorted(set(_several(options.get("also_write"))))),
-    )
-
-
-def _without_folders(spec: str) -> str:
-    return (
-        spec
-        if spec.startswith("templateflow:")
-        else "?".join([Path(spec.partition("?")[0]).name, *spec.split("?")[1:]])
     )
 
 

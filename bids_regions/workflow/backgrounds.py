@@ -4,15 +4,22 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bids_regions.dataset import MapFile, SourceDataset, find_anatomical
 from bids_regions.errors import Fault, MissingInput
 from bids_regions.figures import Background as DrawnBackground
 from bids_regions.images import load_statmap
 from bids_regions.report.model import Background as PackedBackground
-from bids_regions.report.payload import pack_background
+from bids_regions.report.payload import pack_array, pack_background
+from bids_regions.workflow.wording import slug
 
-__all__ = ["Scenery", "find_background", "find_template", "load_scenery"]
+__all__ = ["Scenery", "find_background", "find_template", "load_scenery", "pack_coverage"]
+
+COVERAGE = 200  # of 255: a light grey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +75,14 @@ def load_scenery(path: Path | None) -> Scenery | None:
 def _load_once(path: Path, _mtime: int) -> Scenery:
     image = load_statmap(path)
     name = path.name.partition(".")[0]
-    key = "bg-" + "".join(c if c.isalnum() and c.isascii() else "-" for c in name)
     return Scenery(
         drawn=DrawnBackground(data=image.data, affine=image.affine),
-        packed=pack_background(image.data, image.affine, key=key, name=name),
+        packed=pack_background(image.data, image.affine, key=f"bg-{slug(name)}", name=name),
     )
+
+
+def pack_coverage(cover: NDArray[Any], affine: NDArray[np.float64], *, key: str, name: str) -> PackedBackground:
+    """Where there are data as an even grey, fainter where fewer have them: `cover` from 0 to 1, (x, y, z)."""
+    grey = np.rint(COVERAGE * cover).astype(np.uint8)
+    rows = tuple(tuple(float(value) for value in row) for row in affine)
+    return PackedBackground(key=key, name=name, array=pack_array(grey, "uint8"), affine=rows)

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from bids_regions.aggregate import Tally, coverage, find_consensus, prevalence
 from bids_regions.atlases import fit_atlases
 from bids_regions.dataset import LINK, is_standard_space
-from bids_regions.errors import Fault
+from bids_regions.errors import Fault, MissingInput
 from bids_regions.extraction import Criteria, Extraction, find_regions
 from bids_regions.files import hash_file, hash_of, read_json, remove_file, write_json, write_text
 from bids_regions.images import save_labels, save_map
-from bids_regions.settings import Settings
+from bids_regions.settings import Settings, without_folders
 from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, describe_columns, peaks_table, regions_table
 from bids_regions.workflow.group_records import RECORD
 from bids_regions.workflow.group_sets import MapSet
@@ -54,7 +54,7 @@ def write_set(one: MapSet, tally: Tally, settings: Settings) -> Consensus:
     signed = find_consensus(tally, min_prevalence=settings.min_prevalence, min_coverage=settings.min_coverage)
     usual = read_json(settings.output_dir / (one.members[0].stem + RECORD))["Criteria"]
     extraction = find_regions(signed, one.grid.affine, _criteria(usual))
-    naming = _name(extraction, one, usual)
+    naming = _name(extraction, one, usual, settings)
     scribe = _Scribe(one=one, settings=settings, usual=usual)
     for sign, path in ((1, one.paths.positive), (-1, one.paths.negative)):
         if sign in signs:
@@ -89,19 +89,48 @@ def _criteria(usual: Mapping[str, Any]) -> Criteria:
     )
 
 
-def _name(extraction: Extraction, one: MapSet, usual: Mapping[str, Any]) -> NamedRegions:
+def _name(extraction: Extraction, one: MapSet, usual: Mapping[str, Any], settings: Settings) -> NamedRegions:
     """Names as the participants' regions have them: from their atlases, where these are still at hand."""
-    specs = usual.get("atlas", ())
-    if not specs:
+    if not usual.get("atlas"):
         return name_plainly(extraction)
     cohort = dict(one.entities).get("cohort")
     space = f"{one.space}+{cohort}" if one.space and cohort and "+" not in one.space else one.space
     assert one.grid is not None
     try:
+        specs = [_find_again(spec, settings) for spec in usual["atlas"]]
         fittings = fit_atlases(specs, space=space, unchecked=bool(usual.get("atlas_space_unchecked")))
         return name_extraction(extraction, one.grid, fittings, sided=is_standard_space(one.space))
     except Fault as fault:
         return replace(name_plainly(extraction), warnings=(f"regions are not named: {fault}",))
+
+
+def _find_again(spec: str, settings: Settings) -> str:
+    """A request for an atlas with its folders, as this run has it or else as the latest run's log tells.
+
+    Raises
+    ------
+    MissingInput
+        No run with this output folder tells, or the atlas is no longer where it was.
+    """
+    known = {without_folders(own): own for entry in settings.entries for own in entry.atlas}
+    if spec in known or spec.startswith("templateflow:"):
+        return known.get(spec, spec)
+    for log in sorted(settings.output_dir.glob("logs/run-*.json"), reverse=True):
+        found = _atlases_of(log).get(spec)
+        if found is None:
+            continue
+        if not Path(found.partition("?")[0]).is_file():
+            break
+        return str(found)
+    raise MissingInput(f"the atlas {spec} is not where it was", hint="Give its --atlas to the group level as well")
+
+
+def _atlases_of(log: Path) -> Mapping[str, Any]:
+    try:
+        atlases = read_json(log).get("atlases")
+    except Fault:
+        return {}
+    return atlases if isinstance(atlases, dict) else {}
 
 
 def _prevalence_words(sign: int) -> str:

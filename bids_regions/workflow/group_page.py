@@ -18,7 +18,7 @@ from bids_regions.report.payload import pack_labels, pack_volume
 from bids_regions.settings import Settings
 from bids_regions.tables import REGION_COLUMNS, Column, peaks_table, regions_table, table_text
 from bids_regions.version import __version__
-from bids_regions.workflow.backgrounds import Scenery
+from bids_regions.workflow.backgrounds import Scenery, pack_coverage
 from bids_regions.workflow.group_measures import SHOWN_ROWS, SetResult, find_marks
 from bids_regions.workflow.group_outputs import Consensus
 from bids_regions.workflow.group_records import Status
@@ -26,7 +26,7 @@ from bids_regions.workflow.group_sets import describe_grid
 from bids_regions.workflow.group_tables import PARTICIPANT_COLUMNS, ParticipantRow
 from bids_regions.workflow.maps import MapOutcome
 from bids_regions.workflow.participants import Frame
-from bids_regions.workflow.wording import spoken, title_of
+from bids_regions.workflow.wording import slug, spoken, title_of
 
 __all__ = ["GroupFindings", "write_group_page"]
 
@@ -133,16 +133,7 @@ def _show_set(
             for name, picture in result.thumbnails
         ),
     )
-    return shown, easel.volumes() if consensus else [], [scenery.packed] if scenery and consensus else []
-
-
-def slug(text: str) -> str:
-    """Text as an anchor: letters, digits and hyphens; different texts stay different.
-
-    >>> slug("seg-a+b")
-    'seg-a-2bb'
-    """
-    return "".join(c if c.isascii() and (c.isalnum() or c == "-") else f"-{ord(c):x}" for c in text)
+    return shown, easel.volumes() if consensus else [], [easel.ground()] if consensus else []
 
 
 def _figure(picture: Picture) -> model.Figure:
@@ -176,6 +167,15 @@ class _Easel:
     result: SetResult
     settings: Settings
     scenery: Scenery | None
+
+    def ground(self) -> model.Background:
+        """What the viewer draws under the maps: the anatomy of the space, else where participants have data."""
+        if self.scenery:
+            return self.scenery.packed
+        consensus, one = self.result.consensus, self.result.one
+        assert consensus is not None
+        assert one.grid is not None
+        return pack_coverage(consensus.coverage, one.grid.affine, key=f"{self.key}-ground", name="coverage")
 
     def volumes(self) -> list[model.Volume]:
         """The prevalence maps and the coverage, for the viewer."""
@@ -236,7 +236,7 @@ class _Easel:
         )
 
     def _views(self, consensus: Consensus) -> list[model.View]:
-        background = self.scenery.packed.key if self.scenery else ""
+        background = self.scenery.packed.key if self.scenery else f"{self.key}-ground"
         views = []
         for name, _, palette in self._maps(consensus):
             cutoff = self.settings.min_coverage if name == "coverage" else self.settings.min_prevalence

@@ -123,7 +123,7 @@ def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: 
         methods=methods,
         provenance=describe_provenance(settings, plan.dataset),
         dataset_name=plan.dataset.name,
-        force=settings.force,
+        redraw=settings.force or settings.reports_only,
     )
     if "participant" in settings.levels:
         run_participants(plan.participants, frame, crew, logbook, stop_early=settings.stop_on_first_crash)

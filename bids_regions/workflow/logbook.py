@@ -11,7 +11,7 @@ from typing import Any
 
 from bids_regions.errors import Fault, printable
 from bids_regions.files import write_json
-from bids_regions.settings import Settings
+from bids_regions.settings import Settings, with_folders, without_folders
 from bids_regions.version import __version__
 
 __all__ = ["Logbook"]
@@ -88,6 +88,7 @@ class Logbook:
             "output_dir": printable(settings.output_dir, 4000),
             "levels": list(settings.levels),
             "entries": {entry.name: {"match": dict(entry.match), **entry.as_options()} for entry in settings.entries},
+            "atlases": self._atlases(),
             "host": os.uname().nodename,
             "counts": dict(sorted(self.counts.items())),
             "failures": self.failures,
@@ -100,6 +101,10 @@ class Logbook:
         except Fault as fault:
             self._write(f"the log could not be written: {fault}\n")
         self._finish(exit_code, reason)
+
+    def _atlases(self) -> dict[str, str]:
+        """Where each atlas lies, by the request as records keep it; the group level finds it again by this."""
+        return {without_folders(spec): with_folders(spec) for entry in self.settings.entries for spec in entry.atlas}
 
     def _finish(self, exit_code: int, reason: str) -> None:
         for failure in self.failures[:SHOWN_FAILURES]:

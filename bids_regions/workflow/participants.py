@@ -42,7 +42,7 @@ class Frame:
     methods: model.Methods
     provenance: model.Provenance
     dataset_name: str
-    force: bool
+    redraw: bool  # pages are written anew, however they stand
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ class _Desk:
         """The sections still to be drawn, or else the page; nothing where the page stands as it should."""
         found = self._records()
         key = page_key([record for pairs in found.values() for _, record in pairs], self._told())
-        if not self.frame.force and is_current(self.jobs[0].output_dir, self.owner, key):
+        if not self.frame.redraw and is_current(self.jobs[0].output_dir, self.owner, key):
             return []
         known = {problem.source for problem in self.problems}
         missing = [

@@ -58,7 +58,7 @@ class Record:
 
 def hash_settings(entry: Entry) -> str:
     """The hash of everything in an entry that decides the results, and of the version that makes them."""
-    return hash_of({"options": entry.identity, "version": __version__, "layout": LAYOUT})
+    return hash_of({"options": entry.as_options(), "version": __version__, "layout": LAYOUT})
 
 
 def read_record(path: Path, *, input_hash: str = "", settings_hash: str = "") -> Record | None:

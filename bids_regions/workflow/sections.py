@@ -5,23 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bids_regions.dataset import MapFile, OutputPaths
 from bids_regions.figures import Layout, Mark, View, choose_cuts, compose_map, encode
 from bids_regions.files import hash_bytes, read_text, write_bytes
 from bids_regions.images import StatMap, load_labels
 from bids_regions.report import model
-from bids_regions.report.payload import pack_array, pack_labels, pack_volume
+from bids_regions.report.payload import pack_labels, pack_volume
 from bids_regions.tables import rows_of
-from bids_regions.workflow.backgrounds import Scenery
+from bids_regions.workflow.backgrounds import Scenery, pack_coverage
 from bids_regions.workflow.records import Record
-from bids_regions.workflow.wording import entry_facts, spoken, threshold_sentence, title_of
+from bids_regions.workflow.wording import entry_facts, slug, spoken, threshold_sentence, title_of
 
 __all__ = ["Drawn", "draw_section", "section_key"]
 
 SIDE_BY_SIDE = Layout(columns=4, font=21)  # two entries share the width of the page
-COVERAGE = 200  # of 255: a light grey
 ONE_SIGNED = ("f", "chi2", "chisq", "rsquare", "variance")  # statistics without a negative side
 HEADING = ("ses", "task", "acq", "dir", "run", "space")
 
@@ -46,8 +43,8 @@ class Drawn:
 
 
 def section_key(mapfile: MapFile) -> str:
-    """The anchor of a map: its name in letters, digits and hyphens."""
-    return "map-" + _key(mapfile.relpath.partition(".nii")[0])
+    """The anchor of a map: its path in letters, digits, `-` and `_`."""
+    return "map-" + slug(mapfile.relpath.partition(".nii")[0])
 
 
 def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -> Drawn:
@@ -66,8 +63,9 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
     tables = [read_text(each.place.table) for each in done]
     marks = [_marks(table) for table in tables]
     cuts = choose_cuts(marks, statmap.data, statmap.affine, n=8 if len(done) > 1 else 7)
+    ground = pack_coverage(statmap.data != 0, statmap.affine, key=f"{key}-coverage", name="where the map has data")
     layout = SIDE_BY_SIDE if len(done) > 1 else Layout()
-    easel = _Easel(statmap=statmap, volume=volume, coverage=_coverage(statmap, key), cuts=cuts, layout=layout)
+    easel = _Easel(statmap=statmap, volume=volume, coverage=ground, cuts=cuts, layout=layout)
     drawn = [easel.draw(each, table, marked) for each, table, marked in zip(done, tables, marks, strict=True)]
     section = model.Section(
         key=key,
@@ -156,19 +154,10 @@ def _packed(done: Finished, coverage: model.Background) -> model.Background:
     return done.scenery.packed if done.scenery else coverage
 
 
-def _coverage(statmap: StatMap, key: str) -> model.Background:
-    """Where the map has data, as an even grey."""
-    cover = np.where(statmap.data != 0, np.uint8(COVERAGE), np.uint8(0))
-    affine = tuple(tuple(float(value) for value in row) for row in statmap.affine)
-    return model.Background(
-        key=f"{key}-coverage", name="where the map has data", array=pack_array(cover, "uint8"), affine=affine
-    )
-
-
 def _regions_table(place: OutputPaths, content: Mapping[str, Any], table: str) -> model.Table:
     columns = table.partition("\n")[0].split("\t")
     return model.Table(
-        key=_key(place.stem),
+        key=slug(place.stem),
         caption=f"Regions of {place.stem}",
         tsv=table,
         file_name=place.table.name,
@@ -207,10 +196,6 @@ def _marks(table: str) -> list[Mark]:
         )
         for row in rows_of(table)
     ]
-
-
-def _key(text: str) -> str:
-    return "".join(c if c.isascii() and c.isalnum() else "-" for c in text)
 
 
 def _href(place: OutputPaths, path: Path) -> str:

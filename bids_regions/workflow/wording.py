@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["entry_facts", "spoken", "threshold_sentence", "title_of"]
+__all__ = ["entry_facts", "slug", "spoken", "threshold_sentence", "title_of"]
 
 SIDES = {"bi": "|{s}| {at} {c}", "two": "|{s}| {at} {c}", "positive": "{s} {at} {c}", "negative": "−{s} {at} {c}"}
 TAILS = {
@@ -31,6 +31,17 @@ def spoken(number: float, digits: int = 4) -> str:
     if isinstance(number, int):
         return f"{number:,}"
     return f"{number:.{digits}g}"
+
+
+def slug(text: str) -> str:
+    """Text as an anchor: letters, digits, `-` and `_`; different texts stay different.
+
+    >>> slug("seg-a+b"), slug("seg-a_2b_b")
+    ('seg-a_2b_b', 'seg-a__2b__b')
+    """
+    return "".join(
+        c if c.isascii() and (c.isalnum() or c == "-") else "__" if c == "_" else f"_{ord(c):x}_" for c in text
+    )
 
 
 def threshold_sentence(record: Mapping[str, Any]) -> str:
