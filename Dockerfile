@@ -47,7 +47,7 @@ LABEL org.opencontainers.image.title="bids_regions" \
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends python3 \
- && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log /var/cache/debconf/*-old \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log /var/cache/debconf/*-old \
  && mkdir -m 755 /data /out /templateflow \
  && chown 1000:1000 /out
 COPY --from=build /opt/bids_regions /opt/bids_regions
