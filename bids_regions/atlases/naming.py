@@ -171,6 +171,9 @@ def name_regions(
     >>> named.names, named.places[0][0].overlap
     (('Left Box',), 'Box 75%; unlabelled 25%')
     """
+    numbered = tuple(f"region-{index}" for index in range(1, len(regions) + 1))
+    if all(atlas is None for atlas in atlases):  # looking for every region's voxels would be for nothing
+        return Naming(names=numbered, places=((NOWHERE,) * len(regions),) * len(atlases))
     flat = labels.ravel(order="F")
     voxels = np.flatnonzero(flat)
     numbers = flat[voxels].astype(np.intp) - 1
@@ -187,9 +190,7 @@ def name_regions(
         shares = _find_shares(atlas, voxels, numbers, len(regions))
         places.append(_write_places(atlas, regions, found, _list_overlaps(atlas, shares, sizes)))
         names = names or _choose_names(atlas, regions, found, sided=sided)
-    if not names:
-        names = tuple(f"region-{index}" for index in range(1, len(regions) + 1))
-    return Naming(names=names, places=tuple(places))
+    return Naming(names=names or numbered, places=tuple(places))
 
 
 def describe_places(atlas: str, *, probabilistic: bool) -> dict[str, str]:
