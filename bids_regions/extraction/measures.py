@@ -265,7 +265,7 @@ def describe_regions(
     columns = {
         "sign": measured.sign,
         "n_voxels": measured.n_voxels.tolist(),
-        "volume_mm3": (measured.n_voxels * voxels.frame.voxel_volume).tolist(),
+        "volume_mm3": [_plain(mm3) for mm3 in (measured.n_voxels * voxels.frame.voxel_volume).tolist()],
         "com_xyz": list(zip(*measured.com_xyz.tolist(), strict=True)),
         "com_in_region": measured.com_in_region.tolist(),
         "mean_value": measured.mean_value.tolist(),
@@ -282,6 +282,11 @@ def describe_regions(
             Region(index=index, name=f"{row['sign']}-{index}", peak=ranked[0], peaks=ranked, color=color, **row)
         )
     return tuple(regions)
+
+
+def _plain(number: float) -> float:
+    """Without the last digits, which are the rounding of a determinant: 504 and not 503.9999999999999."""
+    return float(f"{number:.12g}")
 
 
 def _make_peaks(voxels: Voxels, region: Integers, peaks: Integers) -> tuple[Peak, ...]:
