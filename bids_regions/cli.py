@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -75,7 +74,7 @@ class _PrintDescriptor(argparse.Action):
 
 
 def _descriptor() -> str:
-    packaged = files("bids_regions") / "boutiques.json"
+    packaged = Path(__file__).parent / "boutiques.json"
     beside = Path(__file__).parent.parent / "boutiques.json"
     return (packaged if packaged.is_file() else beside).read_text(encoding="utf-8")
 

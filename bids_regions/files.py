@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
 import struct
 import time
 import zlib
@@ -60,7 +59,7 @@ def write_bytes(path: Path, content: bytes, *, only_if_changed: bool = False) ->
     """
     if only_if_changed and _holds(path, content):
         return
-    temporary = path.parent / f".{_host()}-{os.getpid()}-{secrets.token_hex(6)}.tmp"
+    temporary = path.parent / f".{_host()}-{os.getpid()}-{os.urandom(6).hex()}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -82,7 +81,7 @@ def write_text(path: Path, text: str, *, only_if_changed: bool = False) -> None:
 @contextmanager
 def open_atomic(path: Path, *, only_if_changed: bool = False) -> Iterator[TextIO]:
     """A stream for text too long to be held: the file appears under its name when all of it is there, or not at all."""
-    temporary = path.parent / f".{_host()}-{os.getpid()}-{secrets.token_hex(6)}.tmp"
+    temporary = path.parent / f".{_host()}-{os.getpid()}-{os.urandom(6).hex()}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 from bids_regions.errors import Contradiction
-from bids_regions.files import read_text
 from bids_regions.settings.configuration import read_configuration
 from bids_regions.settings.entries import (
     Entry,
@@ -172,6 +171,8 @@ def _labels(values: list[str] | None, prefix: str) -> tuple[str, ...]:
     labels: list[str] = []
     for value in values or ():
         if value.startswith("@"):
+            from bids_regions.files import read_text  # noqa: PLC0415 # --help must not pay for hashlib and json
+
             labels += (line.split("\t")[0].strip() for line in read_text(Path(value[1:])).splitlines())
         else:
             labels += value.split()

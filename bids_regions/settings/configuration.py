@@ -5,13 +5,11 @@ Everything that is wrong in a file is told at once, each with the key and what t
 
 import difflib
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from bids_regions.errors import Contradiction
-from bids_regions.files import read_text
 from bids_regions.settings.entries import Entry, make_entry, merge_layers
 from bids_regions.settings.options import REGION_OPTIONS, Option
 
@@ -36,6 +34,10 @@ def read_configuration(path: Path) -> tuple[Entry, ...]:
     Contradiction
         All that is wrong in it: syntax, unknown keys, wrong types, contradictions, names that clash.
     """
+    import tomllib  # noqa: PLC0415 # --help must pay neither for this
+
+    from bids_regions.files import read_text  # noqa: PLC0415 # nor for hashlib and json
+
     try:
         content = tomllib.loads(read_text(path))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
