@@ -36,6 +36,7 @@ __all__ = [
     "write_text",
 ]
 
+ZEROS = bytes(1 << 12)  # larger pieces are found less often, smaller ones take more room
 JSON_LIMIT = 64 * 1024 * 1024  # bytes; a larger sidecar is not one
 JSON_DEPTH = 100  # nested brackets; more is an attack on the parser
 TEMPORARY = re.compile(r"\.(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{12}\.tmp")
@@ -194,15 +195,28 @@ def hash_of(content: object) -> str:
     return hash_bytes(text.encode())
 
 
-def gzip_bytes(raw: bytes | memoryview) -> bytes:
-    """`raw` as one gzip member without time or name, so that equal content gives equal bytes.
+def gzip_bytes(*parts: bytes | memoryview) -> bytes:
+    """The parts, one after the other, as one gzip member without time or name: equal content gives equal bytes.
 
-    Run-length matching (Z_RLE) suits label images: half the size of plain level 1 in the same time.
+    Run-length matching (Z_RLE) suits label images: half the size of plain level 1 in the same time. They are zeros
+    for the most part; a piece of them is deflated once and then repeated, which a full flush before it allows.
     """
-    packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, 9, zlib.Z_RLE)
-    body = packer.compress(raw) + packer.flush()
-    size = memoryview(raw).nbytes & 0xFFFFFFFF
-    return b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" + body + struct.pack("<II", zlib.crc32(raw), size)
+    packer, zeros, crc, size = _packer(), _packer(), 0, 0
+    deflated_zeros = zeros.compress(ZEROS) + zeros.flush(zlib.Z_FULL_FLUSH)
+    body = [b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"]
+    for part in parts:
+        crc, size = zlib.crc32(part, crc), size + len(part)
+        for at in range(0, len(part), len(ZEROS)):
+            piece = bytes(part[at : at + len(ZEROS)])
+            if piece == ZEROS:
+                body += packer.flush(zlib.Z_FULL_FLUSH), deflated_zeros
+            else:
+                body.append(packer.compress(piece))
+    return b"".join([*body, packer.flush(), struct.pack("<II", crc, size & 0xFFFFFFFF)])
+
+
+def _packer() -> Any:
+    return zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
 
 
 def _holds(path: Path, content: bytes) -> bool:

@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bids_regions import files
 from bids_regions.errors import BadDataset, MissingInput, OutputRefused, StorageFault
@@ -100,3 +102,10 @@ def test_gzip_bytes_are_readable_and_carry_no_time():
     assert gzip.decompress(packed) == b"abc" * 1000
     assert packed == files.gzip_bytes(memoryview(b"abc" * 1000))
     assert packed[4:8] == bytes(4)
+
+
+@given(lengths=st.lists(st.integers(0, 9000), max_size=8), value=st.integers(0, 255), cut=st.integers(0, 20_000))
+def test_gzip_bytes_hold_long_and_short_stretches_of_zeros_between_others(lengths, value, cut):
+    raw = b"".join(bytes([value * (n % 2)]) * length for n, length in enumerate(lengths))
+    assert gzip.decompress(files.gzip_bytes(raw)) == raw
+    assert gzip.decompress(files.gzip_bytes(raw[:cut], raw[cut:])) == raw

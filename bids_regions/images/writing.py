@@ -21,9 +21,10 @@ LABEL_TYPES = (np.uint8, np.uint16, np.int32)
 
 def save_labels(path: Path, labels: NDArray[np.integer[Any]], grid: Grid) -> None:
     """Write integer `labels` (shape of `grid`, 0 and above) as the smallest of uint8, uint16 and int32 that fits."""
-    if labels.min() < 0 or labels.max() > np.iinfo(np.int32).max:
-        raise ValueError(f"labels from {labels.min()} to {labels.max()}: they have to lie between 0 and int32's end")
-    dtype = next(kind for kind in LABEL_TYPES if labels.max() <= np.iinfo(kind).max)
+    low, high = labels.min(), labels.max()
+    if low < 0 or high > np.iinfo(np.int32).max:
+        raise ValueError(f"labels from {low} to {high}: they have to lie between 0 and int32's end")
+    dtype = next(kind for kind in LABEL_TYPES if high <= np.iinfo(kind).max)
     _save(path, labels.astype(dtype, order="F", copy=False), grid, "label")
 
 
@@ -36,8 +37,8 @@ def _save(path: Path, data: NDArray[Any], grid: Grid, intent: str) -> None:
     if data.shape[:3] != grid.shape:
         raise ValueError(f"data of shape {data.shape} cannot lie on a grid of shape {grid.shape}")
     data = np.asfortranarray(data).astype(data.dtype.newbyteorder("<"), copy=False)
-    raw = b"".join((_make_header(data, grid, intent), b"\0\0\0\0", data.ravel(order="K").data.cast("B")))
-    write_bytes(path, gzip_bytes(raw) if path.suffix == ".gz" else raw, only_if_changed=True)
+    parts = _make_header(data, grid, intent), b"\0\0\0\0", data.ravel(order="K").data.cast("B")
+    write_bytes(path, gzip_bytes(*parts) if path.suffix == ".gz" else b"".join(parts), only_if_changed=True)
 
 
 def _make_header(data: NDArray[Any], grid: Grid, intent: str) -> bytes:
