@@ -643,10 +643,10 @@ class TestPrevalence:
         positive[28:38], negative[28:38] = 0.8, 0.8
         prevalence = Prevalence(positive=positive, negative=negative, coverage=np.ones(shape))
         mark = Mark(index=1, color="#d55e00", n_voxels=1, peak_value=0.9, peak_xyz=(6.0, 0.0, 0.0))
-        picture = figures.draw_prevalence(
+        drawing = figures.compose_prevalence(
             prevalence, np.zeros(shape, int), np.diag([3.0, 3.0, 3.0, 1.0]), [mark], View(cuts=(3.0,), cutoff=0.5)
         )
-        image = np.asarray(Image.open(io.BytesIO(picture.data)).convert("RGB")).astype(int)
+        image = np.asarray(Image.open(io.BytesIO(figures.encode(drawing).data)).convert("RGB")).astype(int)
         row = image[image.shape[0] // 2 - 10, 15:195]
         redder = row[:, 0] - row[:, 2]
         thirds = [redder[int(f * len(row))] for f in (0.17, 0.5, 0.82)]
@@ -658,10 +658,12 @@ class TestPrevalence:
         shape = (10, 10, 3)
         half = np.full(shape, 0.25)
         prevalence = Prevalence(positive=half, negative=0 * half, coverage=0 * half + 1)
-        picture = figures.draw_prevalence(
-            prevalence, np.zeros(shape, int), np.eye(4), [], View(cuts=(1.0,), cutoff=0.5)
+        mark = Mark(index=1, color="#d55e00", n_voxels=1, peak_value=0.25, peak_xyz=(4.0, 4.0, 1.0))
+        drawing = figures.compose_prevalence(
+            prevalence, np.zeros(shape, int), np.eye(4), [mark], View(cuts=(1.0,), cutoff=0.5)
         )
-        assert picture.alt == "No region survived"
+        written = {letter.text for letter in drawing.letters}
+        assert {"%", "100", "50", "0", "\N{MINUS SIGN}50", "\N{MINUS SIGN}100"} <= written
 
     def test_anatomy_takes_the_place_of_the_coverage(self) -> None:
         shape, affine = (10, 10, 3), np.eye(4)
@@ -670,9 +672,9 @@ class TestPrevalence:
         mark = Mark(index=1, color="#d55e00", n_voxels=1, peak_value=0.9, peak_xyz=(4.0, 4.0, 1.0))
         labels, view = np.zeros(shape, int), View(cuts=(1.0,), cutoff=0.5)
         anatomy = Background(data=np.indices(shape)[0] + 1.0, affine=affine)
-        plain = figures.draw_prevalence(prevalence, labels, affine, [mark], view)
-        drawn = figures.draw_prevalence(prevalence, labels, affine, [mark], view, anatomy)
-        assert plain.data != drawn.data
+        plain = figures.compose_prevalence(prevalence, labels, affine, [mark], view)
+        drawn = figures.compose_prevalence(prevalence, labels, affine, [mark], view, anatomy)
+        assert (plain.canvas != drawn.canvas).any()
 
 
 class TestMatplotlib:

@@ -300,6 +300,68 @@ def test_agreement_needs_two_and_says_its_median() -> None:
     assert cohort.lay_out_matrix(nothing).summary == "2 participants; no pair has a value."  # type: ignore[union-attr]
 
 
+def test_a_small_matrix_names_its_rows_and_says_what_has_no_value() -> None:
+    def matrix(size: int, *, gap: bool) -> cohort.Matrix:
+        values = tuple(tuple(None if gap and a == b else 0.5 for a in range(size)) for b in range(size))
+        people = tuple(f"sub-{n}" for n in range(size))
+        found = cohort.lay_out_matrix(model.Agreement(participants=people, values=values))
+        assert found is not None
+        return found
+
+    assert matrix(24, gap=False).names[::23] == ("sub-0", "sub-23")
+    assert matrix(25, gap=False).names == ()
+    assert matrix(3, gap=False).gap_shade == ""
+    assert matrix(3, gap=True).gap_shade == "#f4d6ce"
+    html = pages.render_group(samples.group_page(12)).html.decode()
+    assert "<li>sub-0001</li><li>sub-0002</li>" in html
+    assert "<span>no value</span>" in html
+
+
+def test_participants_without_a_page_have_no_link() -> None:
+    page = samples.group_page(51)
+    one = page.sets[0]
+    thumbs = tuple(replace(thumb, href="" if n in (3, 50) else thumb.href) for n, thumb in enumerate(one.thumbnails))
+    html = pages.render_group(replace(page, sets=(replace(one, thumbnails=thumbs),))).html.decode()
+    first = html[html.index("data-thumbs=") :]
+    assert first[: first.index("</ul>")].count("<a href=") == 49
+    assert 'href=""' not in html
+
+
+def test_failures_of_the_group_are_counted_in_red_and_lead_to_their_reasons() -> None:
+    page = samples.group_page(5)
+    counts = (("participants", 4), ("failed", 1), ("missing", 0))
+    html = pages.render_group(replace(page, counts=counts)).html.decode()
+    assert '<li class="tile bad"><a href="#errors"><span class="number">1</span>' in html
+    assert '<li class="tile quiet"><span class="number">0</span> <span class="words">missing</span>' in html
+    none = pages.render_group(replace(page, counts=(("failed", 0),))).html.decode()
+    assert '<li class="tile quiet"><span class="number">0</span> <span class="words">failed</span>' in none
+
+
+def test_a_command_breaks_between_its_options_and_keeps_its_text(motor: str) -> None:
+    command = re.search(r'id="command-text">(.*?)</pre>', motor)
+    assert command is not None
+    pieces = re.findall(r'<span class="option">(.*?)</span>', command[1])
+    assert pieces == [
+        "bids_regions BIDS_DIR OUTPUT_DIR participant",
+        "--threshold 97% 3.0",
+        "--min-region-size 1500",
+    ]
+    assert re.sub("<[^>]*>", "", command[1]) == samples.PROVENANCE.command
+
+
+def test_long_texts_are_kept_narrow_and_whole_on_hovering() -> None:
+    name = "tpl-S_task-x_seg-contrast+a+stat+z_desc-thr3p0"
+    tsv = f"set\tparticipant_id\tsession\tmap\tindex\tpeak_value\n{name}\tsub-01\tn/a\ta/map.nii.gz\t1\t2.5\n"
+    shown = presentation.show_table(
+        model.Table(key="t", caption="t", tsv=tsv, file_name="t.tsv", descriptions={}, link_column="participant_id")
+    )
+    heads = {head.column: head for head in shown.heads}
+    assert heads["set"].classes == "text long end"
+    assert heads["participant_id"].classes == "link"
+    assert (heads["map"].minor, heads["session"].minor) == (True, True)
+    assert {cell.head.column: cell.exact for cell in shown.rows[0].cells if cell.head.kind == "text"} == {"set": name}
+
+
 def test_thumbnails_are_paged_by_fifty() -> None:
     items = samples.group_page(101).sets[0].thumbnails
     thumbs = cohort.lay_out_thumbs(items)

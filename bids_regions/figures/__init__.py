@@ -31,8 +31,8 @@ __all__ = [
     "alt_text",
     "choose_cuts",
     "compose_map",
+    "compose_prevalence",
     "draw_map",
-    "draw_prevalence",
     "draw_thumbnail",
     "encode",
     "prepare_matplotlib",
@@ -152,15 +152,15 @@ class Prevalence:
     coverage: npt.NDArray[Any]  # fraction of all participants who have data there, 0 to 1
 
 
-def draw_prevalence(
+def compose_prevalence(
     prevalence: Prevalence,
     labels: npt.NDArray[Any],
     affine: npt.NDArray[np.float64],
     marks: Sequence[Mark],
     view: View,
     background: Background | None = None,
-) -> Picture:
-    """The prevalence of both signs with the consensus regions, as a WebP picture.
+) -> Drawing:
+    """The prevalence of both signs with the consensus regions, as a drawing to be encoded.
 
     Where both signs occur in a voxel the more frequent one is shown, a tie as positive, as in the consensus. Positive
     is red, negative is blue; the colour bar counts per cent from the middle both ways. Without anatomy the grey below
@@ -171,4 +171,4 @@ def draw_prevalence(
     if background is None:
         lighter = np.where(prevalence.coverage > 0, 0.5 + 0.5 * prevalence.coverage, 0.0)
         background = Background(data=lighter, affine=affine)
-    return encode(compose_map(100 * signed, labels, affine, marks, shown, background))
+    return compose_map(100 * signed, labels, affine, marks, shown, background)

@@ -20,6 +20,7 @@ __all__ = ["PER_PAGE", "Matrix", "Strip", "Thumbs", "lay_out_matrix", "lay_out_s
 
 PER_PAGE = 50  # thumbnails: as many as one looks through with care
 _MANY = 1000  # dots of a strip
+_NAMED = 24  # rows of a matrix that have room for their names
 _TINY = 1e-200  # an axis shorter than this cannot be divided
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _FLOOR, _MIDDLE, _RADIUS = 640, 126, 14, 626, 92, 46, 4.0
@@ -96,6 +97,8 @@ class Matrix:
     sentence: str
     summary: str
     shades: tuple[str, ...]
+    names: tuple[str, ...]  # beside the rows, where there is room for them
+    gap_shade: str  # of a pair without a value; empty where there is none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,6 +226,8 @@ def lay_out_matrix(agreement: Agreement) -> Matrix | None:
         sentence=agreement.sentence,
         summary=summary,
         shades=tuple(matrix_colour(step / 9) for step in range(10)),
+        names=agreement.participants if size <= _NAMED else (),
+        gap_shade=matrix_colour(None) if np.isnan(values).any() else "",
     )
 
 

@@ -90,7 +90,7 @@ class Volume:
     affine: Affine
     step: float  # the quantum of the display, in the map's unit
     limit: float  # the largest magnitude, in the map's unit; the end of the colour bar
-    quantity: str = ""  # "z", "t", "fraction of participants": the unit beside a value
+    quantity: str = ""  # "z", "t", "of participants": the unit beside a value
     palette: Literal["diverging", "positive", "negative"] = "diverging"
 
 
@@ -202,7 +202,6 @@ class ParticipantPage:
     methods: Methods
     provenance: Provenance
     appendix: tuple[Table, ...] = ()  # comparisons that were asked for
-    home: Link | None = None  # the group page, where there is one
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ are. The same model gives the same bytes.
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -119,9 +120,7 @@ def render_group(page: GroupPage) -> Rendered:
         parts.tables[table.key] = (table, "")
     strips = {one.key: [s for m in one.metrics if (s := lay_out_strip(m, one.key))] for one in page.sets}
     context = {
-        "counts": [
-            (words, number, "#errors" if words == "failed" and number else "", "") for words, number in page.counts
-        ],
+        "counts": [_group_count(words, number) for words, number in page.counts],
         "strips": strips,
         "has_strips": any(strips.values()),
         "matrices": {one.key: lay_out_matrix(one.agreement) if one.agreement else None for one in page.sets},
@@ -223,7 +222,7 @@ def _add_cohort_blocks(parts: _Parts, one: GroupSet) -> None:
         page = [
             {
                 "participant": item.participant,
-                "href": _address(item.href),
+                "href": _address(item.href),  # empty where the participant has no page
                 "alt": item.figure.alt,
                 "width": item.figure.width,
                 "height": item.figure.height,
@@ -272,8 +271,8 @@ def _participant_counts(page: ParticipantPage) -> list[tuple[str, int, str, str]
 
 
 def _group_count(words: str, number: int) -> tuple[str, int, str, str]:
-    failed = words == "failed"
-    return words, number, "#errors" if failed and number else "", "bad" if failed and number else ""
+    bad = words == "failed" and number > 0
+    return words, number, "#errors" if bad else "", "bad" if bad else "" if number else "quiet"
 
 
 def _guide(parts: _Parts, skip: str = "") -> list[tuple[str, str]]:
@@ -302,6 +301,20 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {_plural(number, noun)}"
 
 
+def _sentence(text: str) -> str:
+    """A warning of the records, which end without a full stop, as a sentence of the page."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _options(command: str) -> list[str]:
+    """A command in pieces that should not be broken over lines: the program, then each option with its values.
+
+    >>> _options("bids_regions BIDS_DIR --threshold 97% 3.0 --grf")
+    ['bids_regions BIDS_DIR', '--threshold 97% 3.0', '--grf']
+    """
+    return re.split(" (?=--)", command)
+
+
 def _groups(items: Iterable[Section | GroupSet]) -> list[tuple[str, list[Section | GroupSet]]]:
     """Neighbours of one group together, in their order."""
     return [(group, list(members)) for group, members in groupby(items, key=lambda item: item.group)]
@@ -326,6 +339,8 @@ def _environment() -> Environment:
         "count": _count,
         "doi": lambda doi: quote(doi, safe="/"),
         "groups": _groups,
+        "options": _options,
+        "sentence": _sentence,
         "tally": _tally,
     }
     return environment

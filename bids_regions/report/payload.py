@@ -29,6 +29,7 @@ _LEVEL = 6  # of zlib: 9 takes three times as long for two parts in a hundred
 _COARSE = 0.1  # of the map's standard deviation: a step above it would show bands, so the map gets 16 bits
 _LARGE = 2_000_000  # voxels: a background above it is halved until it is below; nobody sees more on a page
 _LIGHT, _DARK = np.array([255.0, 255.0, 255.0]), np.array([18.0, 60.0, 105.0])  # of an agreement of 0 and of 1
+_NONE = np.array([244.0, 214.0, 206.0])  # of no value
 
 _Palette = Literal["diverging", "positive", "negative"]
 _Dtype = Literal["int8", "int16", "uint8", "uint16", "uint32"]
@@ -186,18 +187,19 @@ def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
     )
 
 
-def matrix_colour(fraction: float) -> str:
-    """The colour of a fraction in `draw_matrix`.
+def matrix_colour(fraction: float | None) -> str:
+    """The colour of a fraction, or of no value, in `draw_matrix`.
 
-    >>> matrix_colour(0), matrix_colour(1)
-    ('#ffffff', '#123c69')
+    >>> matrix_colour(0), matrix_colour(1), matrix_colour(None)
+    ('#ffffff', '#123c69', '#f4d6ce')
     """
-    return "#" + "".join(f"{round(value):02x}" for value in _LIGHT + (_DARK - _LIGHT) * fraction)
+    colour = _NONE if fraction is None else _LIGHT + (_DARK - _LIGHT) * fraction
+    return "#" + "".join(f"{round(value):02x}" for value in colour)
 
 
 def draw_matrix(values: NDArray[np.floating]) -> bytes:
     """A square matrix of fractions as a PNG, one pixel per cell: 0 white, 1 dark blue, none light red."""
     share = np.clip(np.nan_to_num(np.asarray(values, np.float64)), 0, 1)[..., None]
     pixels = _LIGHT + (_DARK - _LIGHT) * share
-    pixels[np.isnan(values)] = (244, 214, 206)
+    pixels[np.isnan(values)] = _NONE
     return png_bytes(np.rint(pixels).astype(np.uint8))

@@ -54,8 +54,9 @@ _HEADINGS = {
 }
 _COLUMNS = {column.name: column for column in (*REGION_COLUMNS, *VALUE_COLUMNS)}
 # Columns a reader of a report rarely needs: folded away until "All columns" is asked for.
-_MINOR = {"color", "com_in_region", "sd_value", "sum_value"}
+_MINOR = {"map", "color", "com_in_region", "sd_value", "sum_value"}
 _MINOR |= {f"peak_{axis}" for axis in "ijk"} | {f"com_{axis}" for axis in "xyz"}
+_LONG = 30  # characters of a cell from which a column of text is kept narrow, whole on hovering
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _INTEGER = re.compile(r"[-+]?\d+")
@@ -73,6 +74,13 @@ class Head:
     kind: str  # "id", "number", "link", "text"
     decimals: str  # "" : four digits each; "0" : as written
     minor: bool
+    long: bool = False  # text too long for a line: cut on the screen, broken anywhere on paper
+
+    @property
+    def classes(self) -> str:
+        """Its class in the page."""
+        end = self.long and self.column == "set"  # names of sets differ at their ends
+        return self.kind + " long" * self.long + " end" * end + " minor" * self.minor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,19 +210,21 @@ def _head(table: Table, column: str, texts: list[str], *, regions: bool) -> Head
         kind=kind,
         decimals=_decimals(column, values) if kind == "number" else "",
         minor=regions and _is_minor(column, values),
+        long=kind == "text" and any(len(value) > _LONG for value in values),
     )
 
 
 def _is_minor(column: str, values: list[str]) -> bool:
     if column == "name":
         return all(_PLAIN_NAME.fullmatch(value) for value in values)
-    return column in _MINOR or (column in {"p_cluster", "tdp"} and not values)
+    return column in _MINOR or (column in {"session", "p_cluster", "tdp"} and not values)
 
 
 def _cell(table: Table, head: Head, text: str, colour: str = "", index: str = "") -> Cell:
     shown = show_number(text, head.decimals) if head.kind == "number" else text
     href = (table.links or {}).get(text, "") if head.kind == "link" else ""
-    exact = (table.tips or {}).get(head.column, {}).get(index, "") or (text if shown != text else "")
+    whole = text if shown != text or head.long else ""
+    exact = (table.tips or {}).get(head.column, {}).get(index, "") or whole
     return Cell(head=head, text=shown, exact=exact, colour=colour if head.kind == "id" else "", href=href)
 
 
@@ -258,7 +268,7 @@ def _peak_cell(head: Head, peak: dict[str, str]) -> Cell:
     name = "value" if head.column == "peak_value" else re.sub(r"^peak_([xyzijk])$", r"\1", head.column)
     text = peak.get(name, "") if name != "index" else ""
     shown = show_number(text, head.decimals) if head.kind == "number" else text
-    return Cell(head=head, text=shown, exact=text if shown != text else "")
+    return Cell(head=head, text=shown, exact=text if shown != text or head.long else "")
 
 
 def _one_line(text: str) -> str:

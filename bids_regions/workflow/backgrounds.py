@@ -17,7 +17,7 @@ from bids_regions.report.model import Background as PackedBackground
 from bids_regions.report.payload import pack_array, pack_background
 from bids_regions.workflow.wording import slug
 
-__all__ = ["Scenery", "find_background", "find_template", "load_scenery", "pack_coverage"]
+__all__ = ["Scenery", "describe_background", "find_background", "find_template", "load_scenery", "pack_coverage"]
 
 COVERAGE = 200  # of 255: a light grey
 
@@ -61,14 +61,22 @@ def find_template(space: str | None) -> Path | None:
     return None
 
 
-def load_scenery(path: Path | None) -> Scenery | None:
-    """The background at `path`, read and packed once per process; None where it cannot be read."""
-    if path is None:
-        return None
+def describe_background(path: Path | None) -> str:
+    """What tells one background from another without reading it, wherever it lies."""
     try:
-        return _load_once(path, path.stat().st_mtime_ns)
-    except (Fault, OSError):
-        return None  # a picture only: the regions stand without it
+        return f"{path.name}, {path.stat().st_size} bytes" if path else "none"
+    except OSError:
+        return "unreadable"
+
+
+def load_scenery(path: Path | None) -> tuple[Scenery | None, str]:
+    """The background at `path`, read and packed once per process, and a note where it cannot be read."""
+    if path is None:
+        return None, ""
+    try:
+        return _load_once(path, path.stat().st_mtime_ns), ""
+    except (Fault, OSError):  # a picture only: the regions stand without it
+        return None, f"The background {path.name} cannot be read; what is shown lies on the coverage of the data"
 
 
 @lru_cache(maxsize=2)

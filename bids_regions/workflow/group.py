@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from bids_regions.dataset import Discovery, Selection, SourceDataset, check_collisions
 from bids_regions.errors import Contradiction, EmptySelection, Fault
@@ -74,13 +75,15 @@ def run_group(settings: Settings, given: GroupInput, frame: Frame, crew: Crew, l
     _write_people(results, cohort, settings)
     for result in results:
         _tell(result, logbook)
+    sceneries, notices = _sceneries(results, settings)
     findings = GroupFindings(
         results=results,
         group_maps=outcomes,
         n_known=len(cohort.known),
         failures=_failures(results, unread, outcomes, settings),
         notes=() if others else (CIRCULAR,),
-        scenery=_sceneries(results),
+        scenery=sceneries,
+        notices=(*frame.notices, *notices),
         value_columns=value_columns(cohort),
     )
     write_group_page(findings, settings, frame, _methods(results, frame, settings))
@@ -199,10 +202,16 @@ def _failures(
     return problems
 
 
-def _sceneries(results: Sequence[SetResult]) -> dict[str, Scenery | None]:
-    """The template of each space, where there is one at hand."""
-    spaces = {result.one.space for result in results if result.consensus}
-    return {space: load_scenery(find_template(space)) for space in sorted(spaces)}
+def _sceneries(results: Sequence[SetResult], settings: Settings) -> tuple[dict[str, Scenery | None], list[str]]:
+    """What to draw each space on, as asked or its template where there is one at hand, and notes on what is unread."""
+    asked = next((entry.background for entry in settings.entries if entry.background != "auto"), "auto")
+    spaces = sorted({result.one.space for result in results if result.consensus})
+    paths = {
+        space: find_template(space) if asked == "auto" else None if asked == "none" else Path(asked) for space in spaces
+    }
+    loaded = {space: load_scenery(path) for space, path in paths.items()}
+    notes = dict.fromkeys(note for _, note in loaded.values() if note)
+    return {space: scenery for space, (scenery, _) in loaded.items()}, list(notes)
 
 
 def _methods(results: Sequence[SetResult], frame: Frame, settings: Settings) -> model.Methods:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bids_regions.aggregate import order_by_agreement
-from bids_regions.figures import Background, Picture, Prevalence, View, choose_cuts, draw_prevalence
+from bids_regions.figures import Background, Picture, Prevalence, View, choose_cuts, compose_prevalence, encode
 from bids_regions.files import write_bytes
 from bids_regions.report import model
 from bids_regions.report.pages import render_group
@@ -46,6 +46,7 @@ class GroupFindings:
     failures: Sequence[model.Problem]
     notes: Sequence[str]  # circularity, ...
     scenery: dict[str, Scenery | None]  # by space
+    notices: Sequence[str]
     value_columns: Sequence[Column]
 
 
@@ -67,7 +68,7 @@ def write_group_page(findings: GroupFindings, settings: Settings, frame: Frame, 
         tables=_tables(settings.output_dir, pages),
         skipped=frame.skipped.get("", ()),
         failures=tuple(findings.failures),
-        notices=frame.notices,
+        notices=tuple(findings.notices),
         methods=methods,
         provenance=replace(frame.provenance, command=_command(settings), settings=_group_settings(settings)),
     )
@@ -148,7 +149,7 @@ def _facts(result: SetResult) -> tuple[tuple[str, str], ...]:
     facts = [("participants counted", spoken(counted)), ("of these without any region", spoken(counts["empty"]))]
     facts += [(status, spoken(counts[status])) for status in NOT_COUNTED if counts[status]]
     if result.one.grid is not None:
-        facts.append(("grid", describe_grid(result.one.grid)))
+        facts.append(("grid", describe_grid(result.one.grid).replace(" x ", " × ")))
         facts.append(("grids among the maps", spoken(result.one.n_grids)))
     return tuple(facts)
 
@@ -190,7 +191,7 @@ class _Easel:
                     one.grid.affine,
                     key=f"{self.key}-{slug(name)}",
                     name=f"{one.name}: {name}",
-                    quantity="fraction of participants",
+                    quantity="of participants",
                     palette=palette,
                 )
             )
@@ -229,10 +230,11 @@ class _Easel:
         )
 
     def _sentence(self) -> str:
+        prevalence, coverage = 100 * self.settings.min_prevalence, 100 * self.settings.min_coverage
         return (
-            f"Voxels that lie in regions of at least {self.settings.min_prevalence:.4g} of the participants with data "
-            f"there, where at least {self.settings.min_coverage:.4g} of the participants have data; connected as the "
-            "participants' regions are. Where both signs reach it the larger wins."
+            f"Voxels that lie in regions of at least {prevalence:.4g} % of the participants with data there, where at "
+            f"least {coverage:.4g} % of the participants have data; "
+            "connected as the participants' regions are. Where both signs reach it the larger wins."
         )
 
     def _views(self, consensus: Consensus) -> list[model.View]:
@@ -256,7 +258,11 @@ class _Easel:
         view = View(cuts=cuts, cutoff=self.settings.min_prevalence)
         background: Background | None = self.scenery.drawn if self.scenery else None
         labels = consensus.extraction.labels
-        return _figure(draw_prevalence(prevalence, labels, one.grid.affine, marks, view, background))
+        drawing = compose_prevalence(prevalence, labels, one.grid.affine, marks, view, background)
+        path = one.paths.consensus.figure
+        write_bytes(path, encode(drawing, "svg").data, only_if_changed=True)
+        paper = model.Link(text="SVG for papers", href=path.relative_to(self.settings.output_dir).as_posix())
+        return replace(_figure(encode(drawing)), links=(paper,))
 
     def _table(self, consensus: Consensus) -> model.Table:
         place = self.result.one.paths.consensus

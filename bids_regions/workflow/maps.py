@@ -18,7 +18,7 @@ from bids_regions.files import hash_file, remove_file, sweep_temporaries, write_
 from bids_regions.images import StatMap, load_statmap, save_labels, save_map
 from bids_regions.settings import Entry
 from bids_regions.tables import peaks_table, regions_table
-from bids_regions.workflow.backgrounds import Scenery, find_background, load_scenery
+from bids_regions.workflow.backgrounds import find_background, load_scenery
 from bids_regions.workflow.cautions import gather_cautions
 from bids_regions.workflow.explain import Explained, explain_map
 from bids_regions.workflow.ingredients import Ingredients, gather_ingredients, hash_ingredients
@@ -28,7 +28,7 @@ from bids_regions.workflow.sections import Drawn, Finished, draw_section
 
 Array = npt.NDArray[Any]
 
-__all__ = ["EntryOutcome", "MapJob", "MapOutcome", "find_scenery", "process_map", "write_failure"]
+__all__ = ["EntryOutcome", "MapJob", "MapOutcome", "choose_background", "furnish", "process_map", "write_failure"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,7 +263,7 @@ def _draw(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) -> Drawn | 
 
 def _draw_finished(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) -> Drawn | None:
     done = [
-        Finished(place=outcome.place, record=outcome.record, scenery=find_scenery(job, entry))
+        furnish(job, entry, outcome.place, outcome.record)
         for entry, outcome in zip(job.entries, outcomes, strict=True)
         if outcome.record
     ]
@@ -277,10 +277,16 @@ def _explain(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) -> Itera
             yield from explain_map(lazy.loaded, entry, loaded)
 
 
-def find_scenery(job: MapJob, entry: Entry | None) -> Scenery | None:
-    """What to draw the map of `job` on; an entry of an earlier run is drawn on what is there."""
+def furnish(job: MapJob, entry: Entry | None, place: OutputPaths, record: Record) -> Finished:
+    """A finished entry with what its map is drawn on; an entry of an earlier run is drawn on what is there."""
+    scenery, note = load_scenery(choose_background(job, entry))
+    return Finished(place=place, record=record, scenery=scenery, note=note)
+
+
+def choose_background(job: MapJob, entry: Entry | None) -> Path | None:
+    """The file to draw the map of `job` on."""
     asked = entry.background if entry else "auto"
-    return load_scenery(find_background(job.mapfile, job.dataset, asked, job.assume_space))
+    return find_background(job.mapfile, job.dataset, asked, job.assume_space)
 
 
 def _note_failure(job: MapJob, entry: Entry, place: OutputPaths, fault: Fault, crash: str) -> EntryOutcome:

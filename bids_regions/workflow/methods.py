@@ -8,6 +8,7 @@ from bids_regions.extraction import Criteria
 from bids_regions.report.model import Methods, Reference
 from bids_regions.settings import Entry
 from bids_regions.version import __version__
+from bids_regions.workflow.wording import ordinal
 
 __all__ = ["methods_html", "methods_markdown", "write_methods"]
 
@@ -43,7 +44,7 @@ TAILS = {
 }
 KINDS = {
     "value": "at a magnitude of {number:g}",
-    "percentile": "at the {number:g}th percentile of the magnitudes over {over}",
+    "percentile": "at the {place} percentile of the magnitudes over {over}",
     "ratio": "so that a fraction of {number:g} of {over} passes",
     "p": "at an uncorrected p of {number:g}{halved}",
     "fdr": "at a false discovery rate of {number:g} (Benjamini-Hochberg)",
@@ -75,7 +76,9 @@ def write_methods(entries: Sequence[Entry], atlases: Sequence[Mapping[str, Any]]
 def _paragraph(entry: Entry) -> str:
     c = entry.criteria
     halved = ", halved for the two tails" if c.tail in ("bi", "two") else ""
-    height = KINDS[c.spec.kind].format(number=c.spec.number, over=OVER[c.percentile_over], halved=halved)
+    height = KINDS[c.spec.kind].format(
+        number=c.spec.number, place=ordinal(c.spec.number), over=OVER[c.percentile_over], halved=halved
+    )
     sentences = [f"Entry {entry.name}: maps were thresholded {height}, {TAILS[c.tail]}.", _regions_sentence(c)]
     if c.convention:
         sentences.append(f"The criteria follow the convention of {c.convention}, except where stated.")

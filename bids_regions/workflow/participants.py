@@ -11,9 +11,18 @@ from bids_regions.errors import Fault, printable
 from bids_regions.executors import Crew, Task, WorkerLost, run_tasks
 from bids_regions.images import load_statmap
 from bids_regions.report import model
+from bids_regions.workflow.backgrounds import describe_background
 from bids_regions.workflow.explain import EXPLAIN_COLUMNS, align_table, explain_table
 from bids_regions.workflow.logbook import Logbook, count_words
-from bids_regions.workflow.maps import EntryOutcome, MapJob, MapOutcome, find_scenery, process_map, write_failure
+from bids_regions.workflow.maps import (
+    EntryOutcome,
+    MapJob,
+    MapOutcome,
+    choose_background,
+    furnish,
+    process_map,
+    write_failure,
+)
 from bids_regions.workflow.pages import (
     PageJob,
     find_records,
@@ -23,7 +32,7 @@ from bids_regions.workflow.pages import (
     write_page,
 )
 from bids_regions.workflow.records import Record
-from bids_regions.workflow.sections import Drawn, Finished, draw_section, section_key
+from bids_regions.workflow.sections import Drawn, draw_section, section_key
 
 __all__ = ["DrawJob", "Frame", "draw_map_section", "process_owners", "run_participants"]
 
@@ -58,10 +67,7 @@ def draw_map_section(drawing: DrawJob) -> Drawn | model.Problem:
     mapfile = drawing.job.mapfile
     backgrounds = {entry.name: entry for entry in drawing.job.entries}
     try:
-        done = [
-            Finished(place=place, record=record, scenery=find_scenery(drawing.job, backgrounds.get(place.entry)))
-            for place, record in drawing.done
-        ]
+        done = [furnish(drawing.job, backgrounds.get(place.entry), place, record) for place, record in drawing.done]
         return draw_section(mapfile, load_statmap(mapfile.path), done)
     except Fault as fault:
         return model.Problem(source=mapfile.relpath, reason=f"finished, but cannot be drawn: {fault}")
@@ -147,7 +153,16 @@ class _Desk:
             "provenance": repr(frame.provenance),
             "dataset": frame.dataset_name,
             "appendix": [table.tsv for table in self._appendix()],
+            "backgrounds": self._backgrounds(),
         }
+
+    def _backgrounds(self) -> list[str]:
+        """What the maps are drawn on: no record knows it, and the page is another where it changes."""
+        return [
+            f"{job.mapfile.relpath} {entry.name}: {describe_background(choose_background(job, entry))}"
+            for job in sorted(self.jobs, key=lambda job: job.mapfile.relpath)
+            for entry in job.entries
+        ]
 
     def _appendix(self) -> tuple[model.Table, ...]:
         """What --explain found, a table per map."""

@@ -45,4 +45,17 @@ def _words(value: object) -> list[str]:
 
 def _entry_words(entry: Entry) -> str:
     options: Mapping[str, Any] = {**({"match": dict(entry.match)} if entry.match else {}), **entry.as_options()}
-    return ", ".join(f"{name} = {value}" for name, value in options.items())
+    return ", ".join(f"{name} = {_plain(value)}" for name, value in options.items())
+
+
+def _plain(value: object) -> str:
+    """A value as a configuration file would have it, without its quotes."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key} = {_plain(each)}' for key, each in value.items())}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(_plain(each) for each in value)}]"
+    return str(value)

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
-from bids_regions.dataset import MapFile, OutputPaths
+from bids_regions.dataset import LINK, MapFile, OutputPaths
 from bids_regions.figures import Layout, Mark, View, choose_cuts, compose_map, encode
 from bids_regions.files import hash_bytes, read_text, write_bytes
 from bids_regions.images import StatMap, load_labels
@@ -20,6 +21,7 @@ __all__ = ["Drawn", "draw_section", "section_key"]
 
 SIDE_BY_SIDE = Layout(columns=4, font=21)  # two entries share the width of the page
 ONE_SIGNED = ("f", "chi2", "chisq", "rsquare", "variance")  # statistics without a negative side
+URI = f"bids:{LINK}:"
 HEADING = ("ses", "task", "acq", "dir", "run", "space")
 
 
@@ -30,6 +32,7 @@ class Finished:
     place: OutputPaths
     record: Record
     scenery: Scenery | None
+    note: str = ""  # on the scenery
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +75,9 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
         title=title_of(entities),
         group=", ".join(f"{name}-{entities[name]}" for name in HEADING if name in entities),
         source=mapfile.relpath,
-        facts=(("grid", _grid_words(statmap)), ("mask", str(done[0].record.content["Mask"]["Source"]))),
+        facts=(("grid", _grid_words(statmap)), ("mask", _mask_words(done))),
         entries=tuple(entry for entry, _ in drawn),
+        warnings=tuple(dict.fromkeys(each.note for each in done if each.note)),
     )
     return Drawn(
         section=section,
@@ -200,6 +204,20 @@ def _marks(table: str) -> list[Mark]:
 
 def _href(place: OutputPaths, path: Path) -> str:
     return path.relative_to(place.output_dir).as_posix()
+
+
+def _mask_words(done: Sequence[Finished]) -> str:
+    """The mask as a path inside the dataset, as the map's own; with the entry's name where entries differ."""
+    masks = {each.place.entry: _mask_path(str(each.record.content["Mask"]["Source"])) for each in done}
+    if len(set(masks.values())) == 1:
+        return next(iter(masks.values()))
+    return "; ".join(f"{mask} ({entry})" for entry, mask in masks.items())
+
+
+def _mask_path(source: str) -> str:
+    if source == "none":
+        return "none: every voxel counts"
+    return unquote(source.removeprefix(URI)) if source.startswith(URI) else source
 
 
 def _grid_words(statmap: StatMap) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["entry_facts", "slug", "spoken", "threshold_sentence", "title_of"]
+__all__ = ["entry_facts", "ordinal", "slug", "spoken", "threshold_sentence", "title_of"]
 
 SIDES = {"bi": "|{s}| {at} {c}", "two": "|{s}| {at} {c}", "positive": "{s} {at} {c}", "negative": "−{s} {at} {c}"}
 TAILS = {
@@ -14,7 +14,7 @@ TAILS = {
 }
 KINDS = {
     "value": "the value given",
-    "percentile": "the percentile {asked} of {n} voxels ({population})",
+    "percentile": "the {place} percentile of {n} voxels ({population})",
     "ratio": "the fraction {asked} of {n} voxels ({population})",
     "p": "uncorrected {asked}{halved}",
     "fdr": "{asked}, Benjamini-Hochberg over {tested} tests ({population})",
@@ -31,6 +31,17 @@ def spoken(number: float, digits: int = 4) -> str:
     if isinstance(number, int):
         return f"{number:,}"
     return f"{number:.{digits}g}"
+
+
+def ordinal(number: float) -> str:
+    """A place in a row.
+
+    >>> ordinal(97), ordinal(92), ordinal(11), ordinal(97.5)
+    ('97th', '92nd', '11th', '97.5th')
+    """
+    if number != int(number) or number % 100 in (11, 12, 13):
+        return f"{number:g}th"
+    return f"{number:g}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(int(number) % 10, 'th') }"
 
 
 def slug(text: str) -> str:
@@ -53,6 +64,7 @@ def threshold_sentence(record: Mapping[str, Any]) -> str:
 def _height(threshold: Mapping[str, Any], statistic: str, criteria: Mapping[str, Any]) -> str:
     how = KINDS[threshold["Kind"]].format(
         asked=threshold["Asked"],
+        place=ordinal(float(threshold["Asked"].removesuffix("%"))) if threshold["Kind"] == "percentile" else "",
         n=spoken(threshold["PopulationSize"]),
         population=threshold["Population"],
         tested=spoken(threshold.get("NumberTested", threshold["PopulationSize"])),

@@ -74,6 +74,18 @@ def test_no_page_scrolls_sideways(opened: Opener, name: str) -> None:
         assert shown.page.evaluate("() => document.documentElement.scrollWidth") == width
 
 
+@pytest.mark.parametrize("name", ["motor", "group", "hostile"])
+def test_long_names_wrap_and_squeeze_nothing(opened: Opener, name: str) -> None:
+    shown = open_whole(opened, name, viewport={"width": 320, "height": 640})
+    longer = "() => document.querySelectorAll('caption span').forEach((e) => { e.textContent += '_more'.repeat(40); })"
+    shown.page.evaluate(longer)
+    wide = """() => [...document.querySelectorAll('.scroll')].filter((scroll) =>
+      scroll.querySelector('caption span').getBoundingClientRect().width > scroll.clientWidth).length"""
+    assert shown.page.evaluate(wide) == 0
+    heights = "() => [...document.querySelectorAll('.tally')].map((tally) => tally.getBoundingClientRect().height)"
+    assert max(shown.page.evaluate(heights)) < 40  # one line
+
+
 WHERE = """() => {
   const at = document.activeElement;
   const style = getComputedStyle(at);

@@ -59,7 +59,7 @@ def test_names_from_a_dataset_are_text_wherever_they_stand(opened: Opener) -> No
     evil = "\"><script>window.broken=1</script><img src=x onerror=window.broken=2>'</script><!--"
     assert shown.page.locator("h1").inner_text() == f"sub-{evil}"
     assert shown.page.locator("#blobs-title").inner_text() == evil
-    assert shown.page.locator("#blobs .warnings li").first.inner_text() == f"Note. {evil}"
+    assert shown.page.locator("#blobs .warnings li").first.inner_text() == f"Note. {evil}."
     assert shown.page.locator("#provenance .command").inner_text() == evil
     assert evil in shown.page.locator("#blobs-1-regions tbody").inner_text()
     assert evil in shown.page.locator("#viewer [data-part=region]").inner_text()

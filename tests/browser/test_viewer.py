@@ -74,6 +74,29 @@ def test_a_value_beside_a_peak_states_its_quantum(opened: Opener) -> None:
     assert abs(value - float(data[tuple(read["voxel"])])) <= volume.step / 2 + 0.005
 
 
+@pytest.mark.parametrize("width", [320, 1280])
+def test_the_read_out_keeps_its_height_and_its_numbers_in_one_line(opened: Opener, width: int) -> None:
+    shown = opened("motor", viewport={"width": width, "height": 900}).ready()
+    readout = part(shown, "readout")
+    at_peak = readout.bounding_box()
+    shown.page.locator("#viewer [data-part=axial] canvas").focus()
+    shown.page.keyboard.press("ArrowRight")
+    assert shown.read()["text"]["note"] == ""
+    beside = readout.bounding_box()
+    assert at_peak is not None
+    assert beside is not None
+    assert beside["height"] == at_peak["height"]
+    one_line = shown.page.evaluate(
+        """() => {
+          const [value, unit] = ["value", "unit"].map((name) => document.querySelector(`#viewer [data-part=${name}]`));
+          [value.textContent, unit.textContent] = ["0.8333333333", "of participants"];
+          const [numbers, words] = [value.getClientRects(), unit.getClientRects()];
+          return numbers.length === 1 && words.length === 1 && words[0].top < numbers[0].bottom;
+        }"""
+    )
+    assert one_line
+
+
 def test_rows_and_peaks_move_the_crosshair(opened: Opener) -> None:
     shown = opened("motor").ready()
     table = shown.page.locator("#motor-1-regions")

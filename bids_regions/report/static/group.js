@@ -112,7 +112,8 @@ cohort.startPager = (pager) => {
   const after = make("button", { type: "button", textContent: "Next", onclick: () => turn(now + 1) });
   const itemOf = ({ participant, href, alt, width, height, source }) => {
     const picture = make("img", { alt, width, height, src: source });
-    return make("li", {}, make("a", { href }, picture, make("span", { textContent: participant })));
+    const parts = [picture, make("span", { textContent: participant })];
+    return make("li", {}, ...(href ? [make("a", { href }, ...parts)] : parts));
   };
   const turn = async (number) => {
     now = Math.max(1, Math.min(rest + 1, number));

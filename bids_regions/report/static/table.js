@@ -188,13 +188,9 @@ class DataTable {
 
   /** A row without height that holds the widest cells seen, so that columns keep their width while one scrolls. */
   sizer() {
-    const row = make("tr", { className: "sizer" }, ...this.columns.map((column, at) => make("td", { className: this.classOf(column), textContent: this.longest[at] })));
+    const row = make("tr", { className: "sizer" }, ...this.columns.map((column, at) => make("td", { className: column.classes, textContent: this.longest[at] })));
     row.setAttribute("aria-hidden", "true");
     return row;
-  }
-
-  classOf(column) {
-    return `${column.kind}${"minor" in column ? " minor" : ""}`;
   }
 
   rowOf(entry, at) {
@@ -210,12 +206,12 @@ class DataTable {
       const text = peak ? this.peakCell(peak, column) : cells[column.position];
       const shown = column.kind === "number" ? showNumber(text, column.decimals) : text;
       if (shown.length > this.longest[number].length) this.longest[number] = shown;
-      const cell = make("td", { className: this.classOf(column) });
+      const cell = make("td", { className: column.classes });
       if (column.kind === "id") cell.append(...(peak ? this.peakHead(peak) : this.regionHead(index, cells)));
       else if (column.kind === "link" && this.links[text]) cell.append(make("a", { href: this.links[text], textContent: shown }));
       else cell.textContent = shown;
       const tip = peak ? "" : this.tips[column.column]?.[index];
-      if (tip || shown !== text) cell.title = tip || text;
+      if (tip || shown !== text || "long" in column) cell.title = tip || text;
       row.append(cell);
     });
     return row;

@@ -237,8 +237,8 @@ class Viewer {
     if (found && this.part("contours").checked) paintContours(image, found, this.regions.colours, this.region, Math.round(density));
     const pen = canvas.getContext("2d");
     pen.putImageData(image, 0, 0);
-    if (found && this.part("contours").checked) this.drawNumbers(pen, numberPlaces(found, width, height), density);
     this.drawCrosshair(pen, plane, pixels, density);
+    if (found && this.part("contours").checked) this.drawNumbers(pen, numberPlaces(found, width, height), density);
     this.drawEnds(pen, plane, density);
   }
 
