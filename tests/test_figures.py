@@ -412,12 +412,20 @@ class TestOutlines:
     @settings(max_examples=30, deadline=None)
     @given(seed=st.integers(0, 10_000))
     def test_paths_run_along_every_edge_of_a_region_once(self, seed: int) -> None:
-        """The path's total length is the region's perimeter in pixel edges."""
-        mine = np.random.default_rng(seed).random((7, 8)) < 0.5
-        path = outline_paths(mine.astype(np.uint8), [1]).get(1, "")
-        framed = np.pad(mine, 1)
-        perimeter = sum(int((np.diff(framed.astype(int), axis=axis) != 0).sum()) for axis in (0, 1))
-        assert sum(int(n) for n in re.findall(r"[hv](\d+)", path)) == perimeter
+        """A path's total length is its region's perimeter in pixel edges, and other regions do not change it."""
+        labels = np.random.default_rng(seed).integers(0, 4, (7, 8), dtype=np.uint8)
+        paths = outline_paths(labels, [1, 2, 3, 4])
+        assert 4 not in paths
+        for label in set(labels[labels > 0].tolist()):
+            mine = labels == label
+            framed = np.pad(mine, 1)
+            perimeter = sum(int((np.diff(framed.astype(int), axis=axis) != 0).sum()) for axis in (0, 1))
+            assert sum(int(n) for n in re.findall(r"[hv](\d+)", paths[label])) == perimeter
+            assert outline_paths(mine.astype(np.uint8), [1])[1] == paths[label]
+
+    def test_paths_of_regions_that_meet_at_a_corner_stay_apart(self) -> None:
+        paths = outline_paths(np.array([[1, 0], [0, 2]]), [1, 2])
+        assert paths == {1: "M0 0h1M0 1h1M0 0v1M1 0v1", 2: "M1 1h1M1 2h1M1 1v1M2 1v1"}
 
 
 class TestWords:

@@ -183,14 +183,21 @@ def outline_pixels(
     return outlined
 
 
-def edge_runs(differ: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-    """The (n, 3) row, first column and length of each run of edges along the second axis."""
-    padded = np.zeros((differ.shape[0], differ.shape[1] + 2), np.int8)
-    padded[:, 1:-1] = differ
-    turns = np.diff(padded, axis=1)
-    rows, starts = np.nonzero(turns == 1)
-    stops = np.nonzero(turns == -1)[1]
-    return np.stack([rows, starts, stops - starts], axis=1)
+def edge_runs(framed: npt.NDArray[Any]) -> dict[int, list[list[int]]]:
+    """Row, first column and length of each run of edges of each label, all labels in one pass.
+
+    An edge of a label lies between a pixel of it and one of another label in the next row.
+    """
+    row, column = np.nonzero(framed[:-1] != framed[1:])
+    owner = np.concatenate([framed[row, column], framed[row + 1, column]])
+    row, column = np.tile(row, 2), np.tile(column, 2)
+    order = np.lexsort((column, row, owner))
+    owner, row, column = owner[order], row[order], column[order]
+    begins = np.ones(owner.size, bool)
+    begins[1:] = (np.diff(owner) != 0) | (np.diff(row) != 0) | (np.diff(column) != 1)
+    first = np.flatnonzero(begins)
+    runs = np.stack([row[first], column[first], np.diff(np.append(first, owner.size))], axis=1)
+    return {int(label): runs[owner[first] == label].tolist() for label in np.unique(owner)}
 
 
 def outline_paths(labels: npt.NDArray[Any], indices: Sequence[int]) -> dict[int, str]:
@@ -199,15 +206,11 @@ def outline_paths(labels: npt.NDArray[Any], indices: Sequence[int]) -> dict[int,
     >>> outline_paths(np.array([[0, 0, 0], [0, 5, 5], [0, 0, 0]]), [5])
     {5: 'M1 1h2M1 2h2M1 1v1M3 1v1'}
     """
+    framed = np.pad(labels, 1)
+    across, down = edge_runs(framed[:, 1:-1]), edge_runs(framed.T[:, 1:-1])
     paths = {}
     for index in indices:
-        mine = labels == index
-        if not mine.any():
-            continue
-        framed = np.pad(mine, 1)
-        across = edge_runs((framed[1:] != framed[:-1])[:, 1:-1])
-        down = edge_runs((framed[:, 1:] != framed[:, :-1])[1:-1].T)
-        path = [f"M{x} {y}h{n}" for y, x, n in across.tolist()]
-        path += [f"M{x} {y}v{n}" for x, y, n in down.tolist()]
-        paths[index] = "".join(path)
+        if index in across:
+            path = [f"M{x} {y}h{n}" for y, x, n in across[index]] + [f"M{x} {y}v{n}" for x, y, n in down[index]]
+            paths[index] = "".join(path)
     return paths
