@@ -44,7 +44,7 @@ types: $(VENV)/.ready  ## mypy, strict
 soak: $(VENV)/.ready  ## the long tests: a hundred kills, minutes of fuzzing
 	$(BIN)/python tests/soak.py
 
-container:  ## the image: built, run under podman, Apptainer and Slurm, compared (root, Debian 12)
+container:  ## the image: built, run under podman, Docker, Apptainer and Slurm, compared (root, Debian 12)
 	PYTHON=$(PYTHON) sh tests/container/run.sh
 
 bench: $(VENV)/.ready  ## the benchmarks, and the tables of docs/performance.md

@@ -1,7 +1,7 @@
 #!/bin/sh
 # run.sh [WORK] : build the image and use it as its users do, from one build: under podman as strictly as can be,
-# compared with a plain installation; as a SIF under Apptainer as a plain user; in a Slurm of one node. What was made
-# stays in the folder WORK, where one is given. Needs root on Debian 12 (it installs what is missing), the Debian archive
+# compared with a plain installation; under a real Docker engine; as a SIF under Apptainer as a plain user; in a Slurm of
+# one node. What was made stays in the folder WORK, where one is given. Needs root on Debian 12 (it installs what is missing), the Debian archive
 # and the Python package index. `make container`.
 set -eu
 here=$(dirname "$(realpath "$0")")
@@ -15,6 +15,7 @@ given=$#
 chmod 755 "$work"
 finish() {
   [ ! -d "$work/slurm" ] || "$here/slurm.sh" down "$work/slurm"
+  [ ! -d "$work/docker" ] || "$here/docker.sh" down "$work/docker"
   [ "$given" != 0 ] || rm -rf "$work"
 }
 trap finish EXIT
@@ -53,7 +54,9 @@ step "podman: participant 01, participant 02, then group; compared with the plai
 check_podman
 step "podman: help without arguments, exit codes, a clean stop"
 check_behaviour
-step "Apptainer: a SIF, as a plain user, with arguments that a shell could eat"
+step "Docker: the README's line, and docker stop"
+check_docker
+step "Apptainer: the README's lines; a SIF, as a plain user, with arguments that a shell could eat"
 check_apptainer
 step "Slurm: the array of docs/examples, a participant that fails, a time limit"
 check_slurm

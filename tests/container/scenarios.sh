@@ -47,7 +47,7 @@ check_behaviour() {
   PODMAN_OPTIONS='--env PYTHONPATH=/data --entrypoint /opt/bids_regions/bin/python' run -I -c '
 import bids, distributed, jinja2, matplotlib.colors, nibabel, PIL.Image, scipy.ndimage, scipy.sparse.linalg, scipy.stats, sys
 assert "/data" not in sys.path' || fail "a library is missing"
-  # docker stop: TERM to process 1
+  # TERM to process 1, with nothing in between
   fresh "$work/stopped"
   PODMAN_OPTIONS="--name bids_regions_stop --cidfile $work/stopped.cid" \
     "$here/strict.sh" "$image" "$work/demo/dataset" "$work/stopped" /data /out participant --nprocs 1 &
@@ -63,8 +63,56 @@ assert "/data" not in sys.path' || fail "a library is missing"
   owned_by_caller "$work/stopped"
 }
 
+# The commands of README.md as they stand there, but for the two paths that a reader fills in: `readme_line WORD...`
+# prints the one that begins so, with its continuation lines.
+readme_line() {
+  line=$(awk -v start="$*" 'index($0, start) == 1 { on = 1 } on { print; if (!/\\$/) exit }' "$repository/README.md" |
+    sed "s|/path/to/data|$work/demo/dataset|; s|/path/to/out|$work/in-$1|")
+  [ -n "$line" ] || fail "README.md has no line: $*"
+  echo "$line"
+}
+
+# README's first line of Docker builds the image, which was done above by buildah from the same Dockerfile.
+check_docker() {
+  DOCKER_HOST=$("$here/docker.sh" up "$work/docker")
+  export DOCKER_HOST
+  case $(readme_line docker build) in *" $image "*) ;; *) fail "README.md builds another image than $image" ;; esac
+  buildah push --quiet "$image" "docker-archive:$work/image.tar:$image"
+  /usr/bin/docker load --quiet --input "$work/image.tar"
+  rm "$work/image.tar"
+  fresh "$work/in-docker"
+  AS_USER_ENV="DOCKER_HOST=$DOCKER_HOST" "$here/as_user.sh" sh -euc "$(readme_line docker run)"
+  owned_by_caller "$work/in-docker"
+  rm -rf "$work/in-plain-too"
+  mkdir "$work/in-plain-too"
+  OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "$here/as_mounted.sh" "$work/demo/dataset" "$work/in-plain-too" \
+    "$work/plain/bin/bids_regions" /data /out participant --threshold 97% 3.0 -q
+  python3 "$here/same.py" "$work/in-plain-too" "$work/in-docker" || fail "Docker writes other bytes"
+  fresh "$work/stopped"
+  /usr/bin/docker run --detach --name stopped --network none --user 1234:1234 \
+    --volume "$work/demo/dataset:/data:ro" --volume "$work/stopped:/out" "$image" \
+    /data /out participant --nprocs 1 --extract-type local_regions --threshold 1.5 2.0 2.5 3.0 90% 92% 94% 96% 97% >/dev/null
+  while [ ! -e "$work/stopped/dataset_description.json" ]; do sleep 0.1; done
+  before=$(date +%s)
+  /usr/bin/docker stop --time 10 stopped >/dev/null
+  [ "$(/usr/bin/docker wait stopped)" = 143 ] || fail "after docker stop the exit code is not 143"
+  [ $(($(date +%s) - before)) -le 6 ] || fail "docker stop took too long"
+  owned_by_caller "$work/stopped"
+}
+
 check_apptainer() {
-  "$here/sif.sh" "$image" "$work/bids_regions.sif"
+  apptainer=$("$here/apptainer.sh")
+  (
+    cd "$work" || exit
+    PATH=$(dirname "$apptainer"):$PATH APPTAINER_CACHEDIR=$work/cache APPTAINER_TMPDIR=$work \
+      sh -euc "$(readme_line apptainer build)" 2>&1 | tail -n 1
+    chmod 644 bids_regions.sif
+    fresh "$work/in-apptainer"
+    "$here/as_user.sh" sh -euc "$(readme_line apptainer run)"
+  )
+  "$here/docker.sh" down "$work/docker"
+  owned_by_caller "$work/in-apptainer"
+  [ -s "$work/in-apptainer/sub-01.html" ] || fail "README's line of Apptainer made no page"
   rm -rf "$work/a dataset"
   cp -r "$work/demo/dataset" "$work/a dataset"
   fresh "$work/its regions"
