@@ -103,12 +103,15 @@ def pack_volume(
     if data.ndim != 3:
         msg = f"a volume has three axes, this array has {data.ndim}"
         raise ValueError(msg)
-    limit = float(np.abs(data).max(initial=0)) or 1.0
-    nonzero = data[data != 0]
+    flat = data.ravel(order="K")  # as it lies in memory, which copies nothing
+    limit = max(float(flat.max(initial=0)), -float(flat.min(initial=0))) or 1.0
+    nonzero = flat[flat != 0]
     spread = float(nonzero.std(dtype=np.float64)) if nonzero.size else 0.0
     dtype: _Dtype = "int16" if 0 < spread * _COARSE < limit / 127 else "int8"
     top = int(np.iinfo(dtype).max)
-    stored = np.rint(data.astype(np.float64) * (top / limit))
+    stored = np.empty(data.shape, dtype, order="F")
+    for k in range(data.shape[2]):  # slice by slice: the whole in float64 would be the largest array of a run
+        stored[..., k] = np.rint(data[..., k].astype(np.float64) * (top / limit))
     return Volume(
         key=key,
         name=name,

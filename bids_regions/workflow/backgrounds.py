@@ -91,6 +91,7 @@ def _load_once(path: Path, _mtime: int) -> Scenery:
 
 def pack_coverage(cover: NDArray[Any], affine: NDArray[np.float64], *, key: str, name: str) -> PackedBackground:
     """Where there are data as an even grey, fainter where fewer have them: `cover` from 0 to 1, (x, y, z)."""
-    grey = np.rint(COVERAGE * cover).astype(np.uint8)
+    grey = cover * np.float32(COVERAGE)  # flags do not become float64, which would take eight times their room
+    grey = np.rint(grey, out=grey).astype(np.uint8)
     rows = tuple(tuple(float(value) for value in row) for row in affine)
     return PackedBackground(key=key, name=name, array=pack_array(grey, "uint8"), affine=rows)
