@@ -20,7 +20,6 @@ from bids_regions.images import (
     load_grid,
     load_labels,
     load_mask,
-    load_sparse,
     load_statmap,
     load_volumes,
     make_grid,
@@ -170,48 +169,6 @@ def test_the_statistic_the_header_names(tmp_path, code, name):
 @pytest.mark.parametrize("dof", [0, -3, math.nan, math.inf])
 def test_degrees_of_freedom_that_are_none(tmp_path, dof):
     assert load_statmap(put(tmp_path / "x.nii", nifti(intent_code=3, intent_p1=dof))).intent_dof is None
-
-
-# ---- only some voxels
-
-
-@pytest.mark.parametrize("dtype", ["u1", "i2", "f4", "f8"])
-@pytest.mark.parametrize("order", "<>")
-@pytest.mark.parametrize("slope", [0, 0.25])
-@pytest.mark.parametrize("shape", [(1, 1, 1), (40, 41, 42), (64, 32, 32)])
-def test_a_sparse_map_is_the_dense_one_where_voxels_pass(tmp_path, dtype, order, slope, shape):
-    data = np.random.default_rng(3).normal(0, 40, shape).clip(-120, 120).astype("i1").astype(dtype)
-    if data.dtype.kind == "f" and data.size > 1:
-        data[0, 0, 0], data[5, 6, 7], data[-1, -1, -1] = math.nan, math.inf, -math.inf
-    path = put(tmp_path / "x.nii.gz", nifti(data, order=order, scl_slope=slope, intent_code=3, intent_p1=8))
-    seen = []
-
-    def passes(values):
-        seen.append(values.copy())
-        return np.abs(values) >= 10
-
-    dense, sparse = load_statmap(path), load_sparse(path, passes)
-    flat = dense.data.ravel(order="F")
-    assert np.array_equal(np.concatenate(seen), flat)
-    assert sparse.memory.dtype == np.int32
-    assert np.array_equal(sparse.memory, np.flatnonzero(np.abs(flat) >= 10))
-    assert sparse.values.dtype == dense.data.dtype
-    assert np.array_equal(sparse.values, flat[sparse.memory])
-    for name in ("n_nonfinite", "intent_name", "intent_dof", "content_hash", "notes"):
-        assert getattr(sparse, name) == getattr(dense, name)
-    assert same_grid(sparse.grid, dense.grid)
-
-
-def test_a_sparse_map_takes_little_memory(tmp_path):
-    path = put(tmp_path / "x.nii.gz", nifti(ramp((128, 128, 64))))
-    load_sparse(path, lambda values: values > 520_000)
-    tracemalloc.start()
-    try:
-        assert len(load_sparse(path, lambda values: values > 520_000).values) == 4287
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 128 * 128 * 64 * 4 / 2
 
 
 # ---- many volumes

@@ -17,7 +17,6 @@ from bids_regions.images import (
     count_volumes,
     load_labels,
     load_mask,
-    load_sparse,
     load_statmap,
     load_volumes,
     make_grid,
@@ -124,8 +123,6 @@ def test_broken_files(tmp_path, content, sentence):
         load_labels(path)
     with pytest.raises(BadMap, match=sentence):
         load_mask(path, make_grid((4, 5, 3), AFFINE))
-    with pytest.raises(BadMap, match=sentence):
-        load_sparse(path, np.isfinite)
     with pytest.raises(BadMap, match=sentence):
         list(load_volumes(path))
 

@@ -8,13 +8,11 @@ from nibabel import __version__ as NIBABEL_VERSION  # noqa: N812
 
 from bids_regions.images.grids import Grid, make_grid, resample_linear, resample_nearest, same_grid
 from bids_regions.images.reading import (
-    SparseMap,
     StatMap,
     count_volumes,
     load_grid,
     load_labels,
     load_mask,
-    load_sparse,
     load_statmap,
     load_volumes,
 )
@@ -23,13 +21,11 @@ from bids_regions.images.writing import save_labels, save_map
 __all__ = [
     "NIBABEL_VERSION",
     "Grid",
-    "SparseMap",
     "StatMap",
     "count_volumes",
     "load_grid",
     "load_labels",
     "load_mask",
-    "load_sparse",
     "load_statmap",
     "load_volumes",
     "make_grid",

@@ -1,11 +1,10 @@
 """Images from disk: a statistical map with finite values, integer labels, a mask on a map's grid.
 
-Values come in the file's own memory order (Fortran), without a copy where the file holds plain float32. A sparse map
-has only the voxels that pass a test of the caller; the others are never held together.
+Values come in the file's own memory order (Fortran), without a copy where the file holds plain float32.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +19,11 @@ from bids_regions.images.headers import Layout, read_layout
 from bids_regions.images.inflation import ByteStream
 
 __all__ = [
-    "SparseMap",
     "StatMap",
     "count_volumes",
     "load_grid",
     "load_labels",
     "load_mask",
-    "load_sparse",
     "load_statmap",
     "load_volumes",
 ]
@@ -54,20 +51,6 @@ class StatMap:
         return self.grid.affine
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SparseMap:
-    """The voxels of a statistical map that passed a test, and what else is known of the map."""
-
-    memory: NDArray[np.int32]  # places in the file's own (Fortran) order, ascending: i + n_i * (j + n_j * k)
-    values: NDArray[np.float32] | NDArray[np.float64]  # one for each place, the map's own units, finite
-    grid: Grid
-    n_nonfinite: int  # as StatMap's, of the whole file; so are those below
-    intent_name: str
-    intent_dof: float | None
-    content_hash: str
-    notes: tuple[str, ...]
-
-
 def load_statmap(path: Path) -> StatMap:
     """The map in the NIfTI file `path`, compressed or not.
 
@@ -87,40 +70,15 @@ def load_statmap(path: Path) -> StatMap:
         layout, stored, content_hash = _load_stored(path)
         values = _find_values(stored, layout)
         tally = _mend(values)
-    return StatMap(data=_shaped(values, layout), **_facts(layout, tally, content_hash))
-
-
-def load_sparse(path: Path, passes: Callable[[NDArray[Any]], NDArray[np.bool_]]) -> SparseMap:
-    """The voxels of the map in `path` that pass, in a tenth of the memory `load_statmap` takes.
-
-    Parameters
-    ----------
-    path
-        A NIfTI file, compressed or not.
-    passes
-        Takes some of the map's values (1-D, float32 or float64 as `load_statmap` gives them, finite) and tells for
-        each whether it passes. It sees every voxel once, in the file's order.
-
-    Raises
-    ------
-    BadMap, UnsuitableMap, StorageFault
-        As `load_statmap`.
-    """
-    tally = _Tally()
-    with _within_memory(path), ByteStream(path) as stream:
-        layout = read_layout(stream)
-        raw = np.empty(STEP * layout.dtype.itemsize, dtype=np.uint8)
-        places, kept = [np.empty(0, np.int32)], [_find_values(_native(raw[:0], layout), layout)]
-        for at in range(0, layout.n_voxels, STEP):
-            part = raw[: (layout.n_voxels - at) * layout.dtype.itemsize]
-            stream.read_into(part.data)
-            values = _find_values(_native(part, layout), layout)
-            tally.mend(values)
-            found = np.flatnonzero(passes(values))
-            places.append((found + at).astype(np.int32))
-            kept.append(values[found])
-        content_hash = stream.finish()
-    return SparseMap(memory=np.concatenate(places), values=np.concatenate(kept), **_facts(layout, tally, content_hash))
+    return StatMap(
+        data=_shaped(values, layout),
+        grid=layout.grid,
+        n_nonfinite=tally.n_nonfinite,
+        intent_name=layout.intent_name,
+        intent_dof=layout.intent_dof,
+        content_hash=content_hash,
+        notes=layout.notes + tally.notes,
+    )
 
 
 def load_labels(path: Path) -> tuple[NDArray[np.integer[Any]], Grid]:
@@ -296,17 +254,6 @@ def _mend(values: NDArray[Any]) -> _Tally:
     for at in range(0, len(values), STEP):
         tally.mend(values[at : at + STEP])
     return tally
-
-
-def _facts(layout: Layout, tally: _Tally, content_hash: str) -> dict[str, Any]:
-    return {
-        "grid": layout.grid,
-        "n_nonfinite": tally.n_nonfinite,
-        "intent_name": layout.intent_name,
-        "intent_dof": layout.intent_dof,
-        "content_hash": content_hash,
-        "notes": layout.notes + tally.notes,
-    }
 
 
 def _magnitude(part: NDArray[Any]) -> float:
