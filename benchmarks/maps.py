@@ -154,14 +154,18 @@ def ask_memory(path: Path, threshold: str) -> dict[str, float]:
 
 
 def memory(path: Path, threshold: str) -> dict[str, float]:
-    """Peak growth, in sizes of the float32 map: of the process for the whole map, of numpy for find_regions alone."""
-    with tempfile.TemporaryDirectory() as small, patch.object(maps, "_draw", lambda *_: None):
+    """Peak growth, in sizes of the float32 map: of the process for the whole map without and with its figure, of numpy
+    for find_regions alone.
+    """
+    with tempfile.TemporaryDirectory() as small:
         describe(Path(small) / "in")
         place_map(Path(small) / "in", smooth_map(3))
         maps.process_map(make_job(Path(small), OPTIONS))  # every library is loaded
         smooth_map.cache_clear()
         job = make_job(path.parents[3], {**OPTIONS, "threshold": threshold})
-        growth = peak_growth(lambda: maps.process_map(job))
+        with patch.object(maps, "_draw", lambda *_: None):
+            growth = peak_growth(lambda: maps.process_map(job))
+        drawn = peak_growth(lambda: maps.process_map(job))
     statmap = load_statmap(path)
     tracemalloc.start()
     find_regions(statmap.data, statmap.affine, Criteria(**{**OPTIONS, "threshold": threshold}))
@@ -170,6 +174,7 @@ def memory(path: Path, threshold: str) -> dict[str, float]:
     return {
         "map_mib": round(size / 2**20, 1),
         "process": round(growth / size, 2),
+        "drawn": round(drawn / size, 2),
         "find_regions": round(peak / size, 2),
     }
 
