@@ -70,6 +70,7 @@ class ByteStream:
 
     def peek(self, n: int) -> bytes:
         """The next `n` bytes, or fewer at the end, without passing them."""
+        self._pending = self._pending or memoryview(next(self._blocks, b""))  # mostly enough, without a copy
         if len(self._pending) < n:
             held = bytearray(self._pending)
             while len(held) < n and (block := next(self._blocks, b"")):
