@@ -183,3 +183,17 @@ def test_the_group_figure_has_a_file_for_papers(tmp_path):
     page = page_of(out, "group")
     assert f'href="figures/{svg.name}"' in page
     assert "of at least 50 % of the participants with data there" in page
+
+
+def test_participants_who_lack_the_same_are_told_together(tmp_path):
+    root = cohorts.start(tmp_path / "in")
+    for label in ("01", "02", "03", "04"):
+        cohorts.write_person(root, label, cohorts.person(label, a=label in ("01", "02")))
+    (root / "participants.tsv").write_text("participant_id\n" + "".join(f"sub-{n:02d}\n" for n in range(1, 8)))
+    assert cohorts.run(root, tmp_path / "out") == 0
+    page = page_of(tmp_path / "out", "group")
+    told = re.findall(r"<p><code>(.*?)</code></p>\s*<p>(.*?)</p>", page)
+    assert told == [
+        ("sub-03, sub-04", "empty: no region survived; counted all the same."),
+        ("sub-05, sub-06, sub-07", "missing: no such map in the dataset."),
+    ]

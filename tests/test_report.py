@@ -224,14 +224,26 @@ def test_a_colour_that_is_none_is_not_drawn() -> None:
 
 def test_the_overview_names_each_map_once_and_leads_to_it() -> None:
     page = samples.motor_page()
-    twice = (page.sections[0], replace(page.sections[0], key="again", group="run-2\twith a tab"))
-    table = presentation.overview_table(twice)
+    one = page.sections[0]
+    maps = (
+        one,
+        replace(one, key="again", group="run-2\twith a tab"),
+        replace(one, key="whole", group=""),
+        replace(one, key="here", group="run-3", source="node-a/map.nii.gz"),
+        replace(one, key="there", group="run-3", source="node-b/map.nii.gz"),
+        replace(one, key="other", title="contrast faint, z"),
+    )
+    table = presentation.overview_table(maps)
     assert table.links == {
-        "task-motor, run-1: contrast leftVsRight, z": "#motor",
-        "run-2 with a tab: contrast leftVsRight, z": "#again",
+        "contrast leftVsRight, z (task-motor, run-1)": "#motor",
+        "contrast leftVsRight, z (run-2 with a tab)": "#again",
+        "contrast leftVsRight, z": "#whole",
+        "contrast leftVsRight, z (node-a/map.nii.gz)": "#here",
+        "contrast leftVsRight, z (node-b/map.nii.gz)": "#there",
+        "contrast faint, z": "#other",
     }
     header, rows = presentation.parse_tsv(table.tsv)
-    assert len(rows) == 4
+    assert len(rows) == 12
     assert dict(zip(header, rows[0], strict=True))["largest_voxels"] == "2520"
 
 

@@ -60,7 +60,9 @@ _LONG = 30  # characters of a cell from which a column of text is kept narrow, w
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _INTEGER = re.compile(r"[-+]?\d+")
-_PLAIN_NAME = re.compile(r"(positive|negative|both)-\d+")  # of a region without an atlas: says no more than its number
+_PLAIN_NAME = re.compile(
+    r"(region|positive|negative|both)-\d+"
+)  # of a region without an atlas: says no more than its number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,21 +286,30 @@ def _largest(columns: list[str], rows: list[list[str]]) -> dict[str, str]:
     return dict(zip(columns, largest, strict=True))
 
 
+def _tell_apart(sections: Sequence[Section]) -> list[str]:
+    """A name for each map that no other has: its title, with its group or else its file where titles are equal."""
+    plain = [section.title for section in sections]
+    plain_counts = Counter(plain)
+    grouped = [f"{section.title} ({section.group})" if section.group else section.title for section in sections]
+    found = [_one_line(g if plain_counts[p] > 1 else p) for p, g in zip(plain, grouped, strict=True)]
+    twice = {name for name, number in Counter(found).items() if number > 1}
+    return [
+        _one_line(f"{section.title} ({section.source or section.key})") if name in twice else name
+        for name, section in zip(found, sections, strict=True)
+    ]
+
+
 def overview_table(sections: Sequence[Section]) -> Table:
     """One row per map and entry: how many regions, the largest one, its peak. Its links lead down the page."""
     header = ["map", "of", "entry", "regions", "largest_voxels", "peak_value", "peak_x", "peak_y", "peak_z"]
     lines, links = [header], {}
-    titles = Counter(section.title for section in sections)
-    for section in sections:
-        title = section.title if titles[section.title] == 1 else f"{section.group}: {section.title}"
-        links[_one_line(title)] = f"#{section.key}"
+    for title, section in zip(_tell_apart(sections), sections, strict=True):
+        links[title] = f"#{section.key}"
         for entry in section.entries:
             columns, rows = parse_tsv(entry.regions.tsv if entry.regions else "")
             first = _largest(columns, rows)
             found = [first.get(name, "n/a") for name in ("n_voxels", "peak_value", "peak_x", "peak_y", "peak_z")]
-            lines.append(
-                [_one_line(title), _one_line(section.group) or "n/a", entry.name, str(entry.n_regions), *found]
-            )
+            lines.append([title, _one_line(section.group) or "n/a", entry.name, str(entry.n_regions), *found])
     descriptions = {
         "map": "the map, as the headings below name it",
         "of": "session, task, run and what else the map belongs to",

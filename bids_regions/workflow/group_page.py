@@ -377,21 +377,20 @@ def _agreement(result: SetResult) -> model.Agreement | None:
 
 
 def _problems(rows: Sequence[ParticipantRow]) -> tuple[model.Problem, ...]:
-    """Participants that are not counted, or have nothing, in words."""
+    """Participants that are not counted, or have nothing, in words; those of one reason together."""
     lacking = [row for row in rows if row.status != "ok"]
-    told = [
-        model.Problem(
-            source=row.participant,
-            reason="empty: no region survived; counted all the same" if row.status == "empty" else _why(row),
-        )
-        for row in lacking[:LISTED]
-    ]
+    reasons: dict[str, list[str]] = {}
+    for row in lacking[:LISTED]:
+        reasons.setdefault(_why(row), []).append(row.participant)
+    told = [model.Problem(source=", ".join(names), reason=reason) for reason, names in reasons.items()]
     if len(lacking) > LISTED:
         told.append(model.Problem(source=f"{len(lacking) - LISTED} more", reason="listed in group_participants.tsv"))
     return tuple(told)
 
 
 def _why(row: ParticipantRow) -> str:
+    if row.status == "empty":
+        return "empty: no region survived; counted all the same"
     return f"{row.status}: {row.reason}"
 
 

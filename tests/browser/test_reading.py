@@ -30,12 +30,14 @@ def violations(shown: Opened) -> list[str]:
 
 
 def open_whole(opened: Opener, name: str | Path, **context: Any) -> Opened:
-    """A page with every table awake, every fold open and every lazy picture loaded."""
+    """A page with every table awake, every fold open and every section laid out, also those far from view."""
     shown = opened(name, **context)
     if shown.page.locator("#viewer").count():
         shown.ready()
     shown.page.evaluate("async () => { for (const table of page.tables.values()) await table.ready(); }")
     shown.page.evaluate("() => { for (const fold of document.querySelectorAll('details')) fold.open = true; }")
+    laid_out = "() => { for (const map of document.querySelectorAll('.map')) map.style.contentVisibility = 'visible'; }"
+    shown.page.evaluate(laid_out)
     return shown
 
 

@@ -115,7 +115,7 @@ class DataTable {
   /** A region in words: its number and, where an atlas named it, its name. */
   nameOf(line) {
     const [index, name] = [this.cell(line, "index"), this.cell(line, "name") ?? ""];
-    return /^((positive|negative|both)-\d+)?$/.test(name) ? index : `${index} · ${name}`;
+    return /^((region|positive|negative|both)-\d+)?$/.test(name) ? index : `${index} · ${name}`;
   }
 
   placeOf(line, peak = null) {

@@ -1,0 +1,77 @@
+"""The pages of a real run, from the command line to the browser: what they say is what the files beside them hold."""
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from browser.conftest import Opener
+from browser.test_reading import open_whole, violations
+from nibabel.affines import apply_affine
+from playwright.sync_api import expect
+
+from bids_regions.cli import main
+from bids_regions.demo import find_real_map, make_demo
+
+pytestmark = pytest.mark.browser
+
+OWNERS = ["sub-01", "sub-06", "group"]  # the real map, one with an empty result, all of them
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's dataset and results."""
+    where = tmp_path_factory.mktemp("real")
+    make_demo(where / "in", find_real_map())
+    words = [str(where / "in"), str(where / "out"), "participant", "group", "--threshold", "97%", "3.0"]
+    assert main([*words, "--nprocs", "1", "-q"]) == 0
+    return where
+
+
+@pytest.mark.parametrize("owner", OWNERS)
+def test_real_pages_are_accessible_narrow_and_alone(opened: Opener, folder: Path, owner: str) -> None:
+    shown = open_whole(opened, folder / "out" / f"{owner}.html")
+    assert violations(shown) == []
+    shown.page.set_viewport_size({"width": 320, "height": 640})
+    shown.page.wait_for_timeout(100)
+    assert shown.page.evaluate("() => document.documentElement.scrollWidth") == 320
+    assert violations(shown) == []
+    assert [url for url in shown.requests if not url.startswith("data:")] == [shown.page.url]
+    assert shown.complaints == []
+
+
+def test_every_row_leads_to_the_voxel_that_the_images_hold(opened: Opener, folder: Path) -> None:
+    source = nib.load(next((folder / "in" / "sub-01").rglob("*_stat-z_statmap.nii.gz")))
+    labels = nib.load(next((folder / "out" / "sub-01").rglob("*_desc-pct97_dseg.nii.gz")))
+    data, numbers = np.asarray(source.dataobj), np.asarray(labels.dataobj)
+    shown = opened(folder / "out" / "sub-01.html").ready()
+    rows = shown.page.locator(".table").first.locator("tbody tr:not(.peak)")
+    expect(rows).to_have_count(int(numbers.max()))
+    for number in range(int(numbers.max())):
+        rows.nth(number).locator(".go").click()
+        read = shown.read()
+        voxel = tuple(read["voxel"])
+        assert numbers[voxel] == read["region"] == number + 1
+        assert read["mm"] == pytest.approx(apply_affine(source.affine, voxel).tolist(), abs=1e-6)
+        assert float(read["text"]["value"]) == pytest.approx(float(data[voxel]), rel=1e-9)
+        assert abs(data[voxel]) == np.abs(data[numbers == number + 1]).max()
+        assert read["text"]["note"] == f"exact: the peak of region {number + 1}"
+
+
+def test_without_an_atlas_a_number_is_the_whole_name(opened: Opener, folder: Path) -> None:
+    for owner in ("sub-01", "group"):
+        shown = opened(folder / "out" / f"{owner}.html").ready()
+        assert shown.read()["text"]["region"] == "1"
+        expect(shown.page.locator(".table.ready th[data-column=name]").first).to_be_hidden()
+
+
+def test_prevalence_is_read_from_the_groups_own_images(opened: Opener, folder: Path) -> None:
+    image = nib.load(next((folder / "out").rglob("*_desc-pct97PosPrevalence_probseg.nii.gz")))
+    shown = opened(folder / "out" / "group.html").ready()
+    read = shown.read()
+    assert float(read["text"]["value"]) == pytest.approx(float(image.dataobj[tuple(read["voxel"])]), rel=1e-6)
+    assert read["text"]["unit"] == "of participants"
+    for name in ("negative prevalence", "coverage"):
+        shown.page.locator("#viewer [data-part=view]").select_option(label=f"consensus · {name}", timeout=5000)
+        shown.ready()
+    assert shown.complaints == []
