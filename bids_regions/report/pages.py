@@ -302,8 +302,12 @@ def _count(number: int, noun: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    """A warning of the records, which end without a full stop, as a sentence of the page."""
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+    """What a record or a fault says, which ends without a full stop, as a sentence of the page.
+
+    >>> _sentence("12 voxels were not finite"), _sentence("Fetch it again."), _sentence("")
+    ('12 voxels were not finite.', 'Fetch it again.', '')
+    """
+    return text if not text or text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _options(command: str) -> list[str]:

@@ -26,6 +26,22 @@ def test_three_hundred_maps_load_at_once_and_stay_small(opened: Opener) -> None:
     assert not shown.complaints
 
 
+def test_a_map_is_unpacked_when_it_is_shown_and_no_other(opened: Opener) -> None:
+    shown = opened("maps300").ready()
+    shown.page.evaluate(
+        """() => {
+          const { bytes } = payload;
+          window.unpacked = [];
+          payload.bytes = (id) => { unpacked.push(id); return bytes(id); };
+        }"""
+    )
+    shown.page.locator("#viewer [data-part=view]").select_option(index=150)
+    expect(shown.page.locator("#map-151 #viewer")).to_be_visible()
+    shown.ready()
+    unpacked = shown.page.evaluate("() => unpacked.filter((id) => /^(volume|labels|background)-/.test(id))")
+    assert sorted(unpacked) == ["labels-map-151-1", "volume-motor-151"]
+
+
 def test_every_section_is_filled_while_one_looks_elsewhere(opened: Opener) -> None:
     """Kept as text at first, so that the page opens at once; then found by the browser's own search, too."""
     shown = opened("maps300").ready()

@@ -292,7 +292,8 @@ def test_letters_name_the_sides(opened: Opener) -> None:
         }"""
     )
     sides = ["Axial left L", "Axial right R", "Axial top A", "Axial bottom P", "Coronal left L", "Coronal right R",
-             "Coronal top S", "Coronal bottom I", "Sagittal left P", "Sagittal right A", "Sagittal top S"]  # fmt: skip
+             "Coronal top S", "Coronal bottom I", "Sagittal left P", "Sagittal right A", "Sagittal top S",
+             "Sagittal bottom I"]  # fmt: skip
     assert set(sides) <= set(written)
 
 
