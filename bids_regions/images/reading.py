@@ -189,7 +189,8 @@ def _load_stored(path: Path) -> tuple[Layout, NDArray[Any], str]:
     """The numbers as the file stores them, flat and in this machine's byte order, and the hash of the file."""
     with ByteStream(path) as stream:
         layout = read_layout(stream)
-        stored = _read_numbers(stream, layout)
+        raw = np.frombuffer(stream.read_rest(layout.n_voxels * layout.dtype.itemsize), dtype=np.uint8)
+        stored = _native(raw, layout)
         content_hash = stream.finish()
     return layout, stored, content_hash
 
