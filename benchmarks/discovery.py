@@ -5,16 +5,18 @@ python benchmarks/discovery.py [--participants 10000] [--unrelated 20] [--rounds
 
 import argparse
 import os
+import sys
 import tempfile
 from pathlib import Path
 
-from measuring import alternate, save
+from measuring import alternate, alternate_commands, save
 from simulating import NAME, describe
 
 from bids_regions.dataset import Selection, find_maps, open_dataset
 
 FEW = 10
 ONE_LABEL_ROUNDS = 31
+COMMAND_ROUNDS = 7
 
 
 def main() -> None:
@@ -35,6 +37,7 @@ def main() -> None:
             },
             ONE_LABEL_ROUNDS,
         )
+        runs = alternate_commands({"few": lambda: command(few), "many": lambda: command(many)}, COMMAND_ROUNDS)
         whole = alternate({"ours": lambda: find(many, ()), "bare walk": lambda: bare_walk(many)}, options.rounds)
         count = find(many, ())
     save(
@@ -45,6 +48,7 @@ def main() -> None:
             "unrelated": options.unrelated,
             "maps": count,
             "one label": one,
+            "one label, command": runs,
             "whole": whole,
         },
     )
@@ -67,6 +71,12 @@ def make_tree(root: Path, participants: int, unrelated: int) -> Path:
 def find(root: Path, participants: tuple[str, ...]) -> int:
     """The number of maps that a run would find."""
     return len(find_maps(open_dataset(root, (), participants), Selection(participants=participants)).maps)
+
+
+def command(root: Path) -> list[str | Path]:
+    """A whole run over one participant that only lists what it would do."""
+    words = ["participant", "--participant-label", "00001", "--dry-run"]
+    return [sys.executable, "-m", "bids_regions", root, root.parent / "out", *words]
 
 
 def bare_walk(root: Path) -> list[dict[str, str]]:
