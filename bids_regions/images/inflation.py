@@ -24,6 +24,7 @@ from bids_regions.errors import BadMap, Fault, StorageFault
 __all__ = ["FETCH_AGAIN", "ByteStream"]
 
 CHUNK = 1 << 16  # bytes read at once; small, because each gzip member copies the rest of its chunk
+FIRST = 1 << 12  # bytes inflated at first: a header, after which the rest may be inflated at once
 BLOCK = 1 << 18  # bytes inflated at most at once, so that they are still in the processor's cache when copied
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_WINDOW = 31  # zlib's number for "a gzip header, the largest window"
@@ -150,6 +151,7 @@ class ByteStream:
             chunk = self._read()
 
     def _inflated(self, chunk: bytes) -> Iterator[bytes]:
+        limit = FIRST
         while chunk:
             member = zlib.decompressobj(GZIP_WINDOW)
             while not member.eof:
@@ -157,12 +159,13 @@ class ByteStream:
                 if not chunk:
                     raise BadMap(f"{self.name} is truncated: its gzip data ends too early", hint=FETCH_AGAIN)
                 try:
-                    block = member.decompress(chunk, BLOCK)
+                    block = member.decompress(chunk, limit)
                 except zlib.error as error:
                     raise BadMap(f"{self.name} is damaged: its gzip data is broken", hint=FETCH_AGAIN) from error
                 chunk = member.unconsumed_tail
                 if block:
                     yield block
+                limit = BLOCK
             chunk = self._next_member(member.unused_data)
 
     def _next_member(self, rest: bytes) -> bytes:
