@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bids_regions.errors import Fault, tell_os_error
+from bids_regions.errors import LONGEST, Fault, printable, tell_os_error
 from bids_regions.settings import LEVELS, OPTIONS, Option, make_settings
 from bids_regions.version import __version__
 
@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if settings.verbose:
             raise
-        sys.stderr.write(f"{PROGRAM}: {type(error).__name__}: {error}. {DEFECT}.\n")
+        sys.stderr.write(f"{PROGRAM}: {type(error).__name__}: {printable(error, LONGEST)}. {DEFECT}.\n")
         return 1
 
 

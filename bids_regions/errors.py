@@ -6,6 +6,7 @@ This room knows no file, no map and no option: it is the ground floor, and every
 from collections.abc import Iterable
 
 __all__ = [
+    "LONGEST",
     "BadDataset",
     "BadMap",
     "Contradiction",
@@ -18,6 +19,9 @@ __all__ = [
     "printable",
     "tell_os_error",
 ]
+
+
+LONGEST = 6000  # characters of a sentence: a path may have 4096
 
 
 def printable(text: object, limit: int = 500) -> str:
@@ -45,7 +49,7 @@ class Fault(Exception):
 
     def __init__(self, sentence: str, *, hint: str = "") -> None:
         super().__init__(sentence)
-        self.sentence = printable(sentence, 4000)
+        self.sentence = printable(sentence, 6000)
         self.hint = printable(hint, 2000)
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -20,7 +20,7 @@ __all__ = ["Crew", "Task", "WorkerLost", "run_tasks"]
 
 
 class WorkerLost(Exception):
-    """The process that did a task died, twice: killed for memory, most likely."""
+    """The process that did a task died, and again when it was tried once more: killed for memory, most likely."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +74,14 @@ def _drain(tasks: deque[Task], pool: Executor, crew: Crew) -> Generator[tuple[Ta
         for future in sorted(done, key=list(running).index):
             if isinstance(future.exception(), BrokenProcessPool):
                 return list(running.values())
-            yield running.pop(future), future.result()
+            yield running.pop(future), _result(future)
     return []
+
+
+def _result(future: Future[Any]) -> Any:
+    """What a task returned; Dask itself tries a task whose worker died again, and gives up after some deaths."""
+    gave_up = type(future.exception()).__name__ == "KilledWorker"  # not imported: Dask is an optional extra
+    return WorkerLost("its worker process died again and again") if gave_up else future.result()
 
 
 def _retry(lost: list[Task], crew: Crew) -> Iterator[tuple[Task, Any]]:

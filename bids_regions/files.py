@@ -5,10 +5,12 @@ folder and renamed. This room does not know what the bytes mean.
 """
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import re
+import stat
 import struct
 import time
 import zlib
@@ -25,6 +27,7 @@ __all__ = [
     "hash_bytes",
     "hash_file",
     "hash_of",
+    "locked",
     "make_folder",
     "open_atomic",
     "read_json",
@@ -37,7 +40,8 @@ __all__ = [
 ]
 
 ZEROS = bytes(1 << 12)  # larger pieces are found less often, smaller ones take more room
-JSON_LIMIT = 64 * 1024 * 1024  # bytes; a larger sidecar is not one
+JSON_LIMIT = 64 << 20  # bytes; a larger sidecar is not one
+TEXT_LIMIT = 256 << 20  # bytes; no table is longer
 JSON_DEPTH = 100  # nested brackets; more is an attack on the parser
 TEMPORARY = re.compile(r"\.(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{12}\.tmp")
 STALE = 24 * 3600  # seconds; a temporary file of another machine is left alone until it is a day old
@@ -48,8 +52,8 @@ REFUSALS = {
 READ_ADVICE = "Check that it exists and that you may read it"
 
 
-def write_bytes(path: Path, content: bytes, *, only_if_changed: bool = False) -> None:
-    """Write `content` to `path` so that no reader ever sees half of it.
+def write_bytes(path: Path, content: bytes, *, only_if_changed: bool = False) -> str:
+    """Write `content` to `path` so that no reader ever sees half of it; the hash of what was written.
 
     Raises
     ------
@@ -59,7 +63,7 @@ def write_bytes(path: Path, content: bytes, *, only_if_changed: bool = False) ->
         The file system failed on the way (full, lost); nothing is left under the final name.
     """
     if only_if_changed and _holds(path, content):
-        return
+        return hash_bytes(content)
     temporary = path.parent / f".{_host()}-{os.getpid()}-{os.urandom(6).hex()}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,11 +76,12 @@ def write_bytes(path: Path, content: bytes, *, only_if_changed: bool = False) ->
             raise
     except OSError as error:
         raise _write_fault(path, error) from error
+    return hash_bytes(content)
 
 
-def write_text(path: Path, text: str, *, only_if_changed: bool = False) -> None:
-    """Write `text` as UTF-8, atomically; a lone surrogate of an undecodable file name is written as its escape."""
-    write_bytes(path, text.encode("utf-8", "backslashreplace"), only_if_changed=only_if_changed)
+def write_text(path: Path, text: str, *, only_if_changed: bool = False) -> str:
+    """Write `text` as UTF-8 and tell its hash; a lone surrogate of an undecodable name is written as its escape."""
+    return write_bytes(path, text.encode("utf-8", "backslashreplace"), only_if_changed=only_if_changed)
 
 
 @contextmanager
@@ -138,14 +143,52 @@ def sweep_temporaries(folder: Path) -> None:
         return  # a folder that is not there, or that another run is cleaning, has nothing to sweep
 
 
-def read_text(path: Path) -> str:
-    """The text of `path`, UTF-8 with or without a byte order mark."""
+@contextmanager
+def locked(path: Path, name: str, *, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock `name`, a byte of the file `path`, against other processes, here and on other machines.
+
+    Yields whether it is held: false where another process has it and there is no waiting. It is given back when its
+    process ends, however it ends. Where the file system has no locks the work goes on without.
+    """
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadDataset(f"{path} is not UTF-8 text", hint="Save it as UTF-8") from error
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("ab")
+    except OSError:
+        yield True  # whoever cannot write here is told so by the first real file
+        return
+    with stream:
+        place = int(hash_bytes(name.encode("utf-8", "surrogateescape"))[:7], 16)
+        try:
+            fcntl.lockf(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, place)
+        except OSError as error:
+            yield error.errno not in {errno.EACCES, errno.EAGAIN}
+            return
+        yield True
+
+
+def read_text(path: Path) -> str:
+    """The text of `path`, UTF-8 with or without a byte order mark.
+
+    Raises
+    ------
+    MissingInput, StorageFault
+        The file is not there, or cannot be read.
+    BadDataset
+        The file is a pipe, huge, or no text; a device, which is how a shell lends a pipe, is the user's own choice.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir() and path.parts[:2] != ("/", "dev"):
+            raise BadDataset(f"{path} is no plain file but a pipe, socket or device", hint="Remove or mend it")
+        with path.open("rb") as stream:
+            content = stream.read(TEXT_LIMIT + 1)
     except OSError as error:
         raise _read_fault(path, error) from error
+    if len(content) > TEXT_LIMIT:
+        raise BadDataset(f"{path} is larger than {TEXT_LIMIT >> 20} MiB", hint="Remove or mend it")
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise BadDataset(f"{path} is not UTF-8 text", hint="Save it as UTF-8") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:

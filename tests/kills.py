@@ -2,7 +2,9 @@
 
 Each trial starts the app in a process group of its own, kills the group with SIGKILL, checks that every file that is
 visible under its final name is whole (its bytes are those of an uninterrupted run), runs the app again, and checks
-that the tree is then the uninterrupted one, without a temporary file. Prints the counts as one line of JSON.
+that the tree is then the uninterrupted one, without a temporary file. With `--stop` the app alone is sent SIGTERM
+instead: it must end within five seconds with 143, and leave no temporary file itself. Prints the counts as one line of
+JSON.
 """
 
 import argparse
@@ -20,9 +22,10 @@ from pathlib import Path
 import numpy as np
 import trees
 
-from bids_regions.cli import main
+from bids_regions import cli
 
 PARTICIPANTS = ("01", "02", "03")
+PATIENCE = 5.0  # seconds between SIGTERM and the end
 WORDS = ("participant", "group", "--threshold", "3.0", "90%", "--min-region-voxels", "5", "-q")
 
 
@@ -56,17 +59,25 @@ def temporaries(out: Path) -> list[str]:
     return [path.name for path in out.rglob(".*.tmp")]
 
 
+SAID = Path(tempfile.gettempdir()) / f"bids_regions-kills-{os.getpid()}.txt"  # what the latest run said
+
+
 def start(dataset: Path, out: Path, nprocs: int) -> int:
     """The app in a child process with a group of its own; its process id."""
     pid = os.fork()
     if pid:
         return pid
     os.setsid()
-    code = 70
-    try:
-        code = main([str(dataset), str(out), *WORDS, "--nprocs", str(nprocs)])
-    finally:
-        os._exit(code)
+    code: object = 70
+    sys.argv[1:] = [str(dataset), str(out), *WORDS, "--nprocs", str(nprocs)]
+    with SAID.open("w") as sys.stderr:
+        try:
+            cli.run()
+        except SystemExit as end:
+            code = end.code
+        finally:
+            sys.stderr.flush()
+            os._exit(code if isinstance(code, int) else 70)
 
 
 def finish(dataset: Path, out: Path, nprocs: int) -> float:
@@ -74,23 +85,40 @@ def finish(dataset: Path, out: Path, nprocs: int) -> float:
     begun = time.monotonic()
     _, status = os.waitpid(start(dataset, out, nprocs), 0)
     if os.waitstatus_to_exitcode(status) != 0:
-        sys.exit(f"a run that nobody killed ended with {os.waitstatus_to_exitcode(status)}")
+        sys.exit(f"a run that nobody killed ended with {os.waitstatus_to_exitcode(status)}: {SAID.read_text()}")
     return time.monotonic() - begun
 
 
-def trial(dataset: Path, reference: dict[str, str], nprocs: int, delay: float) -> bool:
-    """Kill one run after `delay` seconds and complete it; whether it was still running."""
+def end(pid: int, out: Path, *, stop: bool) -> bool:
+    """Kill or stop the run; whether it was still running."""
+    if os.waitpid(pid, os.WNOHANG) != (0, 0):
+        return False
+    if not stop:
+        os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        time.sleep(0.02)  # the group's other processes are reaped by init
+        return True
+    os.kill(pid, signal.SIGTERM)
+    begun = time.monotonic()
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    took = time.monotonic() - begun
+    said = SAID.read_text()
+    assert code in (0, 143), f"exit code {code} after SIGTERM: {said}"  # 0: it was over before the signal was heard
+    assert took < PATIENCE, f"{took:.1f} s between SIGTERM and the end"
+    assert "Traceback" not in said, said
+    assert not temporaries(out), f"left by a stopped run: {temporaries(out)}"
+    return code == 143
+
+
+def trial(dataset: Path, reference: dict[str, str], nprocs: int, delay: float, *, stop: bool) -> bool:
+    """Kill or stop one run after `delay` seconds and complete it; whether it was still running."""
     out = dataset.parent / "out"  # always there: the description of the output names the dataset by a relative path
     try:
         pid = start(dataset, out, nprocs)
         time.sleep(delay)
-        running = os.waitpid(pid, os.WNOHANG) == (0, 0)
-        if running:
-            os.killpg(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            time.sleep(0.02)  # the group's other processes are reaped by init
-        seen = {name: digest for name, digest in digests(out).items() if not Path(name).name.startswith(".2")}
-        half = [name for name, digest in seen.items() if not name.endswith(".tmp") and reference.get(name) != digest]
+        running = end(pid, out, stop=stop)
+        seen = {name: digest for name, digest in digests(out).items() if not name.endswith(".tmp")}
+        half = [name for name, digest in seen.items() if reference.get(name) != digest]
         assert not half, f"visible and not whole after {delay:.3f} s: {half}"
         finish(dataset, out, nprocs)
         assert digests(out) == reference, f"after {delay:.3f} s: {differences(digests(out), reference)}"
@@ -100,9 +128,10 @@ def trial(dataset: Path, reference: dict[str, str], nprocs: int, delay: float) -
     return running
 
 
-def run(kills: int, seed: int) -> dict[str, int]:
-    """Kill `kills` runs, single and parallel in turn; the counts."""
+def run(kills: int, seed: int, *, stop: bool = False) -> dict[str, int]:
+    """Kill or stop `kills` runs, single and parallel in turn; the counts."""
     with tempfile.TemporaryDirectory() as folder:
+        tempfile.tempdir = folder  # where killed runs leave their small folders
         dataset, out = make_dataset(Path(folder) / "in"), Path(folder) / "out"
         finish(dataset, out, 1)
         reference = digests(out)
@@ -112,14 +141,17 @@ def run(kills: int, seed: int) -> dict[str, int]:
         hit = 0
         for n in range(kills):
             nprocs = 1 + n % 2
-            hit += trial(dataset, reference, nprocs, moments.uniform(0, length[nprocs]))
-    return {"kills": kills, "while_running": hit, "seed": seed, "files": len(reference)}
+            hit += trial(dataset, reference, nprocs, moments.uniform(0, length[nprocs]), stop=stop)
+        SAID.unlink()
+        tempfile.tempdir = None
+    return {"stops" if stop else "kills": kills, "while_running": hit, "seed": seed, "files": len(reference)}
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--stop", action="store_true", help="SIGTERM to the app instead of SIGKILL to all of it")
     given = parser.parse_args()
     np.zeros(1)  # numpy is loaded before the first fork
-    sys.stdout.write(json.dumps(run(given.kills, given.seed)) + "\n")
+    sys.stdout.write(json.dumps(run(given.kills, given.seed, stop=given.stop)) + "\n")

@@ -4,6 +4,7 @@ A map is *skipped* when it is sound but no 3-D statistical volume to threshold u
 is broken. A z sibling of a t map has the same name but for `stat-`. Nothing is opened here: sizes and names only.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Collection, Mapping
@@ -167,6 +168,8 @@ def _broken(mapfile: MapFile) -> str:
     try:
         status = os.stat(mapfile.path)  # noqa: PTH116  # a third of the time of Path.stat, once per map
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "a loop of symbolic links"
         link = os.path.islink(mapfile.path)  # noqa: PTH114  # as above
         words = "a link to a file that is not there (git annex get?)" if link else "the file cannot be read"
         return f"{words}: {error.strerror}"

@@ -19,26 +19,32 @@ ROWS = ("srow_x", "srow_y", "srow_z", "xyzt_units")
 LABEL_TYPES = (np.uint8, np.uint16, np.int32)
 
 
-def save_labels(path: Path, labels: NDArray[np.integer[Any]], grid: Grid) -> None:
-    """Write integer `labels` (shape of `grid`, 0 and above) as the smallest of uint8, uint16 and int32 that fits."""
+def save_labels(path: Path, labels: NDArray[np.integer[Any]], grid: Grid) -> str:
+    """Write integer `labels` (shape of `grid`, 0 and above) as the smallest of uint8, uint16 and int32 that fits.
+
+    Returns the hash of the file.
+    """
     low, high = labels.min(), labels.max()
     if low < 0 or high > np.iinfo(np.int32).max:
         raise ValueError(f"labels from {low} to {high}: they have to lie between 0 and int32's end")
     dtype = next(kind for kind in LABEL_TYPES if high <= np.iinfo(kind).max)
-    _save(path, labels.astype(dtype, order="F", copy=False), grid, "label")
+    return _save(path, labels.astype(dtype, order="F", copy=False), grid, "label")
 
 
-def save_map(path: Path, data: NDArray[Any], grid: Grid, *, intent: str = "none") -> None:
-    """Write `data` (shape of `grid`, or 4-D with volumes last) as float32; `intent` is none, z, t or F."""
-    _save(path, data.astype(np.float32, order="F", copy=False), grid, intent)
+def save_map(path: Path, data: NDArray[Any], grid: Grid, *, intent: str = "none") -> str:
+    """Write `data` (shape of `grid`, or 4-D with volumes last) as float32; `intent` is none, z, t or F.
+
+    Returns the hash of the file.
+    """
+    return _save(path, data.astype(np.float32, order="F", copy=False), grid, intent)
 
 
-def _save(path: Path, data: NDArray[Any], grid: Grid, intent: str) -> None:
+def _save(path: Path, data: NDArray[Any], grid: Grid, intent: str) -> str:
     if data.shape[:3] != grid.shape:
         raise ValueError(f"data of shape {data.shape} cannot lie on a grid of shape {grid.shape}")
     data = np.asfortranarray(data).astype(data.dtype.newbyteorder("<"), copy=False)
     parts = _make_header(data, grid, intent), b"\0\0\0\0", data.ravel(order="K").data.cast("B")
-    write_bytes(path, gzip_bytes(*parts) if path.suffix == ".gz" else b"".join(parts), only_if_changed=True)
+    return write_bytes(path, gzip_bytes(*parts) if path.suffix == ".gz" else b"".join(parts), only_if_changed=True)
 
 
 def _make_header(data: NDArray[Any], grid: Grid, intent: str) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bids_regions.errors import Contradiction
+from bids_regions.errors import BadDataset, Contradiction
 from bids_regions.settings.entries import Entry, make_entry, merge_layers
 from bids_regions.settings.options import REGION_OPTIONS, Option
 
@@ -17,6 +17,8 @@ __all__ = ["read_configuration"]
 
 OPTION_OF = {option.name: option for option in REGION_OPTIONS}
 OWN_KEYS = ("name", "match")
+LIMIT = 1 << 20  # characters; a longer file is no configuration
+DOTS = 200  # in one line: no key has so many parts
 NAME = re.compile(r"[0-9a-zA-Z]{1,64}", re.ASCII)
 LONG_NAMES = {
     "sub": "subject", "ses": "session", "acq": "acquisition", "ce": "ceagent", "rec": "reconstruction",
@@ -34,16 +36,14 @@ def read_configuration(path: Path) -> tuple[Entry, ...]:
     Contradiction
         All that is wrong in it: syntax, unknown keys, wrong types, contradictions, names that clash.
     """
-    import tomllib  # noqa: PLC0415 # --help must pay neither for this
-
-    from bids_regions.files import read_text  # noqa: PLC0415 # nor for hashlib and json
+    import tomllib  # noqa: PLC0415 # --help must not pay for this
 
     try:
-        content = tomllib.loads(read_text(path))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        content = tomllib.loads(_read_limited(path))
+    except BadDataset as error:
+        raise Contradiction(error.sentence, hint=error.hint) from error
+    except (ValueError, RecursionError) as error:
         raise Contradiction(f"{path} is not valid TOML: {error}", hint="Mend the line it names") from error
-    except ValueError as error:
-        raise Contradiction(f"{path}: {error}", hint="Save it as UTF-8 text") from error
     problems: list[str] = []
     tables = content.pop("regions", None)
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
@@ -55,6 +55,18 @@ def read_configuration(path: Path) -> tuple[Entry, ...]:
     if problems:
         raise Contradiction(problems=[f"{path}: {problem}" for problem in problems])
     return tuple(entries)
+
+
+def _read_limited(path: Path) -> str:
+    """The text of a configuration, before a parser whose time grows with the square of what a hostile one holds."""
+    from bids_regions.files import read_text  # noqa: PLC0415 # --help must not pay for hashlib and json
+
+    text = read_text(path)
+    if len(text) > LIMIT:
+        raise BadDataset(f"{path} is larger than {LIMIT >> 20} MiB: no configuration", hint="Give another file")
+    if any(line.count(".") > DOTS for line in text.splitlines()):
+        raise BadDataset(f"{path} has a line of more than {DOTS} dots: no configuration", hint="Give another file")
+    return text
 
 
 def _read_entry(number: int, table: dict[str, Any], top: Mapping[str, Any], problems: list[str]) -> Entry | None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bids_regions.dataset import Discovery, Selection, SourceDataset, check_collisions
-from bids_regions.errors import Contradiction, EmptySelection, Fault
+from bids_regions.errors import Contradiction, EmptySelection, Fault, OutputRefused
 from bids_regions.executors import Crew
-from bids_regions.files import read_json
+from bids_regions.files import locked, read_json
 from bids_regions.report import model
 from bids_regions.settings import Entry, Settings, make_entry
 from bids_regions.workflow.backgrounds import Scenery, find_template, load_scenery
@@ -36,6 +36,7 @@ from bids_regions.workflow.participants import Frame, process_owners
 
 __all__ = ["GroupInput", "run_group"]
 
+LOCK = "logs/.lock-group"  # of the output folder: one group at a time
 THUMBNAILS = 20_000  # on a page at most, all sets together
 
 
@@ -61,8 +62,18 @@ def run_group(settings: Settings, given: GroupInput, frame: Frame, crew: Crew, l
     EmptySelection
         There are participants' maps and no results of them.
     OutputRefused, StorageFault
-        Results cannot be written or read.
+        Results cannot be written or read, or another run of the group level is at it.
     """
+    with locked(settings.output_dir / LOCK, "group", wait=False) as ours:
+        if not ours:
+            raise OutputRefused(
+                f"another run of the group level is writing to {settings.output_dir}",
+                hint="Run again when it has ended",
+            )
+        _run_group(settings, given, frame, crew, logbook)
+
+
+def _run_group(settings: Settings, given: GroupInput, frame: Frame, crew: Crew, logbook: Logbook) -> None:
     cohort, unread = gather_cohort(settings, given.dataset, given.discovery, given.selection)
     others = load_other_regions(settings.regions_from)
     sets = find_sets(cohort, settings.output_dir)

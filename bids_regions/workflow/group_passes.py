@@ -27,16 +27,18 @@ from bids_regions.aggregate import (
     tally_maps,
 )
 from bids_regions.dataset import SourceDataset
-from bids_regions.errors import BadDataset, Fault, MissingInput, StorageFault
+from bids_regions.errors import BadDataset, Fault, MissingInput
 from bids_regions.executors import Crew, Task, WorkerLost, run_tasks
 from bids_regions.figures import Mark, Picture, View, draw_thumbnail
+from bids_regions.files import hash_file
 from bids_regions.images import Grid, load_labels, load_mask, load_statmap, resample_nearest, same_grid
 from bids_regions.tables import read_rows
 from bids_regions.workflow.group_records import Absence, Member
 
-__all__ = ["Counted", "Measured", "Ruler", "Source", "count_set", "measure_set"]
+__all__ = ["ChangedError", "Counted", "Measured", "Ruler", "Source", "check_outputs", "count_set", "measure_set"]
 
 AGAIN = "Run the participant level again"
+MORE_MEMORY = "Give more memory, or fewer workers by --nprocs"
 SHARD = 25  # members of a shard at most: enough that starting it costs nothing, few enough that all workers have some
 
 Array = NDArray[Any]
@@ -121,7 +123,7 @@ def count_set(members: Sequence[Member], source: Source, crew: Crew) -> Counted:
     lost: list[Absence] = []
 
     def tallies() -> Iterator[Tally]:
-        for found in _in_order(_count_shard, shards, crew):
+        for found in _count_shards(shards, crew):
             kept.extend(found.members)
             summaries.extend(found.summaries)
             lost.extend(found.lost)
@@ -130,6 +132,20 @@ def count_set(members: Sequence[Member], source: Source, crew: Crew) -> Counted:
 
     tally = _merge(tallies())
     return Counted(tally=tally, members=tuple(kept), summaries=tuple(summaries), lost=tuple(lost))
+
+
+def _count_shards(shards: Sequence[_Shard], crew: Crew) -> Iterator[_ShardCount]:
+    """The shards in order; one whose worker died is counted a member at a time, and who kills its worker is lost."""
+    for shard, found in zip(shards, _in_order(_count_shard, shards, crew), strict=True):
+        if not isinstance(found, WorkerLost):
+            yield found
+        elif len(shard.members) > 1:
+            yield from _count_shards([replace(shard, members=(member,)) for member in shard.members], crew)
+        else:
+            (member,) = shard.members
+            reason = f"{member.source}: {found}, killed for memory most likely"
+            absence = Absence(participant=member.participant, status="failed", reason=reason, here=True)
+            yield _ShardCount(tally=tally_maps((), shard.source.grid.shape), members=(), summaries=(), lost=(absence,))
 
 
 def _merge(tallies: Iterator[Tally]) -> Tally | None:
@@ -146,6 +162,8 @@ def measure_set(members: Sequence[Member], source: Source, ruler: Ruler, crew: C
     """The second pass: each member of the set in order."""
     shards = [_Shard(members=part, source=source, ruler=ruler) for part in _parts(members, crew)]
     for found in _in_order(_measure_shard, shards, crew):
+        if isinstance(found, WorkerLost):
+            raise Fault(f"a worker of the group level was lost: {found}", hint=MORE_MEMORY)
         yield from found
 
 
@@ -154,17 +172,12 @@ def _parts(members: Sequence[Member], crew: Crew) -> list[tuple[Member, ...]]:
     return [tuple(members[at : at + size]) for at in range(0, len(members), size)]
 
 
-def _in_order(function: Callable[[Job], Result], jobs: Sequence[Job], crew: Crew) -> Iterator[Result]:
+def _in_order(function: Callable[[Job], Result], jobs: Sequence[Job], crew: Crew) -> Iterator[Result | WorkerLost]:
     """Results in the order of the jobs, whoever finishes first."""
-    waiting: dict[int, Result] = {}
+    waiting: dict[int, Result | WorkerLost] = {}
     due = 0
     tasks = deque(Task(function=function, argument=job, key=number) for number, job in enumerate(jobs))
     for task, result in run_tasks(tasks, crew):
-        if isinstance(result, WorkerLost):
-            raise StorageFault(
-                f"a worker of the group level was lost ({result})",
-                hint="Give more memory, or fewer workers by --nprocs",
-            )
         waiting[cast(int, task.key)] = result
         while due in waiting:
             yield waiting.pop(due)
@@ -181,7 +194,8 @@ def _count_shard(shard: _Shard) -> _ShardCount:
             try:
                 one = load_member(member, shard.source)
                 read_marks(shard.source.output_dir / f"{member.stem}_dseg.tsv")
-            except _ChangedError as change:
+                check_outputs(member, shard.source.output_dir)
+            except ChangedError as change:
                 lost.append(Absence(participant=member.participant, status="changed", reason=str(change)))
                 continue
             except _GoneError as fault:
@@ -208,7 +222,7 @@ class _GoneError(MissingInput):
     """The map or its mask is not there any more."""
 
 
-class _ChangedError(Fault, ValueError):
+class ChangedError(Fault, ValueError):
     """The map is not the one that the results were made from."""
 
 
@@ -219,7 +233,7 @@ def load_member(member: Member, source: Source) -> ParticipantMap:
     ------
     _GoneError
         The map or its mask is not there any more.
-    _ChangedError
+    ChangedError
         The map is another one than the results were made from.
     BadMap, StorageFault
         One of the images cannot be read.
@@ -229,16 +243,30 @@ def load_member(member: Member, source: Source) -> ParticipantMap:
         raise _GoneError(f"its map {member.source} is not there any more")
     statmap = load_statmap(path)
     if member.source_hash and statmap.content_hash != member.source_hash:
-        raise _ChangedError(f"its map {member.source} has changed since its regions were found", hint=AGAIN)
+        raise ChangedError(f"its map {member.source} has changed since its regions were found", hint=AGAIN)
     labels, grid = load_labels(source.output_dir / f"{member.stem}_dseg.nii.gz")
     if not same_grid(grid, statmap.grid):
-        raise _ChangedError(f"its label image does not lie on the grid of {member.source}", hint=AGAIN)
+        raise ChangedError(f"its label image does not lie on the grid of {member.source}", hint=AGAIN)
     mask = _load_mask(member, source, statmap.grid)
     return lay_map(
         resample_nearest(labels, grid, source.grid),
         resample_nearest(statmap.data, grid, source.grid),
         None if mask is None else resample_nearest(mask, grid, source.grid),
     )
+
+
+def check_outputs(member: Member, output_dir: Path) -> None:
+    """Refuse results that are not those their record tells of: damaged, or written anew while we are reading.
+
+    Raises
+    ------
+    ChangedError, MissingInput, StorageFault
+        A label image or table is another one, or cannot be read.
+    """
+    for ending, digest in zip(("nii.gz", "tsv"), member.output_hashes, strict=False):
+        path = output_dir / f"{member.stem}_dseg.{ending}"
+        if hash_file(path) != digest:
+            raise ChangedError(f"{path.name} is not the one that its record tells of", hint=AGAIN)
 
 
 def _load_mask(member: Member, source: Source, grid: Grid) -> NDArray[np.bool_] | None:
@@ -258,6 +286,7 @@ def _measure_shard(shard: _Shard) -> list[Measured]:
     measured = []
     for member in shard.members:
         one = load_member(member, shard.source)
+        check_outputs(member, shard.source.output_dir)
         signs = one.sign_map()
         measured.append(
             Measured(

@@ -42,6 +42,7 @@ class Member:
     n_regions: int
     source_hash: str  # of the map's file when it was worked on
     settings_hash: str
+    output_hashes: tuple[str, ...]  # of its label image and table; none where its record does not tell
     columns: tuple[str, ...]  # of its table
 
     @property
@@ -107,6 +108,8 @@ def _member(owner: str, path: Path, output_dir: Path, record: Mapping[str, Any],
     entities = tuple((str(k), str(v)) for k, v in record["SourceEntities"].items() if k != "sub")
     columns = tuple(key for key, value in record.items() if isinstance(value, dict) and _describes(value))
     mask = str(record["Mask"]["Source"])
+    stem = path.name.removesuffix(RECORD)
+    hashes = [record.get("Outputs", {}).get(f"{stem}_dseg.{ending}") for ending in ("nii.gz", "tsv")]
     return Member(
         participant=owner,
         entities=shared.setdefault(entities, entities),
@@ -121,6 +124,7 @@ def _member(owner: str, path: Path, output_dir: Path, record: Mapping[str, Any],
         n_regions=int(record["Counts"]["RegionsKept"]),
         source_hash=str(record.get("SourceHash", "")),
         settings_hash=str(record["SettingsHash"]),
+        output_hashes=tuple(map(str, hashes)) if all(hashes) else (),
         columns=shared.setdefault(columns, columns),
     )
 

@@ -16,7 +16,7 @@ from bids_regions.aggregate import RegionIndex
 from bids_regions.errors import BadDataset, Fault, MissingInput
 from bids_regions.files import open_atomic, read_json, write_json
 from bids_regions.tables import REGION_COLUMNS, VALUE_COLUMNS, Column, describe_columns, format_cell, read_rows
-from bids_regions.workflow.group_passes import Measured
+from bids_regions.workflow.group_passes import ChangedError, Measured, check_outputs
 from bids_regions.workflow.group_records import RECORD, Absence, Member, Status
 from bids_regions.workflow.group_sets import Cohort, MapSet
 from bids_regions.workflow.records import library_versions
@@ -247,7 +247,8 @@ def write_group_regions(sets: Iterable[MapSet], output_dir: Path) -> list[Absenc
         for one, member in members:
             try:
                 rows = read_rows(output_dir / f"{member.stem}_dseg.tsv")
-            except (MissingInput, BadDataset) as fault:
+                check_outputs(member, output_dir)
+            except (MissingInput, BadDataset, ChangedError) as fault:
                 unread.append(Absence(participant=member.participant, status="failed", reason=str(fault)))
                 continue
             for row in rows:

@@ -11,10 +11,10 @@ from typing import Any
 
 from bids_regions.atlases import describe_atlas
 from bids_regions.dataset import describe_output, name_owner, read_map_name
-from bids_regions.errors import BadMap, Contradiction, Fault, tell_os_error
+from bids_regions.errors import BadMap, Contradiction, Fault, printable, tell_os_error
 from bids_regions.executors import Crew
 from bids_regions.figures import prepare_matplotlib
-from bids_regions.files import make_folder, sweep_temporaries, write_text
+from bids_regions.files import make_folder, remove_file, sweep_temporaries, write_text
 from bids_regions.report import model
 from bids_regions.settings import Settings
 from bids_regions.version import __version__
@@ -23,6 +23,7 @@ from bids_regions.workflow.logbook import Logbook
 from bids_regions.workflow.maps import MapJob, write_failure
 from bids_regions.workflow.memory import fit_workers
 from bids_regions.workflow.methods import methods_html, methods_markdown, write_methods
+from bids_regions.workflow.pages import failure_notes
 from bids_regions.workflow.participants import Frame, StopEarlyError, run_participants
 from bids_regions.workflow.plan import Plan, make_plan
 from bids_regions.workflow.provenance import describe_provenance
@@ -111,6 +112,7 @@ def _sweep(settings: Settings) -> None:
 
 
 def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: Logbook) -> None:
+    _forget_mended(plan, settings.output_dir)
     _tell_left_out(plan, logbook)
     crew = Crew(
         workers=fit_workers(settings.nprocs, settings.mem, (one.path for one in plan.discovery.maps)),
@@ -149,6 +151,18 @@ def _skipped_by_owner(plan: Plan) -> dict[str, tuple[model.Problem, ...]]:
         owner = name_owner(read_map_name(plan.dataset.root, one.relpath)) if one.participant else ""
         owners.setdefault(owner, []).append(model.Problem(source=one.relpath, reason=one.reason))
     return {owner: tuple(problems) for owner, problems in owners.items()}
+
+
+def _forget_mended(plan: Plan, output_dir: Path) -> None:
+    """Drop what earlier runs noted of files that were taken out since, and of folders that can be read again."""
+    broken = {printable(one.relpath) for _, one in plan.broken}
+    owners = {*plan.participants, *(place.owner for job in plan.group for place in job.places)}
+    for owner in sorted(owners):
+        for note, content in failure_notes(output_dir, owner):
+            source = str(content.get("Source", ""))
+            path = plan.dataset.root / source
+            if source not in broken and not (path.is_file() or path.is_symlink()):
+                remove_file(note)
 
 
 def _tell_left_out(plan: Plan, logbook: Logbook) -> None:

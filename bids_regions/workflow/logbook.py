@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from bids_regions.errors import Fault, printable
+from bids_regions.errors import LONGEST, Fault, printable
 from bids_regions.files import write_json
 from bids_regions.settings import Settings, with_folders, without_folders
 from bids_regions.version import __version__
@@ -51,7 +51,7 @@ class Logbook:
         self.failures.append({"source": printable(source), "reason": str(fault), "exit_code": fault.exit_code})
         self._write(f"failed: {printable(source)}: {fault}\n")
         if crash and self.settings.verbose:
-            self._write(crash)
+            self._write("".join(f"    {printable(line)}\n" for line in crash.splitlines()))
 
     def expect(self, steps: int, owners: int = 0) -> None:
         """How many maps there are to work on, of how many participants."""
@@ -94,7 +94,7 @@ class Logbook:
             "failures": self.failures,
             "notices": self.notices,
             "exit_code": exit_code,
-            "reason": printable(reason, 4000),
+            "reason": printable(reason, LONGEST),
         }
         try:
             write_json(settings.output_dir / "logs" / f"run-{self.run_id}.json", record)
@@ -111,7 +111,7 @@ class Logbook:
             self._write(f"failed: {failure['source']}: {failure['reason']}\n")
         if len(self.failures) > SHOWN_FAILURES:
             self._write(f"... and {len(self.failures) - SHOWN_FAILURES} more, all in logs/run-{self.run_id}.json\n")
-        self._write(f"bids_regions: {printable(reason, 4000)} (exit code {exit_code})\n")
+        self._write(f"bids_regions: {printable(reason, LONGEST)} (exit code {exit_code})\n")
 
     def _write(self, text: str) -> None:
         if self._bar and 0 < self._steps[0] < self._steps[1]:

@@ -14,7 +14,7 @@ from bids_regions.atlases import Fitting
 from bids_regions.dataset import MapFile, OutputPaths, SourceDataset, is_standard_space
 from bids_regions.errors import Fault, OutputRefused, UnsuitableMap, printable, tell_os_error
 from bids_regions.extraction import Extraction, find_regions
-from bids_regions.files import hash_file, remove_file, sweep_temporaries, write_json, write_text
+from bids_regions.files import hash_file, locked, remove_file, sweep_temporaries, write_json, write_text
 from bids_regions.images import StatMap, load_statmap, save_labels, save_map
 from bids_regions.settings import Entry
 from bids_regions.tables import peaks_table, regions_table
@@ -27,6 +27,8 @@ from bids_regions.workflow.records import Findings, Record, compose_record, hash
 from bids_regions.workflow.sections import Drawn, Finished, draw_section
 
 Array = npt.NDArray[Any]
+
+LOCK = "logs/.lock"  # of the output folder, a byte for each record
 
 __all__ = ["EntryOutcome", "MapJob", "MapOutcome", "choose_background", "furnish", "process_map", "write_failure"]
 
@@ -212,20 +214,23 @@ def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, ingredients: Ingredients
 
 
 def _write(mapfile: MapFile, entry: Entry, place: OutputPaths, computed: _Computed) -> Record | None:
-    """Write the results, the record last: where it stands, everything it names stands too."""
+    """Write the results, the record last: where it stands, everything it names stands too.
+
+    Another run that writes the same names waits, so that the files of a record are of one run.
+    """
     extraction, naming, statmap = computed.extraction, computed.naming, computed.statmap
-    remove_file(place.sidecar)  # from here until the end this entry counts as unfinished
-    save_labels(place.labels, extraction.labels, statmap.grid)
-    write_text(
-        place.table, regions_table(naming.regions, values=entry.values_from is not None, extra=naming.region_cells)
-    )
-    write_text(place.peaks, peaks_table(naming.regions, extra=naming.peak_cells))
-    outputs = [place.labels, place.table, place.peaks]
-    for path, image in _also_written(entry, place, extraction, statmap):
-        save_map(path, image, statmap.grid, intent=computed.findings.statistic)
-        outputs.append(path)
-    write_json(place.sidecar, compose_record(mapfile, entry, computed.findings, outputs))
-    return read_record(place.sidecar)
+    with locked(place.output_dir / LOCK, place.sidecar.relative_to(place.output_dir).as_posix()):
+        remove_file(place.sidecar)  # from here until the end this entry counts as unfinished
+        regions = regions_table(naming.regions, values=entry.values_from is not None, extra=naming.region_cells)
+        outputs = {
+            place.labels.name: save_labels(place.labels, extraction.labels, statmap.grid),
+            place.table.name: write_text(place.table, regions),
+            place.peaks.name: write_text(place.peaks, peaks_table(naming.regions, extra=naming.peak_cells)),
+        }
+        for path, image in _also_written(entry, place, extraction, statmap):
+            outputs[path.name] = save_map(path, image, statmap.grid, intent=computed.findings.statistic)
+        write_json(place.sidecar, compose_record(mapfile, entry, computed.findings, outputs))
+        return read_record(place.sidecar)
 
 
 def _also_written(

@@ -21,7 +21,7 @@ from bids_regions.report.pages import render_participant
 from bids_regions.workflow.records import Record, library_versions, read_record
 from bids_regions.workflow.sections import Drawn
 
-__all__ = ["PageJob", "find_records", "is_current", "page_key", "read_failure_notes", "write_page"]
+__all__ = ["PageJob", "failure_notes", "find_records", "is_current", "page_key", "read_failure_notes", "write_page"]
 
 SIDECAR = "_dseg.json"
 URI = f"bids:{LINK}:"
@@ -75,21 +75,24 @@ def _sidecars(folder: Path) -> Iterator[Path]:
 
 def read_failure_notes(output_dir: Path, owner: str) -> tuple[model.Problem, ...]:
     """The failures of one owner, of this run and of earlier ones that nothing has mended since."""
-    problems = []
+    return tuple(
+        model.Problem(
+            source=f"{note.get('Source', '')} ({note.get('RegionsEntry', '')})",
+            reason=str(note.get("Reason", "")),
+            hint=str(note.get("Hint", "")),
+            details=str(note.get("Crash", "")),
+        )
+        for _, note in failure_notes(output_dir, owner)
+    )
+
+
+def failure_notes(output_dir: Path, owner: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The notes of failures of one owner, with their content."""
     for path in sorted((output_dir / "logs" / "failed" / owner).glob("*.json")):
         try:
-            note = read_json(path)
+            yield path, read_json(path)
         except Fault:
             continue
-        problems.append(
-            model.Problem(
-                source=f"{note.get('Source', '')} ({note.get('RegionsEntry', '')})",
-                reason=str(note.get("Reason", "")),
-                hint=str(note.get("Hint", "")),
-                details=str(note.get("Crash", "")),
-            )
-        )
-    return tuple(problems)
 
 
 def page_key(records: Sequence[Record], told: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ import traceback
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from bids_regions.dataset import MapFile, OutputPaths
 from bids_regions.errors import Fault, printable
@@ -40,6 +41,9 @@ LOST = Fault(
     "its worker process died twice, killed for memory most likely",
     hint="Give more memory, or fewer workers by --nprocs or --mem",
 )
+
+
+Seen = tuple[tuple[Path, str], ...]  # records with their hashes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +91,7 @@ class _Desk:
     drawn: dict[str, Drawn] = field(default_factory=dict)  # by the map's relative path
     problems: list[model.Problem] = field(default_factory=list)
     waiting: int = 0
+    seen: Seen = ()  # the records that the page was made of
 
     def take(self, result: MapOutcome) -> None:
         self.outcomes.append(result)
@@ -105,6 +110,7 @@ class _Desk:
     def plan_page(self) -> list[Task]:
         """The sections still to be drawn, or else the page; nothing where the page stands as it should."""
         found = self._records()
+        self.seen = _digests(found)
         key = page_key([record for pairs in found.values() for _, record in pairs], self._told())
         if not self.frame.redraw and is_current(self.jobs[0].output_dir, self.owner, key):
             return []
@@ -119,6 +125,13 @@ class _Desk:
             return [Task(function=draw_map_section, argument=drawing, key=self.owner) for drawing in missing]
         drawn = tuple(self.drawn[m.relpath] for m in found if m.relpath in self.drawn)
         return [Task(function=write_page, argument=self._page(key, drawn), key=self.owner)]
+
+    def check_page(self) -> list[Task]:
+        """The work to do once more where another run has finished records while the page was being made."""
+        if _digests(self._records()) == self.seen:
+            return []
+        self.drawn.clear()
+        return self.plan_page()
 
     def _records(self) -> dict[MapFile, list[tuple[OutputPaths, Record]]]:
         """Every finished entry by map; this run's entries in their order, others after them."""
@@ -203,6 +216,10 @@ class _Desk:
         )
 
 
+def _digests(found: Mapping[MapFile, Sequence[tuple[OutputPaths, Record]]]) -> Seen:
+    return tuple((record.path, record.digest) for pairs in found.values() for _, record in pairs)
+
+
 class StopEarlyError(Exception):
     """--stop-on-first-crash met a failure."""
 
@@ -224,11 +241,10 @@ def run_participants(
     logbook.expect(len(tasks), len(jobs))
     for task, result in run_tasks(tasks, crew):
         desk = desks[str(task.key)]
+        follow: list[Task] = []
         if task.function is write_page:
-            _finish(desk, logbook)
-            del desks[desk.owner]
-            continue
-        if task.function is process_map:
+            follow = _take_page(desk, result, logbook)
+        elif task.function is process_map:
             outcome = _lost_map(task.argument) if isinstance(result, WorkerLost) else result
             desk.take(outcome)
             _tell(outcome, logbook)
@@ -237,12 +253,21 @@ def run_participants(
         else:
             lost = model.Problem(source=task.argument.job.mapfile.relpath, reason=str(LOST))
             desk.take_drawn(task.argument, lost if isinstance(result, WorkerLost) else result)
-        if desk.waiting == 0:
+        if task.function is not write_page and desk.waiting == 0:
             follow = desk.plan_page()
-            tasks.extendleft(reversed(follow))
-            if not follow:
-                _finish(desk, logbook)
-                del desks[desk.owner]
+        tasks.extendleft(reversed(follow))
+        if desk.waiting == 0 and not follow:
+            _finish(desk, logbook)
+            del desks[desk.owner]
+
+
+def _take_page(desk: _Desk, result: object, logbook: Logbook) -> list[Task]:
+    """What a written page leaves to do; a page that was lost is a failure of its own."""
+    if not isinstance(result, WorkerLost):
+        return desk.check_page()
+    logbook.counts["failed"] += 1
+    logbook.fail(f"{desk.owner}.html", LOST)
+    return []
 
 
 def process_owners(jobs: Sequence[MapJob], crew: Crew, logbook: Logbook, *, stop_early: bool) -> list[MapOutcome]:

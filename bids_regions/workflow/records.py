@@ -4,7 +4,7 @@ A record holds hashes of what went in (content and settings) and of what came ou
 anything is left to do.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,8 +99,8 @@ def library_versions() -> dict[str, str]:
     }
 
 
-def compose_record(mapfile: MapFile, entry: Entry, findings: Findings, outputs: Iterable[Path]) -> dict[str, Any]:
-    """The sidecar's content, keys in the order a reader wants them."""
+def compose_record(mapfile: MapFile, entry: Entry, findings: Findings, outputs: Mapping[str, str]) -> dict[str, Any]:
+    """The sidecar's content, keys in the order a reader wants them; `outputs` are hashes by file name."""
     extraction = findings.extraction
     content: dict[str, Any] = {
         "Description": f"Connected regions of {mapfile.relpath.rpartition('/')[2]}, one number per region",
@@ -131,7 +131,7 @@ def compose_record(mapfile: MapFile, entry: Entry, findings: Findings, outputs: 
     described = (column for column in REGION_COLUMNS if column.name not in DEFINED)
     content |= describe_columns((*described, *values, *findings.region_cells))
     content["PeaksColumns"] = describe_columns((*PEAK_COLUMNS, *findings.peak_cells))
-    content["Outputs"] = {path.name: hash_file(path) for path in outputs}
+    content["Outputs"] = dict(outputs)
     content["SourceHash"] = findings.source_hash
     content["InputHash"] = findings.input_hash
     content["SettingsHash"] = hash_settings(entry)
