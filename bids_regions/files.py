@@ -27,6 +27,7 @@ __all__ = [
     "hash_bytes",
     "hash_file",
     "hash_of",
+    "list_names",
     "locked",
     "make_folder",
     "open_atomic",
@@ -49,6 +50,7 @@ REFUSALS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT),
     *(errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),
 }
+ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
 READ_ADVICE = "Check that it exists and that you may read it"
 
 
@@ -216,6 +218,24 @@ def read_json(path: Path) -> dict[str, Any]:
     if _depth(content) > JSON_DEPTH:
         raise BadDataset(f"{path} is nested deeper than {JSON_DEPTH} levels", hint="Mend or remove this file")
     return content
+
+
+def list_names(folder: Path, *, strict: bool = True) -> list[str]:
+    """The sorted names in `folder`; none where there is no such folder, or, if not `strict`, where one may not look.
+
+    Raises
+    ------
+    MissingInput, StorageFault
+        The folder is there and cannot be listed: what it holds may matter.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries)
+    except OSError as error:
+        absent = ABSENT if strict else ABSENT | {errno.EACCES, errno.EPERM}
+        if error.errno in absent:
+            return []
+        raise _read_fault(folder, error) from error
 
 
 def hash_bytes(content: bytes) -> str:

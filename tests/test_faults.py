@@ -38,7 +38,8 @@ def small_disk(tmp_path):
     subprocess.run(["umount", folder], check=True)
 
 
-def test_a_full_disk_ends_with_74_and_what_is_done_stays(tmp_path, small_disk):
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_full_disk_ends_with_74_and_what_is_done_stays(tmp_path, small_disk, workers):
     if small_disk is None:
         with pytest.raises(OSError, match="No space"), Path("/dev/full").open("wb", buffering=0) as full:
             full.write(b"x")
@@ -53,8 +54,9 @@ def test_a_full_disk_ends_with_74_and_what_is_done_stays(tmp_path, small_disk):
         tmp_path / "in",
         small_disk / "out",
         "participant",
+        "group",
         "--nprocs",
-        "1",
+        workers,
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 74
@@ -62,10 +64,11 @@ def test_a_full_disk_ends_with_74_and_what_is_done_stays(tmp_path, small_disk):
     assert done.stderr.rstrip().endswith("(exit code 74)")
     assert "Traceback" not in done.stderr
     assert not list(small_disk.rglob(".*.tmp"))
-    finished = list(small_disk.rglob("*_dseg.json"))
+    finished = list(small_disk.rglob("sub-*_dseg.json"))
     assert finished
     subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
     before = {path: path.stat().st_mtime_ns for path in finished}
     assert subprocess.run(command, check=False, capture_output=True).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in finished} == before
-    assert len(list(small_disk.rglob("*_dseg.json"))) == 12
+    assert len(list(small_disk.rglob("sub-*_dseg.json"))) == 12
+    assert (small_disk / "out" / "group.html").exists()

@@ -1,4 +1,4 @@
-"""A few of the kills of `make soak`, in every run of the tests."""
+"""A few of the kills and stops of `make soak`, in every run of the tests."""
 
 import json
 import subprocess
@@ -6,12 +6,22 @@ import sys
 from pathlib import Path
 
 
-def test_a_run_killed_anywhere_is_completed_by_the_next():
+def count(*words):
     script = Path(__file__).parent / "kills.py"
-    done = subprocess.run(
-        [sys.executable, script, "--kills", "4", "--seed", "11"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, script, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    counts = json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_run_killed_anywhere_is_completed_by_the_next():
+    counts = count("--kills", "4", "--seed", "11")
     assert counts["kills"] == 4
+    assert counts["while_running"] >= 1
     assert counts["files"] > 100
+
+
+def test_a_run_stopped_anywhere_ends_within_five_seconds_and_is_completed_by_the_next():
+    """Discovery, maps, pages and the group alike: the moments are spread over the whole run."""
+    counts = count("--kills", "4", "--seed", "3", "--stop")
+    assert counts["stops"] == 4
+    assert counts["while_running"] >= 1

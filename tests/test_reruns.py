@@ -13,7 +13,7 @@ import trees
 
 from bids_regions.cli import main
 from bids_regions.demo import find_real_map, make_demo
-from bids_regions.workflow import records
+from bids_regions.workflow import participants, records
 
 LABELS = ("01", "02")
 OPTIONS = ("--threshold", "3.0", "2.0", "--min-region-voxels", "5")
@@ -195,6 +195,31 @@ def test_a_folder_that_can_be_read_again_is_no_failure_any_more(done, monkeypatc
     assert run(done) == 0
     assert contents(done) == whole
     assert not list((done / "out" / "logs" / "failed").rglob("*.json"))
+
+
+def test_a_page_that_could_not_be_drawn_is_a_failure_and_drawn_by_the_next_run(done, monkeypatch, capsys):
+    whole = contents(done)
+    (done / "out" / "sub-02.html").unlink()
+
+    def fail(*_):
+        raise RuntimeError("out of ink")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(participants, "draw_section", fail)
+        assert run(done) == 1
+    assert "finished, but cannot be drawn: RuntimeError: out of ink" in capsys.readouterr().err
+    assert "out of ink" in (done / "out" / "sub-02.html").read_text()
+    assert run(done) == 0
+    assert contents(done) == whole
+
+
+def test_a_map_that_is_gone_keeps_its_results_and_is_no_failure(done):
+    (path,) = (done / "in" / "sub-02").rglob("*contrast-a*")
+    path.unlink()
+    (done / "out" / "sub-02.html").unlink()
+    assert run(done) == 0
+    assert (done / "out" / (stem() + "_dseg.json")).exists()
+    assert "cannot be drawn" in (done / "out" / "sub-02.html").read_text()
 
 
 def test_a_broken_map_that_was_taken_out_is_no_failure_any_more(done):

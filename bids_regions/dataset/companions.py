@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from bids_regions.dataset.mapfiles import MapFile, same_label
 from bids_regions.dataset.names import Entities, split_name
 from bids_regions.dataset.source import SourceDataset, list_folders
+from bids_regions.files import list_names
 
 __all__ = ["find_anatomical", "find_mask", "find_sibling", "linked_datasets"]
 
@@ -26,7 +27,7 @@ def find_mask(mapfile: MapFile, dataset: SourceDataset) -> tuple[Path | None, st
     best: tuple[int, Path] | None = None
     for folder in _folders(mapfile, dataset):
         anatomical = folder.name == "anat"
-        for name, entities in _images_in(folder, "mask"):
+        for name, entities in _images_in(folder, "mask", dataset.root):
             if _mask_fits(entities, mapfile, anatomical=anatomical) and (best is None or len(entities) > best[0]):
                 best = len(entities), folder / name
     if best is None:
@@ -44,7 +45,7 @@ def find_sibling(mapfile: MapFile, changes: Mapping[str, str | None]) -> Path | 
             wanted[key] = label
     folder = mapfile.path.parent
     folders_say = {key: label for key, label in mapfile.entities if key not in dict(split_name(mapfile.path.name)[0])}
-    for name, entities in _images_in(folder, mapfile.suffix):
+    for name, entities in _images_in(folder, mapfile.suffix, mapfile.root):
         own = folders_say | dict(entities)
         if own.keys() == wanted.keys() and all(same_label(key, own[key], wanted[key]) for key in own):
             return folder / name
@@ -57,7 +58,7 @@ def find_anatomical(mapfile: MapFile, dataset: SourceDataset) -> Path | None:
     if mapfile.participant is None:
         return None
     for folder in _folders(mapfile, dataset, beside=True):
-        for name, entities in _images_in(folder, "T1w"):
+        for name, entities in _images_in(folder, "T1w", dataset.root):
             labels = dict(entities)
             same = labels.get("space", NATIVE) == space and labels.get("sub") == mapfile.participant
             if same and labels.get("desc") == "preproc" and labels.get("ses") in (None, mapfile.entity("ses")):
@@ -111,14 +112,13 @@ def _folders(mapfile: MapFile, dataset: SourceDataset, *, beside: bool = False) 
                     yield folder
 
 
-def _images_in(folder: Path, suffix: str) -> list[tuple[str, Entities]]:
-    """The NIfTI files of a folder with this suffix, in the order of their names, and their entities."""
+def _images_in(folder: Path, suffix: str, root: Path) -> list[tuple[str, Entities]]:
+    """The NIfTI files of a folder with this suffix, in the order of their names, and their entities.
+
+    A folder of the dataset at `root` that cannot be listed is a fault: to go on without its mask would change results.
+    """
     endings = tuple(suffix + extension for extension in VOLUMES)
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries if entry.name.endswith(endings))
-    except OSError:
-        return []
+    names = [name for name in list_names(folder, strict=folder.is_relative_to(root)) if name.endswith(endings)]
     return [(name, split_name(name)[0]) for name in names if name[0] != "." and split_name(name)[1] == suffix]
 
 

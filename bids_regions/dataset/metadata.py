@@ -15,7 +15,7 @@ from bids_regions.dataset.companions import find_sibling, says_no_more
 from bids_regions.dataset.mapfiles import MapFile
 from bids_regions.dataset.names import Entities, read_entities, split_name
 from bids_regions.errors import BadMap, Fault
-from bids_regions.files import read_json
+from bids_regions.files import list_names, read_json
 
 __all__ = ["DegreesOfFreedom", "find_dof", "read_metadata"]
 
@@ -102,7 +102,7 @@ def find_dof(mapfile: MapFile) -> DegreesOfFreedom:
 def _sidecars_in(root: Path, below: str, suffix: str) -> tuple[tuple[str, Entities], ...]:
     try:
         changed = os.stat(root / below).st_mtime_ns  # noqa: PTH116  # once per map and folder
-    except OSError:
+    except FileNotFoundError:
         return ()
     return _list_sidecars(root, below, suffix, changed)
 
@@ -112,11 +112,7 @@ def _list_sidecars(root: Path, below: str, suffix: str, changed: int) -> tuple[t
     """The JSON files of a folder with this suffix; remembered until the folder changes, for roots are long lists."""
     del changed
     ending = f"{suffix}.json"
-    try:
-        with os.scandir(root / below) as entries:
-            names = sorted(e.name for e in entries if e.name.endswith(ending) and split_name(e.name)[1] == suffix)
-    except OSError:
-        return ()
+    names = [name for name in list_names(root / below) if name.endswith(ending) and split_name(name)[1] == suffix]
     return tuple((name, read_entities(below, name)) for name in names if name[0] != ".")
 
 

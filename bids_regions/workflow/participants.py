@@ -91,6 +91,7 @@ class _Desk:
     drawn: dict[str, Drawn] = field(default_factory=dict)  # by the map's relative path
     problems: list[model.Problem] = field(default_factory=list)
     waiting: int = 0
+    undrawn: bool = False  # a map of this run could not be drawn: the next run tries again
     seen: Seen = ()  # the records that the page was made of
 
     def take(self, result: MapOutcome) -> None:
@@ -124,7 +125,7 @@ class _Desk:
             self.waiting = len(missing)
             return [Task(function=draw_map_section, argument=drawing, key=self.owner) for drawing in missing]
         drawn = tuple(self.drawn[m.relpath] for m in found if m.relpath in self.drawn)
-        return [Task(function=write_page, argument=self._page(key, drawn), key=self.owner)]
+        return [Task(function=write_page, argument=self._page("" if self.undrawn else key, drawn), key=self.owner)]
 
     def check_page(self) -> list[Task]:
         """The work to do once more where another run has finished records while the page was being made."""
@@ -252,13 +253,22 @@ def run_participants(
                 raise StopEarlyError
         else:
             lost = model.Problem(source=task.argument.job.mapfile.relpath, reason=str(LOST))
-            desk.take_drawn(task.argument, lost if isinstance(result, WorkerLost) else result)
+            _take_section(desk, task.argument, lost if isinstance(result, WorkerLost) else result, logbook)
         if task.function is not write_page and desk.waiting == 0:
             follow = desk.plan_page()
         tasks.extendleft(reversed(follow))
         if desk.waiting == 0 and not follow:
             _finish(desk, logbook)
             del desks[desk.owner]
+
+
+def _take_section(desk: _Desk, drawing: DrawJob, result: Drawn | model.Problem, logbook: Logbook) -> None:
+    """A section of a page; a map of this run that could not be drawn has failed, though its results stand."""
+    desk.take_drawn(drawing, result)
+    if isinstance(result, model.Problem) and drawing.job.entries:  # without: of an earlier run, and gone since perhaps
+        desk.undrawn = True
+        logbook.counts["failed"] += 1
+        logbook.fail(result.source, Fault(result.reason))
 
 
 def _take_page(desk: _Desk, result: object, logbook: Logbook) -> list[Task]:
