@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo-output
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help demo test check lint types soak container bench clean
+.PHONY: help demo test check lint types soak sbom container bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -41,8 +41,11 @@ lint: $(VENV)/.ready  ## ruff: rules and format
 types: $(VENV)/.ready  ## mypy, strict
 	$(BIN)/mypy
 
-soak: $(VENV)/.ready  ## the long tests: a hundred kills, minutes of fuzzing
+soak: $(VENV)/.ready  ## the long tests: a hundred kills, hundreds of faults, minutes of fuzzing; docs/reliability.md
 	$(BIN)/python tests/soak.py
+
+sbom: $(VENV)/.ready  ## the bill of materials of the container, dist/*.cdx.json
+	$(BIN)/python tools/make_sbom.py
 
 container:  ## the image: built, run under podman, Docker, Apptainer and Slurm, compared (root, Debian 12)
 	PYTHON=$(PYTHON) sh tests/container/run.sh

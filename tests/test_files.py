@@ -2,6 +2,8 @@ import errno
 import gzip
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,3 +111,63 @@ def test_gzip_bytes_hold_long_and_short_stretches_of_zeros_between_others(length
     raw = b"".join(bytes([value * (n % 2)]) * length for n, length in enumerate(lengths))
     assert gzip.decompress(files.gzip_bytes(raw)) == raw
     assert gzip.decompress(files.gzip_bytes(raw[:cut], raw[cut:])) == raw
+
+
+def test_a_lock_keeps_another_process_out_and_ends_with_its_holder(tmp_path):
+    path = tmp_path / "logs" / ".lock"
+    code = (
+        "import sys; from pathlib import Path; from bids_regions.files import locked\n"
+        "with locked(Path(sys.argv[1]), sys.argv[2], wait=False) as held: print(held)"
+    )
+
+    def elsewhere(name):
+        command = [sys.executable, "-c", code, path, name]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
+
+    with files.locked(path, "a") as held:
+        assert held
+        assert elsewhere("a") == "False"
+        assert elsewhere("b") == "True"
+    assert elsewhere("a") == "True"
+    assert path.read_bytes() == b""
+
+
+def test_where_nothing_can_be_locked_the_work_goes_on(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    with files.locked(tmp_path / "file" / ".lock", "a", wait=False) as held:
+        assert held
+
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(files.fcntl, "lockf", refuse)
+    with files.locked(tmp_path / ".lock", "a", wait=False) as held:
+        assert held
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+def test_a_folder_that_cannot_be_listed_is_no_empty_folder(tmp_path, monkeypatch, number):
+    assert files.list_names(tmp_path / "none") == []
+    (tmp_path / "b").touch()
+    (tmp_path / "a").touch()
+    assert files.list_names(tmp_path) == ["a", "b"]
+
+    def refuse(_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises((StorageFault, MissingInput), match=os.strerror(number)):
+        files.list_names(tmp_path)
+    if number == errno.EACCES:
+        assert files.list_names(tmp_path, strict=False) == []
+
+
+def test_a_pipe_is_no_text_and_a_device_is_read_up_to_a_limit(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "x.json")
+    for read in (files.read_text, files.read_json):
+        with pytest.raises(BadDataset, match=r"x\.json is no plain file but a pipe"):
+            read(tmp_path / "x.json")
+    monkeypatch.setattr(files, "TEXT_LIMIT", 1 << 20)
+    with pytest.raises(BadDataset, match="zero is larger than 1 MiB"):
+        files.read_text(Path("/dev/zero"))

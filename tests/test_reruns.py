@@ -1,5 +1,6 @@
 """A rerun does what is missing or changed, and nothing else: told by the times at which files were written."""
 
+import errno
 import gzip
 import json
 import os
@@ -239,3 +240,24 @@ def test_gzip_headers_hold_no_time_and_no_name(done):
     for path in packed:
         assert path.read_bytes()[:10] == b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
         assert gzip.decompress(path.read_bytes())[344:348] == b"n+1\0"
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+def test_a_mask_that_cannot_be_looked_for_is_not_taken_for_none(done, monkeypatch, number):
+    """Regions found without the mask would be other regions, with nothing to tell of it."""
+    anat = done / "in" / "sub-02" / "anat"
+    trees.write_mask(anat / "sub-02_space-MNI152Lin_desc-brain_mask.nii.gz")
+    assert run(done) == 0
+    whole, scandir = contents(done), os.scandir
+
+    def deny(path="."):
+        if str(path) == str(anat):
+            raise OSError(number, os.strerror(number))
+        return scandir(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", deny)
+        assert run(done) == (1 if number == errno.EACCES else 74)
+    assert {n: c for n, c in contents(done).items() if "/" in n} == {n: c for n, c in whole.items() if "/" in n}
+    assert run(done) == 0
+    assert contents(done) == whole

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from bids_regions.dataset.mapfiles import MapFile, same_label
 from bids_regions.dataset.names import Entities, split_name
 from bids_regions.dataset.source import SourceDataset, list_folders
+from bids_regions.errors import Fault
 from bids_regions.files import list_names
 
 __all__ = ["find_anatomical", "find_mask", "find_sibling", "linked_datasets"]
@@ -58,7 +59,11 @@ def find_anatomical(mapfile: MapFile, dataset: SourceDataset) -> Path | None:
     if mapfile.participant is None:
         return None
     for folder in _folders(mapfile, dataset, beside=True):
-        for name, entities in _images_in(folder, "T1w", dataset.root):
+        try:
+            found = _images_in(folder, "T1w", dataset.root)
+        except Fault:
+            continue  # a picture only
+        for name, entities in found:
             labels = dict(entities)
             same = labels.get("space", NATIVE) == space and labels.get("sub") == mapfile.participant
             if same and labels.get("desc") == "preproc" and labels.get("ses") in (None, mapfile.entity("ses")):
