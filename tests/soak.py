@@ -57,8 +57,8 @@ def main() -> None:
         faults = pool.submit(measure, "faults.py", "--faults", given.faults)
         stops = pool.submit(measure, "kills.py", "--stop", "--kills", given.stops, "--seed", "2")
         rows = [
-            ("killed (SIGKILL)", "{kills}, of which {while_running} before the run's end", kills),
-            ("stopped (SIGTERM)", "{stops}, of which {while_running} before the run's end", stops),
+            ("killed (SIGKILL)", "{kills} runs before their end", kills),
+            ("stopped (SIGTERM)", "{stops} runs before their end", stops),
             ("faults injected", "{injected}, among {call_sites} calls of a run and {errors} errors", faults),
             ("damaged files", "{files}: {read} read, {BadMap} refused, {UnsuitableMap} skipped", fuzz),
         ]

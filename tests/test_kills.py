@@ -16,7 +16,6 @@ def count(*words):
 def test_a_run_killed_anywhere_is_completed_by_the_next():
     counts = count("--kills", "4", "--seed", "11")
     assert counts["kills"] == 4
-    assert counts["while_running"] >= 1
     assert counts["files"] > 100
 
 
@@ -24,4 +23,3 @@ def test_a_run_stopped_anywhere_ends_within_five_seconds_and_is_completed_by_the
     """Discovery, maps, pages and the group alike: the moments are spread over the whole run."""
     counts = count("--kills", "4", "--seed", "3", "--stop")
     assert counts["stops"] == 4
-    assert counts["while_running"] >= 1
