@@ -6,6 +6,8 @@ what a task does; it knows what happens when the process that does it dies.
 
 import multiprocessing
 import os
+import signal
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
@@ -17,6 +19,9 @@ from typing import Any, Literal
 from bids_regions.errors import Contradiction, MissingInput
 
 __all__ = ["Crew", "Task", "WorkerLost", "run_tasks"]
+
+GRACE = 3.0  # seconds in which a worker that is told to stop cleans up
+HELD = frozenset({signal.SIGTERM, signal.SIGALRM, signal.SIGINT})
 
 
 class WorkerLost(Exception):
@@ -66,7 +71,7 @@ def _drain(tasks: deque[Task], pool: Executor, crew: Crew) -> Generator[tuple[Ta
     while tasks or running:
         try:
             while tasks and len(running) < window:
-                running[pool.submit(_work, tasks[0].function, tasks[0].argument)] = tasks[0]
+                running[_submit(pool, tasks[0])] = tasks[0]
                 tasks.popleft()
         except BrokenProcessPool:
             return list(running.values())
@@ -88,9 +93,28 @@ def _retry(lost: list[Task], crew: Crew) -> Iterator[tuple[Task, Any]]:
     """Each lost task in a pool of its own, so that the one that kills its worker is found."""
     for task in lost:
         with _pool(Crew(workers=1, executor=crew.executor, scheduler_address=crew.scheduler_address)) as pool:
-            future = pool.submit(_work, task.function, task.argument)
+            future = _submit(pool, task)
             died = isinstance(future.exception(), BrokenProcessPool)
             yield task, WorkerLost("its worker process died twice") if died else future.result()
+
+
+def _submit(pool: Executor, task: Task) -> Future[Any]:
+    """Hand a task to the pool. Signals wait meanwhile: the first task forks the workers, and an exception of a handler
+    would be lost in a hook around fork, travel in the child as well, or leave half a pool.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    try:
+        return pool.submit(_work, task.function, task.argument)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _listen() -> None:
+    """A worker hears the signals that waited while it was forked; one that is told to stop has done nothing yet."""
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
+    except SystemExit:
+        os._exit(143)
 
 
 def _work(function: Callable[[Any], Any], argument: Any) -> Any:
@@ -109,16 +133,26 @@ def _pool(crew: Crew) -> Iterator[Executor]:
     try:
         yield pool
     except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
+        _end_workers()
+        pool.shutdown(wait=isinstance(pool, ProcessPoolExecutor), cancel_futures=True)  # no thread outlives the run
         raise
     pool.shutdown()
 
 
+def _end_workers() -> None:
+    """Every worker of ours is told to stop, and killed where it does not in good time."""
+    workers = multiprocessing.active_children()
+    for process in workers:
+        process.terminate()
+    deadline = time.monotonic() + GRACE
+    for process in workers:
+        process.join(max(0.0, deadline - time.monotonic()))
+        process.kill()
+
+
 def _process_pool(crew: Crew) -> Executor:
     # forked: the libraries are loaded once, in the parent
-    return ProcessPoolExecutor(crew.workers, mp_context=multiprocessing.get_context("fork"))
+    return ProcessPoolExecutor(crew.workers, mp_context=multiprocessing.get_context("fork"), initializer=_listen)
 
 
 def _dask_pool(crew: Crew) -> Executor:

@@ -120,7 +120,7 @@ def test_sigterm_ends_it_and_a_rerun_completes(
     took = time.monotonic() - before
     assert app.returncode == 143
     assert took < PATIENCE
-    assert said.splitlines()[-1].endswith("(exit code 143)")
+    assert said.splitlines()[-1].endswith("(exit code 143)"), said
     assert not [pid for pid in workers_then if Path(f"/proc/{pid}").exists()]
     assert not list(out.rglob("*.tmp"))
     left = contents(out)
@@ -182,3 +182,30 @@ def test_sigterm_is_heard_before_the_libraries_are_loaded(dataset: Path, tmp_pat
     assert app.returncode == 143
     assert "Traceback" not in said
     assert not (tmp_path / "out").exists()
+
+
+FORKS = """
+import os, signal, time
+from collections import deque
+from bids_regions.executors import Crew, Task, run_tasks
+from bids_regions.workflow.stopping import terminable
+
+def wait(_):
+    time.sleep(30)
+
+parent = os.getpid()
+os.register_at_fork(after_in_parent=lambda: os.kill(parent, signal.SIGTERM))
+with terminable():
+    for _ in run_tasks(deque(Task(function=wait, argument=n) for n in range(4)), Crew(workers=2)):
+        pass
+"""
+
+
+def test_sigterm_while_workers_are_forked_is_neither_lost_nor_doubled() -> None:
+    before = time.monotonic()
+    ended = subprocess.run(
+        [sys.executable, "-c", FORKS], capture_output=True, text=True, check=False, env=ENVIRONMENT, timeout=50
+    )
+    assert ended.returncode == 143
+    assert ended.stderr == ""
+    assert time.monotonic() - before < 20
