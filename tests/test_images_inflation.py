@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -64,6 +65,19 @@ def test_both_ways_decide_alike(tmp_path, kind, size):
             assert found[0] == data[HEAD:]
         else:
             assert isinstance(found, str)
+
+
+def test_a_file_that_is_too_long_for_its_promise_is_not_held_in_memory(tmp_path):
+    data, file = packed(1000, 0)
+    (tmp_path / "x.nii.gz").write_bytes(file + bytes(1 << 22))
+    tracemalloc.start()
+    try:
+        with ByteStream(tmp_path / "x.nii.gz") as stream:
+            assert bytes(stream.read_rest(1000)) == data
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 1 << 20
 
 
 def test_a_sound_file_is_inflated_at_once(tmp_path, monkeypatch):
