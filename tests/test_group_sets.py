@@ -282,6 +282,21 @@ def test_who_is_missing_failed_changed_or_damaged_is_listed_in_words(root, out, 
     assert "3 failed" in told.splitlines()[-1]
 
 
+@pytest.mark.parametrize("ending", ["_dseg.nii.gz", "_dseg.tsv"])
+def test_results_that_are_not_those_of_their_record_are_left_out(root, out, ending):
+    """Whole and readable, but of another map: as a run that writes at the same time leaves them for a moment."""
+    fill(root, ("01", "02", "03"))
+    write_person(root, "02", person("02", b=True))
+    assert run(root, out, levels=("participant",)) == 0
+    mine, other = (next((out / f"sub-{label}").rglob(f"*{ending}")) for label in ("02", "01"))
+    content = other.read_bytes()
+    assert mine.read_bytes() != content
+    mine.write_bytes(content)
+    run(root, out, levels=("group",))
+    assert people(out) == {"sub-01": "ok", "sub-02": "changed", "sub-03": "ok"}
+    assert "is not the one that its record tells of" in reasons(out)["sub-02"]
+
+
 def test_only_those_who_are_there_are_in_the_denominator(root, out):
     """Of sub-01 to sub-10 only sub-01, with the blob, and sub-08, empty, can be counted."""
     spoil(root, out)

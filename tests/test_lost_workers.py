@@ -105,7 +105,12 @@ maps.load_statmap = load
 
 def test_on_a_cluster_too(root):
     (root / "preload.py").write_text(KILLER)
-    environment = {**os.environ, "DASK_DISTRIBUTED__WORKER__PRELOAD": f'["{root / "preload.py"}"]'}
+    environment = {
+        **os.environ,
+        "DASK_DISTRIBUTED__WORKER__PRELOAD": f'["{root / "preload.py"}"]',
+        "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1",  # two small workers do not outlive many deaths
+        "DASK_DISTRIBUTED__SCHEDULER__WORKER_SATURATION": "1.0",  # and nobody waits behind the one that kills
+    }
     command = [sys.executable, HERE / "dask_cluster.py", root / "in", root / "out"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=environment)
     told = json.loads(done.stdout.splitlines()[-1])

@@ -14,7 +14,7 @@ import trees
 
 from bids_regions.cli import main
 from bids_regions.demo import find_real_map, make_demo
-from bids_regions.workflow import participants, records
+from bids_regions.workflow import pages, participants, records
 
 LABELS = ("01", "02")
 OPTIONS = ("--threshold", "3.0", "2.0", "--min-region-voxels", "5")
@@ -212,6 +212,24 @@ def test_a_page_that_could_not_be_drawn_is_a_failure_and_drawn_by_the_next_run(d
     assert "out of ink" in (done / "out" / "sub-02.html").read_text()
     assert run(done) == 0
     assert contents(done) == whole
+
+
+def test_a_page_shows_what_another_run_finished_while_it_was_made(done, monkeypatch):
+    """The other run's page is written before ours, which was begun without its entry: ours is made once more."""
+    render, turns = pages.render_participant, []
+
+    def meanwhile(page):
+        turns.append(page)
+        if len(turns) == 1:
+            assert run(done, "--participant-label", "02", "--threshold", "4.0") == 0
+        return render(page)
+
+    (done / "out" / "sub-02.html").unlink()
+    monkeypatch.setattr(pages, "render_participant", meanwhile)
+    assert run(done, "--participant-label", "02") == 0
+    assert len(turns) == 3  # ours, the other's, ours again
+    page = (done / "out" / "sub-02.html").read_text()
+    assert all(entry in page for entry in ("thr2p0", "thr3p0", "thr4p0"))
 
 
 def test_a_map_that_is_gone_keeps_its_results_and_is_no_failure(done):
