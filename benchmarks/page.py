@@ -220,8 +220,8 @@ def parallel(found: dict[str, Any]) -> Iterator[str]:
     ]
     yield from table(["", "", "target", ""], rows)
     yield (
-        "What two bare processes gain is what the machine had to give while other work ran on it. One round each, "
-        "under other load, and the bare ones short: take both gains as rough.\n"
+        "What two bare processes gain is what the machine had to give at the same time. The bare ones are short, so "
+        "that their gain is rough; the app's start is never shared, so that few maps gain less than many.\n"
     )
 
 

@@ -1,6 +1,6 @@
-"""Two workers against one on sixty 2 mm maps, and what two processes can at best attain here at the same time.
+"""Two workers against one on three hundred 2 mm maps, and what two processes can at best attain here at the same time.
 
-python benchmarks/parallel.py [--participants 12] [--rounds 3]
+python benchmarks/parallel.py [--participants 60] [--rounds 2]
 """
 
 import argparse
@@ -24,8 +24,8 @@ BOTH = (
 def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--participants", type=int, default=12)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--participants", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
