@@ -49,7 +49,7 @@ class Fault(Exception):
 
     def __init__(self, sentence: str, *, hint: str = "") -> None:
         super().__init__(sentence)
-        self.sentence = printable(sentence, 6000)
+        self.sentence = printable(sentence, LONGEST)
         self.hint = printable(hint, 2000)
 
     def __reduce__(self) -> tuple[object, ...]:

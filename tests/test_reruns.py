@@ -73,15 +73,19 @@ def test_nothing_to_do_writes_nothing(done):
     assert written(done, before) == set()
 
 
+def harm(path, damage):
+    if damage == "deleted":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-20])
+
+
 @pytest.mark.parametrize("damage", ["deleted", "truncated"])
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_lost_output_brings_back_its_entry_of_its_map_and_nothing_else(done, ending, damage):
     before, whole = times(done), contents(done)
     path = done / "out" / (stem() + ending)
-    if damage == "deleted":
-        path.unlink()
-    else:
-        path.write_bytes(path.read_bytes()[:-20])
+    harm(path, damage)
     assert run(done) == 0
     assert contents(done) == whole
     again = written(done, before)
@@ -95,10 +99,7 @@ def test_a_lost_page_or_figure_is_drawn_again_and_nothing_is_computed(done, what
     before, whole = times(done), contents(done)
     name = what if what.endswith("html") else next(n for n in before if n.startswith("sub-02/figures/"))
     path = done / "out" / name
-    if damage == "deleted":
-        path.unlink()
-    else:
-        path.write_bytes(path.read_bytes()[:-20])
+    harm(path, damage)
     assert run(done) == 0
     assert contents(done) == whole
     assert written(done, before) - {"sub-02.html"} == {name} - {"sub-02.html"}
