@@ -5,6 +5,7 @@ python benchmarks/maps.py [--rounds 15] [--without-slow]
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -72,10 +73,10 @@ class Case:
         fewer = {"nilearn": 1 if slow else 3}
         ways = {"inflate": self.inflate, "label once": self.label_once, "ours": self.ours, "read": self.read}
         ways |= {f"find_regions {one}": self.finder(threshold=one) for one in ("3.0", "97%")}
-        found["steps"] = alternate(ways | ({"nilearn": self.peer} if peer else {}), rounds, fewer)
+        found["steps"] = alternate(ways | ({"nilearn": self.peer} if peer else {}), rounds, fewer, self.clear)
         if not slow:
             ways = {"ours": self.ours_drawn, "nilearn": self.peer_drawn}
-            found["drawn"] = alternate(ways, rounds, {"nilearn": 2})
+            found["drawn"] = alternate(ways, rounds, {"nilearn": 2}, self.clear)
         ways = {"ours": self.finder(threshold="3.0", extract_type="local_regions")}
         if peer:
             from peer import split_peer  # noqa: PLC0415 # --memory must not load nilearn
@@ -83,6 +84,14 @@ class Case:
             ways["nilearn"] = lambda: split_peer(self.image)
         found["local_regions"] = alternate(ways, min(rounds, 5), {"nilearn": 1 if slow else 3})
         return found
+
+    def clear(self) -> None:
+        """Remove what an earlier round wrote, so that each writes its files anew."""
+        for made in self.folder.iterdir():
+            if made.is_dir() and made.name != "in":
+                shutil.rmtree(made)
+            elif made.is_file():
+                made.unlink()
 
     def facts(self) -> dict[str, Any]:
         """What the map is like."""

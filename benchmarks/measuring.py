@@ -15,11 +15,15 @@ ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THRE
 
 
 def alternate(
-    ways: Mapping[str, Callable[[], object]], rounds: int, fewer: Mapping[str, int] | None = None
+    ways: Mapping[str, Callable[[], object]],
+    rounds: int,
+    fewer: Mapping[str, int] | None = None,
+    before: Callable[[], object] = lambda: None,
 ) -> dict[str, dict[str, Any]]:
     """Medians in ms of each way, done in turn, `rounds` times; `fewer` rounds for what is slow.
 
-    Work in turns meets the same disturbances on a shared machine, so that ratios hold where times do not.
+    What is done `before` each is not timed. Work in turns meets the same disturbances on a shared machine, so that
+    ratios hold where times do not.
     """
     walls: dict[str, list[float]] = {name: [] for name in ways}
     cpus: dict[str, list[float]] = {name: [] for name in ways}
@@ -27,6 +31,7 @@ def alternate(
         for name, way in ways.items():
             if k >= (fewer or {}).get(name, rounds):
                 continue
+            before()
             wall, cpu = time.perf_counter(), time.process_time()
             way()
             cpus[name].append(1000 * (time.process_time() - cpu))

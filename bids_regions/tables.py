@@ -5,7 +5,6 @@ know where a table is written.
 """
 
 import csv
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,19 +110,31 @@ def format_cell(value: object) -> str:
     >>> [format_cell(v) for v in (39.0, -7.941444396972656, None, True, float("nan"), "a\tb")]
     ['39', '-7.941444397', 'n/a', 'true', 'n/a', 'a b']
     """
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+    if isinstance(value, float):  # most cells
+        text = f"{value:.10g}"
+        return NO_VALUE if "n" in text else "0" if text == "-0" else text  # nan, inf
+    if value is None:
         return NO_VALUE
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, float):
-        text = f"{value:.10g}"
-        return "0" if text == "-0" else text
     return " ".join(str(value).split()) or NO_VALUE
+
+
+def _format_column(values: Sequence[object]) -> Sequence[str]:
+    """The cells of a column; plain numbers all at once, in a third of the time."""
+    kinds = set(map(type, values))
+    if kinds == {int}:
+        return list(map(str, values))
+    if kinds == {float}:
+        texts = ("%.10g " * len(values) % tuple(values)).split()
+        if not {"-0", "nan", "inf", "-inf"}.intersection(texts):
+            return texts
+    return list(map(format_cell, values))
 
 
 def table_text(columns: Sequence[Column | Cells], rows: Sequence[object]) -> str:
     """The text of a TSV file."""
-    cells = [c.cells if isinstance(c, Cells) else [format_cell(c.of(row)) for row in rows] for c in columns]
+    cells = [c.cells if isinstance(c, Cells) else _format_column([c.of(row) for row in rows]) for c in columns]
     lines = ["\t".join(column.name for column in columns)]
     lines += ["\t".join(line) for line in zip(*cells, strict=True)]
     return "\n".join(lines) + "\n"

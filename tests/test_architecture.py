@@ -13,7 +13,7 @@ PACKAGE = ROOT / "bids_regions"
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "version": (set(), set()),
     "errors": (set(), set()),
-    "files": ({"errors"}, set()),
+    "files": ({"errors"}, {"deflate"}),
     "extraction": ({"errors"}, {"numpy", "scipy"}),
     "images": ({"errors", "files"}, {"numpy", "scipy", "nibabel", "deflate"}),
     "dataset": ({"errors", "files"}, {"bids"}),

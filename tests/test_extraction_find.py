@@ -421,8 +421,10 @@ def test_values_that_are_not_finite_count_as_zero():
     data = np.array([np.nan, np.inf, -np.inf, 1, -2, 3, -4, 5]).reshape(2, 2, 2)
     assert find_regions(data, MM2, Criteria(threshold="50%")).cutoff.value == 1.5
     assert find_regions(data, MM2, Criteria(threshold="fdr=0.5")).cutoff.n_tested == 5
+    assert find_regions(data, MM2, Criteria(threshold="2.5")).n_above == 3
     huge = np.full((2, 2, 2), 3e38, np.float32)  # the sum overflows although each is finite
-    assert find_regions(huge, MM2, Criteria(min_region_voxels=1)).regions[0].n_voxels == 8
+    for threshold in ("3.0", "10%"):
+        assert find_regions(huge, MM2, Criteria(threshold=threshold, min_region_voxels=1)).regions[0].n_voxels == 8
 
 
 def test_criteria_default_and_the_package_offers_the_names():

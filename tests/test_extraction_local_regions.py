@@ -33,8 +33,7 @@ def split(thresholded, *, affine=MM3, connectivity=6, fwhm=6.0, merged=False):
     """Our rule as a label image: 1, 2, ... and 0 for zero voxels."""
     frame = Frame.of(thresholded, affine)
     flat = frame.flatten(thresholded)
-    places = select_voxels(flat, 0.0, "bi")
-    voxels = Voxels.at(frame, places, flat[places])
+    voxels = Voxels.at(frame, *select_voxels(flat, 0.0, "bi"))
     components = label_components(voxels, connectivity, merged=merged)
     labels = np.zeros(flat.size, int)
     labels[voxels.memory] = 1 + split_exact(

@@ -183,7 +183,7 @@ def test_every_measure_of_a_region_a_reader_can_see():
     data[1:4, 1, 1] = -2, -4, -6
     affine = np.array([[-2.0, 0, 0, 10], [0, 3, 0, 0], [0, 0, 4, -5], [0, 0, 0, 1]])
     (region,) = regions_of(data, affine)
-    assert (region.index, region.name, region.sign, region.n_voxels) == (1, "negative-1", "negative", 3)
+    assert (region.index, region.name, region.sign, region.n_voxels) == (1, "region-1", "negative", 3)
     assert region.volume_mm3 == 72  # and not 71.99999999999997, as a determinant is rounded
     assert (region.peak.value, region.peak.ijk, region.peak.xyz, region.peak.rank) == (-6, (3, 1, 1), (4, 3, -1), 1)
     assert region.peaks == (region.peak,)

@@ -1,6 +1,7 @@
 """Inflating at once and inflating in blocks decide alike on every file, sound or damaged."""
 
 import gzip
+import hashlib
 import random
 import tracemalloc
 
@@ -87,3 +88,26 @@ def test_a_sound_file_is_inflated_at_once(tmp_path, monkeypatch):
         stream.read_into(memoryview(bytearray(HEAD)))
         monkeypatch.setattr(stream, "read_into", None)  # by blocks
         assert bytes(stream.read_rest(len(data) - HEAD)) == data[HEAD:]
+
+
+@pytest.mark.parametrize("change", [-1, 1, 5000])
+def test_a_file_that_changes_its_length_while_it_is_read_is_read_in_blocks(tmp_path, change):
+    """Its length was asked when it was opened; what is there now decides."""
+    data, file = packed(400_000, 0)
+    (tmp_path / "x.nii.gz").write_bytes(file)
+    with ByteStream(tmp_path / "x.nii.gz") as stream:
+        stream.size += change
+        stream.read_into(memoryview(bytearray(HEAD)))
+        assert bytes(stream.read_rest(len(data) - HEAD)) == data[HEAD:]
+        assert stream.finish() == hashlib.sha256(file).hexdigest()
+
+
+def test_what_is_written_behind_a_file_while_it_is_read_is_seen(tmp_path):
+    data, file = packed(400_000, 0)
+    (tmp_path / "x.nii.gz").write_bytes(file + b"garbage")
+    with ByteStream(tmp_path / "x.nii.gz") as stream:
+        stream.size = len(file)
+        stream.read_into(memoryview(bytearray(HEAD)))
+        assert bytes(stream.read_rest(len(data) - HEAD)) == data[HEAD:]
+        with pytest.raises(BadMap, match="bytes after its gzip data"):
+            stream.finish()

@@ -1,7 +1,20 @@
+import math
+
+import numpy as np
 import pytest
 
 from bids_regions.errors import BadDataset
-from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, Cells, read_rows, regions_table, rows_of
+from bids_regions.tables import (
+    PEAK_COLUMNS,
+    REGION_COLUMNS,
+    Cells,
+    Column,
+    format_cell,
+    read_rows,
+    regions_table,
+    rows_of,
+    table_text,
+)
 
 PRODUCT_COLUMNS = (
     "index name sign n_voxels volume_mm3 peak_value peak_x peak_y peak_z peak_i peak_j peak_k com_x com_y com_z "
@@ -25,3 +38,24 @@ def test_a_short_line_is_refused_with_its_number(tmp_path):
     (tmp_path / "x.tsv").write_text("a\tb\n1\t2\n3\n")
     with pytest.raises(BadDataset, match="line 3 is not as long as the header"):
         read_rows(tmp_path / "x.tsv")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1.5, 2.0, -7.941444396972656, 1e-300, 1e300],
+        [1.5, -0.0, 3.0],
+        [1.5, math.nan],
+        [math.inf, 2.0],
+        [2.0, -math.inf],
+        [1, 22, -3],
+        [True, False],
+        [1, 2.5, None, True, "a  b"],
+        [np.float64(0.1), 0.1],
+        [np.int64(4), 5],
+        [],
+    ],
+)
+def test_a_column_says_what_its_cells_say_one_by_one(values):
+    text = table_text([Column(name="x", description="d", of=lambda row: row)], values)
+    assert text.splitlines() == ["x", *map(format_cell, values)]

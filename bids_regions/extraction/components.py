@@ -149,8 +149,10 @@ def _strides(frame: Frame) -> tuple[int, int, int]:
     return 1, frame.shape[0] + 1, (frame.shape[0] + 1) * (frame.shape[1] + 1)
 
 
-def select_voxels(flat: Array, cutoff: float, tail: str, *, strict: bool = False, mask: Array | None = None) -> Places:
-    """The numbers, in a flat map, of the voxels that pass a cutoff, ascending.
+def select_voxels(
+    flat: Array, cutoff: float, tail: str, *, strict: bool = False, mask: Array | None = None
+) -> tuple[Places, Array]:
+    """The voxels that pass a cutoff: their numbers in a flat map, ascending, and their values.
 
     Parameters
     ----------
@@ -171,10 +173,10 @@ def select_voxels(flat: Array, cutoff: float, tail: str, *, strict: bool = False
 
     Examples
     --------
-    >>> select_voxels(np.array([-3.0, 0.0, 1.0, 2.0, np.nan]), 2.0, "bi").tolist()
-    [0, 3]
-    >>> select_voxels(np.array([-3.0, 0.0, 1.0, 2.0, np.inf]), 2.0, "bi", strict=True).tolist()
-    [0]
+    >>> select_voxels(np.array([-3.0, 0.0, 1.0, 2.0, np.nan]), 2.0, "bi")
+    (array([0, 3], dtype=int32), array([-3.,  2.]))
+    >>> select_voxels(np.array([-3.0, 0.0, 1.0, 2.0, np.inf]), 2.0, "bi", strict=True)
+    (array([0], dtype=int32), array([-3.]))
     """
     found, number = [], np.int32 if flat.size < ROOM else np.int64
     with np.errstate(over="ignore"):
@@ -188,17 +190,14 @@ def select_voxels(flat: Array, cutoff: float, tail: str, *, strict: bool = False
     memory = np.concatenate(found) if found else np.empty(0, number)
     values = flat[memory]
     usable = np.isfinite(values) & (values != 0)
-    return memory if usable.all() else np.asarray(memory[usable])
+    return (memory, values) if usable.all() else (memory[usable], values[usable])
 
 
 def _passing(block: Array, least: Any, tail: str, strict: bool) -> Array:
-    if tail == "positive":
-        return np.asarray(block > least if strict else block >= least)
     if tail == "negative":
         return np.asarray(block < -least if strict else block <= -least)
-    above = block > least if strict else block >= least
-    above |= block < -least if strict else block <= -least
-    return np.asarray(above)
+    magnitude = block if tail == "positive" else np.abs(block)
+    return np.asarray(magnitude > least if strict else magnitude >= least)
 
 
 def neighbour_steps(frame: Frame, neighbourhood: int) -> list[int]:
@@ -237,8 +236,7 @@ def label_components(voxels: Voxels, connectivity: int, *, merged: bool = False)
     Examples
     --------
     >>> data = np.array([3.0, 4.0, -5.0, 0.0, 6.0]).reshape(5, 1, 1)
-    >>> above = select_voxels(data.reshape(-1), 3.0, "bi")
-    >>> voxels = Voxels.at(Frame.of(data, np.eye(4)), above, data.reshape(-1)[above])
+    >>> voxels = Voxels.at(Frame.of(data, np.eye(4)), *select_voxels(data.reshape(-1), 3.0, "bi"))
     >>> label_components(voxels, 6).tolist(), label_components(voxels, 6, merged=True).tolist()
     ([0, 0, 1, 2], [0, 0, 0, 1])
     """

@@ -54,7 +54,7 @@ class Extraction:
 class _Task:
     """One map, and what is asked of it."""
 
-    data: Array  # 3-D, float32 or float64, finite
+    data: Array  # 3-D, float32 or float64; finite where more is asked of it than which voxels reach a value
     affine: Array  # of the file
     frame: Frame
     criteria: Criteria
@@ -156,7 +156,9 @@ def find_regions(  # noqa: PLR0913 # the four optional ones are independent fact
 
 def _prepare(data: Array, affine: Array, asked: tuple[Criteria, Statistic], mask: Mask | None) -> _Task:
     criteria, statistic = asked
-    data = _finite(data)
+    data = _as_floats(data)
+    if criteria.spec.kind != "value" or criteria.grf or criteria.tdp:  # else voxels are looked at one by one
+        data = _finite(data)
     affine = np.asarray(affine, np.float64)
     if affine.shape != (4, 4) or not np.isfinite(affine).all() or np.linalg.det(affine[:3, :3]) == 0:
         raise BadMap("the affine is no invertible 4 x 4 matrix of numbers", hint="Repair the map's header")
@@ -174,12 +176,17 @@ def _prepare(data: Array, affine: Array, asked: tuple[Criteria, Statistic], mask
     )  # fmt: skip
 
 
-def _finite(data: Array) -> Array:
-    """The map as float32 or float64, with 0 for what is not finite."""
+def _as_floats(data: Array) -> Array:
+    """The map as float32 or float64."""
     if data.ndim != 3:
         raise BadMap(f"the map has {data.ndim} dimensions", hint="Give a 3-D map")
     if data.dtype not in (np.float32, np.float64) or not data.dtype.isnative:
         data = data.astype(np.float32 if data.dtype.newbyteorder("=") == np.float32 else np.float64)
+    return data
+
+
+def _finite(data: Array) -> Array:
+    """The map with 0 for what is not finite."""
     with np.errstate(all="ignore"):
         if np.isfinite(np.sum(data)):  # one pass without a temporary; a sum may overflow, so look closer then
             return data
@@ -195,8 +202,7 @@ def _label(task: _Task) -> _Found:
     """The regions before any is removed."""
     flat, criteria = task.frame.flatten(task.data), task.criteria
     tail, mask = task.cutoff.tail, None if task.mask is None else task.frame.flatten(task.mask)
-    memory = select_voxels(flat, task.cutoff.value, tail, strict=criteria.strict, mask=mask)
-    above = Voxels.at(task.frame, memory, flat[memory])
+    above = Voxels.at(task.frame, *select_voxels(flat, task.cutoff.value, tail, strict=criteria.strict, mask=mask))
     if criteria.extract_type == "local_regions" and criteria.walker == "nilearn":
         region = _nilearn_regions(task, above)
     else:

@@ -46,7 +46,7 @@ class Region:
     """One set of voxels that passed, and its measures."""
 
     index: int  # its number in the label image, 1..n
-    name: str  # positive-1, negative-2, ...: the sign and the index
+    name: str  # region-1, region-2, ... until an atlas names it
     sign: str  # positive, negative; both where merged tails left voxels of both signs
     n_voxels: int
     volume_mm3: float  # mm3, n_voxels times |det(affine)|
@@ -278,9 +278,7 @@ def describe_regions(
         ranked = every_peak[bounds[k] : bounds[k + 1]]
         row = {name: column[k] for name, column in columns.items()}
         color = PALETTE[(index - 1) % len(PALETTE)]
-        regions.append(
-            Region(index=index, name=f"{row['sign']}-{index}", peak=ranked[0], peaks=ranked, color=color, **row)
-        )
+        regions.append(Region(index=index, name=f"region-{index}", peak=ranked[0], peaks=ranked, color=color, **row))
     return tuple(regions)
 
 

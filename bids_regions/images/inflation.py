@@ -11,6 +11,7 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import RawIOBase
 from pathlib import Path
 from types import TracebackType
@@ -117,24 +118,34 @@ class ByteStream:
         return self._digest.hexdigest()
 
     def _read(self, n: int = CHUNK) -> bytes:
-        try:
+        with _faults(self.path):
             chunk = self._file.read(n)
-        except OSError as error:
-            raise _fault(self.path, error) from error
         self._digest.update(chunk)
         self._n_read += len(chunk)
         return chunk
+
+    def _read_whole(self) -> bytearray:
+        """The whole file, of which the first chunk was read before; nothing if it is not as long as it was then."""
+        held, at = bytearray(self.size), len(self._first)
+        held[:at] = self._first
+        with memoryview(held) as view:
+            while at < self.size:
+                with _faults(self.path):
+                    n = self._file.readinto(view[at:]) or 0
+                if not n:
+                    return bytearray()
+                self._digest.update(view[at : at + n])
+                self._n_read, at = self._n_read + n, at + n
+        return bytearray() if self._read(1) else held
 
     def _inflate_at_once(self, size: int) -> bytearray | None:
         """All bytes of a file that is one sound gzip member of `size` bytes; else None, as if it had not been asked."""
         here, digest = self._n_read, self._digest.copy()
         if here != len(self._first) or self.size > size + (size >> 8) + CHUNK:  # no deflater makes data longer
             return None
-        held = bytearray(self._first)
-        while chunk := self._read(max(1, self.size - len(held))):
-            held += chunk
+        held = self._read_whole()
         end = held[-8:]  # CRC-32 and size of the last member, and of no other, as it occurs once
-        if end[4:] == (size % (1 << 32)).to_bytes(4, "little") and held.find(end) == len(held) - len(end):
+        if end[4:] == (size % (1 << 32)).to_bytes(4, "little") and held.rfind(end, 0, -1) < 0:
             try:
                 whole: bytearray = deflate.gzip_decompress(held, size)
             except deflate.DeflateError:
@@ -187,6 +198,14 @@ def _refuse_special(path: Path) -> None:
         raise BadMap(f"{path.name} is no plain file but a pipe, socket or device", hint=FETCH_AGAIN)
     if not found.st_size:
         raise BadMap(f"{path.name} is empty (0 bytes)", hint=FETCH_AGAIN)
+
+
+@contextmanager
+def _faults(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _fault(path, error) from error
 
 
 def _fault(path: Path, error: OSError | ValueError) -> Fault:

@@ -1,5 +1,6 @@
 """Images to disk: labels and maps on the exact grid of the map they come from, the same bytes for the same content."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ def save_labels(path: Path, labels: NDArray[np.integer[Any]], grid: Grid) -> str
 
     Returns the hash of the file.
     """
-    low, high = labels.min(), labels.max()
-    if low < 0 or high > np.iinfo(np.int32).max:
-        raise ValueError(f"labels from {low} to {high}: they have to lie between 0 and int32's end")
-    dtype = next(kind for kind in LABEL_TYPES if high <= np.iinfo(kind).max)
+    dtype: type[np.integer[Any]] = np.uint8
+    if labels.dtype != np.uint8:
+        low, high = labels.min(), labels.max()
+        if low < 0 or high > np.iinfo(np.int32).max:
+            raise ValueError(f"labels from {low} to {high}: they have to lie between 0 and int32's end")
+        dtype = next(kind for kind in LABEL_TYPES if high <= np.iinfo(kind).max)
     return _save(path, labels.astype(dtype, order="F", copy=False), grid, "label")
 
 
@@ -43,15 +46,16 @@ def _save(path: Path, data: NDArray[Any], grid: Grid, intent: str) -> str:
     if data.shape[:3] != grid.shape:
         raise ValueError(f"data of shape {data.shape} cannot lie on a grid of shape {grid.shape}")
     data = np.asfortranarray(data).astype(data.dtype.newbyteorder("<"), copy=False)
-    parts = _make_header(data, grid, intent), b"\0\0\0\0", data.ravel(order="K").data.cast("B")
+    parts = _make_header(grid.header, data.dtype, data.shape, intent), b"\0\0\0\0", data.ravel(order="K").data.cast("B")
     return write_bytes(path, gzip_bytes(*parts) if path.suffix == ".gz" else b"".join(parts), only_if_changed=True)
 
 
-def _make_header(data: NDArray[Any], grid: Grid, intent: str) -> bytes:
-    kind = Nifti1Header if len(grid.header) == Nifti1Header.sizeof_hdr else Nifti2Header
-    source, header = kind(grid.header, endianness="<", check=False), kind(endianness="<")
-    header.set_data_dtype(data.dtype)
-    header.set_data_shape(data.shape)
+@lru_cache(maxsize=16)  # the maps of a dataset are of few kinds
+def _make_header(grid_header: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], intent: str) -> bytes:
+    kind = Nifti1Header if len(grid_header) == Nifti1Header.sizeof_hdr else Nifti2Header
+    source, header = kind(grid_header, endianness="<", check=False), kind(endianness="<")
+    header.set_data_dtype(dtype)
+    header.set_data_shape(shape)
     header["pixdim"][:4] = source["pixdim"][:4]
     for name in PLACE + ROWS:
         header[name] = source[name]

@@ -21,7 +21,7 @@ from bids_regions.settings import Settings, without_folders
 from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, describe_columns, peaks_table, regions_table
 from bids_regions.workflow.group_records import RECORD
 from bids_regions.workflow.group_sets import MapSet
-from bids_regions.workflow.naming import NamedRegions, name_extraction, name_plainly
+from bids_regions.workflow.naming import NamedRegions, name_extraction
 from bids_regions.workflow.records import DEFINED, library_versions, spatial_fields
 
 __all__ = ["Consensus", "write_set"]
@@ -92,7 +92,7 @@ def _criteria(usual: Mapping[str, Any]) -> Criteria:
 def _name(extraction: Extraction, one: MapSet, usual: Mapping[str, Any], settings: Settings) -> NamedRegions:
     """Names as the participants' regions have them: from their atlases, where these are still at hand."""
     if not usual.get("atlas"):
-        return name_plainly(extraction)
+        return NamedRegions(regions=extraction.regions)
     cohort = dict(one.entities).get("cohort")
     space = f"{one.space}+{cohort}" if one.space and cohort and "+" not in one.space else one.space
     assert one.grid is not None
@@ -101,7 +101,7 @@ def _name(extraction: Extraction, one: MapSet, usual: Mapping[str, Any], setting
         fittings = fit_atlases(specs, space=space, unchecked=bool(usual.get("atlas_space_unchecked")))
         return name_extraction(extraction, one.grid, fittings, sided=is_standard_space(one.space))
     except Fault as fault:
-        return replace(name_plainly(extraction), warnings=(f"regions are not named: {fault}",))
+        return replace(NamedRegions(regions=extraction.regions), warnings=(f"regions are not named: {fault}",))
 
 
 def _find_again(spec: str, settings: Settings) -> str:

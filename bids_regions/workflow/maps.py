@@ -23,7 +23,7 @@ from bids_regions.workflow.cautions import gather_cautions
 from bids_regions.workflow.explain import Explained, explain_map
 from bids_regions.workflow.ingredients import Ingredients, gather_ingredients, hash_ingredients
 from bids_regions.workflow.naming import NamedRegions, name_extraction
-from bids_regions.workflow.records import Findings, Record, compose_record, hash_settings, read_record
+from bids_regions.workflow.records import Findings, Record, compose_record, hash_settings, read_record, write_record
 from bids_regions.workflow.sections import Drawn, Finished, draw_section
 
 Array = npt.NDArray[Any]
@@ -176,7 +176,7 @@ def _find_finished(lazy: _LazyMap, entry: Entry, place: OutputPaths, ingredients
     return read_record(
         place.sidecar,
         input_hash=hash_ingredients(lazy.digest, ingredients),
-        settings_hash=hash_settings(entry),
+        settings_hash=hash_settings(entry.as_options()),
     )
 
 
@@ -213,7 +213,7 @@ def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, ingredients: Ingredients
     return _Computed(statmap=statmap, extraction=extraction, naming=naming, findings=findings)
 
 
-def _write(mapfile: MapFile, entry: Entry, place: OutputPaths, computed: _Computed) -> Record | None:
+def _write(mapfile: MapFile, entry: Entry, place: OutputPaths, computed: _Computed) -> Record:
     """Write the results, the record last: where it stands, everything it names stands too.
 
     Another run that writes the same names waits, so that the files of a record are of one run.
@@ -229,8 +229,7 @@ def _write(mapfile: MapFile, entry: Entry, place: OutputPaths, computed: _Comput
         }
         for path, image in _also_written(entry, place, extraction, statmap):
             outputs[path.name] = save_map(path, image, statmap.grid, intent=computed.findings.statistic)
-        write_json(place.sidecar, compose_record(mapfile, entry, computed.findings, outputs))
-        return read_record(place.sidecar)
+        return write_record(place.sidecar, compose_record(mapfile, entry, computed.findings, outputs))
 
 
 def _also_written(

@@ -9,7 +9,7 @@ from bids_regions.extraction import Extraction, Region
 from bids_regions.images import Grid
 from bids_regions.tables import Cells
 
-__all__ = ["NamedRegions", "name_extraction", "name_plainly"]
+__all__ = ["NamedRegions", "name_extraction"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +23,6 @@ class NamedRegions:
     warnings: tuple[str, ...] = ()  # atlases that could not be used
 
 
-def name_plainly(extraction: Extraction) -> NamedRegions:
-    """Names without an atlas: region-1, region-2, ..."""
-    return NamedRegions(regions=tuple(replace(region, name=f"region-{region.index}") for region in extraction.regions))
-
-
 def name_extraction(extraction: Extraction, grid: Grid, fittings: Sequence[Fitting], *, sided: bool) -> NamedRegions:
     """Names from the first atlas that fits, region-1, region-2, ... without one; `sided` as in `name_regions`.
 
@@ -38,8 +33,8 @@ def name_extraction(extraction: Extraction, grid: Grid, fittings: Sequence[Fitti
     """
     placed = [place_atlas(fitting.atlas, grid) if fitting.atlas else None for fitting in fittings]
     naming = name_regions(extraction.labels, extraction.regions, placed, sided=sided)
-    pairs = tuple(zip(extraction.regions, naming.names, strict=True))
-    named = tuple(replace(region, name=name) for region, name in pairs)
+    pairs = zip(extraction.regions, naming.names, strict=True)
+    named = tuple(region if name == region.name else replace(region, name=name) for region, name in pairs)
     columns = [_cells(fitting, named, places) for fitting, places in zip(fittings, naming.places, strict=True)]
     return NamedRegions(
         regions=named,

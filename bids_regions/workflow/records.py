@@ -4,6 +4,7 @@ A record holds hashes of what went in (content and settings) and of what came ou
 anything is left to do.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,22 @@ import scipy
 from bids_regions.dataset import MapFile, is_standard_space
 from bids_regions.errors import Fault
 from bids_regions.extraction import Cutoff, Extraction
-from bids_regions.files import hash_file, hash_of, read_json
+from bids_regions.files import encode_json, hash_file, hash_of, read_json, write_text
 from bids_regions.images import NIBABEL_VERSION
 from bids_regions.settings import Entry
 from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, VALUE_COLUMNS, Cells, describe_columns
 from bids_regions.version import __version__
 
-__all__ = ["Findings", "Record", "compose_record", "hash_settings", "library_versions", "read_record", "spatial_fields"]
+__all__ = [
+    "Findings",
+    "Record",
+    "compose_record",
+    "hash_settings",
+    "library_versions",
+    "read_record",
+    "spatial_fields",
+    "write_record",
+]
 
 DEFINED = ("index", "name", "color")  # columns that BIDS itself defines must not be described anew
 LAYOUT = 1  # raised when the outputs of unchanged settings change their form
@@ -56,9 +66,9 @@ class Record:
     digest: str  # of the sidecar's bytes
 
 
-def hash_settings(entry: Entry) -> str:
+def hash_settings(options: Mapping[str, Any]) -> str:
     """The hash of everything in an entry that decides the results, and of the version that makes them."""
-    return hash_of({"options": entry.as_options(), "version": __version__, "layout": LAYOUT})
+    return hash_of({"options": options, "version": __version__, "layout": LAYOUT})
 
 
 def read_record(path: Path, *, input_hash: str = "", settings_hash: str = "") -> Record | None:
@@ -78,6 +88,12 @@ def read_record(path: Path, *, input_hash: str = "", settings_hash: str = "") ->
     if input_hash and (content.get("RecordHash") != hash_of(own) or not _intact(path.parent, content.get("Outputs"))):
         return None
     return Record(path=path, content=content, digest=digest)
+
+
+def write_record(path: Path, content: Mapping[str, Any]) -> Record:
+    """Write a record's content to `path`; the record as `read_record` would find it."""
+    text = encode_json(content)
+    return Record(path=path, content=json.loads(text), digest=write_text(path, text))
 
 
 def _intact(folder: Path, outputs: object) -> bool:
@@ -134,7 +150,7 @@ def compose_record(mapfile: MapFile, entry: Entry, findings: Findings, outputs: 
     content["Outputs"] = dict(outputs)
     content["SourceHash"] = findings.source_hash
     content["InputHash"] = findings.input_hash
-    content["SettingsHash"] = hash_settings(entry)
+    content["SettingsHash"] = hash_settings(content["Criteria"])
     return {**content, "RecordHash": hash_of(content)}
 
 
