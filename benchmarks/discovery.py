@@ -1,4 +1,4 @@
-"""Finding maps: one participant among few and among many, and a whole dataset against a bare walk.
+"""Finding maps: one participant among few and among many, and whole datasets against a bare walk.
 
 python benchmarks/discovery.py [--participants 10000] [--unrelated 20] [--rounds 3]
 """
@@ -15,6 +15,7 @@ from simulating import NAME, describe
 from bids_regions.dataset import Selection, find_maps, open_dataset
 
 FEW = 10
+SMALLER = (100, 1000)
 ONE_LABEL_ROUNDS = 31
 COMMAND_ROUNDS = 7
 
@@ -27,8 +28,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        few = make_tree(Path(name) / "few", FEW, options.unrelated)
-        many = make_tree(Path(name) / "many", options.participants, options.unrelated)
+        sizes = [FEW, *(n for n in SMALLER if n < options.participants), options.participants]
+        trees = {n: make_tree(Path(name) / str(n), n, options.unrelated) for n in sizes}
+        few, many = trees[FEW], trees[options.participants]
         one = alternate(
             {
                 "few": lambda: find(few, ("00001",)),
@@ -38,7 +40,7 @@ def main() -> None:
             ONE_LABEL_ROUNDS,
         )
         runs = alternate_commands({"few": lambda: command(few), "many": lambda: command(many)}, COMMAND_ROUNDS)
-        whole = alternate({"ours": lambda: find(many, ()), "bare walk": lambda: bare_walk(many)}, options.rounds)
+        whole = {str(n): compare_walks(tree, options.rounds) for n, tree in trees.items() if n != FEW}
         count = find(many, ())
     save(
         "discovery",
@@ -52,6 +54,11 @@ def main() -> None:
             "whole": whole,
         },
     )
+
+
+def compare_walks(tree: Path, rounds: int) -> dict[str, dict[str, float]]:
+    """All maps of a dataset, ours and the least that anyone could do."""
+    return alternate({"ours": lambda: find(tree, ()), "bare walk": lambda: bare_walk(tree)}, rounds)
 
 
 def make_tree(root: Path, participants: int, unrelated: int) -> Path:

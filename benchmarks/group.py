@@ -1,9 +1,9 @@
-"""Time and memory of the group level for 100, 1,000 and 10,000 simulated participants, as JSON.
+"""Time and memory for 100, 1,000 and 10,000 simulated participants: a sample of them, and the group level; as JSON.
 
 A pool of participants with 2 mm maps goes through the participant level once; every cohort is made of links to the
 pool's files under other labels, so that ten thousand participants need no more disk than forty. What is measured is the
-command `bids_regions BIDS_DIR OUTPUT_DIR group`: its wall and processor time, and the largest sum of memory of all of
-its processes (shared pages counted once), sampled four times a second.
+command `bids_regions BIDS_DIR OUTPUT_DIR participant` for twenty of them, and then `... group`: its wall and processor
+time, and the largest sum of memory of all of its processes (shared pages counted once), sampled four times a second.
 
     python benchmarks/group.py [--participants 100 1000 10000] [--nprocs 2] [--folder DIR]
 """
@@ -28,6 +28,7 @@ SHAPE = (91, 109, 91)
 AFFINE = np.array([[-2.0, 0, 0, 90], [0, 2.0, 0, -126], [0, 0, 2.0, -72], [0, 0, 0, 1]])
 NAME = "sub-{label}_task-x_space-MNI152NLin6Asym_contrast-a_stat-z_statmap.nii.gz"
 POOL = 40
+SAMPLE = 20  # participants
 MIB = 2**20
 
 
@@ -90,21 +91,21 @@ def link_cohort(folder: Path, n: int) -> tuple[Path, Path]:
 def measure(folder: Path, n: int, nprocs: int) -> dict[str, object]:
     """The group level on a cohort of `n` participants."""
     root, out = link_cohort(folder, n)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    started = time.perf_counter()
+    sample = measure_sample(root, folder / "sample", n, nprocs)
+    before, started = processor_seconds(), time.perf_counter()
     command = [sys.executable, "-m", "bids_regions", root, out, "group", "--nprocs", str(nprocs)]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         peak = watch(process)
         told = process.stderr.read() if process.stderr else ""
-    seconds = time.perf_counter() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds, processor = time.perf_counter() - started, processor_seconds() - before
     if process.returncode:
         raise SystemExit(told)
     found = {
         "participants": n,
+        **sample,
         "seconds": round(seconds, 1),
-        "processor_seconds": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1),
+        "processor_seconds": round(processor, 1),
         "ms_per_participant": round(1000 * seconds / n, 1),
         "peak_mib": round(peak() / MIB),
         "rows_of_values": sum(1 for _ in (out / "group_values.tsv").open()) - 1,
@@ -113,6 +114,23 @@ def measure(folder: Path, n: int, nprocs: int) -> dict[str, object]:
     shutil.rmtree(root)
     shutil.rmtree(out)
     return found
+
+
+def measure_sample(root: Path, out: Path, n: int, nprocs: int) -> dict[str, object]:
+    """The participant level on twenty participants of the `n`, figures and reports included."""
+    labels = [f"{k:05d}" for k in range(0, n, n // SAMPLE)][:SAMPLE]
+    command = [sys.executable, "-m", "bids_regions", root, out, "participant", "--nprocs", str(nprocs)]
+    before, started = processor_seconds(), time.perf_counter()
+    subprocess.run([*command, "-q", "--participant-label", *labels], check=True, stderr=subprocess.DEVNULL)
+    seconds, processor = time.perf_counter() - started, processor_seconds() - before
+    shutil.rmtree(out)
+    return {"sample": SAMPLE, "sample_seconds": round(seconds, 1), "sample_processor_seconds": round(processor, 1)}
+
+
+def processor_seconds() -> float:
+    """Of all commands that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def watch(process: subprocess.Popen[str]):  # a closure

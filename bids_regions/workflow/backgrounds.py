@@ -91,7 +91,8 @@ def _load_once(path: Path, _mtime: int) -> Scenery:
 
 def pack_coverage(cover: NDArray[Any], affine: NDArray[np.float64], *, key: str, name: str) -> PackedBackground:
     """Where there are data as an even grey, fainter where fewer have them: `cover` from 0 to 1, (x, y, z)."""
-    grey = cover * np.float32(COVERAGE)  # flags do not become float64, which would take eight times their room
-    grey = np.rint(grey, out=grey).astype(np.uint8)
+    grey = np.empty(cover.shape, np.uint8, order="F")
+    for k in range(cover.shape[2]):  # slice by slice, as numbers with fractions take four times the room
+        grey[..., k] = np.rint(cover[..., k] * np.float32(COVERAGE))
     rows = tuple(tuple(float(value) for value in row) for row in affine)
     return PackedBackground(key=key, name=name, array=pack_array(grey, "uint8"), affine=rows)
