@@ -21,7 +21,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "atlases": ({"errors", "files", "images"}, {"numpy", "scipy"}),
     "figures": ({"errors"}, {"numpy", "matplotlib", "PIL"}),
     "tables": ({"errors", "files", "extraction"}, set()),
-    "report": ({"errors", "files", "tables"}, {"numpy", "jinja2", "markupsafe"}),
+    "report": ({"errors", "files", "tables"}, {"deflate", "numpy", "jinja2", "markupsafe"}),
     "executors": ({"errors"}, {"concurrent", "multiprocessing", "distributed"}),
     "settings": ({"errors", "files", "extraction"}, {"tomllib"}),
     "workflow": (

@@ -147,12 +147,17 @@ def rings(size: float) -> npt.NDArray[np.float64]:
     return np.array(around)
 
 
+@dataclass(frozen=True)
+class Tile:
+    """One slice with what was placed on it."""
+
+    labels: npt.NDArray[Any]  # (height, width) region numbers
+    filled: npt.NDArray[np.int32]  # summed areas of all regions
+    taken: list[tuple[float, float, float, float]]  # left, top, right, bottom of texts
+
+
 def free_place(
-    tile: npt.NDArray[Any],
-    anchor: tuple[float, float],
-    index: int,
-    box: tuple[float, float],
-    taken: list[tuple[float, float, float, float]],
+    tile: Tile, anchor: tuple[float, float], index: int, box: tuple[float, float]
 ) -> tuple[float, float] | None:
     """The best centre for a box near an anchor: off the region if that is near, off the others, off all other text."""
     width, height = box
@@ -160,19 +165,19 @@ def free_place(
     centers = around[:, :2] + anchor
     half = np.array([width / 2, height / 2])
     boxes = np.concatenate([centers - half, centers + half], axis=1)
-    free = (boxes[:, :2] >= 0).all(axis=1) & (boxes[:, 2] <= tile.shape[1]) & (boxes[:, 3] <= tile.shape[0])
-    for left, top, right, bottom in taken:
+    free = (boxes[:, :2] >= 0).all(axis=1) & (boxes[:, 2] <= tile.labels.shape[1])
+    free &= boxes[:, 3] <= tile.labels.shape[0]
+    for left, top, right, bottom in tile.taken:
         free &= (boxes[:, 0] >= right) | (boxes[:, 2] <= left) | (boxes[:, 1] >= bottom) | (boxes[:, 3] <= top)
     if not free.any():
         return None
     reach = int(5.5 * height + width)
     x0, y0 = max(0, int(anchor[0]) - reach), max(0, int(anchor[1]) - reach)
-    near = tile[y0 : int(anchor[1]) + reach, x0 : int(anchor[0]) + reach]
-    shifted = boxes - np.array([x0, y0, x0, y0])
-    mine = sums(near == index)
-    own = count(mine, shifted) / max(1, min(width * height, int(mine[-1, -1])))
-    wider = shifted + 0.5 * height * np.array([-1, -1, 1, 1])
-    other = count(sums((near != 0) & (near != index)), wider)
+    mine = sums(tile.labels[y0 : int(anchor[1]) + reach, x0 : int(anchor[0]) + reach] == index)
+    corner = np.array([x0, y0, x0, y0])
+    own = count(mine, boxes - corner) / max(1, min(width * height, int(mine[-1, -1])))
+    wider = np.rint(boxes + 0.5 * height * np.array([-1, -1, 1, 1]))  # before the shift, so that both count alike
+    other = count(tile.filled, wider) - count(mine, wider - corner)
     cost = 2.5 * own + 4 * other / (width * height) + 0.75 * (other > 0) + around[:, 2]
     best = int(np.where(free, cost, np.inf).argmin())
     return float(centers[best, 0]), float(centers[best, 1])
@@ -199,13 +204,15 @@ def find_anchor(mosaic: Mosaic, mark: Mark, areas: npt.NDArray[np.intp]) -> tupl
 def number_letters(mosaic: Mosaic, marks: Sequence[Mark], layout: Layout) -> list[Letters]:
     """The number of each region, once, where its peak is shown; where numbers would overlap the largest region wins."""
     width, height = mosaic.tile
-    tiles = [mosaic.labels[top : top + height, left : left + width] for left, top in mosaic.corners]
+    corner = float(max(0, layout.font - mosaic.rim))
+    tiles = [
+        Tile(labels, sums(labels != 0), [(0.0, 0.0, corner, corner), (width - corner, 0.0, float(width), corner)])
+        for labels in (mosaic.labels[top : top + height, left : left + width] for left, top in mosaic.corners)
+    ]
     most = max((mark.index for mark in marks), default=0) + 1
-    areas = np.stack([np.bincount(tile.ravel(), minlength=most)[:most] for tile in tiles])
+    areas = np.stack([np.bincount(tile.labels.ravel(), minlength=most)[:most] for tile in tiles])
     size, halo = layout.font * 0.93, layout.font * 0.14
     font = load_font(size, True)
-    corner = float(max(0, layout.font - mosaic.rim))
-    taken = [[(0.0, 0.0, corner, corner), (width - corner, 0.0, float(width), corner)] for _ in tiles]
     letters = []
     for mark in sorted(marks, key=lambda m: (-m.n_voxels, m.index)):
         found = find_anchor(mosaic, mark, areas)
@@ -214,10 +221,12 @@ def number_letters(mosaic: Mosaic, marks: Sequence[Mark], layout: Layout) -> lis
         cut, x, y = found
         text = str(mark.index)
         box = font.getlength(text) + 2 * halo, size * CAP_HEIGHT + 2 * halo
-        place = free_place(tiles[cut], (x, y), mark.index, box, taken[cut])
+        place = free_place(tiles[cut], (x, y), mark.index, box)
         if place is None:
             continue
-        taken[cut].append((place[0] - box[0] / 2, place[1] - box[1] / 2, place[0] + box[0] / 2, place[1] + box[1] / 2))
+        tiles[cut].taken.append(
+            (place[0] - box[0] / 2, place[1] - box[1] / 2, place[0] + box[0] / 2, place[1] + box[1] / 2)
+        )
         left, top = mosaic.corners[cut]
         line = top + place[1] + size * CAP_HEIGHT / 2
         letters.append(Letters(x=left + place[0], y=line, text=text, size=size, bold=True, halo=halo))

@@ -9,6 +9,7 @@ import math
 import zlib
 from typing import Any, Literal
 
+import deflate
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +27,7 @@ __all__ = [
     "unpack",
 ]
 
-_LEVEL = 6  # of zlib: 9 takes three times as long for two parts in a hundred
+_LEVEL = 7  # of libdeflate: smaller than zlib's 6 in half its time; 9 takes twice as long for one part in a hundred
 _COARSE = 0.1  # of the map's standard deviation: a step above it would show bands, so the map gets 16 bits
 _LARGE = 2_000_000  # voxels: a background above it is halved until it is below; nobody sees more on a page
 _BLOCK = 1 << 16  # voxels looked at together
@@ -44,7 +45,7 @@ def pack_text(text: str | bytes | memoryview) -> str:
     b'index\tname\n'
     """
     raw = text.encode(errors="replace") if isinstance(text, str) else text
-    return base64.b64encode(zlib.compress(raw, _LEVEL)).decode("ascii")
+    return base64.b64encode(deflate.zlib_compress(raw, _LEVEL)).decode("ascii")
 
 
 def pack_array(array: NDArray[Any], dtype: _Dtype, none: int = 0) -> Packed:
