@@ -1,6 +1,6 @@
 """One map at 3, 2 and 1 mm: the floor, bids_regions, nilearn; with figures; local regions; memory.
 
-python benchmarks/maps.py [--rounds 15] [--without-slow]
+python benchmarks/maps.py [--rounds 31] [--without-slow]
 """
 
 import argparse
@@ -38,7 +38,7 @@ GZIP = 31  # zlib's wbits
 def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=31)
     parser.add_argument("--without-slow", action="store_true", help="leave nilearn out at 1 mm")
     parser.add_argument("--memory", metavar="WAY", help="only the peak growth, of the map on standard input")
     options = parser.parse_args()
@@ -80,9 +80,8 @@ class Case:
         ways = {"inflate": self.inflate, "label once": self.label_once, "ours": self.ours, "read": self.read}
         ways |= {f"find_regions {one}": self.finder(threshold=one) for one in ("3.0", "97%")}
         found["steps"] = alternate(ways | ({"nilearn": self.peer} if peer else {}), rounds, fewer, self.clear)
-        if not slow:
-            ways = {"ours": self.ours_drawn, "nilearn": self.peer_drawn}
-            found["drawn"] = alternate(ways, rounds, {"nilearn": 2}, self.clear)
+        ways = {"ours": self.ours_drawn} | ({} if slow else {"nilearn": self.peer_drawn})
+        found["drawn"] = alternate(ways, rounds, {"nilearn": 2}, self.clear)
         ways = {"ours": self.finder(threshold="3.0", extract_type="local_regions")}
         if peer:
             from peer import split_peer  # noqa: PLC0415 # --memory must not load nilearn
