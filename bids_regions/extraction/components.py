@@ -102,11 +102,13 @@ class Frame:
 
 def _nearest_to_ras(matrix: Array) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
     """For x, y, z: the column nearest to it, by the largest sum of |cosines|, and whether it points the other way."""
-    cosines = matrix / np.linalg.norm(matrix, axis=0)
-    orders = list(permutations(range(3)))
-    score = [sum(abs(cosines[k, axis]) for k, axis in enumerate(order)) for order in orders]
-    x, y, z = orders[int(np.argmax(np.round(score, 9)))]
-    return (x, y, z), (bool(cosines[0, x] < 0), bool(cosines[1, y] < 0), bool(cosines[2, z] < 0))
+    cosines = (matrix / np.linalg.norm(matrix, axis=0)).tolist()
+
+    def score(order: tuple[int, ...]) -> float:
+        return round(sum(abs(float(row[axis])) for row, axis in zip(cosines, order, strict=True)), 9)
+
+    x, y, z = max(permutations(range(3)), key=score)  # the first of equal ones
+    return (x, y, z), (cosines[0][x] < 0, cosines[1][y] < 0, cosines[2][z] < 0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, cast, get_args
 
@@ -198,7 +199,7 @@ class Criteria:
     def _knobs(self) -> Mapping[str, Any]:
         return BUILT_IN if self.convention is None else CONVENTIONS[self.convention]
 
-    @property
+    @cached_property
     def spec(self) -> ThresholdSpec:
         """What the threshold's text asks for."""
         return parse_threshold(self.threshold)

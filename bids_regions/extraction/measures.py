@@ -101,12 +101,16 @@ def measure_regions(voxels: Voxels, region: Integers, n_regions: int) -> Measure
     mass = np.bincount(region, weight, n_regions)
     com = np.stack([np.bincount(region, np.multiply(weight, axis, out=deviation)) for axis in voxels.ijk]) / mass
     n_positive = np.bincount(region[voxels.values > 0], minlength=n_regions)
-    sign = np.select([n_positive == count, n_positive == 0], ["positive", "negative"], "both")
+    sign = [_sign(*counts) for counts in zip(n_positive.tolist(), count.tolist(), strict=True)]
     found = _find(voxels, voxels.frame.place(np.rint(com)))
     return Measured(
-        n_voxels=count, sign=tuple(sign.tolist()), sum_value=total, mean_value=mean, sd_value=sd,
+        n_voxels=count, sign=tuple(sign), sum_value=total, mean_value=mean, sd_value=sd,
         com_xyz=voxels.frame.to_mm(com), com_in_region=(found >= 0) & (region[found] == np.arange(n_regions)),
     )  # fmt: skip
+
+
+def _sign(n_positive: int, n_voxels: int) -> str:
+    return "positive" if n_positive == n_voxels else "both" if n_positive else "negative"
 
 
 def _find(voxels: Voxels, place: Integers) -> Integers:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -101,7 +101,7 @@ def _name(extraction: Extraction, one: MapSet, usual: Mapping[str, Any], setting
         fittings = fit_atlases(specs, space=space, unchecked=bool(usual.get("atlas_space_unchecked")))
         return name_extraction(extraction, one.grid, fittings, sided=is_standard_space(one.space))
     except Fault as fault:
-        return replace(NamedRegions(regions=extraction.regions), warnings=(f"regions are not named: {fault}",))
+        return NamedRegions(regions=extraction.regions, warnings=(f"regions are not named: {fault}",))
 
 
 def _find_again(spec: str, settings: Settings) -> str:
