@@ -16,7 +16,7 @@ HEAD = """# How fast it is
 This page is written by `benchmarks/run.py` from `benchmarks/results/*.json`; change those, not this.
 
 ```sh
-make bench                                        # everything; allow an hour
+make bench                                        # everything; allow half an hour
 .venv/bin/python benchmarks/run.py --quick        # some minutes, less exact
 .venv/bin/python benchmarks/run.py --only maps    # one topic: maps, start, discovery, parallel, group
 ```

@@ -26,7 +26,7 @@ QUICK = {
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="some minutes instead of an hour; less exact")
+    parser.add_argument("--quick", action="store_true", help="some minutes instead of half an hour; less exact")
     parser.add_argument("--only", nargs="+", choices=QUICK, default=list(QUICK))
     parser.add_argument("--page-only", action="store_true", help="make the page of earlier results")
     options = parser.parse_args()
