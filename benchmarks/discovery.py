@@ -27,6 +27,8 @@ def main() -> None:
     parser.add_argument("--unrelated", type=int, default=20, help="files without a map beside each map")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
+    if options.participants <= FEW:
+        parser.error(f"--participants has to be above {FEW}")
     with tempfile.TemporaryDirectory() as name:
         sizes = [FEW, *(n for n in SMALLER if n < options.participants), options.participants]
         trees = {n: make_tree(Path(name) / str(n), n, options.unrelated) for n in sizes}

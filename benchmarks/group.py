@@ -118,13 +118,13 @@ def measure(folder: Path, n: int, nprocs: int) -> dict[str, object]:
 
 def measure_sample(root: Path, out: Path, n: int, nprocs: int) -> dict[str, object]:
     """The participant level on twenty participants of the `n`, figures and reports included."""
-    labels = [f"{k:05d}" for k in range(0, n, n // SAMPLE)][:SAMPLE]
+    labels = [f"{k:05d}" for k in range(0, n, max(1, n // SAMPLE))][:SAMPLE]
     command = [sys.executable, "-m", "bids_regions", root, out, "participant", "--nprocs", str(nprocs)]
     before, started = processor_seconds(), time.perf_counter()
     subprocess.run([*command, "-q", "--participant-label", *labels], check=True, stderr=subprocess.DEVNULL)
     seconds, processor = time.perf_counter() - started, processor_seconds() - before
     shutil.rmtree(out)
-    return {"sample": SAMPLE, "sample_seconds": round(seconds, 1), "sample_processor_seconds": round(processor, 1)}
+    return {"sample": len(labels), "sample_seconds": round(seconds, 1), "sample_processor_seconds": round(processor, 1)}
 
 
 def processor_seconds() -> float:

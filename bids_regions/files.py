@@ -43,7 +43,6 @@ __all__ = [
 ]
 
 ZEROS = bytes(1 << 12)  # larger pieces are found less often, smaller ones take more room
-MEMORY_LEVEL = 5  # of zlib's 9: run-length matching has no use for more, and a full flush clears it
 JSON_LIMIT = 64 << 20  # bytes; a larger sidecar is not one
 TEXT_LIMIT = 256 << 20  # bytes; no table is longer
 JSON_DEPTH = 100  # nested brackets; more is an attack on the parser
@@ -281,7 +280,7 @@ def gzip_bytes(*parts: bytes | memoryview) -> bytes:
 
 
 def _packer() -> Any:
-    return zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, MEMORY_LEVEL, zlib.Z_RLE)
+    return zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
 
 
 def _open_in_folder(path: Path, mode: str, **how: Any) -> Any:

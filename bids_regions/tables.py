@@ -120,16 +120,9 @@ def format_cell(value: object) -> str:
     return " ".join(str(value).split()) or NO_VALUE
 
 
-def _format_column(values: Sequence[object]) -> Sequence[str]:
-    """The cells of a column; plain numbers all at once, in a third of the time."""
-    kinds = set(map(type, values))
-    if kinds == {int}:
-        return list(map(str, values))
-    if kinds == {float}:
-        texts = ("%.10g " * len(values) % tuple(values)).split()
-        if not {"-0", "nan", "inf", "-inf"}.intersection(texts):
-            return texts
-    return list(map(format_cell, values))
+def _format_column(values: Sequence[object]) -> list[str]:
+    """The cells of a column; whole numbers all at once, in a third of the time."""
+    return list(map(str if set(map(type, values)) == {int} else format_cell, values))
 
 
 def table_text(columns: Sequence[Column | Cells], rows: Sequence[object]) -> str:

@@ -427,6 +427,19 @@ def test_values_that_are_not_finite_count_as_zero():
         assert find_regions(huge, MM2, Criteria(threshold=threshold, min_region_voxels=1)).regions[0].n_voxels == 8
 
 
+@pytest.mark.parametrize(("knob", "column"), [("grf", "p_cluster"), ("tdp", "tdp")])
+def test_inference_counts_what_is_not_finite_as_zero(knob, column):
+    """It looks at every voxel of the map, not only at those that pass."""
+    data = smooth_noise(3) + cube((14, 16, 12), side=4, value=4.0, shape=(30, 34, 26))
+    data[:2], data[20:], data[9, 9, 9] = np.nan, np.inf, -np.inf
+    criteria = Criteria(threshold="2.5", min_region_voxels=1, **{knob: True})
+    mask = np.ones(data.shape, bool)
+    zeroed = np.nan_to_num(data, nan=0, posinf=0, neginf=0)
+    found, expected = (find_regions(each, MM2, criteria, mask=mask).regions for each in (data, zeroed))
+    assert [getattr(region, column) for region in found] == [getattr(region, column) for region in expected]
+    assert max(getattr(region, column) for region in found) > 0
+
+
 def test_criteria_default_and_the_package_offers_the_names():
     import bids_regions  # noqa: PLC0415 # the lazy names are what is tested
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bids_regions import files
@@ -106,7 +106,12 @@ def test_gzip_bytes_are_readable_and_carry_no_time():
     assert packed[4:8] == bytes(4)
 
 
-@given(lengths=st.lists(st.integers(0, 9000), max_size=8), value=st.integers(0, 255), cut=st.integers(0, 20_000))
+@given(
+    lengths=st.lists(st.sampled_from([1, 4095, 4096, 4097, 8192]) | st.integers(0, 9000), max_size=8),
+    value=st.integers(0, 255),
+    cut=st.integers(0, 20_000),
+)
+@example(lengths=[0, 4096, 4096, 4096], value=1, cut=4096)  # whole pieces: only a full flush forgets the first ones
 def test_gzip_bytes_hold_long_and_short_stretches_of_zeros_between_others(lengths, value, cut):
     raw = b"".join(bytes([value * (n % 2)]) * length for n, length in enumerate(lengths))
     assert gzip.decompress(files.gzip_bytes(raw)) == raw

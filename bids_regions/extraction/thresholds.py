@@ -66,7 +66,7 @@ def find_cutoff(data: Array, criteria: Criteria, statistic: Statistic, mask: Mas
     Parameters
     ----------
     data
-        The map, any shape, float32 or float64, finite.
+        The map, any shape, float32 or float64; finite, unless the threshold is a value.
     criteria
         Its threshold, percentile_over, tail and convention are read.
     statistic

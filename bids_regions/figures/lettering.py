@@ -148,7 +148,7 @@ def rings(size: float) -> npt.NDArray[np.float64]:
 
 
 @dataclass(frozen=True)
-class Tile:
+class Slice:
     """One slice with what was placed on it."""
 
     labels: npt.NDArray[Any]  # (height, width) region numbers
@@ -157,7 +157,7 @@ class Tile:
 
 
 def free_place(
-    tile: Tile, anchor: tuple[float, float], index: int, box: tuple[float, float]
+    tile: Slice, anchor: tuple[float, float], index: int, box: tuple[float, float]
 ) -> tuple[float, float] | None:
     """The best centre for a box near an anchor: off the region if that is near, off the others, off all other text."""
     width, height = box
@@ -206,7 +206,7 @@ def number_letters(mosaic: Mosaic, marks: Sequence[Mark], layout: Layout) -> lis
     width, height = mosaic.tile
     corner = float(max(0, layout.font - mosaic.rim))
     tiles = [
-        Tile(labels, sums(labels != 0), [(0.0, 0.0, corner, corner), (width - corner, 0.0, float(width), corner)])
+        Slice(labels, sums(labels != 0), [(0.0, 0.0, corner, corner), (width - corner, 0.0, float(width), corner)])
         for labels in (mosaic.labels[top : top + height, left : left + width] for left, top in mosaic.corners)
     ]
     most = max((mark.index for mark in marks), default=0) + 1

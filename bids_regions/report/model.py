@@ -63,7 +63,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Packed:
-    """An array as text: C order, little endian, zlib, base64. `payload.py` makes it, the viewer unpacks it."""
+    """An array as text: first axis fastest, little endian, zlib, base64. `payload.py` packs, the viewer unpacks it."""
 
     shape: tuple[int, int, int]  # voxels along i, j, k
     dtype: Literal["int8", "int16", "uint8", "uint16", "uint32"]
