@@ -86,6 +86,7 @@ def _summary(walls: list[float], cpus: list[float]) -> dict[str, Any]:
         "wall_ms": round(statistics.median(walls), 3),
         "cpu_ms": round(statistics.median(cpus), 3),
         "rounds": len(walls),
+        "cpu_ms_of_each": [round(one, 3) for one in cpus],
     }
 
 
