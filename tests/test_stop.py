@@ -154,15 +154,21 @@ with terminable():
 """
 
 
-def test_sigterm_that_python_swallows_is_raised_again_and_no_clean_up_is_disturbed() -> None:
+def run_code(code: str) -> tuple[subprocess.CompletedProcess[str], float]:
+    """How a program ended, and after how many seconds."""
     before = time.monotonic()
     ended = subprocess.run(
-        [sys.executable, "-c", SWALLOWS], capture_output=True, text=True, check=False, env=ENVIRONMENT, timeout=50
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=ENVIRONMENT, timeout=50
     )
+    return ended, time.monotonic() - before
+
+
+def test_sigterm_that_python_swallows_is_raised_again_and_no_clean_up_is_disturbed() -> None:
+    ended, seconds = run_code(SWALLOWS)
     assert ended.returncode == 143
     assert ended.stdout == "cleaned up\n"
     assert "Exception ignored in" in ended.stderr
-    assert time.monotonic() - before < 40
+    assert seconds < 40
 
 
 def catches_sigterm(pid: int) -> bool:
@@ -202,10 +208,7 @@ with terminable():
 
 
 def test_sigterm_while_workers_are_forked_is_neither_lost_nor_doubled() -> None:
-    before = time.monotonic()
-    ended = subprocess.run(
-        [sys.executable, "-c", FORKS], capture_output=True, text=True, check=False, env=ENVIRONMENT, timeout=50
-    )
+    ended, seconds = run_code(FORKS)
     assert ended.returncode == 143
     assert ended.stderr == ""
-    assert time.monotonic() - before < 20
+    assert seconds < 20
