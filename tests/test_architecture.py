@@ -15,7 +15,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "files": ({"errors"}, {"deflate"}),
     "extraction": ({"errors"}, {"numpy", "scipy"}),
-    "images": ({"errors", "files"}, {"numpy", "scipy", "nibabel", "deflate"}),
+    "images": ({"errors", "files"}, {"numpy", "scipy", "nibabel", "deflate", "isal"}),
     "dataset": ({"errors", "files"}, {"bids"}),
     "aggregate": ({"errors"}, {"numpy"}),
     "atlases": ({"errors", "files", "images"}, {"numpy", "scipy"}),

@@ -246,19 +246,61 @@ def test_skipped_maps_are_an_answer(tmp_path):
 # Folders
 
 
+def on_listing(monkeypatch, see):
+    """Call `see` with each folder before it is listed."""
+
+    def seen(listing):
+        def wrapped(path):
+            see(os.fspath(path))
+            return listing(path)
+
+        return wrapped
+
+    for name in ("scandir", "listdir"):
+        monkeypatch.setattr(os, name, seen(getattr(os, name)))
+
+
+def spy_on_listings(monkeypatch, root):
+    """The folders that are listed from here on, relative to `root`."""
+    opened = []
+    on_listing(monkeypatch, lambda path: opened.append(os.path.relpath(path, root)))
+    return opened
+
+
+def deny_listing(monkeypatch, end):
+    def deny(path):
+        if path.endswith(end):
+            raise PermissionError(13, "Permission denied")
+
+    on_listing(monkeypatch, deny)
+
+
 def test_only_the_folders_of_the_participants_asked_for_are_opened(tmp_path, monkeypatch):
     root = trees.many(tmp_path, 30, unrelated=1)
-    opened = []
-    scandir = os.scandir
-
-    def spy(path):
-        opened.append(os.path.relpath(path, root))
-        return scandir(path)
-
     dataset = open_dataset(root)
-    monkeypatch.setattr(os, "scandir", spy)
+    opened = spy_on_listings(monkeypatch, root)
     assert len(find_maps(dataset, Selection(participants=("00003",))).maps) == 1
     assert opened == [".", "sub-00003", "sub-00003/func"]
+
+
+def test_what_one_participant_has_is_found_wherever_it_lies(tmp_path, monkeypatch):
+    """Beside the folder of the same name: below nodes, behind links, in files that lie side by side."""
+    trees.describe(tmp_path)
+    for label in ("01", "02", "011"):
+        name = f"sub-{label}_task-{{}}_stat-z_statmap.nii.gz"
+        trees.touch(tmp_path / name.format("flat"))
+        trees.touch(tmp_path / f"sub-{label}" / "func" / name.format("folder"))
+        trees.touch(tmp_path / "node-a" / f"sub-{label}" / name.format("node"))
+        trees.touch(tmp_path / f"sub-{label}.html")
+        trees.touch(tmp_path / f"sub-{label}.old" / name.format("old"))
+    trees.touch(tmp_path.parent / "store" / "sub-01_task-link_stat-z_statmap.nii.gz")
+    (tmp_path / "more" / "x").mkdir(parents=True)
+    (tmp_path / "more" / "x" / "sub-01").symlink_to(tmp_path.parent / "store")
+    opened = spy_on_listings(monkeypatch, tmp_path)
+    found = find(tmp_path, participants=("01",))
+    assert {m.entity("task") for m in found.maps} == {"flat", "folder", "node", "link"}
+    assert not found.failed
+    assert not {folder for folder in opened if "02" in folder or "011" in folder or "old" in folder}
 
 
 @pytest.mark.parametrize("folder", ["derivatives/other", "sourcedata", "code", "work", ".git", "figures"])
@@ -313,18 +355,21 @@ def test_a_participant_whose_link_is_broken_has_failed(tmp_path):
 def test_a_folder_that_cannot_be_read_has_failed(tmp_path, monkeypatch):
     trees.fitlins(tmp_path, stats=("z",))
     dataset = open_dataset(tmp_path)
-    scandir = os.scandir
-
-    def deny(path):
-        if str(path).endswith("node-runLevel/sub-02"):
-            raise PermissionError(13, "Permission denied")
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", deny)
+    deny_listing(monkeypatch, "node-runLevel/sub-02")
     found = find_maps(dataset, Selection())
     assert found.failed[0].relpath == "node-runLevel/sub-02"
     assert found.failed[0].participant == "02"
     assert len(found.maps) == 5
+
+
+def test_a_folder_of_participants_that_cannot_be_read_has_failed(tmp_path, monkeypatch):
+    trees.fitlins(tmp_path, stats=("z",))
+    dataset = open_dataset(tmp_path)
+    whole = find_maps(dataset, Selection(participants=("01",)))
+    deny_listing(monkeypatch, "node-runLevel")
+    found = find_maps(dataset, Selection(participants=("01",)))
+    assert found.failed[0].relpath == "node-runLevel"
+    assert 0 < len(found.maps) < len(whole.maps)
 
 
 def test_names_that_are_no_utf8_and_names_with_line_breaks_are_read(tmp_path):

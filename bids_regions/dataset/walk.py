@@ -6,7 +6,7 @@ dataset is not. The walk reads names only.
 """
 
 import os
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class Walk:
     """One walk, and what it met on the way."""
 
     root: str  # of the dataset
-    labels: Mapping[str, Container[str]] = field(default_factory=dict)  # sub, ses -> the labels to open; none: all
+    labels: Mapping[str, Collection[str]] = field(default_factory=dict)  # sub, ses -> the labels to open; none: all
     at_most: int | None = None  # participant folders opened in each folder beyond those asked for; None: all
     failed: list[Skipped] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
@@ -77,24 +77,31 @@ class Walk:
         folders: list[str] = []
         maps: list[str] = []
         described = False
-        asked = None if self.at_most else self.labels.get("sub")
         try:
-            with os.scandir(real) as entries:
-                for entry in entries:
-                    name = entry.name
-                    if asked and name[:4] == "sub-" and name[4:] not in asked and "." not in name:
-                        continue  # ten thousand times where one participant is asked for
-                    if MARK in name and name[0] != ".":
-                        maps += [name] if is_map_name(name) else []
-                    elif name.endswith(FILE_ENDINGS):
-                        described = described or name == DESCRIPTION
-                    elif self._is_open(name) and self._is_folder(entry, rel):
-                        folders.append(name)
+            for entry in self._entries(real, rel):
+                name = entry.name
+                if MARK in name and name[0] != ".":
+                    maps += [name] if is_map_name(name) else []
+                elif name.endswith(FILE_ENDINGS):
+                    described = described or name == DESCRIPTION
+                elif self._is_open(name) and self._is_folder(entry, rel):
+                    folders.append(name)
         except OSError as error:
             self._fail(rel or ".", f"the folder cannot be read: {error.strerror}")
         if described and rel and is_own_output(real):
             return [], []
         return self._limited(folders), maps
+
+    def _entries(self, real: str, rel: str) -> Iterator[os.DirEntry[str] | Path]:
+        """What lies in a folder, without the folders of participants that nobody asked for: there may be thousands."""
+        labels = self.labels.get("sub", ())
+        if not labels or self.at_most or "sub-" in rel:
+            with os.scandir(real) as entries:
+                yield from entries
+            return
+        asked = {f"sub-{label}" for label in labels}
+        names = os.listdir(real)  # noqa: PTH208 # with its test in four fifths of the time that scandir alone takes
+        yield from (Path(real, n) for n in names if not "sub-" < n < "sub." or n in asked or MARK in n)
 
     def _is_open(self, name: str) -> bool:
         if name in CLOSED or name[0] == ".":
@@ -102,19 +109,19 @@ class Walk:
         key, _, label = name.partition("-")
         return key not in self.labels or label in self.labels[key] or (key == "sub" and self.at_most is not None)
 
-    def _is_folder(self, entry: os.DirEntry[str], rel: str) -> bool:
+    def _is_folder(self, entry: os.DirEntry[str] | Path, rel: str) -> bool:
         """Whether to open this entry now; a link to a folder is noted for later."""
         if not entry.is_symlink():
-            return entry.is_dir(follow_symlinks=False)
+            return entry.is_dir()
         below = f"{rel}/{entry.name}" if rel else entry.name
         try:
-            os.stat(entry.path)  # noqa: PTH116  # a DirEntry answers False alike for a file and a broken link
+            os.stat(entry)  # noqa: PTH116  # a DirEntry answers False alike for a file and a broken link
         except OSError as error:
             if entry.name.startswith(("sub-", "ses-")):
                 self._fail(below, f"the link leads nowhere: {error.strerror}")
             return False
         if entry.is_dir():
-            self._links.append((entry.path, below))
+            self._links.append((os.fspath(entry), below))
         return False
 
     def _limited(self, folders: list[str]) -> list[str]:

@@ -1,15 +1,14 @@
 """The bytes of a file, inflated where they are gzip, forward only and in blocks, so that no file decides our memory.
 
 Gzip is known by its magic bytes and not by the file's name. Where the size of what is to come is known and the file
-agrees, libdeflate inflates it at once in a quarter of zlib's time; zlib does the rest, and finds the words for what is
-wrong. This module does not know what the bytes mean.
+agrees, libdeflate inflates it at once in two fifths of zlib's time; isal does the rest block by block, in little more
+than half of it, and tells what is wrong. This module does not know what the bytes mean.
 """
 
 import errno
 import hashlib
 import os
 import stat
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import RawIOBase
@@ -19,6 +18,7 @@ from typing import Self
 
 import deflate
 import numpy as np
+from isal import isal_zlib
 
 from bids_regions.errors import BadMap, Fault, StorageFault
 
@@ -28,7 +28,7 @@ CHUNK = 1 << 16  # bytes read at once; small, because each gzip member copies th
 FIRST = 1 << 12  # bytes inflated at first: a header, after which the rest may be inflated at once
 BLOCK = 1 << 18  # bytes inflated at most at once, so that they are still in the processor's cache when copied
 GZIP_MAGIC = b"\x1f\x8b"
-GZIP_WINDOW = 31  # zlib's number for "a gzip header, the largest window"
+GZIP_WINDOW = 31  # "a gzip header, the largest window", as in zlib
 FETCH_AGAIN = "Fetch or compute this file again"
 GET_CONTENT = "Get its content, with `datalad get` for instance"
 OURS_TO_NAME = {
@@ -95,8 +95,11 @@ class ByteStream:
         self.read_into(target)
         return target
 
-    def read_into(self, target: memoryview) -> None:
-        """Fill all of `target` with the next bytes; a file that ends before is truncated."""
+    def read_into(self, target: memoryview, later: int = 0) -> None:
+        """Fill all of `target` with the next bytes; a file that ends before is truncated.
+
+        `later` tells how many more will be asked for, which are missing then too.
+        """
         at = 0
         while at < len(target):
             if not self._pending:
@@ -104,8 +107,8 @@ class ByteStream:
                 self._pending = memoryview(block)
             part = self._pending[: len(target) - at]
             if not part:
-                sentence = f"{self.name} is truncated: {len(target) - at} bytes of its voxels are missing"
-                raise BadMap(sentence, hint=FETCH_AGAIN)
+                missing = len(target) - at + later
+                raise BadMap(f"{self.name} is truncated: {missing} bytes of its voxels are missing", hint=FETCH_AGAIN)
             target[at : at + len(part)] = part
             self._pending = self._pending[len(part) :]
             at += len(part)
@@ -164,14 +167,14 @@ class ByteStream:
     def _inflated(self, chunk: bytes) -> Iterator[bytes]:
         limit = FIRST
         while chunk:
-            member = zlib.decompressobj(GZIP_WINDOW)
+            member = isal_zlib.decompressobj(GZIP_WINDOW)
             while not member.eof:
                 chunk = chunk or self._read()
                 if not chunk:
                     raise BadMap(f"{self.name} is truncated: its gzip data ends too early", hint=FETCH_AGAIN)
                 try:
                     block = member.decompress(chunk, limit)
-                except zlib.error as error:
+                except isal_zlib.error as error:  # type: ignore[misc] # its stubs take the class for an instance
                     raise BadMap(f"{self.name} is damaged: its gzip data is broken", hint=FETCH_AGAIN) from error
                 chunk = member.unconsumed_tail
                 if block:

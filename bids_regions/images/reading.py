@@ -1,11 +1,13 @@
 """Images from disk: a statistical map with finite values, integer labels, a mask on a map's grid.
 
-Values come in the file's own memory order (Fortran), without a copy where the file holds plain float32.
+Values come in the file's own memory order (Fortran), without a copy where the file holds plain float32 and is small.
+A *large* image is read in parts, and of what is zero in it, mostly the space around the head, nothing is held.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+import mmap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +31,11 @@ __all__ = [
 ]
 
 STEP = 1 << 16  # numbers looked at together, so that they stay in the processor's cache
+PAGE = 1 << 10  # numbers that are held or not: in float32 the 4 KiB that the system lends at once
+LARGE = 1 << 24  # bytes, inflated: a map of 1.2 mm or finer. Below, to read all at once is faster and takes little
 CLIPPED = 20  # voxels that share the largest magnitude; smooth maps have one
 INT32 = np.iinfo(np.int32)
+Convert = Callable[[NDArray[Any], Layout], NDArray[Any]]  # stored numbers, some of an image's, into what is wanted
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,10 +71,13 @@ def load_statmap(path: Path) -> StatMap:
     StorageFault
         The file system failed.
     """
+    tally = _Tally()
+
+    def convert(stored: NDArray[Any], layout: Layout) -> NDArray[Any]:
+        return tally.mend(_find_values(stored, layout))
+
     with _within_memory(path):
-        layout, stored, content_hash = _load_stored(path)
-        values = _find_values(stored, layout)
-        tally = _mend(values)
+        layout, values, content_hash = _load(path, convert)
     return StatMap(
         data=_shaped(values, layout),
         grid=layout.grid,
@@ -90,10 +98,9 @@ def load_labels(path: Path) -> tuple[NDArray[np.integer[Any]], Grid]:
         The file is broken or not 3-D, or it holds fractions or numbers beyond int32.
     """
     with _within_memory(path):
-        layout, labels = _load_asked_for(path)
+        layout, labels = _load_asked_for(path, lambda stored, _: stored)
         if labels.dtype.kind == "f" or layout.slope is not None:
-            labels = _find_values(labels, layout)
-            _mend(labels)
+            labels = _Tally().mend(_find_values(labels, layout))
             if (labels != np.rint(labels)).any():
                 raise BadMap(f"{path.name} holds fractions and no labels", hint="Give an image of whole numbers")
         if not np.can_cast(labels.dtype, np.int32):
@@ -119,8 +126,7 @@ def load_mask(path: Path, grid: Grid) -> tuple[NDArray[np.bool_], str]:
         The file is broken or not 3-D; the mask is empty, or has no voxel in the field of view of `grid`.
     """
     with _within_memory(path):
-        layout, stored = _load_asked_for(path)
-        inside: NDArray[np.bool_] = (_find_values(stored, layout) if layout.slope is not None else stored) > 0
+        layout, inside = _load_asked_for(path, _is_inside)
     if not inside.any():
         raise BadMap(f"The mask {path.name} is empty: no voxel is above 0", hint="Give another mask, or none")
     mask = _shaped(inside, layout)
@@ -161,10 +167,12 @@ def load_volumes(path: Path) -> Iterator[tuple[NDArray[np.floating[Any]], Grid]]
     """
     with _within_memory(path), ByteStream(path) as stream:
         layout = read_layout(stream, series=True)
-        for _ in range(layout.n_volumes):
-            values = _find_values(_read_numbers(stream, layout), layout)
-            _mend(values)
-            yield _shaped(values, layout), layout.grid
+        size = layout.n_voxels * layout.dtype.itemsize
+        for n_later in reversed(range(layout.n_volumes)):
+            raw = np.empty(size, dtype=np.uint8)
+            stream.read_into(raw.data, later=n_later * size)
+            values = _find_values(_native(raw, layout), layout)
+            yield _shaped(_Tally().mend(values), layout), layout.grid
         stream.finish()
 
 
@@ -176,29 +184,57 @@ def _within_memory(path: Path) -> Iterator[None]:
         raise BadMap(f"{path.name} does not fit into memory", hint="Give more memory to each worker") from error
 
 
-def _load_asked_for(path: Path) -> tuple[Layout, NDArray[Any]]:
+def _load_asked_for(path: Path, convert: Convert) -> tuple[Layout, NDArray[Any]]:
     """An image somebody named: of the wrong kind it is a fault, where a map would be skipped."""
     try:
-        layout, stored, _ = _load_stored(path)
+        layout, converted, _ = _load(path, convert)
     except UnsuitableMap as error:
         raise BadMap(error.sentence, hint="Give a 3-D image") from error
-    return layout, stored
+    return layout, converted
 
 
-def _load_stored(path: Path) -> tuple[Layout, NDArray[Any], str]:
-    """The numbers as the file stores them, flat and in this machine's byte order, and the hash of the file."""
+def _load(path: Path, convert: Convert) -> tuple[Layout, NDArray[Any], str]:
+    """The converted numbers of an image, flat, and the hash of the file."""
     with ByteStream(path) as stream:
         layout = read_layout(stream)
-        raw = np.frombuffer(stream.read_rest(layout.n_voxels * layout.dtype.itemsize), dtype=np.uint8)
-        stored = _native(raw, layout)
-        content_hash = stream.finish()
-    return layout, stored, content_hash
+        size = layout.n_voxels * layout.dtype.itemsize
+        if size < LARGE:
+            converted = convert(_native(np.frombuffer(stream.read_rest(size), dtype=np.uint8), layout), layout)
+        else:
+            converted = _read_in_parts(stream, layout, convert)
+        return layout, converted, stream.finish()
 
 
-def _read_numbers(stream: ByteStream, layout: Layout) -> NDArray[Any]:
-    raw = np.empty(layout.n_voxels * layout.dtype.itemsize, dtype=np.uint8)
-    stream.read_into(raw.data)
-    return _native(raw, layout)
+def _read_in_parts(stream: ByteStream, layout: Layout, convert: Convert) -> NDArray[Any]:
+    room = np.empty(STEP * layout.dtype.itemsize, dtype=np.uint8)
+    whole = _blank(layout.n_voxels, convert(_native(room[:0], layout), layout).dtype)
+    for at in range(0, layout.n_voxels, STEP):
+        left = (layout.n_voxels - at) * layout.dtype.itemsize
+        raw = room[:left]
+        stream.read_into(raw.data, later=left - len(raw))
+        _put(whole[at : at + STEP], convert(_native(raw, layout), layout))
+    return whole
+
+
+def _blank(n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Zeros that take no memory before they are written to, page by page."""
+    try:
+        room = mmap.mmap(-1, n * dtype.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError from error
+    with suppress(OSError):  # a system without huge pages
+        room.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(room, dtype)
+
+
+def _put(target: NDArray[Any], part: NDArray[Any]) -> None:
+    """Write `part` into blank `target`, but for its pages of zeros."""
+    n_pages = len(part) // PAGE
+    paged = n_pages * PAGE
+    pages = part[:paged].reshape(n_pages, PAGE)
+    filled = pages.any(axis=1)
+    target[:paged].reshape(n_pages, PAGE)[filled] = pages[filled]
+    target[paged:] = part[paged:]
 
 
 def _native(raw: NDArray[np.uint8], layout: Layout) -> NDArray[Any]:
@@ -219,6 +255,10 @@ def _find_values(stored: NDArray[Any], layout: Layout) -> NDArray[Any]:
     return values
 
 
+def _is_inside(stored: NDArray[Any], layout: Layout) -> NDArray[Any]:
+    return np.asarray((_find_values(stored, layout) if layout.slope is not None else stored) > 0)
+
+
 @dataclass(kw_only=True)
 class _Tally:
     """What is counted while the values of a map pass by."""
@@ -235,8 +275,13 @@ class _Tally:
         shared = f"{self.n_at_peak} voxels share the largest magnitude, {self.peak:.6g}"
         return (f"{shared}: the map looks clipped, so that a peak among them is one of many",)
 
-    def mend(self, part: NDArray[Any]) -> None:
-        """Set in place what is not finite to 0, and count."""
+    def mend(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The same values; what is not finite is set to 0 in place, and counted."""
+        for at in range(0, len(values), STEP):
+            self._mend_part(values[at : at + STEP])
+        return values
+
+    def _mend_part(self, part: NDArray[Any]) -> None:
         top = _magnitude(part)
         if not math.isfinite(top):
             broken = ~np.isfinite(part)
@@ -248,13 +293,6 @@ class _Tally:
         if top > self.peak:
             self.peak, self.n_at_peak = top, 0
         self.n_at_peak += int(np.count_nonzero(part == top) + np.count_nonzero(part == -top))
-
-
-def _mend(values: NDArray[Any]) -> _Tally:
-    tally = _Tally()
-    for at in range(0, len(values), STEP):
-        tally.mend(values[at : at + STEP])
-    return tally
 
 
 def _magnitude(part: NDArray[Any]) -> float:
