@@ -33,11 +33,14 @@ def main() -> None:
         sizes = [FEW, *(n for n in SMALLER if n < options.participants), options.participants]
         trees = {n: make_tree(Path(name) / str(n), n, options.unrelated) for n in sizes}
         few, many = trees[FEW], trees[options.participants]
+        names = os.listdir(many)  # noqa: PTH208 # as below
         one = alternate(
             {
                 "few": lambda: find(few, ("00001",)),
                 "many": lambda: find(many, ("00001",)),
-                "listing": lambda: os.listdir(many),  # noqa: PTH208 # the bare call is the yardstick
+                "names": lambda: os.listdir(many),  # noqa: PTH208 # the bare call is the yardstick
+                "listing": lambda: listing(many),
+                "joining": lambda: "/".join(names),
             },
             ONE_LABEL_ROUNDS,
         )
@@ -86,6 +89,12 @@ def command(root: Path) -> list[str | Path]:
     """A whole run over one participant that only lists what it would do."""
     words = ["participant", "--participant-label", "00001", "--dry-run"]
     return [sys.executable, "-m", "bids_regions", root, root.parent / "out", *words]
+
+
+def listing(root: Path) -> list[str]:
+    """The names in a folder, as the bare walk reads them."""
+    with os.scandir(root) as entries:
+        return [entry.name for entry in entries]
 
 
 def bare_walk(root: Path) -> list[dict[str, str]]:

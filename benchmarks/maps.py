@@ -59,6 +59,9 @@ def main() -> None:
             if slow:
                 asked = ["3.0", "97%", "label once", *([] if options.without_slow else ["nilearn"])]
                 found["memory"] = {one: ask_memory(case.path, one) for one in asked}
+                found["memory"]["no zeros"] = ask_memory(
+                    Case(Path(folder) / "full", smooth_map(1, head=False)).path, "3.0"
+                )
             save("maps", found)  # after each size, the last may take long
 
 
@@ -80,8 +83,8 @@ class Case:
         ways = {"inflate": self.inflate, "label once": self.label_once, "ours": self.ours, "read": self.read}
         ways |= {f"find_regions {one}": self.finder(threshold=one) for one in ("3.0", "97%")}
         found["steps"] = alternate(ways | ({"nilearn": self.peer} if peer else {}), rounds, fewer, self.clear)
-        ways = {"ours": self.ours_drawn} | ({} if slow else {"nilearn": self.peer_drawn})
-        found["drawn"] = alternate(ways, rounds, {"nilearn": 2}, self.clear)
+        ways = {"ours": self.ours_drawn} | ({"nilearn": self.peer_drawn} if peer else {})
+        found["drawn"] = alternate(ways, rounds, {"nilearn": 1 if slow else 2}, self.clear)
         ways = {"ours": self.finder(threshold="3.0", extract_type="local_regions")}
         if peer:
             from peer import split_peer  # noqa: PLC0415 # --memory must not load nilearn

@@ -17,14 +17,15 @@ HEAD = 0.61  # squared radius of the head in half extents: a quarter of the voxe
 
 
 @cache
-def smooth_map(zoom: int, seed: int = 0) -> nib.Nifti1Image:
+def smooth_map(zoom: int, seed: int = 0, *, head: bool = True) -> nib.Nifti1Image:
     """A smooth Gaussian map in float32 at `zoom` mm, zero outside of a head."""
     shape = tuple(extent // zoom for extent in EXTENT)
     axes = np.meshgrid(*(np.linspace(-1, 1, n, dtype=np.float32) for n in shape), indexing="ij", sparse=True)
     noise = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
     field = ndimage.gaussian_filter(noise, FWHM / 2.3548 / zoom)
     field *= SCALE / field.std()
-    field[sum(axis**2 for axis in axes) > HEAD] = 0
+    if head:
+        field[sum(axis**2 for axis in axes) > HEAD] = 0
     affine = np.diag([-zoom, zoom, zoom, 1.0])
     affine[:3, 3] = (90, -126, -72)
     return nib.Nifti1Image(field, affine)

@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 Integers = npt.NDArray[np.intp]
 Places = npt.NDArray[Any]  # int32 for every grid that has fewer than 2^31 voxels
 
-BLOCK = 1 << 18  # voxels compared at once: their flags stay in the processor's cache
+BLOCK = 1 << 17  # voxels compared at once: their flags stay in the processor's cache
 
 ROOM = 1 << 28  # voxels up to which int32 holds every place: the empty columns and rows add at most threefold
 
@@ -196,10 +196,13 @@ def select_voxels(
 
 
 def _passing(block: Array, least: Any, tail: str, strict: bool) -> Array:
+    over, under = (np.greater, np.less) if strict else (np.greater_equal, np.less_equal)
     if tail == "negative":
-        return np.asarray(block < -least if strict else block <= -least)
-    magnitude = block if tail == "positive" else np.abs(block)
-    return np.asarray(magnitude > least if strict else magnitude >= least)
+        return np.asarray(under(block, -least))
+    above = np.asarray(over(block, least))
+    if tail != "positive":
+        above |= under(block, -least)
+    return above
 
 
 def neighbour_steps(frame: Frame, neighbourhood: int) -> list[int]:
