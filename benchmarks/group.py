@@ -1,9 +1,10 @@
 """Time and memory for 100, 1,000 and 10,000 simulated participants: a sample of them, and the group level; as JSON.
 
-A pool of participants with 2 mm maps goes through the participant level once; every cohort is made of links to the
-pool's files under other labels, so that ten thousand participants need no more disk than forty. What is measured is the
-command `bids_regions BIDS_DIR OUTPUT_DIR participant` for twenty of them, and then `... group`: its wall and processor
-time, and the largest sum of memory of all of its processes (shared pages counted once), sampled four times a second.
+A pool of participants with 2 mm maps made from a real one goes through the participant level once; a cohort's results
+are links to the pool's under other labels, so that ten thousand participants need no more disk than forty. What is
+measured is the command `bids_regions BIDS_DIR OUTPUT_DIR participant` for twenty of them, and then `... group`: its
+wall and processor time, and the largest sum of memory of all of its processes (shared pages counted once), sampled four
+times a second.
 
     python benchmarks/group.py [--participants 100 1000 10000] [--nprocs 2] [--folder DIR]
 """
@@ -20,14 +21,8 @@ import threading
 import time
 from pathlib import Path
 
-import nibabel as nib
-import numpy as np
-from scipy import ndimage
+from simulating import POOL, make_participants
 
-SHAPE = (91, 109, 91)
-AFFINE = np.array([[-2.0, 0, 0, 90], [0, 2.0, 0, -126], [0, 0, 2.0, -72], [0, 0, 0, 1]])
-NAME = "sub-{label}_task-x_space-MNI152NLin6Asym_contrast-a_stat-z_statmap.nii.gz"
-POOL = 40
 SAMPLE = 20  # participants
 MIB = 2**20
 
@@ -42,49 +37,30 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         pool = simulate(Path(folder))
         found = [measure(pool, n, options.nprocs) for n in options.participants]
-    print(json.dumps({"shape": SHAPE, "nprocs": options.nprocs, "cohorts": found}, indent=2))
+    print(json.dumps({"nprocs": options.nprocs, "cohorts": found}, indent=2))
 
 
 def simulate(folder: Path) -> Path:
-    """Forty participants: a smooth field inside a head, a positive blob in most, a negative one in half of them."""
-    rng = np.random.default_rng(0)
-    axes = np.meshgrid(*(np.linspace(-1, 1, n) for n in SHAPE), indexing="ij")
-    head = sum(axis**2 for axis in axes) < 0.8
-    describe(folder / "pool")
-    for k in range(POOL):
-        field = ndimage.gaussian_filter(rng.normal(size=SHAPE), 1.5)
-        field /= field.std()
-        field[30:38, 40:48, 40:48] += 5 * (k % 10 < 8)
-        field[55:63, 60:68, 50:58] -= 5 * (k % 2)
-        path = folder / "pool" / f"sub-{k:05d}" / "func" / NAME.format(label=f"{k:05d}")
-        path.parent.mkdir(parents=True)
-        nib.save(nib.Nifti1Image((field * head).astype(np.float32), AFFINE), path)
+    """As many participants as there are different maps, and their results."""
+    make_participants(folder / "pool", POOL, 1)
     command = [sys.executable, "-m", "bids_regions", folder / "pool", folder / "pool-out", "participant", "-q"]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     return folder
 
 
-def describe(root: Path) -> None:
-    """An empty dataset."""
-    root.mkdir(parents=True)
-    (root / "dataset_description.json").write_text('{"Name": "simulated", "BIDSVersion": "1.9.0"}')
-
-
 def link_cohort(folder: Path, n: int) -> tuple[Path, Path]:
-    """A dataset and its participants' results: links to the pool under other labels, records rewritten."""
-    root, out = folder / f"maps-{n}", folder / f"out-{n}"
-    describe(root)
+    """A dataset and its participants' results: links to the pool's under other labels, records rewritten."""
+    root, out = make_participants(folder / f"maps-{n}", n, 1), folder / f"out-{n}"
     for k in range(n):
         label, source = f"{k:05d}", f"{k % POOL:05d}"
-        for top, target in ((folder / "pool", root), (folder / "pool-out", out)):
-            where = target / f"sub-{label}" / "func"
-            where.mkdir(parents=True)
-            for path in (top / f"sub-{source}" / "func").iterdir():
-                renamed = where / path.name.replace(f"sub-{source}", f"sub-{label}")
-                if path.suffix == ".json":
-                    renamed.write_text(path.read_text().replace(f"sub-{source}", f"sub-{label}"))
-                else:
-                    os.link(path, renamed)
+        where = out / f"sub-{label}" / "func"
+        where.mkdir(parents=True)
+        for path in (folder / "pool-out" / f"sub-{source}" / "func").iterdir():
+            renamed = where / path.name.replace(f"sub-{source}", f"sub-{label}")
+            if path.suffix == ".json":
+                renamed.write_text(path.read_text().replace(f"sub-{source}", f"sub-{label}"))
+            else:
+                os.link(path, renamed)
     return root, out
 
 

@@ -182,7 +182,6 @@ def memory(path: Path, threshold: str) -> dict[str, float]:
         describe(Path(small) / "in")
         place_map(Path(small) / "in", smooth_map(3))
         maps.process_map(make_job(Path(small), OPTIONS))  # every library is loaded
-        smooth_map.cache_clear()
         job = make_job(path.parents[3], {**OPTIONS, "threshold": threshold})
         with patch.object(maps, "_draw", lambda *_: None):
             growth = peak_growth(lambda: maps.process_map(job))
@@ -204,7 +203,6 @@ def memory_of_others(way: str) -> dict[str, float]:
     """Peak growth, in sizes of the float32 map, of the least that anyone could do or of nilearn without figures."""
     with tempfile.TemporaryDirectory() as small:
         first, case = Case(Path(small) / "3", real_map()), Case(Path(small) / "1", smooth_map(1))
-        smooth_map.cache_clear()
         OTHERS[way](first)  # every library is loaded
         growth = peak_growth(lambda: OTHERS[way](case))
     return {"process": round(growth / (4 * math.prod(case.image.shape)), 2)}

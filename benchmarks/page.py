@@ -266,7 +266,11 @@ def parallel(found: dict[str, Any]) -> Iterator[str]:
 
 def group(found: dict[str, Any]) -> Iterator[str]:
     """The group level."""
-    yield f"## Cohorts\n\n2 mm maps, one each, {found['nprocs']} workers, `benchmarks/group.py`. The group level:\n"
+    yield (
+        f"## Cohorts\n\n2 mm maps, one each, {found['nprocs']} workers, `benchmarks/group.py`. The maps are made from "
+        f"a real one, nilearn's motor map, by a gain and smooth noise in the brain; `benchmarks/simulating.py` makes "
+        f"datasets of any size so. The group level:\n"
+    )
     rows = [
         [
             f"{one['participants']:,}",
