@@ -372,6 +372,23 @@ def test_a_folder_of_participants_that_cannot_be_read_has_failed(tmp_path, monke
     assert 0 < len(found.maps) < len(whole.maps)
 
 
+def test_a_folder_of_participants_that_may_be_listed_but_not_entered_has_failed(tmp_path, monkeypatch):
+    trees.fitlins(tmp_path, stats=("z",))
+    dataset = open_dataset(tmp_path)
+    stat = os.stat
+
+    def deny(path, **how):
+        if os.fspath(path).endswith("node-runLevel/."):
+            raise PermissionError(13, "Permission denied")
+        return stat(path, **how)
+
+    monkeypatch.setattr(os, "stat", deny)
+    failed = find_maps(dataset, Selection(participants=("01",))).failed
+    assert [(one.relpath, one.reason) for one in failed] == [
+        ("node-runLevel", "the folder cannot be read: Permission denied")
+    ]
+
+
 def test_names_that_are_no_utf8_and_names_with_line_breaks_are_read(tmp_path):
     trees.describe(tmp_path)
     odd = os.fsencode(tmp_path) + b"/sub-01_contrast-\xff_stat-z_statmap.nii.gz"
