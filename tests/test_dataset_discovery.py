@@ -5,6 +5,7 @@ import pytest
 import trees
 
 from bids_regions.dataset import Selection, check_selection, find_maps, open_dataset, read_filter_file
+from bids_regions.dataset.walk import Walk
 from bids_regions.errors import Contradiction, EmptySelection, MissingInput
 
 
@@ -283,6 +284,12 @@ def test_only_the_folders_of_the_participants_asked_for_are_opened(tmp_path, mon
     assert opened == [".", "sub-00003", "sub-00003/func"]
 
 
+def test_participants_that_nobody_asked_for_are_passed_over_by_their_names_alone(tmp_path):
+    root = trees.many(tmp_path, 30, unrelated=1)
+    walk = Walk(root=str(root), labels={"sub": ("00003",)})
+    assert {entry.name for entry in walk._entries(str(root), "")} == {"dataset_description.json", "sub-00003"}
+
+
 def test_what_one_participant_has_is_found_wherever_it_lies(tmp_path, monkeypatch):
     """Beside the folder of the same name: below nodes, behind links, in files that lie side by side."""
     trees.describe(tmp_path)
@@ -296,7 +303,7 @@ def test_what_one_participant_has_is_found_wherever_it_lies(tmp_path, monkeypatc
     trees.touch(tmp_path.parent / "store" / "sub-01_task-link_stat-z_statmap.nii.gz")
     (tmp_path / "more" / "x").mkdir(parents=True)
     (tmp_path / "more" / "x" / "sub-01").symlink_to(tmp_path.parent / "store")
-    opened = spy_on_listings(monkeypatch, tmp_path)
+    opened = spy_on_listings(monkeypatch, tmp_path.resolve())
     found = find(tmp_path, participants=("01",))
     assert {m.entity("task") for m in found.maps} == {"flat", "folder", "node", "link"}
     assert not found.failed

@@ -2,13 +2,16 @@
 
 import gzip
 import hashlib
+import itertools
 import random
 import tracemalloc
+import zlib
 
 import numpy as np
 import pytest
 
 from bids_regions.errors import BadMap
+from bids_regions.images import inflation
 from bids_regions.images.inflation import ByteStream
 
 HEAD = 100  # bytes that are passed before the rest is asked for
@@ -36,6 +39,43 @@ KINDS = {
     "too long": lambda chance, data, file: gzip.compress(data + b"x"),
     "too short": lambda chance, data, file: gzip.compress(data[:-3]),
 }
+
+
+FIELDS = {  # of a gzip header: its flag, its bytes
+    "extra": (4, b"\x06\0AB\x02\0xy"),
+    "name": (8, b"map.nii\0"),
+    "comment": (16, b"by hand\0"),
+    "checksum": (2, b""),
+}
+
+
+def with_header(names, data):
+    """`data` as a gzip member whose header has some of the optional fields."""
+    file = gzip.compress(data, 6, mtime=0)
+    head = file[:3] + bytes([sum(FIELDS[name][0] for name in names)]) + file[4:10]
+    head += b"".join(FIELDS[name][1] for name in FIELDS if name in names)
+    return head + ((zlib.crc32(head) & 0xFFFF).to_bytes(2, "little") if "checksum" in names else b"") + file[10:]
+
+
+@pytest.mark.parametrize("names", [c for n in range(5) for c in itertools.combinations(FIELDS, n)])
+@pytest.mark.parametrize("chunk", [2, 3, 5, 7, 11, 13, 17, 29, 1 << 16])
+def test_headers_with_optional_fields_in_two_chunks(tmp_path, monkeypatch, names, chunk):
+    monkeypatch.setattr(inflation, "CHUNK", chunk)
+    monkeypatch.setattr(ByteStream._read, "__defaults__", (chunk,))
+    data = bytes(range(250)) * 4
+    file = with_header(names, data[:600]) + with_header(names, data[600:])
+    assert gzip.decompress(file) == data
+    (tmp_path / "x.nii.gz").write_bytes(file)
+    found = outcome(tmp_path / "x.nii.gz", len(data), at_once=False)
+    assert found == (data[HEAD:], hashlib.sha256(file).hexdigest())
+
+
+@pytest.mark.parametrize("flag", [0x20, 0x40, 0x80])
+def test_reserved_flags_of_a_header_are_refused(tmp_path, flag):
+    data, file = packed(1000, 0)
+    (tmp_path / "x.nii.gz").write_bytes(file[:3] + bytes([flag]) + file[4:])
+    said = outcome(tmp_path / "x.nii.gz", len(data), at_once=False)
+    assert said.startswith("x.nii.gz is damaged: its gzip data is broken")
 
 
 def outcome(path, size, *, at_once):

@@ -74,17 +74,15 @@ def test_masks_and_labels_in_parts(tmp_path):
         assert np.array_equal(load_mask(mask, grid)[0], half_empty("i2") > 0)
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_all_bytes_that_are_missing_are_counted(tmp_path, pack):
-    content = pack(nifti(half_empty(), dim={3: 9})) if pack is gzip.compress else pack(nifti(half_empty())[:-12])
+def test_all_bytes_that_are_missing_are_counted(tmp_path):
     path = tmp_path / "x.nii"
-    path.write_bytes(content)
+    path.write_bytes(gzip.compress(nifti(half_empty(), dim={3: 9})))
     with patch.multiple(reading, **IN_PARTS), pytest.raises(BadMap) as in_parts:
         load_statmap(path)
     with pytest.raises(BadMap) as at_once:
         load_statmap(path)
     assert str(in_parts.value) == str(at_once.value)
-    assert "is truncated" in str(in_parts.value)
+    assert f"is truncated: {7 * 6 * 4 * 4} bytes of its voxels are missing" in str(in_parts.value)
 
 
 def test_all_volumes_that_are_missing_are_counted(tmp_path):
@@ -108,16 +106,37 @@ def test_no_room_for_a_large_map_is_told(tmp_path, monkeypatch):
         load_statmap(path)
 
 
-def test_a_system_without_huge_pages_reads_all_the_same(tmp_path, monkeypatch):
-    path = put(tmp_path / "x.nii", nifti(half_empty()))
+@pytest.mark.parametrize("kernel", ["with huge pages", "without", "that has no word for them"])
+def test_pages_are_asked_to_be_small_where_that_can_be_asked(tmp_path, monkeypatch, kernel):
+    path, asked = put(tmp_path / "x.nii", nifti(half_empty())), []
 
-    class Plain(mmap.mmap):
-        def madvise(self, *_):
-            raise OSError(22, "Invalid argument")
+    class Kernel(mmap.mmap):
+        def madvise(self, advice, *_):
+            asked.append(advice)
+            if kernel == "without":
+                raise OSError(22, "Invalid argument")
 
-    monkeypatch.setattr(mmap, "mmap", Plain)
+    wanted = [] if kernel == "that has no word for them" else [mmap.MADV_NOHUGEPAGE]
+    if not wanted:
+        monkeypatch.delattr(mmap, "MADV_NOHUGEPAGE")
+    monkeypatch.setattr(mmap, "mmap", Kernel)
     with patch.multiple(reading, **IN_PARTS):
         assert np.array_equal(load_statmap(path).data, half_empty())
+    assert asked == wanted
+
+
+@pytest.mark.parametrize(("dtype", "fields", "n"), [("f4", {}, 4), ("i2", {"scl_slope": 0.5}, 8), ("f8", {}, 8)])
+def test_what_is_large_is_decided_by_the_bytes_that_are_held(tmp_path, monkeypatch, dtype, fields, n):
+    path = put(tmp_path / "x.nii", nifti(half_empty(dtype), **fields))
+    blanks = []
+    blank = reading._blank
+    monkeypatch.setattr(reading, "_blank", lambda *of: blanks.append(of) or blank(*of))
+    monkeypatch.setattr(reading, "LARGE", 7 * 6 * 5 * n + 1)
+    load_statmap(path)
+    assert not blanks
+    monkeypatch.setattr(reading, "LARGE", 7 * 6 * 5 * n)
+    load_statmap(path)
+    assert [size for size, _ in blanks] == [7 * 6 * 5]
 
 
 GROWTH = textwrap.dedent(

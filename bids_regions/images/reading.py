@@ -31,8 +31,8 @@ __all__ = [
 ]
 
 STEP = 1 << 16  # numbers looked at together, so that they stay in the processor's cache
-PAGE = 1 << 10  # numbers that are held or not: in float32 the 4 KiB that the system lends at once
-LARGE = 1 << 24  # bytes, inflated: a map of 1.2 mm or finer. Below, to read all at once is faster and takes little
+PAGE = 1 << 10  # numbers that are held or not: in float32 the 4 KiB that most systems lend at once
+LARGE = 1 << 24  # bytes that an image takes in memory, in float32 a map of 1.1 mm; below, reading all at once is faster
 CLIPPED = 20  # voxels that share the largest magnitude; smooth maps have one
 INT32 = np.iinfo(np.int32)
 Convert = Callable[[NDArray[Any], Layout], NDArray[Any]]  # stored numbers, some of an image's, into what is wanted
@@ -197,23 +197,24 @@ def _load(path: Path, convert: Convert) -> tuple[Layout, NDArray[Any], str]:
     """The converted numbers of an image, flat, and the hash of the file."""
     with ByteStream(path) as stream:
         layout = read_layout(stream)
-        size = layout.n_voxels * layout.dtype.itemsize
-        if size < LARGE:
-            converted = convert(_native(np.frombuffer(stream.read_rest(size), dtype=np.uint8), layout), layout)
+        stored = layout.dtype.itemsize
+        dtype = convert(_native(np.empty(0, dtype=np.uint8), layout), layout).dtype
+        if layout.n_voxels * max(stored, dtype.itemsize) < LARGE:
+            raw = np.frombuffer(stream.read_rest(layout.n_voxels * stored), dtype=np.uint8)
+            converted = convert(_native(raw, layout), layout)
         else:
-            converted = _read_in_parts(stream, layout, convert)
+            converted = _blank(layout.n_voxels, dtype)
+            _read_in_parts(stream, layout, convert, converted)
         return layout, converted, stream.finish()
 
 
-def _read_in_parts(stream: ByteStream, layout: Layout, convert: Convert) -> NDArray[Any]:
+def _read_in_parts(stream: ByteStream, layout: Layout, convert: Convert, target: NDArray[Any]) -> None:
     room = np.empty(STEP * layout.dtype.itemsize, dtype=np.uint8)
-    whole = _blank(layout.n_voxels, convert(_native(room[:0], layout), layout).dtype)
     for at in range(0, layout.n_voxels, STEP):
         left = (layout.n_voxels - at) * layout.dtype.itemsize
         raw = room[:left]
         stream.read_into(raw.data, later=left - len(raw))
-        _put(whole[at : at + STEP], convert(_native(raw, layout), layout))
-    return whole
+        _put(target[at : at + STEP], convert(_native(raw, layout), layout))
 
 
 def _blank(n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -222,13 +223,13 @@ def _blank(n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         room = mmap.mmap(-1, n * dtype.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:
         raise MemoryError from error
-    with suppress(OSError):  # a system without huge pages
+    with suppress(AttributeError, OSError):  # a system without huge pages
         room.madvise(mmap.MADV_NOHUGEPAGE)
     return np.frombuffer(room, dtype)
 
 
 def _put(target: NDArray[Any], part: NDArray[Any]) -> None:
-    """Write `part` into blank `target`, but for its pages of zeros."""
+    """Write `part` into blank `target`, but for its pages of zeros, whatever their signs."""
     n_pages = len(part) // PAGE
     paged = n_pages * PAGE
     pages = part[:paged].reshape(n_pages, PAGE)
