@@ -167,8 +167,8 @@ def _memory(found: dict[str, Any]) -> Iterator[str]:
     alone = "`find_regions` alone, the map not counted"
     yield from table(["threshold", "whole map, not drawn", "target", "", "with its figure", alone], rows)
     yield (
-        "A map of 16 MiB or more is read in parts, and of its zeros nothing is held: outside of the head lie three "
-        "quarters of these voxels, as of those of MNI152. A map that has no zeros is held whole. Smaller maps are "
+        "A map that takes 16 MiB or more is read in parts, and of its zeros nothing is held: outside of the head lie "
+        "three quarters of these voxels, as of those of MNI152. A map without zeros is held whole. Smaller maps are "
         "inflated at once, which is faster.\n"
     )
 

@@ -18,7 +18,7 @@ from bids_regions.demo import find_real_map
 NAME = "sub-{label}_task-x_space-MNI152NLin6Asym_contrast-{contrast}_stat-z_statmap.nii.gz"
 EXTENT = (182, 218, 182)  # mm
 FWHM = 8.0  # mm
-SCALE = 1.8  # of the z values: some two per cent of the voxels lie beyond 3
+SCALE, FULL_SCALE = 1.8, 1.29  # of the z values: two per cent of all voxels lie beyond 3, in a head and without one
 HEAD = 0.61  # squared radius of the head in half extents: a quarter of the voxels, as in MNI152
 POOL = 40  # different maps in a dataset; beyond them files are links, which need no room on the disk
 GAINS = (0.4, 1.2)  # of the real map in a participant
@@ -31,7 +31,7 @@ def smooth_map(zoom: int, seed: int = 0, *, head: bool = True) -> nib.Nifti1Imag
     axes = np.meshgrid(*(np.linspace(-1, 1, n, dtype=np.float32) for n in shape), indexing="ij", sparse=True)
     noise = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
     field = ndimage.gaussian_filter(noise, FWHM / 2.3548 / zoom)
-    field *= SCALE / field.std()
+    field *= (SCALE if head else FULL_SCALE) / field.std()
     if head:
         field[sum(axis**2 for axis in axes) > HEAD] = 0
     return nib.Nifti1Image(field, affine)

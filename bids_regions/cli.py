@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 from bids_regions.errors import LONGEST, Fault, printable, tell_os_error
-from bids_regions.settings import LEVELS, OPTIONS, Option, make_settings
+from bids_regions.settings import LEVELS, OPTIONS, Option
 from bids_regions.version import __version__
 
 __all__ = ["build_parser", "main", "run"]
@@ -87,6 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     given = parser.parse_args(arguments)
+    from bids_regions.settings import make_settings  # noqa: PLC0415 # --help needs the options alone
+
     try:
         settings = make_settings(given, command=(PROGRAM, *arguments))
     except Fault as fault:

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bids_regions.settings import EXCLUSIVE, LEVELS, OPTIONS, Option, options
+from bids_regions.settings import LEVELS, OPTIONS, Option, options
+from bids_regions.settings.run import EXCLUSIVE
 from bids_regions.version import __version__
 
 URL = "https://github.com/bids-apps/bids_regions"

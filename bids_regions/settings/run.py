@@ -1,0 +1,160 @@
+"""What a run was asked to do: every string of the command line ends here.
+
+`Settings` is a value that travels whole to every worker; a room below gets only the part it needs.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal
+
+from bids_regions.errors import Contradiction
+from bids_regions.settings.configuration import read_configuration
+from bids_regions.settings.entries import Entry, entries_of_command
+from bids_regions.settings.options import LEVELS, OPTIONS, REGION_OPTIONS
+
+__all__ = ["Settings", "make_settings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything a run was asked to do."""
+
+    bids_dir: Path
+    output_dir: Path
+    levels: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    participants: tuple[str, ...] = ()  # labels without sub-; none: all
+    sessions: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    spaces: tuple[str, ...] = ()
+    contrasts: tuple[str, ...] = ()
+    stats: tuple[str, ...] = ()
+    derivatives: tuple[str, ...] = ()
+    bids_filter_file: Path | None = None
+    assume_space: str | None = None
+    config_file: Path | None = None
+    min_prevalence: float = 0.5
+    min_coverage: float = 0.5
+    group_by: tuple[str, ...] = ()
+    participants_tsv: Path | None = None
+    regions_from: Path | None = None
+    nprocs: int = 1
+    omp_nthreads: int = 1
+    mem: int | None = None  # bytes
+    work_dir: Path | None = None
+    executor: Literal["process", "dask"] = "process"
+    scheduler_address: str | None = None
+    dry_run: bool = False
+    explain: bool = False
+    reports_only: bool = False
+    boilerplate_only: bool = False
+    force: bool = False
+    stop_on_first_crash: bool = False
+    skip_bids_validation: bool = False
+    verbose: int = 0
+    quiet: bool = False
+    command: tuple[str, ...] = ()  # as typed, for the log alone
+
+
+def make_settings(given: SimpleNamespace | Any, command: tuple[str, ...] = ()) -> Settings:
+    """The settings of a parsed command line.
+
+    Raises
+    ------
+    Contradiction
+        Options that cannot hold together, or a fault of the configuration file.
+    MissingInput
+        A named file that is not there.
+    """
+    options = {option.name: getattr(given, option.name) for option in OPTIONS}
+    _refuse_contradictions(given, options)
+    region_options = {
+        option.name: options[option.name] for option in REGION_OPTIONS if options[option.name] not in (None, False)
+    }
+    config_file = options["config_file"]
+    entries = read_configuration(config_file) if config_file else entries_of_command(region_options)
+    return Settings(
+        bids_dir=_absolute(given.bids_dir),
+        output_dir=_absolute(given.output_dir),
+        levels=tuple(level for level in LEVELS if level in given.analysis_level),
+        entries=entries,
+        participants=_labels(options["participant_label"], "sub-"),
+        sessions=_labels(options["session_label"], "ses-"),
+        tasks=_labels(options["task_id"], "task-"),
+        runs=_labels(options["run_id"], "run-"),
+        spaces=_labels(options["space"], "space-"),
+        contrasts=_labels(options["contrast"], "contrast-"),
+        stats=_labels(options["stat"], "stat-"),
+        derivatives=tuple(options["derivatives"] or ()),
+        config_file=config_file,
+        group_by=tuple(options["group_by"] or ()),
+        nprocs=options["nprocs"] or len(os.sched_getaffinity(0)),
+        command=command,
+        verbose=options["verbose"],
+        **{name: options[name] for name in PLAIN},
+    )
+
+
+PLAIN = (
+    "bids_filter_file", "assume_space", "min_prevalence", "min_coverage", "participants_tsv", "regions_from",
+    "omp_nthreads", "mem", "work_dir", "executor", "scheduler_address", "dry_run", "explain", "reports_only",
+    "boilerplate_only", "force", "stop_on_first_crash", "skip_bids_validation", "quiet",
+)  # fmt: skip
+
+
+def _refuse_contradictions(given: SimpleNamespace, options: Mapping[str, Any]) -> None:
+    problems = []
+    if options["config_file"]:
+        problems += [
+            f"{option.flags[0]} beside --config-file; write {option.name} into the file instead"
+            for option in REGION_OPTIONS
+            if options[option.name] not in (None, False)
+        ]
+    if (options["executor"] == "dask") != bool(options["scheduler_address"]):
+        problems.append("--executor dask and --scheduler-address belong together; give both or neither")
+    for one, other in EXCLUSIVE:
+        if options[one] and options[other]:
+            problems.append(f"{_flag(one)} and {_flag(other)} exclude each other; give one of them")
+    bids_dir, output_dir = _absolute(given.bids_dir), _absolute(given.output_dir)
+    if bids_dir.resolve() == output_dir.resolve():
+        problems.append("OUTPUT_DIR is BIDS_DIR; give a folder of its own, such as BIDS_DIR/derivatives/bids_regions")
+    if "group" not in given.analysis_level:
+        problems += [f"{_flag(name)} is for the group level; add group" for name in GROUP_ONLY if options[name]]
+    if problems:
+        raise Contradiction(problems=problems)
+
+
+EXCLUSIVE = (
+    ("force", "reports_only"),
+    ("force", "dry_run"),
+    ("reports_only", "dry_run"),
+    ("boilerplate_only", "reports_only"),
+    ("boilerplate_only", "force"),
+    ("quiet", "verbose"),
+)
+GROUP_ONLY = ("group_by", "participants_tsv", "regions_from")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _absolute(path: str | Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 # resolve() would follow links out of a datalad dataset
+
+
+def _labels(values: list[str] | None, prefix: str) -> tuple[str, ...]:
+    labels: list[str] = []
+    for value in values or ():
+        if value.startswith("@"):
+            from bids_regions.files import read_text  # noqa: PLC0415 # --help must not pay for hashlib and json
+
+            labels += (line.split("\t")[0].strip() for line in read_text(Path(value[1:])).splitlines())
+        else:
+            labels += value.split()
+    header = {"participant_id", "session_id"}
+    return tuple(dict.fromkeys(label.removeprefix(prefix) for label in labels if label and label not in header))
