@@ -17,6 +17,7 @@ from bids_regions.version import __version__
 __all__ = ["Logbook"]
 
 BAR = 30  # characters
+MINUTE = 60  # seconds
 SHOWN_FAILURES = 5
 
 
@@ -31,6 +32,8 @@ class Logbook:
         self.failures: list[dict[str, Any]] = []
         self.notices: list[str] = []
         self._bar = sys.stderr.isatty() and not settings.quiet and not settings.verbose
+        self._shown = ""  # the bar as it stands on the terminal
+        self._began = time.monotonic()
         self._steps = (0, 0)
         self._owners = (0, 0)
 
@@ -55,16 +58,14 @@ class Logbook:
 
     def expect(self, steps: int, owners: int = 0) -> None:
         """How many maps there are to work on, of how many participants."""
-        self._steps, self._owners = (0, steps), (0, owners)
+        self._steps, self._owners, self._began = (0, steps), (0, owners), time.monotonic()
 
     def step(self, name: str, words: str) -> None:
-        """One participant is finished."""
-        elapsed = time.time() - self.started
-        done, total = self._steps
-        self._owners = (self._owners[0] + 1, self._owners[1])
-        left = elapsed / done * (total - done) if done else 0.0
-        place = f"[{self._owners[0]}/{self._owners[1]}]"
-        self.say(f"{place} {name}: {words}, {done / max(elapsed, 1e-9):.1f} maps/s, {left:.0f} s left")
+        """One participant is finished: a line, where there is no bar."""
+        done, total = self._owners[0] + 1, self._owners[1]
+        self._owners = (done, total)
+        if not self._bar:
+            self.say(f"[{done}/{total}] {name}: {words}, {self._pace()}")
 
     def tick(self) -> None:
         """One map is finished."""
@@ -72,9 +73,15 @@ class Logbook:
         self._steps = (done, total)
         if self._bar and total:
             filled = round(BAR * done / total)
-            sys.stderr.write(f"\r[{'#' * filled}{'.' * (BAR - filled)}] {done}/{total} maps")
-            sys.stderr.write("\n" if done == total else "")
-            sys.stderr.flush()
+            bar = f"[{'#' * filled}{'.' * (BAR - filled)}] {done}/{total} maps, {self._pace()}"
+            before, self._shown = self._shown, bar if done < total else ""
+            self._put(_cleared(before) + bar + ("" if self._shown else "\n"))
+
+    def _pace(self) -> str:
+        """How fast it goes, and how much longer at that rate."""
+        done, total = self._steps
+        rate = done / max(time.monotonic() - self._began, 1e-9)
+        return f"{rate:.1f} maps/s, {_spoken((total - done) / rate) if done else 'some time'} left"
 
     def close(self, exit_code: int, reason: str) -> None:
         """Write the log of the run, and the last line, which agrees with the exit code."""
@@ -107,21 +114,47 @@ class Logbook:
         return {without_folders(spec): with_folders(spec) for entry in self.settings.entries for spec in entry.atlas}
 
     def _finish(self, exit_code: int, reason: str) -> None:
+        self._put(_cleared(self._shown))
+        self._shown = ""
         for failure in self.failures[:SHOWN_FAILURES]:
             self._write(f"failed: {failure['source']}: {failure['reason']}\n")
         if len(self.failures) > SHOWN_FAILURES:
             self._write(f"... and {len(self.failures) - SHOWN_FAILURES} more, all in logs/run-{self.run_id}.json\n")
         self._write(f"bids_regions: {printable(reason, LONGEST)} (exit code {exit_code})\n")
 
-    def _write(self, text: str) -> None:
-        if self._bar and 0 < self._steps[0] < self._steps[1]:
-            text = "\n" + text
+    def _write(self, lines: str) -> None:
+        """Whole lines; a bar on the terminal gives way to them and stands again below."""
+        self._put(_cleared(self._shown) + lines + self._shown)
+
+    def _put(self, text: str) -> None:
         try:
             sys.stderr.write(text)
+            sys.stderr.flush()
         except OSError:
             return  # nobody listens any more; the log file still tells
 
 
+def _cleared(shown: str) -> str:
+    """What removes a bar from the terminal."""
+    return f"\r{' ' * len(shown)}\r" if shown else ""
+
+
+def _spoken(seconds: float) -> str:
+    """A length of time in words.
+
+    >>> [_spoken(seconds) for seconds in (0.2, 90, 600, 86_000)]
+    ['0 s', '90 s', '10 min', '23 h 53 min']
+    """
+    if seconds < 2 * MINUTE:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / MINUTE), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 def count_words(counts: Sequence[tuple[int, str]]) -> str:
-    """Counts as words: 9 maps, 57 regions, 1 empty."""
-    return ", ".join(f"{n} {word}" for n, word in counts if n)
+    """Counts as words.
+
+    >>> count_words([(1, "maps"), (57, "regions"), (0, "failed"), (1, "empty")])
+    '1 map, 57 regions, 1 empty'
+    """
+    return ", ".join(f"{n} {word.removesuffix('s') if n == 1 else word}" for n, word in counts if n)
