@@ -6,6 +6,8 @@ here=$(dirname "$(realpath "$0")")
 apptainer=$("$here/apptainer.sh")
 getent passwd 1234 >/dev/null ||
   useradd --uid 1234 --home-dir /nonexistent --no-create-home --shell /bin/sh bids_regions_test
+# Apptainer mounts images by FUSE: udev lends the device to everybody, on a machine without udev it may be root's alone
+[ ! -e /dev/fuse ] || chmod a+rw /dev/fuse
 scratch=$(mktemp --directory)
 trap 'rm -rf "$scratch"' EXIT
 chown 1234:1234 "$scratch"
