@@ -1,8 +1,9 @@
 """The bytes of a file, inflated where they are gzip, forward only and in blocks, so that no file decides our memory.
 
 Gzip is known by its magic bytes and not by the file's name. Where the size of what is to come is known and the file
-agrees, libdeflate inflates it at once in less than half of zlib's time. The rest is inflated block by block, by isal in
-half of that time where a member begins as usual, else by zlib. This module does not know what the bytes mean.
+agrees, libdeflate inflates it at once in less than half of zlib's time. The rest is inflated block by block: by isal in
+about half of zlib's time where a member begins as usual, else by zlib itself. This module does not know what the bytes
+mean.
 """
 
 import errno
