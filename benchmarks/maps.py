@@ -26,8 +26,8 @@ from simulating import describe, place_map, real_map, smooth_map
 from bids_regions.extraction import find_regions
 from bids_regions.extraction.criteria import Criteria
 from bids_regions.images import load_statmap
+from bids_regions.maps import maps
 from bids_regions.settings import Settings, make_entry
-from bids_regions.workflow import maps
 from bids_regions.workflow.logbook import Logbook
 from bids_regions.workflow.plan import make_plan
 

@@ -21,8 +21,8 @@ import trees
 from bids_regions.cli import main
 from bids_regions.dataset import read_map_name
 from bids_regions.demo import find_real_map, make_demo
-from bids_regions.workflow.pages import MARK, seal_page
-from bids_regions.workflow.sections import section_key
+from bids_regions.pages.page import MARK, seal_page
+from bids_regions.pages.sections import section_key
 
 VALIDATOR = Path(sys.executable).parent / "bids-validator-deno"
 

@@ -24,10 +24,28 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "report": ({"errors", "files", "tables"}, {"deflate", "numpy", "jinja2", "markupsafe"}),
     "executors": ({"errors"}, {"concurrent", "multiprocessing", "distributed"}),
     "settings": ({"errors", "files", "extraction"}, {"tomllib"}),
-    "workflow": (
-        {"version", "errors", "files", "extraction", "images", "dataset", "aggregate", "atlases", "figures", "tables",
-         "report", "executors", "settings"},
+    "results": (
+        {"version", "errors", "files", "extraction", "images", "dataset", "tables", "settings"},
         {"numpy", "scipy"},
+    ),
+    "pages": (
+        {"version", "errors", "files", "extraction", "images", "dataset", "atlases", "figures", "tables", "report",
+         "settings", "results"},
+        {"numpy"},
+    ),
+    "maps": (
+        {"errors", "files", "extraction", "images", "dataset", "atlases", "tables", "settings", "results", "pages"},
+        {"numpy"},
+    ),
+    "group": (
+        {"version", "errors", "files", "extraction", "images", "dataset", "aggregate", "atlases", "figures", "tables",
+         "report", "executors", "settings", "results", "pages", "maps"},
+        {"numpy"},
+    ),
+    "workflow": (
+        {"version", "errors", "files", "images", "dataset", "atlases", "figures", "report", "executors", "settings",
+         "results", "pages", "maps", "group"},
+        set(),
     ),
     "cli": ({"version", "errors", "settings", "workflow"}, {"argparse"}),
     "__main__": ({"cli"}, set()),

@@ -11,10 +11,11 @@ from PIL import Image
 
 from bids_regions.dataset import description
 from bids_regions.extraction import Criteria, criteria, find_regions
+from bids_regions.group import tables as group_tables
+from bids_regions.results import records
 from bids_regions.settings import OPTIONS, REGION_OPTIONS, read_configuration
 from bids_regions.settings.entries import PREFIXES
 from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, VALUE_COLUMNS
-from bids_regions.workflow import group_tables, records
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -24,8 +24,8 @@ from cohorts import (
     write_person,
 )
 
+from bids_regions.group.members import read_members
 from bids_regions.images import load_grid
-from bids_regions.workflow.group_records import read_members
 
 
 @pytest.fixture

@@ -11,8 +11,10 @@ import pytest
 import trees
 
 from bids_regions.cli import main
+from bids_regions.group import passes
 from bids_regions.images import load_statmap
-from bids_regions.workflow import group_passes, maps, pages
+from bids_regions.maps import maps
+from bids_regions.pages import page
 
 HERE = Path(__file__).parent
 FATAL = "sub-02_task-x_space-MNI152Lin_contrast-a_stat-z_statmap.nii.gz"
@@ -59,7 +61,7 @@ def test_the_map_is_named_and_the_others_are_done(root, monkeypatch, capsys):
 
 
 def test_a_lost_page_is_a_failure(root, monkeypatch, capsys):
-    monkeypatch.setattr(pages, "write_bytes", killing(pages.write_bytes, "sub-02.html"))
+    monkeypatch.setattr(page, "write_bytes", killing(page.write_bytes, "sub-02.html"))
     assert run(root, "participant") == 1
     told = capsys.readouterr().err
     assert "failed: sub-02.html: its worker process died twice" in told
@@ -70,7 +72,7 @@ def test_a_lost_page_is_a_failure(root, monkeypatch, capsys):
 def test_at_the_group_level_the_participant_is_named_and_left_out(root, monkeypatch, capsys):
     assert run(root, "participant") == 0
     with monkeypatch.context() as patched:
-        patched.setattr(group_passes, "load_statmap", killing(load_statmap, FATAL))
+        patched.setattr(passes, "load_statmap", killing(load_statmap, FATAL))
         assert run(root, "group") == 1
     told = capsys.readouterr().err
     assert f"sub-02/func/{FATAL}: its worker process died twice, killed for memory most likely" in told
@@ -84,7 +86,7 @@ def test_at_the_group_level_the_participant_is_named_and_left_out(root, monkeypa
 
 def test_a_worker_lost_while_measuring_ends_the_group_in_a_sentence(root, monkeypatch, capsys):
     assert run(root, "participant") == 0
-    monkeypatch.setattr(group_passes, "measure_regions", killing(group_passes.measure_regions, ""))
+    monkeypatch.setattr(passes, "measure_regions", killing(passes.measure_regions, ""))
     assert run(root, "group") == 1
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith("bids_regions: a worker of the group level was lost: its worker process died twice")
@@ -94,7 +96,7 @@ def test_a_worker_lost_while_measuring_ends_the_group_in_a_sentence(root, monkey
 KILLER = """
 import os, signal
 from bids_regions.images import load_statmap as real
-from bids_regions.workflow import maps
+from bids_regions.maps import maps
 def load(path, *words, **named):
     if "sub-02_" in str(path):
         os.kill(os.getpid(), signal.SIGKILL)

@@ -14,7 +14,9 @@ import trees
 
 from bids_regions.cli import main
 from bids_regions.demo import find_real_map, make_demo
-from bids_regions.workflow import pages, participants, records
+from bids_regions.pages import page as participant_page
+from bids_regions.results import records
+from bids_regions.workflow import participants
 
 LABELS = ("01", "02")
 OPTIONS = ("--threshold", "3.0", "2.0", "--min-region-voxels", "5")
@@ -217,7 +219,7 @@ def test_a_page_that_could_not_be_drawn_is_a_failure_and_drawn_by_the_next_run(d
 
 def test_a_page_shows_what_another_run_finished_while_it_was_made(done, monkeypatch):
     """The other run's page is written before ours, which was begun without its entry: ours is made once more."""
-    render, turns = pages.render_participant, []
+    render, turns = participant_page.render_participant, []
 
     def meanwhile(page):
         turns.append(page)
@@ -226,7 +228,7 @@ def test_a_page_shows_what_another_run_finished_while_it_was_made(done, monkeypa
         return render(page)
 
     (done / "out" / "sub-02.html").unlink()
-    monkeypatch.setattr(pages, "render_participant", meanwhile)
+    monkeypatch.setattr(participant_page, "render_participant", meanwhile)
     assert run(done, "--participant-label", "02") == 0
     assert len(turns) == 3  # ours, the other's, ours again
     page = (done / "out" / "sub-02.html").read_text()

@@ -1,4 +1,4 @@
-"""The steps in their order: one map, one participant, the group. Only this room knows all the others."""
+"""A whole run: the plan, the participants, the group, the log. Only this room knows all the others."""
 
 from bids_regions.workflow.levels import run_levels
 

@@ -10,16 +10,13 @@ from bids_regions.dataset import Discovery, Selection, SourceDataset, check_coll
 from bids_regions.errors import Contradiction, EmptySelection, Fault, OutputRefused
 from bids_regions.executors import Crew
 from bids_regions.files import locked, read_json
-from bids_regions.report import model
-from bids_regions.settings import Entry, Settings, make_entry
-from bids_regions.workflow.backgrounds import Scenery, find_template, load_scenery
-from bids_regions.workflow.group_cohort import gather_cohort
-from bids_regions.workflow.group_measures import OtherRegions, SetResult, Studio, load_other_regions, study_set
-from bids_regions.workflow.group_methods import write_group_methods
-from bids_regions.workflow.group_page import GroupFindings, write_group_page
-from bids_regions.workflow.group_records import RECORD, Absence
-from bids_regions.workflow.group_sets import Cohort, MapSet, find_sets, name_some
-from bids_regions.workflow.group_tables import (
+from bids_regions.group.cohort import gather_cohort
+from bids_regions.group.measures import OtherRegions, SetResult, Studio, load_other_regions, study_set
+from bids_regions.group.members import RECORD, Absence
+from bids_regions.group.methods import write_group_methods
+from bids_regions.group.page import GroupFindings, write_group_page
+from bids_regions.group.sets import Cohort, MapSet, find_sets, name_some
+from bids_regions.group.tables import (
     AGREEMENT_COLUMNS,
     CIRCULAR,
     PARTICIPANT_COLUMNS,
@@ -29,10 +26,13 @@ from bids_regions.workflow.group_tables import (
     write_group_regions,
     write_table,
 )
+from bids_regions.maps.maps import MapJob, MapOutcome
+from bids_regions.pages.backgrounds import Scenery, find_template, load_scenery
+from bids_regions.pages.page import Frame, read_failure_notes
+from bids_regions.report import model
+from bids_regions.settings import Entry, Settings, make_entry
 from bids_regions.workflow.logbook import Logbook
-from bids_regions.workflow.maps import MapJob, MapOutcome
-from bids_regions.workflow.pages import read_failure_notes
-from bids_regions.workflow.participants import Frame, process_owners
+from bids_regions.workflow.participants import process_owners
 
 __all__ = ["GroupInput", "run_group"]
 

@@ -15,18 +15,18 @@ from bids_regions.errors import BadMap, Contradiction, Fault, printable, tell_os
 from bids_regions.executors import Crew
 from bids_regions.figures import prepare_matplotlib
 from bids_regions.files import make_folder, remove_file, sweep_temporaries, write_text
+from bids_regions.maps.maps import MapJob, write_failure
+from bids_regions.pages.methods import methods_html, methods_markdown, write_methods
+from bids_regions.pages.page import Frame, failure_notes
+from bids_regions.pages.provenance import describe_provenance
 from bids_regions.report import model
 from bids_regions.settings import Settings
 from bids_regions.version import __version__
 from bids_regions.workflow.group import GroupInput, run_group
 from bids_regions.workflow.logbook import Logbook
-from bids_regions.workflow.maps import MapJob, write_failure
 from bids_regions.workflow.memory import fit_workers
-from bids_regions.workflow.methods import methods_html, methods_markdown, write_methods
-from bids_regions.workflow.pages import failure_notes
-from bids_regions.workflow.participants import Frame, StopEarlyError, run_participants
+from bids_regions.workflow.participants import StopEarlyError, run_participants
 from bids_regions.workflow.plan import Plan, make_plan
-from bids_regions.workflow.provenance import describe_provenance
 from bids_regions.workflow.stopping import STOPPED, Stopped, terminable
 
 __all__ = ["run_levels"]

@@ -11,11 +11,8 @@ from bids_regions.dataset import MapFile, OutputPaths
 from bids_regions.errors import Fault, printable
 from bids_regions.executors import Crew, Task, WorkerLost, run_tasks
 from bids_regions.images import load_statmap
-from bids_regions.report import model
-from bids_regions.workflow.backgrounds import describe_background
-from bids_regions.workflow.explain import EXPLAIN_COLUMNS, align_table, explain_table
-from bids_regions.workflow.logbook import Logbook, count_words
-from bids_regions.workflow.maps import (
+from bids_regions.maps.explain import EXPLAIN_COLUMNS, align_table, explain_table
+from bids_regions.maps.maps import (
     EntryOutcome,
     MapJob,
     MapOutcome,
@@ -24,7 +21,9 @@ from bids_regions.workflow.maps import (
     process_map,
     write_failure,
 )
-from bids_regions.workflow.pages import (
+from bids_regions.pages.backgrounds import describe_background
+from bids_regions.pages.page import (
+    Frame,
     PageJob,
     find_records,
     is_current,
@@ -32,10 +31,12 @@ from bids_regions.workflow.pages import (
     read_failure_notes,
     write_page,
 )
-from bids_regions.workflow.records import Record
-from bids_regions.workflow.sections import Drawn, draw_section, section_key
+from bids_regions.pages.sections import Drawn, draw_section, section_key
+from bids_regions.report import model
+from bids_regions.results.records import Record
+from bids_regions.workflow.logbook import Logbook, count_words
 
-__all__ = ["DrawJob", "Frame", "draw_map_section", "process_owners", "run_participants"]
+__all__ = ["DrawJob", "draw_map_section", "process_owners", "run_participants"]
 
 LOST = Fault(
     "its worker process died twice, killed for memory most likely",
@@ -44,18 +45,6 @@ LOST = Fault(
 
 
 Seen = tuple[tuple[Path, str], ...]  # records with their hashes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Frame:
-    """What all pages of a run share."""
-
-    skipped: Mapping[str, tuple[model.Problem, ...]]  # by owner
-    notices: tuple[str, ...]
-    methods: model.Methods
-    provenance: model.Provenance
-    dataset_name: str
-    redraw: bool  # pages are written anew, however they stand
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,9 +22,9 @@ from bids_regions.dataset import (
     read_map_name,
 )
 from bids_regions.errors import EmptySelection, MissingInput
+from bids_regions.maps.maps import MapJob
 from bids_regions.settings import Settings
 from bids_regions.workflow.logbook import Logbook
-from bids_regions.workflow.maps import MapJob
 
 __all__ = ["Plan", "make_plan"]
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from bids_regions.extraction import Extraction
 from bids_regions.images import StatMap
+from bids_regions.maps.inputs import Loaded
 from bids_regions.settings import Entry
-from bids_regions.workflow.ingredients import Loaded
 
 __all__ = ["gather_cautions"]
 

@@ -20,14 +20,14 @@ from bids_regions.dataset import SourceDataset
 from bids_regions.errors import Fault
 from bids_regions.executors import Crew
 from bids_regions.figures import Mark, Picture, View, choose_cuts
+from bids_regions.group.members import Absence
+from bids_regions.group.outputs import Consensus, write_set
+from bids_regions.group.passes import Counted, Measured, Ruler, Source, count_set, measure_set
+from bids_regions.group.sets import MapSet
+from bids_regions.group.tables import GroupTable, ParticipantRow, value_rows
 from bids_regions.images import Grid, load_labels, resample_nearest, same_grid
 from bids_regions.settings import Settings
 from bids_regions.tables import read_rows
-from bids_regions.workflow.group_outputs import Consensus, write_set
-from bids_regions.workflow.group_passes import Counted, Measured, Ruler, Source, count_set, measure_set
-from bids_regions.workflow.group_records import Absence
-from bids_regions.workflow.group_sets import MapSet
-from bids_regions.workflow.group_tables import GroupTable, ParticipantRow, value_rows
 
 __all__ = ["OtherRegions", "SetResult", "Studio", "load_other_regions", "study_set"]
 

@@ -12,21 +12,21 @@ import numpy as np
 from bids_regions.aggregate import order_by_agreement
 from bids_regions.figures import Background, Picture, Prevalence, View, choose_cuts, compose_prevalence, encode
 from bids_regions.files import write_bytes
+from bids_regions.group.measures import SHOWN_ROWS, SetResult, find_marks
+from bids_regions.group.members import Status
+from bids_regions.group.outputs import Consensus
+from bids_regions.group.sets import describe_grid
+from bids_regions.group.tables import PARTICIPANT_COLUMNS, ParticipantRow
+from bids_regions.maps.maps import MapOutcome
+from bids_regions.pages.backgrounds import Scenery, pack_coverage
+from bids_regions.pages.page import Frame
+from bids_regions.pages.wording import slug, spoken, title_of
 from bids_regions.report import model
 from bids_regions.report.pages import render_group
 from bids_regions.report.payload import pack_labels, pack_volume
 from bids_regions.settings import Settings
 from bids_regions.tables import REGION_COLUMNS, Column, peaks_table, regions_table, table_text
 from bids_regions.version import __version__
-from bids_regions.workflow.backgrounds import Scenery, pack_coverage
-from bids_regions.workflow.group_measures import SHOWN_ROWS, SetResult, find_marks
-from bids_regions.workflow.group_outputs import Consensus
-from bids_regions.workflow.group_records import Status
-from bids_regions.workflow.group_sets import describe_grid
-from bids_regions.workflow.group_tables import PARTICIPANT_COLUMNS, ParticipantRow
-from bids_regions.workflow.maps import MapOutcome
-from bids_regions.workflow.participants import Frame
-from bids_regions.workflow.wording import slug, spoken, title_of
 
 __all__ = ["GroupFindings", "write_group_page"]
 

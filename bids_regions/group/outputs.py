@@ -16,13 +16,13 @@ from bids_regions.dataset import LINK, is_standard_space
 from bids_regions.errors import Fault, MissingInput
 from bids_regions.extraction import Criteria, Extraction, find_regions
 from bids_regions.files import hash_file, hash_of, read_json, remove_file, write_json, write_text
+from bids_regions.group.members import RECORD
+from bids_regions.group.sets import MapSet
 from bids_regions.images import save_labels, save_map
+from bids_regions.maps.naming import NamedRegions, name_extraction
+from bids_regions.results.records import DEFINED, library_versions, spatial_fields
 from bids_regions.settings import Settings, without_folders
 from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, describe_columns, peaks_table, regions_table
-from bids_regions.workflow.group_records import RECORD
-from bids_regions.workflow.group_sets import MapSet
-from bids_regions.workflow.naming import NamedRegions, name_extraction
-from bids_regions.workflow.records import DEFINED, library_versions, spatial_fields
 
 __all__ = ["Consensus", "write_set"]
 

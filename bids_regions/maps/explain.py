@@ -15,9 +15,9 @@ import numpy.typing as npt
 from bids_regions.errors import Fault
 from bids_regions.extraction import CONVENTIONS, Criteria, Extraction, find_regions
 from bids_regions.images import StatMap
+from bids_regions.maps.inputs import Loaded
 from bids_regions.settings import Entry
 from bids_regions.tables import Column, table_text
-from bids_regions.workflow.ingredients import Loaded
 
 __all__ = ["EXPLAIN_COLUMNS", "Explained", "align_table", "explain_map", "explain_table"]
 

@@ -31,9 +31,9 @@ from bids_regions.errors import BadDataset, Fault, MissingInput
 from bids_regions.executors import Crew, Task, WorkerLost, run_tasks
 from bids_regions.figures import Mark, Picture, View, draw_thumbnail
 from bids_regions.files import hash_file
+from bids_regions.group.members import Absence, Member
 from bids_regions.images import Grid, load_labels, load_mask, load_statmap, resample_nearest, same_grid
 from bids_regions.tables import read_rows
-from bids_regions.workflow.group_records import Absence, Member
 
 __all__ = ["ChangedError", "Counted", "Measured", "Ruler", "Source", "check_outputs", "count_set", "measure_set"]
 

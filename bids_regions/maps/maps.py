@@ -16,15 +16,15 @@ from bids_regions.errors import Fault, OutputRefused, UnsuitableMap, printable, 
 from bids_regions.extraction import Extraction, find_regions
 from bids_regions.files import hash_file, locked, remove_file, sweep_temporaries, write_json, write_text
 from bids_regions.images import StatMap, load_statmap, save_labels, save_map
+from bids_regions.maps.cautions import gather_cautions
+from bids_regions.maps.explain import Explained, explain_map
+from bids_regions.maps.inputs import Ingredients, gather_ingredients, hash_ingredients
+from bids_regions.maps.naming import NamedRegions, name_extraction
+from bids_regions.pages.backgrounds import find_background, load_scenery
+from bids_regions.pages.sections import Drawn, Finished, draw_section
+from bids_regions.results.records import Findings, Record, compose_record, hash_settings, read_record, write_record
 from bids_regions.settings import Entry
 from bids_regions.tables import peaks_table, regions_table
-from bids_regions.workflow.backgrounds import find_background, load_scenery
-from bids_regions.workflow.cautions import gather_cautions
-from bids_regions.workflow.explain import Explained, explain_map
-from bids_regions.workflow.ingredients import Ingredients, gather_ingredients, hash_ingredients
-from bids_regions.workflow.naming import NamedRegions, name_extraction
-from bids_regions.workflow.records import Findings, Record, compose_record, hash_settings, read_record, write_record
-from bids_regions.workflow.sections import Drawn, Finished, draw_section
 
 Array = npt.NDArray[Any]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from bids_regions.dataset import GroupPaths, Participants, place_group_outputs
 from bids_regions.errors import Fault
 from bids_regions.files import read_json
+from bids_regions.group.members import RECORD, Absence, Entities, FailureNote, Member
 from bids_regions.images import Grid, load_grid, same_grid
-from bids_regions.workflow.group_records import RECORD, Absence, Entities, FailureNote, Member
 
 __all__ = ["Cohort", "MapSet", "find_sets"]
 

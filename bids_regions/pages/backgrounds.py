@@ -13,9 +13,9 @@ from bids_regions.dataset import MapFile, SourceDataset, find_anatomical
 from bids_regions.errors import Fault, MissingInput
 from bids_regions.figures import Background as DrawnBackground
 from bids_regions.images import load_statmap
+from bids_regions.pages.wording import slug
 from bids_regions.report.model import Background as PackedBackground
 from bids_regions.report.payload import pack_array, pack_background
-from bids_regions.workflow.wording import slug
 
 __all__ = ["Scenery", "describe_background", "find_background", "find_template", "load_scenery", "pack_coverage"]
 

@@ -10,12 +10,12 @@ from bids_regions.dataset import LINK, MapFile, OutputPaths
 from bids_regions.figures import Layout, Mark, View, choose_cuts, compose_map, encode
 from bids_regions.files import hash_bytes, read_text, write_bytes
 from bids_regions.images import StatMap, load_labels
+from bids_regions.pages.backgrounds import Scenery, pack_coverage
+from bids_regions.pages.wording import entry_facts, slug, spoken, threshold_sentence, title_of
 from bids_regions.report import model
 from bids_regions.report.payload import pack_labels, pack_volume
+from bids_regions.results.records import Record
 from bids_regions.tables import rows_of
-from bids_regions.workflow.backgrounds import Scenery, pack_coverage
-from bids_regions.workflow.records import Record
-from bids_regions.workflow.wording import entry_facts, slug, spoken, threshold_sentence, title_of
 
 __all__ = ["Drawn", "draw_section", "section_key"]
 

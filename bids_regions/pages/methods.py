@@ -5,10 +5,10 @@ from typing import Any
 
 from bids_regions.atlases import cite_atlases, describe_naming
 from bids_regions.extraction import Criteria
+from bids_regions.pages.wording import ordinal
 from bids_regions.report.model import Methods, Reference
 from bids_regions.settings import Entry
 from bids_regions.version import __version__
-from bids_regions.workflow.wording import ordinal
 
 __all__ = ["methods_html", "methods_markdown", "write_methods"]
 

@@ -16,9 +16,9 @@ from bids_regions.dataset import (
 )
 from bids_regions.dataset.mapfiles import Selection, is_selected
 from bids_regions.errors import Contradiction, MissingInput
+from bids_regions.group.members import Absence, Entities, Member, read_failures, read_members
+from bids_regions.group.sets import Cohort, ordered
 from bids_regions.settings import Settings
-from bids_regions.workflow.group_records import Absence, Entities, Member, read_failures, read_members
-from bids_regions.workflow.group_sets import Cohort, ordered
 
 __all__ = ["gather_cohort"]
 

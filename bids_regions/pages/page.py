@@ -16,16 +16,37 @@ from urllib.parse import unquote
 from bids_regions.dataset import LINK, MapFile, OutputPaths, SourceDataset, read_map_name
 from bids_regions.errors import Fault
 from bids_regions.files import hash_bytes, hash_file, hash_of, read_json, write_bytes
+from bids_regions.pages.sections import Drawn
 from bids_regions.report import model
 from bids_regions.report.pages import render_participant
-from bids_regions.workflow.records import Record, library_versions, read_record
-from bids_regions.workflow.sections import Drawn
+from bids_regions.results.records import Record, library_versions, read_record
 
-__all__ = ["PageJob", "failure_notes", "find_records", "is_current", "page_key", "read_failure_notes", "write_page"]
+__all__ = [
+    "Frame",
+    "PageJob",
+    "failure_notes",
+    "find_records",
+    "is_current",
+    "page_key",
+    "read_failure_notes",
+    "write_page",
+]
 
 SIDECAR = "_dseg.json"
 URI = f"bids:{LINK}:"
 MARK = b"<!-- bids_regions page "
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What all pages of a run share."""
+
+    skipped: Mapping[str, tuple[model.Problem, ...]]  # by owner
+    notices: tuple[str, ...]
+    methods: model.Methods
+    provenance: model.Provenance
+    dataset_name: str
+    redraw: bool  # pages are written anew, however they stand
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from bids_regions.pages.methods import write_methods
 from bids_regions.report.model import Methods, Reference
 from bids_regions.settings import Entry, Settings
-from bids_regions.workflow.methods import write_methods
 
 __all__ = ["write_group_methods"]
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from bids_regions.aggregate import RegionIndex
 from bids_regions.errors import BadDataset, Fault, MissingInput
 from bids_regions.files import open_atomic, read_json, write_json
+from bids_regions.group.members import RECORD, Absence, Member, Status
+from bids_regions.group.passes import ChangedError, Measured, check_outputs
+from bids_regions.group.sets import Cohort, MapSet
+from bids_regions.results.records import library_versions
 from bids_regions.tables import REGION_COLUMNS, VALUE_COLUMNS, Column, describe_columns, format_cell, read_rows
-from bids_regions.workflow.group_passes import ChangedError, Measured, check_outputs
-from bids_regions.workflow.group_records import RECORD, Absence, Member, Status
-from bids_regions.workflow.group_sets import Cohort, MapSet
-from bids_regions.workflow.records import library_versions
 
 __all__ = [
     "AGREEMENT_COLUMNS",

@@ -6,8 +6,8 @@ from typing import Any
 
 from bids_regions.dataset import SourceDataset
 from bids_regions.report import model
+from bids_regions.results.records import library_versions
 from bids_regions.settings import Entry, Settings
-from bids_regions.workflow.records import library_versions
 
 __all__ = ["describe_provenance"]
 

@@ -1,0 +1,1 @@
+"""What stands in an output folder: the record of every finished map and entry, read and written here alone."""
