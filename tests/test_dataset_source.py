@@ -1,8 +1,9 @@
 import pytest
 import trees
 
-from bids_regions.dataset import Selection, find_maps, open_dataset, source_uri
+from bids_regions.dataset import Selection, find_maps, open_dataset
 from bids_regions.errors import BadDataset, MissingInput
+from bids_regions.results.uris import source_uri
 
 
 def test_a_derivative_dataset_is_taken_as_it_is(tmp_path):
@@ -140,4 +141,4 @@ def test_the_uri_of_a_map_holds_any_name(tmp_path):
     trees.describe(tmp_path)
     trees.touch(tmp_path / "sub-01" / "sub-01_contrast-a b%\n_stat-z_statmap.nii.gz")
     mapfile = find_maps(open_dataset(tmp_path), Selection()).maps[0]
-    assert source_uri(mapfile) == "bids:input:sub-01/sub-01_contrast-a%20b%25%0A_stat-z_statmap.nii.gz"
+    assert source_uri(mapfile.relpath) == "bids:input:sub-01/sub-01_contrast-a%20b%25%0A_stat-z_statmap.nii.gz"

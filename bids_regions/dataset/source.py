@@ -9,14 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from bids_regions.dataset.mapfiles import MapFile
 from bids_regions.dataset.walk import DESCRIPTION, Walk, is_own_output
 from bids_regions.errors import BadDataset, MissingInput
 from bids_regions.files import read_json
 
-__all__ = ["LINK", "SourceDataset", "has_maps", "open_dataset", "source_uri"]
+__all__ = ["LINK", "SourceDataset", "has_maps", "open_dataset"]
 
 LINK = "input"  # the name of the source dataset in DatasetLinks and in every BIDS URI
 PROBED = 100  # participants looked into to learn whether a dataset has maps, before all are
@@ -78,14 +76,6 @@ def has_maps(folder: Path, participants: frozenset[str] = frozenset()) -> bool:
         if next(walk.files(), None) is not None:
             return True
     return False
-
-
-def source_uri(mapfile: MapFile) -> str:
-    """The BIDS URI of a map, as `Sources` and `SpatialReference` name it; DatasetLinks resolves it.
-
-    Bytes that are no UTF-8 and characters that a URI may not have are percent-encoded.
-    """
-    return f"bids:{LINK}:{quote(os.fsencode(mapfile.relpath), safe='/+-_.~')}"
 
 
 def _existing_folder(path: Path) -> Path:

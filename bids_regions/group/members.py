@@ -5,23 +5,23 @@ in words. File names are never taken apart here: all comes from the records (`*_
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote
 
-from bids_regions.dataset import LINK, read_map_name
+from bids_regions.dataset import read_map_name
 from bids_regions.errors import Fault
 from bids_regions.files import read_json
+from bids_regions.results.placement import LABELS, SIDECAR, TABLE
+from bids_regions.results.uris import read_source
+from bids_regions.results.walk import find_sidecars
 
 __all__ = ["Absence", "FailureNote", "Member", "Status", "read_failures", "read_members"]
 
 Status = Literal["ok", "empty", "failed", "missing", "changed", "left out"]
 Entities = tuple[tuple[str, str], ...]
 
-RECORD = "_dseg.json"
-URI = f"bids:{LINK}:"
 STATEMENTS = frozenset({"Description", "Units"})  # a key of a record that holds these describes a column
 
 
@@ -44,6 +44,21 @@ class Member:
     settings_hash: str
     output_hashes: tuple[str, ...]  # of its label image and table; none where its record does not tell
     columns: tuple[str, ...]  # of its table
+
+    @property
+    def labels(self) -> str:
+        """Its label image, relative to OUTPUT_DIR."""
+        return self.stem + LABELS
+
+    @property
+    def table(self) -> str:
+        """Its table of regions, relative to OUTPUT_DIR."""
+        return self.stem + TABLE
+
+    @property
+    def sidecar(self) -> str:
+        """Its record, relative to OUTPUT_DIR."""
+        return self.stem + SIDECAR
 
     @property
     def session(self) -> str:
@@ -80,7 +95,7 @@ def read_members(output_dir: Path, participants: frozenset[str]) -> tuple[list[M
     unread: list[Absence] = []
     shared: dict[Any, Any] = {}  # equal tuples of ten thousand participants are held once
     for owner in _owners(output_dir, participants):
-        for path in sorted(_records_below(output_dir / owner)):
+        for path in find_sidecars(output_dir / owner):
             try:
                 members.append(_member(owner, path, output_dir, read_json(path), shared))
             except (Fault, KeyError, TypeError, AttributeError) as error:
@@ -98,25 +113,19 @@ def _owners(folder: Path, participants: frozenset[str]) -> list[str]:
     return [name for name in names if not participants or name[4:] in participants]
 
 
-def _records_below(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name != "figures"]
-        yield from (Path(place, name) for name in names if name.endswith(RECORD) and name[0] != ".")
-
-
 def _member(owner: str, path: Path, output_dir: Path, record: Mapping[str, Any], shared: dict[Any, Any]) -> Member:
     entities = tuple((str(k), str(v)) for k, v in record["SourceEntities"].items() if k != "sub")
     columns = tuple(key for key, value in record.items() if isinstance(value, dict) and _describes(value))
     mask = str(record["Mask"]["Source"])
-    stem = path.name.removesuffix(RECORD)
-    hashes = [record.get("Outputs", {}).get(f"{stem}_dseg.{ending}") for ending in ("nii.gz", "tsv")]
+    stem = path.name.removesuffix(SIDECAR)
+    hashes = [record.get("Outputs", {}).get(stem + ending) for ending in (LABELS, TABLE)]
     return Member(
         participant=owner,
         entities=shared.setdefault(entities, entities),
         space=dict(entities).get("space", str(record.get("AssumedSpace", ""))),
         entry=str(record["RegionsEntry"]),
         source=_path_of(str(record["Sources"][0])),
-        stem=path.relative_to(output_dir).as_posix().removesuffix(RECORD),
+        stem=path.relative_to(output_dir).as_posix().removesuffix(SIDECAR),
         mask="" if mask == "none" else _path_of(mask),
         kind=str(record["Statistic"]["Kind"]),
         tail=str(record["Threshold"]["Tail"]),
@@ -131,7 +140,7 @@ def _member(owner: str, path: Path, output_dir: Path, record: Mapping[str, Any],
 
 def _path_of(source: str) -> str:
     """A source's path relative to the source dataset; it may lead out of it."""
-    return unquote(source.removeprefix(URI), errors="surrogateescape") if source.startswith(URI) else source
+    return source if (path := read_source(source)) is None else path
 
 
 def _describes(value: Mapping[str, Any]) -> bool:

@@ -5,22 +5,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_regions.aggregate import Tally, coverage, find_consensus, prevalence
 from bids_regions.atlases import fit_atlases
-from bids_regions.dataset import LINK, is_standard_space
+from bids_regions.dataset import is_standard_space
 from bids_regions.errors import Fault, MissingInput
 from bids_regions.extraction import Criteria, Extraction, find_regions
 from bids_regions.files import hash_file, hash_of, read_json, remove_file, write_json, write_text
-from bids_regions.group.members import RECORD
 from bids_regions.group.sets import MapSet
 from bids_regions.images import save_labels, save_map
 from bids_regions.maps.naming import NamedRegions, name_extraction
 from bids_regions.results.records import DEFINED, library_versions, spatial_fields
+from bids_regions.results.uris import output_uri, source_uri
 from bids_regions.settings import Settings, without_folders
 from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, describe_columns, peaks_table, regions_table
 
@@ -52,7 +51,7 @@ def write_set(one: MapSet, tally: Tally, settings: Settings) -> Consensus:
     maps = {1: prevalence(tally, 1), -1: prevalence(tally, -1)}
     signs = SIGNS[one.members[0].tail]
     signed = find_consensus(tally, min_prevalence=settings.min_prevalence, min_coverage=settings.min_coverage)
-    usual = read_json(settings.output_dir / (one.members[0].stem + RECORD))["Criteria"]
+    usual = read_json(settings.output_dir / one.members[0].sidecar)["Criteria"]
     extraction = find_regions(signed, one.grid.affine, _criteria(usual))
     naming = _name(extraction, one, usual, settings)
     scribe = _Scribe(one=one, settings=settings, usual=usual)
@@ -158,10 +157,10 @@ class _Scribe:
     usual: Mapping[str, Any]  # the participants' criteria
 
     def label_sources(self) -> list[str]:
-        return [f"bids::{quote_path(member.stem)}_dseg.nii.gz" for member in self.one.members]
+        return [output_uri(member.labels) for member in self.one.members]
 
     def map_sources(self) -> list[str]:
-        return [f"bids:{LINK}:{quote_path(member.source)}" for member in self.one.members]
+        return [source_uri(member.source) for member in self.one.members]
 
     def write_map(self, path: Path, data: Floats, words: str, sources: Sequence[str]) -> None:
         assert self.one.grid is not None
@@ -182,7 +181,7 @@ class _Scribe:
         sources = [*maps, self.one.paths.coverage]
         record = {
             "Description": self._consensus_words(),
-            "Sources": [f"bids::{path.relative_to(self.settings.output_dir).as_posix()}" for path in sources],
+            "Sources": [output_uri(path.relative_to(self.settings.output_dir).as_posix()) for path in sources],
             **self._shared(),
             "RegionsEntry": self.one.entry,
             "Criteria": dict(self.usual),
@@ -210,7 +209,7 @@ class _Scribe:
         fields: dict[str, Any] = {"SharedEntities": dict(self.one.entities)}
         if self.one.split:
             fields["GroupBy"] = dict(self.one.split)
-        reference = f"bids:{LINK}:{quote_path(self.one.reference)}"
+        reference = source_uri(self.one.reference)
         resolution = dict(self.one.entities).get("res")
         return fields | spatial_fields(self.one.space or None, resolution, reference)
 
@@ -232,8 +231,3 @@ class _Scribe:
             "Empty": sum(member.n_regions == 0 for member in members),
             "NotCounted": dict(sorted(statuses.items())),
         }
-
-
-def quote_path(path: str) -> str:
-    """A path relative to a dataset as part of a BIDS URI."""
-    return quote(path, safe="/+-_.~", errors="surrogateescape")

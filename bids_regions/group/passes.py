@@ -193,7 +193,7 @@ def _count_shard(shard: _Shard) -> _ShardCount:
         for member in shard.members:
             try:
                 one = load_member(member, shard.source)
-                read_marks(shard.source.output_dir / f"{member.stem}_dseg.tsv")
+                read_marks(shard.source.output_dir / member.table)
                 check_outputs(member, shard.source.output_dir)
             except ChangedError as change:
                 lost.append(Absence(participant=member.participant, status="changed", reason=str(change)))
@@ -244,7 +244,7 @@ def load_member(member: Member, source: Source) -> ParticipantMap:
     statmap = load_statmap(path)
     if member.source_hash and statmap.content_hash != member.source_hash:
         raise ChangedError(f"its map {member.source} has changed since its regions were found", hint=AGAIN)
-    labels, grid = load_labels(source.output_dir / f"{member.stem}_dseg.nii.gz")
+    labels, grid = load_labels(source.output_dir / member.labels)
     if not same_grid(grid, statmap.grid):
         raise ChangedError(f"its label image does not lie on the grid of {member.source}", hint=AGAIN)
     mask = _load_mask(member, source, statmap.grid)
@@ -263,8 +263,8 @@ def check_outputs(member: Member, output_dir: Path) -> None:
     ChangedError, MissingInput, StorageFault
         A label image or table is another one, or cannot be read.
     """
-    for ending, digest in zip(("nii.gz", "tsv"), member.output_hashes, strict=False):
-        path = output_dir / f"{member.stem}_dseg.{ending}"
+    for name, digest in zip((member.labels, member.table), member.output_hashes, strict=False):
+        path = output_dir / name
         if hash_file(path) != digest:
             raise ChangedError(f"{path.name} is not the one that its record tells of", hint=AGAIN)
 
@@ -304,7 +304,7 @@ def _measure_shard(shard: _Shard) -> list[Measured]:
 def _draw(member: Member, one: ParticipantMap, ruler: Ruler, source: Source) -> Picture | None:
     if member.participant not in ruler.thumbnails:
         return None
-    marks = read_marks(source.output_dir / f"{member.stem}_dseg.tsv")
+    marks = read_marks(source.output_dir / member.table)
     data, labels = (flat.reshape(one.shape, order="F") for flat in (one.data, one.labels))
     return draw_thumbnail(data, labels, source.grid.affine, marks, replace(ruler.view, cutoff=member.cutoff))
 

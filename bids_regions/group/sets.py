@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bids_regions.dataset import GroupPaths, Participants, place_group_outputs
+from bids_regions.dataset import Participants
 from bids_regions.errors import Fault
 from bids_regions.files import read_json
-from bids_regions.group.members import RECORD, Absence, Entities, FailureNote, Member
+from bids_regions.group.members import Absence, Entities, FailureNote, Member
 from bids_regions.images import Grid, load_grid, same_grid
+from bids_regions.results.placement import GroupPaths, place_group_outputs
 
 __all__ = ["Cohort", "MapSet", "find_sets"]
 
@@ -192,7 +193,7 @@ def _settings_differ(members: Sequence[Member], output_dir: Path) -> str:
 
 def _settings_of(member: Member, output_dir: Path) -> dict[str, object]:
     try:
-        record = read_json(output_dir / (member.stem + RECORD))
+        record = read_json(output_dir / member.sidecar)
     except Fault:
         return {}
     versions = record.get("Versions", {})
@@ -235,7 +236,7 @@ def _sort_by_grid(members: Iterable[Member], output_dir: Path) -> tuple[list[Kin
     unread = []
     exact: dict[bytes, list[Member]] = {}
     for member in members:
-        path = output_dir / f"{member.stem}_dseg.nii.gz"
+        path = output_dir / member.labels
         try:
             grid = load_grid(path)
         except Fault as fault:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bids_regions.aggregate import RegionIndex
 from bids_regions.errors import BadDataset, Fault, MissingInput
 from bids_regions.files import open_atomic, read_json, write_json
-from bids_regions.group.members import RECORD, Absence, Member, Status
+from bids_regions.group.members import Absence, Member, Status
 from bids_regions.group.passes import ChangedError, Measured, check_outputs
 from bids_regions.group.sets import Cohort, MapSet
 from bids_regions.results.records import library_versions
@@ -246,7 +246,7 @@ def write_group_regions(sets: Iterable[MapSet], output_dir: Path) -> list[Absenc
     with write_table(output_dir / "group_regions.tsv", columns, about) as table:
         for one, member in members:
             try:
-                rows = read_rows(output_dir / f"{member.stem}_dseg.tsv")
+                rows = read_rows(output_dir / member.table)
                 check_outputs(member, output_dir)
             except (MissingInput, BadDataset, ChangedError) as fault:
                 unread.append(Absence(participant=member.participant, status="failed", reason=str(fault)))
@@ -260,7 +260,7 @@ def _descriptions_of(members: Iterable[Member], output_dir: Path) -> dict[str, M
     """What the records say of their columns; one record of each sort is read."""
     told: dict[str, Mapping[str, Any]] = {}
     for member in members:
-        record = read_json(output_dir / (member.stem + RECORD))
+        record = read_json(output_dir / member.sidecar)
         told |= {name: record[name] for name in member.columns}
     return told
 

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
 
 from bids_regions.atlases import Fitting
-from bids_regions.dataset import LINK, MapFile, SourceDataset, find_dof, find_mask, find_sibling, read_metadata
+from bids_regions.dataset import MapFile, SourceDataset, find_dof, find_mask, find_sibling, read_metadata
 from bids_regions.errors import BadMap, MissingInput, UnsuitableMap
 from bids_regions.extraction import Smoothness, Statistic
 from bids_regions.extraction.inference import smoothness_from_metadata
 from bids_regions.files import hash_file, hash_of
 from bids_regions.images import StatMap, load_mask, load_statmap, same_grid
+from bids_regions.results.uris import source_uri
 from bids_regions.settings import Entry
 
 __all__ = ["Ingredients", "Loaded", "gather_ingredients", "hash_ingredients"]
@@ -158,7 +158,7 @@ def hash_ingredients(map_digest: str, ingredients: Ingredients) -> str:
 def name_source(path: Path, dataset: SourceDataset) -> str:
     """Where a source lies: a BIDS URI inside the dataset, a path relative to the dataset outside of it."""
     if path.is_relative_to(dataset.root):
-        return f"bids:{LINK}:{quote(os.fsencode(path.relative_to(dataset.root)), safe='/+-_.~')}"
+        return source_uri(os.fspath(path.relative_to(dataset.root)))
     return os.path.relpath(path, dataset.root)
 
 

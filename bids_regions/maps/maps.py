@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_regions.atlases import Fitting
-from bids_regions.dataset import MapFile, OutputPaths, SourceDataset, is_standard_space
+from bids_regions.dataset import MapFile, SourceDataset, is_standard_space
 from bids_regions.errors import Fault, OutputRefused, UnsuitableMap, printable, tell_os_error
 from bids_regions.extraction import Extraction, find_regions
 from bids_regions.files import hash_file, locked, remove_file, sweep_temporaries, write_json, write_text
@@ -22,6 +22,7 @@ from bids_regions.maps.inputs import Ingredients, gather_ingredients, hash_ingre
 from bids_regions.maps.naming import NamedRegions, name_extraction
 from bids_regions.pages.backgrounds import find_background, load_scenery
 from bids_regions.pages.sections import Drawn, Finished, draw_section
+from bids_regions.results.placement import OutputPaths
 from bids_regions.results.records import Findings, Record, compose_record, hash_settings, read_record, write_record
 from bids_regions.settings import Entry
 from bids_regions.tables import peaks_table, regions_table

@@ -6,34 +6,28 @@ the page, and the figures beside it, still stand.
 
 import base64
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
-from bids_regions.dataset import LINK, MapFile, OutputPaths, SourceDataset, read_map_name
 from bids_regions.errors import Fault
 from bids_regions.files import hash_bytes, hash_file, hash_of, read_json, write_bytes
 from bids_regions.pages.sections import Drawn
 from bids_regions.report import model
 from bids_regions.report.pages import render_participant
-from bids_regions.results.records import Record, library_versions, read_record
+from bids_regions.results.records import Record, library_versions
 
 __all__ = [
     "Frame",
     "PageJob",
     "failure_notes",
-    "find_records",
     "is_current",
     "page_key",
     "read_failure_notes",
     "write_page",
 ]
 
-SIDECAR = "_dseg.json"
-URI = f"bids:{LINK}:"
 MARK = b"<!-- bids_regions page "
 
 
@@ -64,34 +58,6 @@ class PageJob:
     provenance: model.Provenance
     dataset_name: str
     appendix: tuple[model.Table, ...] = ()
-
-
-def find_records(output_dir: Path, owner: str, dataset: SourceDataset) -> Iterator[tuple[MapFile, OutputPaths, Record]]:
-    """Every finished map and entry below one owner's folder, with the map it came from, in the order of their paths."""
-    for path in sorted(_sidecars(output_dir / owner)):
-        record = read_record(path)
-        if record is None:
-            continue
-        source = str((record.content.get("Sources") or [""])[0])
-        entry = str(record.content.get("RegionsEntry", ""))
-        stem = path.name.removesuffix(SIDECAR)
-        if not source.startswith(URI) or not stem.endswith(f"_desc-{entry}"):
-            continue  # a consensus of the group, or no record of ours
-        mapfile = read_map_name(dataset.root, unquote(source.removeprefix(URI), errors="surrogateescape"))
-        base = stem.removesuffix(f"_desc-{entry}")
-        yield (
-            mapfile,
-            OutputPaths(
-                output_dir=output_dir, folder=path.parent, base=base, entry=entry, owner=owner, source=mapfile.relpath
-            ),
-            record,
-        )
-
-
-def _sidecars(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name != "figures"]
-        yield from (Path(place, name) for name in names if name.endswith(SIDECAR) and not name.startswith("."))
 
 
 def read_failure_notes(output_dir: Path, owner: str) -> tuple[model.Problem, ...]:

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
-from bids_regions.dataset import LINK, MapFile, OutputPaths
+from bids_regions.dataset import MapFile
 from bids_regions.figures import Layout, Mark, View, choose_cuts, compose_map, encode
 from bids_regions.files import hash_bytes, read_text, write_bytes
 from bids_regions.images import StatMap, load_labels
@@ -14,14 +13,15 @@ from bids_regions.pages.backgrounds import Scenery, pack_coverage
 from bids_regions.pages.wording import entry_facts, slug, spoken, threshold_sentence, title_of
 from bids_regions.report import model
 from bids_regions.report.payload import pack_labels, pack_volume
+from bids_regions.results.placement import OutputPaths
 from bids_regions.results.records import Record
+from bids_regions.results.uris import read_source
 from bids_regions.tables import rows_of
 
 __all__ = ["Drawn", "draw_section", "section_key"]
 
 SIDE_BY_SIDE = Layout(columns=4, font=21)  # two entries share the width of the page
 ONE_SIGNED = ("f", "chi2", "chisq", "rsquare", "variance")  # statistics without a negative side
-URI = f"bids:{LINK}:"
 HEADING = ("ses", "task", "acq", "dir", "run", "space")
 
 
@@ -217,7 +217,7 @@ def _mask_words(done: Sequence[Finished]) -> str:
 def _mask_path(source: str) -> str:
     if source == "none":
         return "none: every voxel counts"
-    return unquote(source.removeprefix(URI)) if source.startswith(URI) else source
+    return source if (path := read_source(source)) is None else path
 
 
 def _grid_words(statmap: StatMap) -> str:

@@ -6,13 +6,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bids_regions.dataset import Discovery, Selection, SourceDataset, check_collisions
+from bids_regions.dataset import Discovery, Selection, SourceDataset
 from bids_regions.errors import Contradiction, EmptySelection, Fault, OutputRefused
 from bids_regions.executors import Crew
 from bids_regions.files import locked, read_json
 from bids_regions.group.cohort import gather_cohort
 from bids_regions.group.measures import OtherRegions, SetResult, Studio, load_other_regions, study_set
-from bids_regions.group.members import RECORD, Absence
+from bids_regions.group.members import Absence
 from bids_regions.group.methods import write_group_methods
 from bids_regions.group.page import GroupFindings, write_group_page
 from bids_regions.group.sets import Cohort, MapSet, find_sets, name_some
@@ -30,6 +30,7 @@ from bids_regions.maps.maps import MapJob, MapOutcome
 from bids_regions.pages.backgrounds import Scenery, find_template, load_scenery
 from bids_regions.pages.page import Frame, read_failure_notes
 from bids_regions.report import model
+from bids_regions.results.placement import check_collisions
 from bids_regions.settings import Entry, Settings, make_entry
 from bids_regions.workflow.logbook import Logbook
 from bids_regions.workflow.participants import process_owners
@@ -231,7 +232,7 @@ def _methods(results: Sequence[SetResult], frame: Frame, settings: Settings) -> 
     for result in results:
         members = result.one.members
         if members and result.one.entry not in entries:
-            record = read_json(settings.output_dir / (members[0].stem + RECORD))
+            record = read_json(settings.output_dir / members[0].sidecar)
             entries[result.one.entry] = make_entry(result.one.entry, record["Criteria"])
     if not entries:
         return frame.methods

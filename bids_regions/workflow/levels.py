@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_regions.atlases import describe_atlas
-from bids_regions.dataset import describe_output, name_owner, read_map_name
+from bids_regions.dataset import describe_output, read_map_name
 from bids_regions.errors import BadMap, Contradiction, Fault, printable, tell_os_error
 from bids_regions.executors import Crew
 from bids_regions.figures import prepare_matplotlib
@@ -20,6 +20,7 @@ from bids_regions.pages.methods import methods_html, methods_markdown, write_met
 from bids_regions.pages.page import Frame, failure_notes
 from bids_regions.pages.provenance import describe_provenance
 from bids_regions.report import model
+from bids_regions.results.placement import name_owner
 from bids_regions.settings import Settings
 from bids_regions.version import __version__
 from bids_regions.workflow.group import GroupInput, run_group

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bids_regions.dataset import MapFile, OutputPaths
+from bids_regions.dataset import MapFile
 from bids_regions.errors import Fault, printable
 from bids_regions.executors import Crew, Task, WorkerLost, run_tasks
 from bids_regions.images import load_statmap
@@ -25,7 +25,6 @@ from bids_regions.pages.backgrounds import describe_background
 from bids_regions.pages.page import (
     Frame,
     PageJob,
-    find_records,
     is_current,
     page_key,
     read_failure_notes,
@@ -33,7 +32,9 @@ from bids_regions.pages.page import (
 )
 from bids_regions.pages.sections import Drawn, draw_section, section_key
 from bids_regions.report import model
+from bids_regions.results.placement import OutputPaths
 from bids_regions.results.records import Record
+from bids_regions.results.walk import find_records
 from bids_regions.workflow.logbook import Logbook, count_words
 
 __all__ = ["DrawJob", "draw_map_section", "process_owners", "run_participants"]

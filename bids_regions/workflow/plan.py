@@ -11,18 +11,16 @@ from bids_regions.dataset import (
     Selection,
     Skipped,
     SourceDataset,
-    check_collisions,
     check_selection,
     find_maps,
     matches,
-    name_owner,
     open_dataset,
-    place_outputs,
     read_filter_file,
     read_map_name,
 )
 from bids_regions.errors import EmptySelection, MissingInput
 from bids_regions.maps.maps import MapJob
+from bids_regions.results.placement import check_collisions, name_owner, place_outputs
 from bids_regions.settings import Settings
 from bids_regions.workflow.logbook import Logbook
 

@@ -12,20 +12,10 @@ from bids import BIDSLayout
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bids_regions.dataset import (
-    Selection,
-    check_collisions,
-    describe_output,
-    find_maps,
-    is_standard_space,
-    name_owner,
-    open_dataset,
-    place_group_outputs,
-    place_outputs,
-    read_map_name,
-    source_uri,
-)
+from bids_regions.dataset import Selection, describe_output, find_maps, is_standard_space, open_dataset, read_map_name
 from bids_regions.errors import BadDataset, Contradiction
+from bids_regions.results.placement import check_collisions, name_owner, place_group_outputs, place_outputs
+from bids_regions.results.uris import source_uri
 
 OUT = Path("/out")
 VALIDATOR = Path(__file__).parents[1] / ".venv" / "bin" / "bids-validator-deno"
@@ -194,9 +184,9 @@ def save(path, kind, sidecar):
 
 def save_all(mapfile, out):
     """All that one map and its set of participants leave, as far as the validator sees it."""
-    sidecar = {"Sources": [source_uri(mapfile)]}
+    sidecar = {"Sources": [source_uri(mapfile.relpath)]}
     if not is_standard_space(mapfile.entity("space")):
-        sidecar["SpatialReference"] = source_uri(mapfile)
+        sidecar["SpatialReference"] = source_uri(mapfile.relpath)
     if mapfile.entity("res"):
         sidecar["Resolution"] = "as the source"
     paths = place_outputs(mapfile, "thr3p0", out)

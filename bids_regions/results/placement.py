@@ -9,12 +9,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_regions.dataset.mapfiles import MapFile
+from bids_regions.dataset import MapFile
 from bids_regions.dataset.names import PASSED, Entities, clean_label
 from bids_regions.errors import BadDataset, Contradiction
 from bids_regions.files import hash_of
 
-__all__ = ["GroupPaths", "OutputPaths", "check_collisions", "name_owner", "place_group_outputs", "place_outputs"]
+__all__ = [
+    "LABELS",
+    "SIDECAR",
+    "TABLE",
+    "GroupPaths",
+    "OutputPaths",
+    "check_collisions",
+    "name_owner",
+    "place_found",
+    "place_group_outputs",
+    "place_outputs",
+]
+
+LABELS = "_dseg.nii.gz"  # what follows the stem
+TABLE = "_dseg.tsv"
+SIDECAR = "_dseg.json"
+PEAKS = "_peaks.tsv"
 
 NAME_LIMIT = 255  # bytes of a file name, on every file system in use
 ENTRY_LIMIT = 64  # characters of an entry's name
@@ -45,22 +61,22 @@ class OutputPaths:
     @property
     def labels(self) -> Path:
         """The label image."""
-        return self.folder / f"{self.stem}_dseg.nii.gz"
+        return self.folder / f"{self.stem}{LABELS}"
 
     @property
     def table(self) -> Path:
         """The table of regions."""
-        return self.folder / f"{self.stem}_dseg.tsv"
+        return self.folder / f"{self.stem}{TABLE}"
 
     @property
     def sidecar(self) -> Path:
         """The record of what was done, written last."""
-        return self.folder / f"{self.stem}_dseg.json"
+        return self.folder / f"{self.stem}{SIDECAR}"
 
     @property
     def peaks(self) -> Path:
         """The table of sub-peaks."""
-        return self.folder / f"{self.stem}_peaks.tsv"
+        return self.folder / f"{self.stem}{PEAKS}"
 
     @property
     def thresholded(self) -> Path:
@@ -103,6 +119,17 @@ def place_outputs(
 ) -> OutputPaths:
     """Where the results of `mapfile` under the entry `entry_name` go."""
     return _place(mapfile.entities, entry_name, output_dir, assume_space, mapfile.relpath)
+
+
+def place_found(sidecar: Path, entry_name: str, output_dir: Path, owner: str, source: str) -> OutputPaths | None:
+    """The paths beside a sidecar that stands; None where its name is not one of this entry."""
+    stem, end = sidecar.name.removesuffix(SIDECAR), f"_desc-{entry_name}"
+    if not stem.endswith(end):
+        return None
+    base = stem.removesuffix(end)
+    return OutputPaths(
+        output_dir=output_dir, folder=sidecar.parent, base=base, entry=entry_name, owner=owner, source=source
+    )
 
 
 def name_owner(mapfile: MapFile, assume_space: str | None = None) -> str:
