@@ -11,7 +11,8 @@ from scipy import ndimage
 
 from bids_regions.errors import BadMap, Contradiction
 from bids_regions.extraction import Criteria, Statistic, find_regions
-from bids_regions.extraction.inference import Smoothness, t_to_z
+from bids_regions.extraction.inference import t_to_z
+from bids_regions.extraction.smoothness import Smoothness
 
 MM2 = np.diag([2.0, 2.0, 2.0, 1.0])
 
@@ -278,7 +279,7 @@ def test_how_many_peaks_a_convention_lists(convention, n):
 
 # --- cluster p, true discoveries --------------------------------------------------------------------------------------
 
-FSL = Smoothness(dlh=0.700797, volume=38344, resels=6.588, fwhm_mm=None)
+FSL = Smoothness(dlh=0.700797, volume=38344, voxels_per_resel=6.588, fwhm_mm=None)
 
 
 def lines(*lengths):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bids_regions.extraction.criteria import CONVENTIONS, Criteria, ThresholdSpec, parse_threshold
     from bids_regions.extraction.find import Extraction, find_regions
-    from bids_regions.extraction.inference import Smoothness
+    from bids_regions.extraction.smoothness import Smoothness
     from bids_regions.extraction.measures import Peak, Region
     from bids_regions.extraction.thresholds import Cutoff, Statistic
 
@@ -33,7 +33,7 @@ HOMES = {
     "criteria": ("CONVENTIONS", "Criteria", "ThresholdSpec", "parse_threshold"),
     "thresholds": ("Cutoff", "Statistic"),
     "measures": ("Peak", "Region"),
-    "inference": ("Smoothness",),
+    "smoothness": ("Smoothness",),
     "find": ("Extraction", "find_regions"),
 }
 

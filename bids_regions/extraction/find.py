@@ -14,17 +14,13 @@ import numpy.typing as npt
 from bids_regions.errors import BadMap
 from bids_regions.extraction.components import Frame, Voxels, label_components, select_voxels
 from bids_regions.extraction.criteria import TWO_TAILS, Criteria
-from bids_regions.extraction.inference import (
-    Smoothness,
-    cluster_p_values,
-    estimate_smoothness,
-    field_theory_warning,
-    t_to_z,
-    true_discovery_proportions,
-)
+from bids_regions.extraction.discoveries import true_discovery_proportions
+from bids_regions.extraction.field_theory import cluster_p_values, field_theory_warning
+from bids_regions.extraction.inference import t_to_z
 from bids_regions.extraction.local_regions import split_exact
 from bids_regions.extraction.measures import Region, describe_regions, find_peaks, order_regions, scan_order
 from bids_regions.extraction.nilearn_walker import split_nilearn
+from bids_regions.extraction.smoothness import Smoothness, estimate_smoothness
 from bids_regions.extraction.thresholds import DOF_HINT, Cutoff, Statistic, find_cutoff
 
 __all__ = ["Extraction", "find_regions"]
