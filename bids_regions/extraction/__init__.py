@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bids_regions.extraction.criteria import CONVENTIONS, Criteria, ThresholdSpec, parse_threshold
     from bids_regions.extraction.find import Extraction, find_regions
-    from bids_regions.extraction.smoothness import Smoothness
     from bids_regions.extraction.measures import Peak, Region
+    from bids_regions.extraction.smoothness import Smoothness
     from bids_regions.extraction.thresholds import Cutoff, Statistic
 
 __all__ = [

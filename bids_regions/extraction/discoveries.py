@@ -1,8 +1,8 @@
 """At least how much of each region is active: the true-discovery proportion of all-resolutions inference.
 
-The *true-discovery proportion* (TDP) is a lower bound of the fraction of a region's voxels that are active; it holds for
-every region at once, however the regions were chosen. Everything here works on z values. This room knows no file and
-no region object.
+The *true-discovery proportion* (TDP) is a lower bound of the fraction of a region's voxels that are active; it holds
+for every region at once, however the regions were chosen. Everything here works on z values. This room knows no file
+and no region object.
 
 Sources: Hommel 1988 (Biometrika 75:383-386), Goeman & Solari 2011 (Stat Sci 26:584-597) and Rosenblatt et al. 2018
 (NeuroImage 181:786-796).

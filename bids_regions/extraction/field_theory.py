@@ -31,6 +31,7 @@ __all__ = [
     "adjust_for_discoveries",
     "cluster_p_values",
     "count_resels",
+    "ec_densities",
     "expected_clusters",
     "feat_height",
     "field_theory_warning",
@@ -48,6 +49,7 @@ LOWEST_HEIGHT = 3.1  # z; below it cluster p can be too small (Eklund, Nichols &
 SIGNIFICANT = 0.05  # the level of the critical heights and sizes that are told
 RESEL_OF_PEAKS = 0.11694  # LN16 ** 1.5 / (2 pi) ** 2, rounded as FSL's ptoz has it
 BRACKET = (2.0, 100.0, 0.001)  # z: where ptoz begins to bisect, and how narrow it stops
+LARGEST = 1e50  # the densities of larger values are no numbers
 FARTHEST = 1e6  # no height lies beyond
 
 
@@ -85,7 +87,7 @@ class FieldTheory:
     q_cluster: Array  # of each cluster, among all clusters above the height
     p_peak: Array | None  # of each maximum, family-wise; None where the smoothness is the map's own
     q_peak: Array | None  # of each maximum, among all maxima above the height
-    expected_voxels: float  # per cluster
+    expected_voxels: float | None  # per cluster; None where nothing can pass the height
     expected_clusters: float  # of at least the extent threshold
     set_clusters: int  # found, of at least the extent threshold
     set_p: float  # of so many or more
@@ -109,7 +111,8 @@ def survival(values: NDArray[Any] | float, field: FieldStatistic) -> Array:
 
 def ec_densities(values: NDArray[Any] | float, field: FieldStatistic) -> Array:
     """The Euler characteristic densities of dimension 0 to 3 per resel (Worsley et al. 1996), on a new first axis."""
-    x = np.asarray(values, np.float64)
+    x = np.clip(np.asarray(values, np.float64), -LARGEST, LARGEST)
+    rest: list[Any]
     if field.kind == "F":
         rest = _densities_of_f(x, field.dof_effect, field.dof)
     else:
@@ -131,8 +134,8 @@ def _densities_of_f(f: Array, k: float, v: float) -> list[Array]:
     )
     densities = []
     for d, bend in enumerate(bends, 1):
-        log_front = special.gammaln((v + k - d) / 2) - special.gammaln(v / 2) - special.gammaln(k / 2)
-        log_front = log_front - (v + k - 2) / 2 * np.log1p(x) + (2 - d) / 2 * math.log(2)
+        constant = float(special.gammaln((v + k - d) / 2) - special.gammaln(v / 2) - special.gammaln(k / 2))
+        log_front = constant - (v + k - 2) / 2 * np.log1p(x) + (2 - d) / 2 * math.log(2)
         densities.append((LN16 / (2 * math.pi)) ** (d / 2) * np.exp(log_front) * x ** ((k - d) / 2) * bend)
     return densities
 
@@ -283,15 +286,7 @@ def judge(  # noqa: PLR0913 # the independent facts of one table
         A height so low that the theory says nothing.
     """
     k = np.asarray(sizes, np.float64) / search.voxels_per_resel
-    density = ec_densities(height, field)
-    dimension = max(d for d in range(4) if d == 0 or search.resels[d] > 0)
-    clusters = float(expected_clusters(height, field, search)) if math.isfinite(height) else 0.0
-    if math.isfinite(height) and not (dimension and density[dimension] > 0 and clusters > 0):
-        raise Contradiction(
-            f"p values of random field theory do not exist at a height of {height:.4g}",
-            hint=f"Give a higher threshold, better of at least z = {LOWEST_HEIGHT}, and a mask that is no thin line",
-        )
-    per_cluster = float(density[0] / density[dimension]) if math.isfinite(height) else math.inf
+    clusters, per_cluster, dimension = _expected(height, field, search)
     beta = (math.gamma(dimension / 2 + 1) / per_cluster) ** (2 / dimension)
 
     def uncorrected(resels: Array) -> Array:
@@ -308,12 +303,27 @@ def judge(  # noqa: PLR0913 # the independent facts of one table
         q_peak = adjust_for_discoveries(np.minimum(expected_clusters(maxima, field, search) / clusters, 1.0))
     return FieldTheory(
         search=search, p_cluster=p_cluster, p_cluster_unc=p_unc, q_cluster=q_cluster, p_peak=p_peak, q_peak=q_peak,
-        expected_voxels=per_cluster * search.voxels_per_resel, expected_clusters=expected, set_clusters=found,
+        expected_voxels=None if math.isinf(height) else per_cluster * search.voxels_per_resel,
+        expected_clusters=expected, set_clusters=found,
         set_p=float(special.gammainc(found, expected)) if found else 1.0,
         critical_height=height_of_fwe(SIGNIFICANT, field, search, tails=tails) if peaks else None,
         critical_peak_q=_least(maxima, q_peak),
         critical_size=_whole(_least(sizes, p_cluster)), critical_size_q=_whole(_least(sizes, q_cluster)),
     )  # fmt: skip
+
+
+def _expected(height: float, field: FieldStatistic, search: Search) -> tuple[float, float, int]:
+    """Clusters of one tail above a height, resels per cluster, and the dimension of the search."""
+    dimension = max(d for d in range(4) if d == 0 or search.resels[d] > 0)
+    if math.isinf(height):
+        return 0.0, math.inf, max(dimension, 1)
+    density, clusters = ec_densities(height, field), float(expected_clusters(height, field, search))
+    if not (dimension and density[dimension] > 0 and clusters > 0):
+        raise Contradiction(
+            f"p values of random field theory do not exist at a height of {height:.4g}",
+            hint=f"Give a higher threshold, better of at least z = {LOWEST_HEIGHT}, and a mask that is no thin line",
+        )
+    return clusters, float(density[0] / density[dimension]), dimension
 
 
 def _least(what: NDArray[Any], p: Array | None) -> float | None:

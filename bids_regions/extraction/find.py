@@ -20,7 +20,7 @@ from bids_regions.extraction.inference import t_to_z
 from bids_regions.extraction.local_regions import split_exact
 from bids_regions.extraction.measures import Region, describe_regions, find_peaks, order_regions, scan_order
 from bids_regions.extraction.nilearn_walker import split_nilearn
-from bids_regions.extraction.smoothness import Smoothness, estimate_smoothness
+from bids_regions.extraction.smoothness import Smoothness, estimate_smoothness, smoothness_warning
 from bids_regions.extraction.thresholds import DOF_HINT, Cutoff, Statistic, find_cutoff
 
 __all__ = ["Extraction", "find_regions"]
@@ -146,7 +146,7 @@ def find_regions(  # noqa: PLR0913 # the four optional ones are independent fact
     return Extraction(
         labels=labels, regions=regions, cutoff=task.cutoff, n_above=found.n_above,
         n_removed_regions=n_found - found.sizes.size, n_removed_voxels=found.n_above - found.region.size,
-        warnings=tuple(_warnings(task)), smoothness=found.smoothness,
+        warnings=tuple(_warnings(task, found.smoothness)), smoothness=found.smoothness,
     )  # fmt: skip
 
 
@@ -263,8 +263,14 @@ def _smoothness(task: _Task) -> Smoothness:
             "cluster p was asked of a map without a mask and without a known smoothness",
             hint="Give --mask auto or a path, or the smoothness (dlh and volume) in the map's sidecar",
         )
+    z = t_to_z(task.frame.canonical(task.data), dof)
+    return estimate_smoothness(z, task.frame.canonical(task.mask), _zooms(task))
+
+
+def _zooms(task: _Task) -> tuple[float, float, float]:
+    """Voxel sizes in mm along the axes nearest to x, y, z."""
     x, y, z = np.linalg.norm(task.frame.affine[:3, :3], axis=0).tolist()
-    return estimate_smoothness(t_to_z(task.frame.canonical(task.data), dof), task.frame.canonical(task.mask), (x, y, z))
+    return x, y, z
 
 
 def _large_enough(task: _Task, found: _Found) -> npt.NDArray[np.bool_]:
@@ -330,7 +336,7 @@ def _true_discoveries(task: _Task, kept: _Found) -> Array:
     )  # fmt: skip
 
 
-def _warnings(task: _Task) -> Iterator[str]:
+def _warnings(task: _Task, smoothness: Smoothness | None) -> Iterator[str]:
     """What a reader of the result should know."""
     criteria, cutoff = task.criteria, task.cutoff
     if cutoff.tail != criteria.tail:
@@ -338,6 +344,8 @@ def _warnings(task: _Task) -> Iterator[str]:
     if math.isinf(cutoff.value):
         yield f"no voxel meets {cutoff.asked}"
     if criteria.grf and (caution := field_theory_warning(_height(task))):
+        yield caution
+    if smoothness and (caution := smoothness_warning(smoothness, _zooms(task))):
         yield caution
     if criteria.tdp and task.mask is None:
         yield "the true-discovery proportions count every non-zero voxel as searched: there is no mask"

@@ -8,6 +8,7 @@ Sources: Jenkinson 2000 and Flitney & Jenkinson 2000 (FMRIB technical reports TR
 one map; the FWHM that a dataset tells is that of the residuals (Kiebel et al. 1999, NeuroImage 10:756-766).
 """
 
+import contextlib
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -241,10 +242,8 @@ def _positive(name: str, value: object) -> float:
 
 def _three_fwhm(value: object) -> Three:
     if isinstance(value, str):  # NIDM-Results writes vectors as text
-        try:
+        with contextlib.suppress(ValueError):
             value = json.loads(value)
-        except ValueError:
-            pass
     values = value if isinstance(value, (list, tuple)) else [value] * 3
     if len(values) != 3:
         raise BadMap(f"the sidecar's FWHM is {value!r}", hint="Give one number or three, in mm")

@@ -17,7 +17,8 @@ from bids_regions.atlases import Fitting
 from bids_regions.dataset import MapFile, SourceDataset, find_dof, find_mask, find_sibling, read_metadata
 from bids_regions.errors import BadMap, MissingInput, UnsuitableMap
 from bids_regions.extraction import Smoothness, Statistic
-from bids_regions.extraction.inference import smoothness_from_metadata
+from bids_regions.extraction.components import Frame
+from bids_regions.extraction.smoothness import smoothness_from_metadata
 from bids_regions.files import hash_file, hash_of
 from bids_regions.images import StatMap, load_mask, load_statmap, same_grid
 from bids_regions.results.uris import source_uri
@@ -107,9 +108,10 @@ class Ingredients:
         return second.data
 
     def _smoothness(self, statmap: StatMap, mask: npt.NDArray[np.bool_] | None) -> Smoothness | None:
-        volume = float(abs(np.linalg.det(statmap.affine[:3, :3])))
-        n_mask = None if mask is None else int(np.count_nonzero(mask))
-        return smoothness_from_metadata(self.metadata, n_mask_voxels=n_mask, voxel_volume=volume)
+        frame = Frame.of(statmap.data, statmap.affine)
+        x, y, z = np.linalg.norm(frame.affine[:3, :3], axis=0).tolist()
+        n_voxels = int(np.count_nonzero(statmap.data if mask is None else mask))
+        return smoothness_from_metadata(self.metadata, n_voxels=n_voxels, zooms=(x, y, z))
 
 
 def gather_ingredients(

@@ -192,7 +192,7 @@ def _smoothness(smoothness: Any) -> dict[str, Any]:
     return {
         "dlh": smoothness.dlh,
         "Volume": smoothness.volume,
-        "Resels": smoothness.resels,
+        "VoxelsPerResel": smoothness.voxels_per_resel,
         **_given("FWHM", list(smoothness.fwhm_mm) if smoothness.fwhm_mm else None),
         "Origin": smoothness.origin,
     }
