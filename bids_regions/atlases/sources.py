@@ -1,28 +1,39 @@
 """Atlases on disk: what a user asked for, where it is, what its files say of it, and which maps it fits.
 
 An *atlas* is an image with a name for each of its values (for each of its volumes, where it is probabilistic) in one
-space. A *request* is an atlas as a user writes it: a path, or `templateflow:` and the name of an atlas; nothing is ever
-downloaded. A *fitting* is what a request came to for the maps of one space.
+space. A *request* is an atlas as a user writes it: a path, `templateflow:` and the name of an atlas, or `ENTITY=VALUE`
+for each participant's own segmentation; nothing is ever downloaded. A *user* of atlases is a map: its space and its
+participant. A *fitting* is what a request came to for one user. This module does not know where a participant's own
+segmentation lies: whoever asks has found it.
 """
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from bids_regions.atlases.label_lists import LABEL_LIST_SUFFIXES, read_label_list, unusable
 from bids_regions.atlases.placing import check_names
+from bids_regions.atlases.requests import (
+    IMAGE,
+    Request,
+    choose_names,
+    entities_in,
+    parse_request,
+    person_in,
+    stem_of,
+    suffix_of,
+)
 from bids_regions.errors import Contradiction, Fault, MissingInput, printable
 from bids_regions.files import hash_of, read_json
 
-__all__ = ["Atlas", "Fitting", "fit_atlases", "fit_to_spaces"]
+__all__ = ["Atlas", "AtlasUser", "Fitting", "fit_atlases", "fit_to_maps", "own_entities", "wrong_person"]
 
-FLOW = "templateflow:"
-FILE_KEYS = {"labels", "space", "name"}  # what a path may be followed by
-IMAGE = re.compile(r"(?P<stem>.+?)\.nii(?:\.gz)?$", re.IGNORECASE)
-ENTITY = re.compile(r"(?:^|_)([a-z][a-zA-Z0-9]*)-([0-9a-zA-Z+]+)")
-TELLING = ({"scale", "res", "desc", "den", "suffix"}, {"tpl", "space", "cohort"})  # keys that tell atlases apart
+# spaces of one person's brain, in lower case: BIDS's image-based ones and the words that datasets use
+NATIVE_SPACES = set("acpc anat bold boldref dwi flair fsnative func individual orig scanner t1w t2w".split())
 PREFERRED_RESOLUTION = "2"  # of several in TemplateFlow: 2 mm in its MNI spaces, the grid of most statistical maps
 LEVELS_UP = 4  # folders above an image in which what describes it is looked for
 TEXT_LIMIT = 1000  # characters of a licence or a citation
@@ -47,129 +58,123 @@ class Atlas:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AtlasUser:
+    """What decides which atlases a map may take."""
+
+    space: str  # "" where it is not known; with +cohort for infant templates
+    participant: str | None = None  # label; None for a group map
+    own: tuple[Path | None, ...] = ()  # the participant's own images, in the order of `own_entities`; None: none found
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fitting:
-    """What one request came to for the maps of one space."""
+    """What one request came to for one user."""
 
     name: str  # heads the columns, also where the atlas does not fit
     atlas: Atlas | None
     reason: str = ""  # why there is none
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """An atlas as a user wrote it."""
-
-    text: str
-    path: Path | None = None  # None: in TemplateFlow
-    template_name: str = ""  # atlas- or seg- label in TemplateFlow
-    options: Mapping[str, str] = field(default_factory=dict)  # labels, space, name; entities in TemplateFlow
-
-
-def fit_to_spaces(
-    specs: Sequence[str], spaces: Iterable[str], *, unchecked: bool = False
-) -> dict[str, tuple[Fitting, ...]]:
-    """The atlases for the maps of each space ("" for maps that have none), so that all faults are told before any work.
+def fit_to_maps(
+    specs: Sequence[str], users: Iterable[AtlasUser], *, unchecked: bool = False
+) -> dict[AtlasUser, tuple[Fitting, ...]]:
+    """The atlases for each map, so that all faults are told before any work.
 
     Raises
     ------
     Contradiction
         An atlas that fits no map at all; a request that cannot be understood.
     MissingInput
-        An atlas that is not there or cannot be read.
+        An atlas that is not there or cannot be read; one that is each participant's own, and no participant has it.
     """
-    fitted = {space: fit_atlases(specs, space=space, unchecked=unchecked) for space in sorted(set(spaces))}
-    problems = [
-        "; ".join(dict.fromkeys(each.reason for each in column))
-        for column in zip(*fitted.values(), strict=True)
+    requests = [parse_request(spec) for spec in specs]
+    reader = _Reader(seek=cache(_find_in_templateflow), load=cache(_load))
+    fitted = {user: _fit_all(requests, user, reader, unchecked=unchecked) for user in dict.fromkeys(users)}
+    lost = [
+        (request, "; ".join(dict.fromkeys(each.reason for each in column)))
+        for request, column in zip(requests, zip(*fitted.values(), strict=True), strict=bool(fitted))
         if all(each.atlas is None for each in column)
     ]
-    if problems:
-        raise Contradiction(problems=problems, hint=f"Give an atlas in the space of the maps, {UNCHECKED}")
+    if absent := [reason for request, reason in lost if request.own]:
+        hint = "It is sought beside the maps and in the datasets of DatasetLinks; or give --atlas a path"
+        raise MissingInput(absent[0].partition("; ")[0], hint=hint)
+    if lost:
+        hint = f"Give an atlas in the space of the maps, {UNCHECKED}"
+        raise Contradiction(problems=[reason for _, reason in lost], hint=hint)
     return fitted
 
 
-def fit_atlases(specs: Sequence[str], *, space: str, unchecked: bool = False) -> tuple[Fitting, ...]:
+def fit_atlases(
+    specs: Sequence[str], *, space: str, participant: str | None = None, unchecked: bool = False
+) -> tuple[Fitting, ...]:
     """One fitting per request, in order, for maps of `space` ("" where they have none)."""
-    requests = [_parse(spec) for spec in specs]
-    names = _choose_names(requests)
-    return tuple(_fit(request, name, space, unchecked=unchecked) for request, name in zip(requests, names, strict=True))
+    user = AtlasUser(space=space, participant=participant)
+    reader = _Reader(seek=_find_in_templateflow, load=_load)
+    return _fit_all([parse_request(spec) for spec in specs], user, reader, unchecked=unchecked)
 
 
-def _parse(spec: str) -> Request:
-    text = spec.strip()
-    if text.startswith(FLOW):
-        name, _, query = text.removeprefix(FLOW).partition("?")
-        if not re.fullmatch(r"[0-9a-zA-Z+]+", name):
-            raise Contradiction(f"--atlas {text!r} names no atlas", hint=f"Write {FLOW}Schaefer2018?desc=...")
-        return Request(text=text, template_name=name, options=_parse_query(text, query, None))
-    whole = Path(text).expanduser()
-    if "?" not in text or whole.exists():
-        return Request(text=text, path=whole)
-    path, _, query = text.partition("?")
-    return Request(text=text, path=Path(path).expanduser(), options=_parse_query(text, query, FILE_KEYS))
+def own_entities(specs: Sequence[str]) -> list[tuple[tuple[str, str], ...]]:
+    """The entities of each request for the participants' own segmentation, in the order of the requests."""
+    return [request.own for request in map(parse_request, specs) if request.own]
 
 
-def _parse_query(text: str, query: str, known: set[str] | None) -> dict[str, str]:
-    options: dict[str, str] = {}
-    for part in filter(None, query.split("&")):
-        key, _, value = part.partition("=")
-        if not value or not key.isalnum() or key in options or (known is not None and key not in known):
-            allowed = f" with the keys {', '.join(sorted(known))}" if known else ""
-            hint = f"After ? write key=value pairs separated by &{allowed}, and quote it all for the shell"
-            raise Contradiction(f"--atlas {text!r} has a part that cannot be read: {part!r}", hint=hint)
-        options[key] = value
-    return options
+def wrong_person(path: Path, participant: str | None, space: str = "") -> str:
+    """Why an image in one person's own space may not be laid on a map of `participant`; "" where it may.
+
+    `space` is the image's, where more than its name tells it.
+    """
+    own_space = space or _find_space(path)
+    if own_space.lower() not in NATIVE_SPACES:
+        return ""
+    whose = next((label for part in (path.name, *reversed(path.parts[:-1])) if (label := person_in(part))), None)
+    if whose is not None and whose == participant:
+        return ""
+    its = f"of sub-{whose}" if whose else "of one person whose label it does not say"
+    theirs = f"a map of sub-{participant}" if participant else "a group map"
+    return f"is in the native space {own_space} {its} and may not be laid on {theirs}"
 
 
-def _choose_names(requests: Sequence[Request]) -> list[str]:
-    """A name of letters and digits for each request; equal ones take what else tells the atlases apart."""
-    names = [_short_name(request) for request in requests]
-    for keys in TELLING:
-        folded = [name.lower() for name in names]
-        for n, request in enumerate(requests):
-            if folded.count(folded[n]) > 1 and "name" not in request.options:
-                entities = _entities(request.path) if request.path else request.options
-                names[n] += _alphanumeric("".join(value for key, value in entities.items() if key in keys))
-    twice = sorted({name for name in names if [other.lower() for other in names].count(name.lower()) > 1})
-    if twice:
-        sentence = f"two atlases would both be called {twice[0]} in the tables"
-        raise Contradiction(sentence, hint="Give each once, or tell them apart by ?name=LABEL")
-    return names
+class _Reader(NamedTuple):
+    """How atlases are found and read; for many maps each once."""
+
+    seek: Callable[[Request, str], Path | None]
+    load: Callable[[Path, Request, str, str], Atlas]
 
 
-def _short_name(request: Request) -> str:
-    named = request.options.get("name") or request.template_name
-    if not named and request.path:
-        entities = _entities(request.path)
-        named = entities.get("atlas") or entities.get("seg") or entities.get("atl") or _stem(request.path)
-    return _alphanumeric(named) or "atlas"
+def _fit_all(requests: Sequence[Request], user: AtlasUser, reader: _Reader, *, unchecked: bool) -> tuple[Fitting, ...]:
+    own = iter(user.own)
+    fitted = []
+    for request, name in zip(requests, choose_names(requests), strict=True):
+        if request.own:
+            fitted.append(_fit_own(request, name, next(own, None), user, reader))
+        else:
+            fitted.append(_fit(request, name, user, reader, unchecked=unchecked))
+    return tuple(fitted)
 
 
-def _alphanumeric(text: str) -> str:
-    return re.sub(r"[^0-9a-zA-Z]", "", text)
-
-
-def _stem(path: Path) -> str:
-    found = IMAGE.match(path.name)
-    return found["stem"] if found else path.stem
-
-
-def _entities(path: Path) -> dict[str, str]:
-    return dict(ENTITY.findall(_stem(path)))
-
-
-def _suffix(path: Path) -> str:
-    return _stem(path).rpartition("_")[2]
-
-
-def _fit(request: Request, name: str, space: str, *, unchecked: bool) -> Fitting:
-    path = request.path or _find_in_templateflow(request, space)
+def _fit_own(request: Request, name: str, path: Path | None, user: AtlasUser, reader: _Reader) -> Fitting:
+    """A participant's own segmentation; one that is missing or broken costs its names and nothing else."""
     if path is None:
-        where = f"the space {space}" if space else "maps that do not say their space"
+        wanted = "_".join(f"{key}-{value}" for key, value in request.own)
+        whose = f"sub-{user.participant}" if user.participant else "the group, which has no brain of its own"
+        its = f" in the space {user.space}" if user.space else ""
+        return Fitting(name=name, atlas=None, reason=f"No {wanted} segmentation{its} was found of {whose}")
+    try:
+        return Fitting(name=name, atlas=reader.load(path, request, name, user.space))
+    except Fault as fault:
+        return Fitting(name=name, atlas=None, reason=fault.sentence)
+
+
+def _fit(request: Request, name: str, user: AtlasUser, reader: _Reader, *, unchecked: bool) -> Fitting:
+    path = request.path or reader.seek(request, user.space)
+    if path is None:
+        where = f"the space {user.space}" if user.space else "maps that do not say their space"
         return Fitting(name=name, atlas=None, reason=f"{request.text} is not in {_templateflow_home()} for {where}")
-    own_space = _find_space(path, request.options)
-    atlas = _load(path, request.options, name, own_space)
-    reason = "" if unchecked else _misfit(name, own_space, space)
+    own_space = _find_space(path, request.option("space"))
+    atlas = reader.load(path, request, name, own_space)
+    reason = "" if unchecked else _misfit(name, own_space, user.space)
+    if not (reason or unchecked) and (misplaced := wrong_person(path, user.participant, own_space)):
+        reason = f"The atlas {name} {misplaced}"
     return Fitting(name=name, atlas=None if reason else atlas, reason=reason)
 
 
@@ -181,10 +186,10 @@ def _misfit(name: str, own_space: str, space: str) -> str:
     return f"The atlas {name} {its} and {theirs}"
 
 
-def _find_space(path: Path, options: Mapping[str, str]) -> str:
-    if "space" in options:
-        return options["space"]
-    entities = _entities(path)
+def _find_space(path: Path, told: str = "") -> str:
+    if told:
+        return told
+    entities = entities_in(path)
     for folder in reversed(path.resolve().parts[:-1]):
         found = re.fullmatch(r"(tpl|cohort)-([0-9a-zA-Z+]+)", folder)
         if found:
@@ -209,8 +214,8 @@ def _templateflow_home() -> Path:
 def _find_in_templateflow(request: Request, space: str) -> Path | None:
     """The image for maps of `space`; None where TemplateFlow has it in other spaces only."""
     home = _templateflow_home()
-    template = request.options.get("tpl") or space
-    wanted = {key: value for key, value in request.options.items() if key not in {"name", "tpl"}}
+    template = request.option("tpl") or space
+    wanted = {key: value for key, value in request.options if key not in {"name", "tpl"}}
     found = [path for path in _walk_images(home, template) if _matches(path, request.template_name, wanted)]
     if template and found:
         best = _prefer(found)
@@ -233,14 +238,14 @@ def _walk_images(home: Path, space: str) -> Iterator[Path]:
             folders[:] = sorted(f for f in folders if not f.startswith("."))
             for file in sorted(files):
                 path = Path(parent, file)
-                if IMAGE.match(file) and _suffix(path) in {"dseg", "probseg"}:
-                    its = _find_space(path, {}).partition("+")[2]
+                if IMAGE.match(file) and suffix_of(path) in {"dseg", "probseg"}:
+                    its = _find_space(path).partition("+")[2]
                     if not cohort or not its or its == cohort:
                         yield path
 
 
 def _matches(path: Path, name: str, wanted: Mapping[str, str]) -> bool:
-    entities = _entities(path) | {"suffix": _suffix(path)}
+    entities = entities_in(path) | {"suffix": suffix_of(path)}
     return name in (entities.get("atlas"), entities.get("seg")) and all(
         _plain(entities.get(key, "")) == _plain(value) for key, value in wanted.items()
     )
@@ -252,15 +257,15 @@ def _plain(value: str) -> str:
 
 def _prefer(paths: list[Path]) -> list[Path]:
     """Labels before probabilities, then one resolution."""
-    paths = [path for path in paths if _suffix(path) == "dseg"] or paths
-    resolutions = {_plain(_entities(path).get("res", "")) for path in paths}
+    paths = [path for path in paths if suffix_of(path) == "dseg"] or paths
+    resolutions = {_plain(entities_in(path).get("res", "")) for path in paths}
     chosen = PREFERRED_RESOLUTION if PREFERRED_RESOLUTION in resolutions else min(resolutions)
-    return [path for path in paths if _plain(_entities(path).get("res", "")) == chosen]
+    return [path for path in paths if _plain(entities_in(path).get("res", "")) == chosen]
 
 
-def _load(path: Path, options: Mapping[str, str], name: str, space: str) -> Atlas:
+def _load(path: Path, request: Request, name: str, space: str) -> Atlas:
     _check_there(path)
-    listed = read_label_list(_find_list(path, options))
+    listed = read_label_list(_find_list(path, request.option("labels")))
     content = check_names(path, listed.names)
     metadata, notes = _read_metadata(path)
     return Atlas(
@@ -287,11 +292,11 @@ def _check_there(path: Path) -> None:
         raise unusable(path, "is empty (0 bytes)", hint)
 
 
-def _find_list(path: Path, options: Mapping[str, str]) -> Path:
-    if "labels" in options:
-        given = Path(options["labels"]).expanduser()
+def _find_list(path: Path, told: str) -> Path:
+    if told:
+        given = Path(told).expanduser()
         return beside if (beside := path.parent / given).exists() else given
-    stem = path.parent / _stem(path)
+    stem = path.parent / stem_of(path)
     candidates = [stem.with_name(stem.name + suffix) for suffix in LABEL_LIST_SUFFIXES]
     candidates += [path.with_name(path.name + ".txt"), stem.with_name(stem.name + ".nii.txt")]
     # TemplateFlow keeps one table, of the suffix dseg, for the labels and the probabilities of Harvard-Oxford
@@ -305,7 +310,7 @@ def _find_list(path: Path, options: Mapping[str, str]) -> Path:
 
 def _inherited(path: Path, extension: str, suffix: str = "") -> Iterator[Path]:
     """Files by BIDS's inheritance principle: same suffix, no entity the image does not have; the nearest first."""
-    entities, suffix = set(_entities(path).items()), suffix or _suffix(path)
+    entities, suffix = set(entities_in(path).items()), suffix or suffix_of(path)
     if not entities:
         return
     for folder in _folders_up(path):
@@ -314,7 +319,7 @@ def _inherited(path: Path, extension: str, suffix: str = "") -> Iterator[Path]:
 
 
 def _own(path: Path, extension: str) -> set[tuple[str, str]]:
-    return set(ENTITY.findall(path.name.removesuffix(extension)))
+    return set(entities_in(Path(path.name.removesuffix(extension))).items())
 
 
 def _folders_up(path: Path) -> Iterator[Path]:
@@ -330,8 +335,8 @@ def _folders_up(path: Path) -> Iterator[Path]:
 
 def _read_metadata(path: Path) -> tuple[dict[str, object], tuple[str, ...]]:
     """What the atlas's JSON files say of it, the nearest first; a dataset's description speaks for its atlas files."""
-    entities = _entities(path)
-    found = [path.parent / f"{_stem(path)}.json", *_inherited(path, ".json")]
+    entities = entities_in(path)
+    found = [path.parent / f"{stem_of(path)}.json", *_inherited(path, ".json")]
     for folder in _folders_up(path) if entities.keys() & {"atlas", "tpl"} else ():
         label = entities.get("atlas") or entities.get("seg")
         found += [folder / f"atlas-{label}_description.json", folder / "dataset_description.json"]
