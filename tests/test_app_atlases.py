@@ -218,3 +218,81 @@ def test_a_map_without_regions_has_the_columns_alone(tmp_path: Path) -> None:
     header, rest = table.read_text().split("\n", 1)
     assert header.endswith("Toy_peak\tToy_overlap")
     assert rest == ""
+
+
+def make_natives(root: Path, labels: tuple[str, ...] = ("01", "02", "03")) -> Path:
+    """Participants with a map in their own anatomy; those but 03 with a segmentation, named as fMRIPrep does."""
+    describe(root)
+    for label in labels:
+        data = np.zeros((12, 14, 10), np.float32)
+        data[2:6, 3:7, 3:7] = 5
+        write_map(
+            root / f"sub-{label}" / "func" / f"sub-{label}_task-x_space-T1w_contrast-c_stat-z_statmap.nii.gz", data
+        )
+        if label != "03":
+            values = np.full((12, 14, 10), int(label), np.uint8)
+            save(root / f"sub-{label}" / "anat" / f"sub-{label}_desc-aparcaseg_dseg.nii.gz", values, AFFINE)
+    (root / "desc-aparcaseg_dseg.tsv").write_text("index\tname\n1\tof the first\n2\tof the second\n")
+    return root
+
+
+def peak_names(out: Path, label: str, column: str = "aparcaseg_peak") -> list[str]:
+    (path,) = (out / f"sub-{label}").rglob("*_dseg.tsv")
+    with path.open(encoding="utf-8") as stream:
+        return [row[column] for row in csv.DictReader(stream, delimiter="\t")]
+
+
+def test_each_participants_regions_are_named_by_its_own_segmentation(tmp_path: Path) -> None:
+    data = make_natives(tmp_path / "data")
+    assert run(data, tmp_path / "out", "--atlas", "desc=aparcaseg") == 0
+    assert [peak_names(tmp_path / "out", label) for label in ("01", "02", "03")] == [
+        ["of the first"],
+        ["of the second"],
+        ["n/a"],
+    ]
+    (path,) = (tmp_path / "out" / "sub-03").rglob("*_dseg.json")
+    told = "No desc-aparcaseg segmentation in the space T1w was found of sub-03: its columns are n/a"
+    assert told in json.loads(path.read_text())["Warnings"]
+
+
+def test_the_own_segmentation_may_lie_in_a_linked_dataset(tmp_path: Path) -> None:
+    linked = make_natives(tmp_path / "fmriprep")
+    data = tmp_path / "data"
+    describe(data)
+    content = json.loads((data / "dataset_description.json").read_text()) | {"DatasetLinks": {"prep": "../fmriprep"}}
+    (data / "dataset_description.json").write_text(json.dumps(content))
+    for path in linked.rglob("*_statmap.nii.gz"):
+        (moved := data / path.relative_to(linked)).parent.mkdir(parents=True)
+        path.rename(moved)
+    config = tmp_path / "regions.toml"
+    config.write_text('[[regions]]\nname = "own"\natlas = ["desc=aparcaseg"]\n')
+    assert run(data, tmp_path / "out", "--config-file", config) == 0
+    assert peak_names(tmp_path / "out", "02") == ["of the second"]
+
+
+def test_one_persons_segmentation_names_nobody_else(tmp_path: Path) -> None:
+    data = make_natives(tmp_path / "data")
+    image = data / "sub-01" / "anat" / "sub-01_desc-aparcaseg_dseg.nii.gz"
+    assert run(data, tmp_path / "out", "--atlas", f"{image}?space=T1w&name=own") == 0
+    assert peak_names(tmp_path / "out", "01", "own_peak") == ["of the first"]
+    assert peak_names(tmp_path / "out", "02", "own_peak") == ["n/a"]
+
+
+def test_a_segmentation_that_nobody_has_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(make_natives(tmp_path / "data"), tmp_path / "out", "--atlas", "desc=aparc") == 66
+    assert "No desc-aparc segmentation" in capsys.readouterr().err
+    assert not list((tmp_path / "out").rglob("*_dseg.*"))
+
+
+def test_a_mask_of_another_space_or_brain_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, out = make_natives(tmp_path / "data"), tmp_path / "out"
+    ones = np.ones((12, 14, 10), np.uint8)
+    foreign = save(tmp_path / f"tpl-{MNI}_desc-brain_mask.nii.gz", ones, AFFINE)
+    assert run(data, out, "--mask", foreign) == 64
+    assert f"is in the space {MNI} and the map is in T1w" in capsys.readouterr().err
+    own = save(tmp_path / "sub-01_space-T1w_desc-brain_mask.nii.gz", ones, AFFINE)
+    assert run(data, out, "--mask", own) == 1
+    assert {path.parts[-3] for path in out.rglob("*_dseg.json")} == {"sub-01"}
+    assert "of sub-01 and may not be laid on a map of sub-02" in capsys.readouterr().err
+    anonymous = save(tmp_path / "mask.nii.gz", ones, AFFINE)
+    assert run(data, tmp_path / "third", "--mask", anonymous) == 0

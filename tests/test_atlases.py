@@ -11,13 +11,15 @@ from atlas_files import FSL, MNI, Region, fit, line_of, peak_at, place, save, sa
 from numpy.typing import NDArray
 
 from bids_regions.atlases import (
+    AtlasUser,
     cite_atlases,
     describe_atlas,
     describe_naming,
     describe_places,
     fit_atlases,
-    fit_to_spaces,
+    fit_to_maps,
     name_regions,
+    own_entities,
 )
 from bids_regions.demo_atlas import make_demo_atlas
 from bids_regions.errors import Contradiction, MissingInput
@@ -190,14 +192,47 @@ def test_the_space_is_read_from_the_name_or_the_folder(tmp_path: Path, where: st
 
 def test_an_atlas_that_fits_no_map_is_told_before_any_work(tmp_path: Path) -> None:
     path = str(save_pair(tmp_path, line_of(0, 1), "index\tname\n1\tA\n"))
-    fitted = fit_to_spaces([path], ["T1w", MNI, MNI])
-    assert [(space, each.atlas is not None) for space, (each,) in fitted.items()] == [(MNI, True), ("T1w", False)]
-    assert fit_to_spaces([], [MNI]) == {MNI: ()}
-    assert fit_to_spaces([path], []) == {}
+    mni, native = AtlasUser(space=MNI), AtlasUser(space="T1w", participant="01")
+    fitted = fit_to_maps([path], [native, mni, mni])
+    assert {user: each.atlas is not None for user, (each,) in fitted.items()} == {mni: True, native: False}
+    assert fit_to_maps([], [mni]) == {mni: ()}
+    assert fit_to_maps([path], []) == {}
     with pytest.raises(Contradiction, match="--atlas-space-unchecked") as caught:
-        fit_to_spaces([path], ["T1w", ""])
+        fit_to_maps([path], [native, AtlasUser(space="")])
     assert "the maps are in T1w" in caught.value.problems[0]
     assert caught.value.exit_code == 64
+
+
+@pytest.mark.parametrize("name", ["sub-01_space-T1w_atlas-Toy_dseg", "sub-01/anat/space-fsnative_atlas-Toy_dseg"])
+def test_a_file_in_one_brains_own_space_serves_its_participant_alone(tmp_path: Path, name: str) -> None:
+    """Two brains share no voxel, though the spaces of both are called T1w."""
+    space = "T1w" if "T1w" in name else "fsnative"
+    path = save_pair((tmp_path / name).parent, line_of(0, 1), "index\tname\n1\tA\n", Path(name).name)
+    own, other = (AtlasUser(space=space, participant=label) for label in ("01", "02"))
+    group = AtlasUser(space=space)
+    fitted = fit_to_maps([str(path)], [own, other, group])
+    assert [each.atlas is not None for (each,) in fitted.values()] == [True, False, False]
+    assert f"native space {space} of sub-01 and may not be laid on a map of sub-02" in fitted[other][0].reason
+    assert fit_to_maps([str(path)], [other], unchecked=True)[other][0].atlas
+
+
+def test_each_participants_own_is_taken_as_it_was_found(tmp_path: Path) -> None:
+    path = save_pair(tmp_path, line_of(0, 1), "index\tname\n1\tA\n", "sub-01_desc-aparcaseg_dseg")
+    broken = save_pair(tmp_path, line_of(0, 1), "no table", "sub-03_desc-aparcaseg_dseg")
+    specs = ["desc=aparcaseg", "atlas=Toy&desc=x?name=mine"]
+    assert own_entities(specs) == [(("desc", "aparcaseg"),), (("atlas", "Toy"), ("desc", "x"))]
+    assert own_entities([str(path), "templateflow:Toy"]) == []
+    users = [
+        AtlasUser(space="T1w", participant=label, own=(found, found))
+        for label, found in (("01", path), ("02", None), ("03", broken))
+    ]
+    fitted = fit_to_maps(specs, users)
+    assert [[each.name for each in row] for row in fitted.values()] == [["aparcaseg", "mine"]] * 3
+    assert [row[0].atlas is not None for row in fitted.values()] == [True, False, False]
+    assert fitted[users[1]][0].reason == "No desc-aparcaseg segmentation in the space T1w was found of sub-02"
+    assert str(broken.with_suffix("").with_suffix(".tsv")) in fitted[users[2]][0].reason
+    with pytest.raises(MissingInput, match="No desc-aparcaseg segmentation"):
+        fit_to_maps(specs[:1], users[1:2])
 
 
 def test_equal_names_are_told_apart_or_refused(tmp_path: Path) -> None:

@@ -7,7 +7,15 @@ Nothing is bundled and nothing is downloaded. This room does not know how a regi
 from bids_regions.atlases.describing import cite_atlases, describe_atlas, describe_naming
 from bids_regions.atlases.naming import Naming, Overlap, PlacedAtlas, Places, describe_places, name_regions
 from bids_regions.atlases.placing import place_atlas
-from bids_regions.atlases.sources import Atlas, AtlasUser, Fitting, fit_atlases, fit_to_maps, own_entities, wrong_person
+from bids_regions.atlases.sources import (
+    Atlas,
+    AtlasUser,
+    Fitting,
+    fit_atlases,
+    fit_to_maps,
+    misplaced,
+    own_entities,
+)
 
 __all__ = [
     "Atlas",
@@ -23,8 +31,8 @@ __all__ = [
     "describe_places",
     "fit_atlases",
     "fit_to_maps",
+    "misplaced",
     "name_regions",
     "own_entities",
     "place_atlas",
-    "wrong_person",
 ]

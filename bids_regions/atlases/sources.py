@@ -30,10 +30,11 @@ from bids_regions.atlases.requests import (
 from bids_regions.errors import Contradiction, Fault, MissingInput, printable
 from bids_regions.files import hash_of, read_json
 
-__all__ = ["Atlas", "AtlasUser", "Fitting", "fit_atlases", "fit_to_maps", "own_entities", "wrong_person"]
+__all__ = ["Atlas", "AtlasUser", "Fitting", "fit_atlases", "fit_to_maps", "misplaced", "own_entities"]
 
 # spaces of one person's brain, in lower case: BIDS's image-based ones and the words that datasets use
-NATIVE_SPACES = set("acpc anat bold boldref dwi flair fsnative func individual orig scanner t1w t2w".split())
+IMAGES = ("anat", "bold", "boldref", "dwi", "flair", "func", "orig", "t1w", "t2w")
+NATIVE_SPACES = frozenset((*IMAGES, "acpc", "fsnative", "individual", "scanner"))
 PREFERRED_RESOLUTION = "2"  # of several in TemplateFlow: 2 mm in its MNI spaces, the grid of most statistical maps
 LEVELS_UP = 4  # folders above an image in which what describes it is looked for
 TEXT_LIMIT = 1000  # characters of a licence or a citation
@@ -118,22 +119,6 @@ def own_entities(specs: Sequence[str]) -> list[tuple[tuple[str, str], ...]]:
     return [request.own for request in map(parse_request, specs) if request.own]
 
 
-def wrong_person(path: Path, participant: str | None, space: str = "") -> str:
-    """Why an image in one person's own space may not be laid on a map of `participant`; "" where it may.
-
-    `space` is the image's, where more than its name tells it.
-    """
-    own_space = space or _find_space(path)
-    if own_space.lower() not in NATIVE_SPACES:
-        return ""
-    whose = next((label for part in (path.name, *reversed(path.parts[:-1])) if (label := person_in(part))), None)
-    if whose is not None and whose == participant:
-        return ""
-    its = f"of sub-{whose}" if whose else "of one person whose label it does not say"
-    theirs = f"a map of sub-{participant}" if participant else "a group map"
-    return f"is in the native space {own_space} {its} and may not be laid on {theirs}"
-
-
 class _Reader(NamedTuple):
     """How atlases are found and read; for many maps each once."""
 
@@ -170,12 +155,35 @@ def _fit(request: Request, name: str, user: AtlasUser, reader: _Reader, *, unche
     if path is None:
         where = f"the space {user.space}" if user.space else "maps that do not say their space"
         return Fitting(name=name, atlas=None, reason=f"{request.text} is not in {_templateflow_home()} for {where}")
-    own_space = _find_space(path, request.option("space"))
+    own_space = find_space(path, request.option("space"))
     atlas = reader.load(path, request, name, own_space)
     reason = "" if unchecked else _misfit(name, own_space, user.space)
-    if not (reason or unchecked) and (misplaced := wrong_person(path, user.participant, own_space)):
-        reason = f"The atlas {name} {misplaced}"
+    if not (reason or unchecked) and (wrong := _wrong_person(path, own_space, user.participant)):
+        reason = f"The atlas {name} {wrong}"
     return Fitting(name=name, atlas=None if reason else atlas, reason=reason)
+
+
+def misplaced(path: Path, user: AtlasUser, told: str = "") -> str:
+    """Why an image that says its space may not be laid on a user's map; "" where it may, or where one does not say.
+
+    Masks are held to this. Of an atlas more is asked: it must say its space, and so must the map.
+    """
+    own_space = find_space(path, told)
+    if own_space and user.space and own_space != user.space:
+        return f"is in the space {own_space} and the map is in {user.space}"
+    return _wrong_person(path, own_space, user.participant)
+
+
+def _wrong_person(path: Path, own_space: str, participant: str | None) -> str:
+    """Why an image in one person's own space may not be laid on a map of `participant`."""
+    if own_space.lower() not in NATIVE_SPACES:
+        return ""
+    whose = next((label for part in (path.name, *reversed(path.parts[:-1])) if (label := person_in(part))), None)
+    if whose is not None and whose == participant:
+        return ""
+    its = f"of sub-{whose}" if whose else "of one person whose label it does not say"
+    theirs = f"a map of sub-{participant}" if participant else "a group map"
+    return f"is in the native space {own_space} {its} and may not be laid on {theirs}"
 
 
 def _misfit(name: str, own_space: str, space: str) -> str:
@@ -186,7 +194,8 @@ def _misfit(name: str, own_space: str, space: str) -> str:
     return f"The atlas {name} {its} and {theirs}"
 
 
-def _find_space(path: Path, told: str = "") -> str:
+def find_space(path: Path, told: str = "") -> str:
+    """The space of an image: as `told`, else as its name or its folder `tpl-*` tells; "" where nothing does."""
     if told:
         return told
     entities = entities_in(path)
@@ -239,7 +248,7 @@ def _walk_images(home: Path, space: str) -> Iterator[Path]:
             for file in sorted(files):
                 path = Path(parent, file)
                 if IMAGE.match(file) and suffix_of(path) in {"dseg", "probseg"}:
-                    its = _find_space(path).partition("+")[2]
+                    its = find_space(path).partition("+")[2]
                     if not cohort or not its or its == cohort:
                         yield path
 

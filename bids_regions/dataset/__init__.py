@@ -4,7 +4,13 @@ A map file is a statistical map as its name describes it; a selection is what a 
 JSON and TSV; it never opens an image.
 """
 
-from bids_regions.dataset.companions import find_anatomical, find_mask, find_sibling, linked_datasets
+from bids_regions.dataset.companions import (
+    find_anatomical,
+    find_mask,
+    find_segmentation,
+    find_sibling,
+    linked_datasets,
+)
 from bids_regions.dataset.description import describe_output
 from bids_regions.dataset.discovery import check_selection, find_maps, read_filter_file
 from bids_regions.dataset.mapfiles import Discovery, MapFile, Selection, Skipped, matches, read_map_name
@@ -29,6 +35,7 @@ __all__ = [
     "find_maps",
     "find_mask",
     "find_participants_tsv",
+    "find_segmentation",
     "find_sibling",
     "is_standard_space",
     "linked_datasets",

@@ -7,17 +7,18 @@ the same in the datasets that `DatasetLinks` names.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bids_regions.dataset.mapfiles import MapFile, same_label
 from bids_regions.dataset.names import Entities, split_name
 from bids_regions.dataset.source import SourceDataset, list_folders
+from bids_regions.dataset.vocabulary import long_names
 from bids_regions.errors import Fault
 from bids_regions.files import list_names
 
-__all__ = ["find_anatomical", "find_mask", "find_sibling", "linked_datasets"]
+__all__ = ["find_anatomical", "find_mask", "find_segmentation", "find_sibling", "linked_datasets"]
 
 VOLUMES = (".nii.gz", ".nii")
 NATIVE = "T1w"  # the space label of maps in the participant's own anatomy, whose images name no space
@@ -25,15 +26,46 @@ NATIVE = "T1w"  # the space label of maps in the participant's own anatomy, whos
 
 def find_mask(mapfile: MapFile, dataset: SourceDataset) -> tuple[Path | None, str]:
     """The brain mask that belongs to a map, and a note on it in words."""
-    best: tuple[int, Path] | None = None
-    for folder in _folders(mapfile, dataset):
-        anatomical = folder.name == "anat"
-        for name, entities in _images_in(folder, "mask", dataset.root):
-            if _mask_fits(entities, mapfile, anatomical=anatomical) and (best is None or len(entities) > best[0]):
-                best = len(entities), folder / name
+    best = _find_fitting("mask", mapfile, dataset, lambda e: _without_desc(e, mapfile), mapfile.entity("space"))
     if best is None:
         return None, "no brain mask with the map's entities was found"
-    return best[1], _show(best[1], dataset)
+    return best, _show(best, dataset)
+
+
+def find_segmentation(
+    mapfile: MapFile, dataset: SourceDataset, wanted: Iterable[tuple[str, str]], *, space: str | None
+) -> Path | None:
+    """The segmentation (`_dseg`) of the map's own participant in `space` whose name has the `wanted` entities."""
+    if mapfile.participant is None:
+        return None
+    short = {long: key for key, long in long_names().items()}
+    named = [(short.get(key, key), label) for key, label in wanted]
+
+    def without_wanted(entities: Entities) -> dict[str, str] | None:
+        labels = dict(entities)
+        has_all = all(key in labels and same_label(key, labels.pop(key), label) for key, label in named)
+        return labels if has_all else None
+
+    return _find_fitting("dseg", mapfile, dataset, without_wanted, space)
+
+
+def _find_fitting(
+    suffix: str,
+    mapfile: MapFile,
+    dataset: SourceDataset,
+    leave: Callable[[Entities], dict[str, str] | None],
+    space: str | None,
+) -> Path | None:
+    """Of the images that say nothing but what the map says, once `leave` took out what was asked for, the fullest."""
+    best: tuple[int, Path] | None = None
+    for folder in _folders(mapfile, dataset):
+        for name, entities in _images_in(folder, suffix, dataset.root):
+            labels = leave(entities)
+            native = NATIVE if folder.name == "anat" else None
+            fits = labels is not None and _says_no_more_in(space, labels, mapfile, native)
+            if fits and (best is None or len(entities) > best[0]):
+                best = len(entities), folder / name
+    return best[1] if best else None
 
 
 def find_sibling(mapfile: MapFile, changes: Mapping[str, str | None]) -> Path | None:
@@ -127,12 +159,14 @@ def _images_in(folder: Path, suffix: str, root: Path) -> list[tuple[str, Entitie
     return [(name, split_name(name)[0]) for name in names if name[0] != "." and split_name(name)[1] == suffix]
 
 
-def _mask_fits(entities: Entities, mapfile: MapFile, *, anatomical: bool) -> bool:
+def _without_desc(entities: Entities, mapfile: MapFile) -> dict[str, str] | None:
     labels = dict(entities)
-    if labels.pop("desc", "brain") not in ("brain", mapfile.entity("desc")):
-        return False
-    space = labels.pop("space", NATIVE if anatomical else None)
-    if space != mapfile.entity("space") or labels.get("sub") != mapfile.participant:
+    return labels if labels.pop("desc", "brain") in ("brain", mapfile.entity("desc")) else None
+
+
+def _says_no_more_in(space: str | None, labels: dict[str, str], mapfile: MapFile, native: str | None) -> bool:
+    """Whether an image in `native`, where its name tells no space, fits a map of the space `space`."""
+    if labels.pop("space", native) != space or labels.get("sub") != mapfile.participant:
         return False
     if mapfile.entity("res") is None:
         labels.pop("res", None)  # the map does not say its resolution: grids are compared when the mask is loaded

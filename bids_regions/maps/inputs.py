@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bids_regions.atlases import Fitting
+from bids_regions.atlases import AtlasUser, Fitting, misplaced
 from bids_regions.dataset import MapFile, SourceDataset, find_dof, find_mask, find_sibling, read_metadata
 from bids_regions.errors import BadMap, MissingInput, UnsuitableMap
 from bids_regions.extraction import Smoothness, Statistic
@@ -24,9 +24,10 @@ from bids_regions.images import StatMap, load_mask, load_statmap, same_grid
 from bids_regions.results.uris import source_uri
 from bids_regions.settings import Entry
 
-__all__ = ["Ingredients", "Loaded", "gather_ingredients", "hash_ingredients"]
+__all__ = ["MASK_HINT", "Ingredients", "Loaded", "gather_ingredients", "hash_ingredients", "mask_misfit"]
 
 Array = npt.NDArray[Any]
+MASK_HINT = "Give --mask a mask in the map's space, or auto"
 KINDS = {"z": "z", "t": "t", "f": "F"}
 
 
@@ -115,16 +116,18 @@ class Ingredients:
 
 
 def gather_ingredients(
-    mapfile: MapFile, dataset: SourceDataset, entry: Entry, fittings: tuple[Fitting, ...] = ()
+    mapfile: MapFile, dataset: SourceDataset, entry: Entry, space: str, fittings: tuple[Fitting, ...] = ()
 ) -> Ingredients:
-    """Find and hash what `entry` needs for `mapfile`.
+    """Find and hash what `entry` needs for `mapfile`, which lies in `space` ("" where it is not known).
 
     Raises
     ------
     MissingInput
         A named mask or second map that is not there.
+    BadMap
+        A named mask of another space, or of another participant's own space.
     """
-    mask, note = _choose_mask(mapfile, dataset, entry)
+    mask, note = _choose_mask(mapfile, dataset, entry, space)
     values = _choose_values(mapfile, entry)
     dof, dof_map = _choose_dof(mapfile, entry)
     files = {"mask": mask, "values": values, "dof": dof_map}
@@ -164,7 +167,7 @@ def name_source(path: Path, dataset: SourceDataset) -> str:
     return os.path.relpath(path, dataset.root)
 
 
-def _choose_mask(mapfile: MapFile, dataset: SourceDataset, entry: Entry) -> tuple[Path | None, str]:
+def _choose_mask(mapfile: MapFile, dataset: SourceDataset, entry: Entry, space: str) -> tuple[Path | None, str]:
     if entry.mask == "none":
         return None, ""
     if entry.mask == "auto":
@@ -173,7 +176,15 @@ def _choose_mask(mapfile: MapFile, dataset: SourceDataset, entry: Entry) -> tupl
     path = Path(entry.mask)
     if not path.is_file():
         raise MissingInput(f"the mask {path} is not there", hint="Mend --mask")
+    if wrong := mask_misfit(entry, space, mapfile.participant):
+        raise BadMap(f"{mapfile.path}: {wrong}", hint=MASK_HINT)
     return path, ""
+
+
+def mask_misfit(entry: Entry, space: str, participant: str | None) -> str:
+    """Why the mask that `entry` names may not be laid on the maps of a participant in `space`; "" where it may."""
+    wrong = misplaced(Path(entry.mask), AtlasUser(space=space, participant=participant))
+    return f"the mask {entry.mask} {wrong}" if wrong else ""
 
 
 def _choose_values(mapfile: MapFile, entry: Entry) -> Path | None:

@@ -153,7 +153,7 @@ def _process_entry(job: MapJob, lazy: _LazyMap, task: _Task) -> EntryOutcome:
         record = read_record(place.sidecar)
         return EntryOutcome(name=entry.name, place=place, record=record)
     try:
-        ingredients = gather_ingredients(job.mapfile, job.dataset, entry, fittings)
+        ingredients = gather_ingredients(job.mapfile, job.dataset, entry, job.atlas_space, fittings)
         record = None if job.force else _find_finished(lazy, entry, place, ingredients)
         computed = None if record else _compute(job, lazy, entry, ingredients)
     except UnsuitableMap:
@@ -278,7 +278,7 @@ def _draw_finished(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) ->
 def _explain(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) -> Iterator[Explained]:
     for entry, outcome in zip(job.entries, outcomes, strict=True):
         if job.explain and outcome.record:
-            loaded = gather_ingredients(job.mapfile, job.dataset, entry).load(lazy.loaded)
+            loaded = gather_ingredients(job.mapfile, job.dataset, entry, job.atlas_space).load(lazy.loaded)
             yield from explain_map(lazy.loaded, entry, loaded)
 
 

@@ -27,6 +27,8 @@ CRITERIA_KNOBS = frozenset(each.name for each in fields(Criteria))
 SIZE_RULES = frozenset({"min_region_size", "min_region_voxels"})
 PREFIXES = {"value": "thr", "percentile": "pct", "p": "p", "fdr": "fdr", "bonferroni": "bonf", "ratio": "ratio"}
 
+OWN_ATLAS = re.compile(r"[a-zA-Z]+=[0-9a-zA-Z+]+")  # each participant's own, by an entity of its name
+
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -77,11 +79,14 @@ def with_folders(spec: str) -> str:
 
     >>> with_folders("/data/x/../atlas.nii.gz?labels=/data/names.tsv"), with_folders("templateflow:Schaefer2018")
     ('/data/atlas.nii.gz?labels=/data/names.tsv', 'templateflow:Schaefer2018')
+    >>> with_folders("desc=aparcaseg?labels=/data/lut/names.txt")
+    'desc=aparcaseg?labels=/data/lut/names.txt'
     """
     if spec.startswith("templateflow:"):
         return spec
+    of_each_participant = OWN_ATLAS.match(spec) and not os.path.exists(spec.partition("?")[0])  # noqa: PTH110 # False, not an error, for odd names
     return re.sub(
-        r"(^|[?&]labels=)([^?&]+)",
+        r"([?&]labels=)([^?&]+)" if of_each_participant else r"(^|[?&]labels=)([^?&]+)",
         lambda found: found[1] + os.path.abspath(os.path.expanduser(found[2])),  # noqa: PTH100, PTH111 # links stay
         spec,
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bids_regions.atlases import fit_to_spaces
+from bids_regions.atlases import AtlasUser, fit_to_maps, own_entities
 from bids_regions.dataset import (
     Discovery,
     MapFile,
@@ -13,12 +13,14 @@ from bids_regions.dataset import (
     SourceDataset,
     check_selection,
     find_maps,
+    find_segmentation,
     matches,
     open_dataset,
     read_filter_file,
     read_map_name,
 )
-from bids_regions.errors import EmptySelection, MissingInput
+from bids_regions.errors import Contradiction, EmptySelection, MissingInput
+from bids_regions.maps.inputs import MASK_HINT, mask_misfit
 from bids_regions.maps.maps import MapJob
 from bids_regions.results.placement import check_collisions, name_owner, place_outputs
 from bids_regions.settings import Settings
@@ -62,6 +64,7 @@ def make_plan(settings: Settings, logbook: Logbook) -> Plan:
         logbook.notice(text)
     wanted = [mapfile for mapfile in discovery.maps if _is_for_levels(mapfile.participant, settings)]
     jobs = _fit_atlases([_make_job(mapfile, dataset, settings) for mapfile in wanted])
+    _refuse_misplaced_masks(settings, jobs)
     _tell_unmatched([job for job in jobs if not job.entries], len(jobs), logbook)
     jobs = [job for job in jobs if job.entries]
     broken = [
@@ -131,16 +134,40 @@ def _make_job(mapfile: MapFile, dataset: SourceDataset, settings: Settings) -> M
 
 
 def _fit_atlases(jobs: Sequence[MapJob]) -> list[MapJob]:
-    """The jobs with the atlases of their entries, each request resolved once for all spaces, faults told at once."""
-    spaces: dict[tuple[tuple[str, ...], bool], set[str]] = {}
-    for job in jobs:
-        for entry in job.entries:
-            spaces.setdefault((entry.atlas, entry.atlas_space_unchecked), set()).add(job.atlas_space)
-    fitted = {key: fit_to_spaces(key[0], found, unchecked=key[1]) for key, found in spaces.items()}
+    """The jobs with the atlases of their entries, each request resolved once for all maps, faults told at once."""
+    users = [[_atlas_user(job, entry.atlas) for entry in job.entries] for job in jobs]
+    asked: dict[tuple[tuple[str, ...], bool], list[AtlasUser]] = {}
+    for job, its in zip(jobs, users, strict=True):
+        for entry, user in zip(job.entries, its, strict=True):
+            asked.setdefault((entry.atlas, entry.atlas_space_unchecked), []).append(user)
+    fitted = {key: fit_to_maps(key[0], found, unchecked=key[1]) for key, found in asked.items()}
     return [
-        replace(job, fittings=tuple(fitted[e.atlas, e.atlas_space_unchecked][job.atlas_space] for e in job.entries))
-        for job in jobs
+        replace(
+            job,
+            fittings=tuple(
+                fitted[entry.atlas, entry.atlas_space_unchecked][user]
+                for entry, user in zip(job.entries, its, strict=True)
+            ),
+        )
+        for job, its in zip(jobs, users, strict=True)
     ]
+
+
+def _refuse_misplaced_masks(settings: Settings, jobs: Sequence[MapJob]) -> None:
+    """A named mask that fits no map is a contradiction; where it fits some, the others fail, each by itself."""
+    problems = []
+    for entry in settings.entries:
+        matched = [job for job in jobs if entry in job.entries]
+        reasons = {mask_misfit(entry, job.atlas_space, job.mapfile.participant) for job in matched}
+        if entry.mask not in ("auto", "none") and reasons and "" not in reasons:
+            problems.append("; ".join(sorted(reasons)))
+    if problems:
+        raise Contradiction(problems=list(dict.fromkeys(problems)), hint=MASK_HINT)
+
+
+def _atlas_user(job: MapJob, specs: Sequence[str]) -> AtlasUser:
+    own = (find_segmentation(job.mapfile, job.dataset, wanted, space=job.space) for wanted in own_entities(specs))
+    return AtlasUser(space=job.atlas_space, participant=job.mapfile.participant, own=tuple(own))
 
 
 def _tell_unmatched(unmatched: Sequence[MapJob], total: int, logbook: Logbook) -> None:
