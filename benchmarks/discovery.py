@@ -82,7 +82,7 @@ def make_tree(root: Path, participants: int, unrelated: int) -> Path:
 
 def find(root: Path, participants: tuple[str, ...]) -> int:
     """The number of maps that a run would find."""
-    return len(find_maps(open_dataset(root, (), participants), Selection(participants=participants)).maps)
+    return len(find_maps(open_dataset(root, (), participants), Selection(asked={"sub": participants})).maps)
 
 
 def command(root: Path) -> list[str | Path]:

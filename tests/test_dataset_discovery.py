@@ -10,7 +10,7 @@ from bids_regions.errors import Contradiction, EmptySelection, MissingInput
 
 
 def find(root, **wanted):
-    return find_maps(open_dataset(root), Selection(**wanted))
+    return find_maps(open_dataset(root), trees.selection(**wanted))
 
 
 def names(discovery):
@@ -220,19 +220,19 @@ def test_an_unknown_entity_of_the_filter_is_named(tmp_path):
 def test_an_empty_selection_is_refused_with_what_was_missing(tmp_path):
     dataset = open_dataset(trees.fitlins(tmp_path))
     with pytest.raises(EmptySelection, match="has sub-99") as caught:
-        check_selection(dataset, find_maps(dataset, Selection(participants=("99",))))
+        check_selection(dataset, find_maps(dataset, Selection(asked={"sub": ("99",)})))
     assert caught.value.exit_code == 18
 
 
 def test_a_participant_that_is_not_there_leaves_an_empty_selection_though_nothing_was_seen(tmp_path):
     dataset = open_dataset(trees.many(tmp_path, 2))
     with pytest.raises(EmptySelection, match="has sub-99"):
-        check_selection(dataset, find_maps(dataset, Selection(participants=("99",))))
+        check_selection(dataset, find_maps(dataset, Selection(asked={"sub": ("99",)})))
 
 
 def test_a_dataset_without_any_map_is_missing_input(tmp_path):
     dataset = open_dataset(trees.describe(tmp_path))
-    for selection in (Selection(), Selection(participants=("01",))):
+    for selection in (Selection(), Selection(asked={"sub": ("01",)})):
         with pytest.raises(MissingInput, match="no statistical map") as caught:
             check_selection(dataset, find_maps(dataset, selection))
         assert caught.value.exit_code == 66
@@ -280,7 +280,7 @@ def test_only_the_folders_of_the_participants_asked_for_are_opened(tmp_path, mon
     root = trees.many(tmp_path, 30, unrelated=1)
     dataset = open_dataset(root)
     opened = spy_on_listings(monkeypatch, root)
-    assert len(find_maps(dataset, Selection(participants=("00003",))).maps) == 1
+    assert len(find_maps(dataset, Selection(asked={"sub": ("00003",)})).maps) == 1
     assert opened == [".", "sub-00003", "sub-00003/func"]
 
 
@@ -372,9 +372,9 @@ def test_a_folder_that_cannot_be_read_has_failed(tmp_path, monkeypatch):
 def test_a_folder_of_participants_that_cannot_be_read_has_failed(tmp_path, monkeypatch):
     trees.fitlins(tmp_path, stats=("z",))
     dataset = open_dataset(tmp_path)
-    whole = find_maps(dataset, Selection(participants=("01",)))
+    whole = find_maps(dataset, Selection(asked={"sub": ("01",)}))
     deny_listing(monkeypatch, "node-runLevel")
-    found = find_maps(dataset, Selection(participants=("01",)))
+    found = find_maps(dataset, Selection(asked={"sub": ("01",)}))
     assert found.failed[0].relpath == "node-runLevel"
     assert 0 < len(found.maps) < len(whole.maps)
 
@@ -390,7 +390,7 @@ def test_a_folder_of_participants_that_may_be_listed_but_not_entered_has_failed(
         return stat(path, **how)
 
     monkeypatch.setattr(os, "stat", deny)
-    failed = find_maps(dataset, Selection(participants=("01",))).failed
+    failed = find_maps(dataset, Selection(asked={"sub": ("01",)})).failed
     assert [(one.relpath, one.reason) for one in failed] == [
         ("node-runLevel", "the folder cannot be read: Permission denied")
     ]

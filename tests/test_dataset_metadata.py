@@ -20,7 +20,7 @@ NAME = "sub-01_ses-1_task-x_run-01_space-S_contrast-a_stat-z_statmap.nii.gz"
 
 
 def one_map(root, **wanted):
-    return find_maps(open_dataset(root), Selection(**wanted)).maps[0]
+    return find_maps(open_dataset(root), trees.selection(**wanted)).maps[0]
 
 
 # The inheritance principle
@@ -151,7 +151,7 @@ def test_a_sibling_has_all_other_entities(tmp_path):
 
 def mask_of(root, **wanted):
     dataset = open_dataset(root)
-    path, note = find_mask(find_maps(dataset, Selection(**wanted)).maps[0], dataset)
+    path, note = find_mask(find_maps(dataset, trees.selection(**wanted)).maps[0], dataset)
     return path and path.relative_to(root).as_posix(), note
 
 
@@ -267,13 +267,13 @@ def test_the_anatomy_of_a_map_in_native_space_names_no_space(tmp_path):
     root = trees.fmriprep_like(tmp_path)
     trees.write_map(root / "sub-01" / "ses-1" / "func" / "sub-01_ses-1_task-nback_space-T1w_stat-z_statmap.nii.gz")
     dataset = open_dataset(root)
-    found = find_anatomical(find_maps(dataset, Selection(spaces=("T1w",))).maps[0], dataset)
+    found = find_anatomical(find_maps(dataset, Selection(asked={"space": ("T1w",)})).maps[0], dataset)
     assert found.name == "sub-01_ses-1_desc-preproc_T1w.nii.gz"
 
 
 def test_the_anatomy_of_another_derivative_of_the_same_raw_dataset_is_found(tmp_path):
     dataset = open_dataset(trees.raw_with_derivatives(tmp_path))
-    maps = find_maps(dataset, Selection(participants=("02",))).maps
+    maps = find_maps(dataset, Selection(asked={"sub": ("02",)})).maps
     assert find_anatomical(maps[0], dataset).is_relative_to(tmp_path / "derivatives" / "fmriprep" / "sub-02")
     assert find_anatomical(maps[-1], dataset) is None  # its space is not known
 

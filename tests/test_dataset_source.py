@@ -30,7 +30,7 @@ def test_several_derivatives_with_maps_must_be_named(tmp_path):
 def test_several_derivatives_can_be_taken_together(tmp_path):
     root = trees.raw_with_derivatives(tmp_path, names=("fitlins", "other"))
     dataset = open_dataset(root, derivatives=["fitlins", "other"])
-    found = find_maps(dataset, Selection(participants=("01",)))
+    found = find_maps(dataset, Selection(asked={"sub": ("01",)}))
     assert dataset.root == root
     assert {m.relpath.split("/")[1] for m in found.maps} == {"fitlins", "other"}
     assert len(found.maps) == 6

@@ -10,11 +10,10 @@ import pytest
 from PIL import Image
 
 from bids_regions.dataset import description
-from bids_regions.extraction import Criteria, criteria, find_regions
+from bids_regions.extraction import THRESHOLDS, Criteria, criteria, find_regions
 from bids_regions.group import tables as group_tables
 from bids_regions.results import records
 from bids_regions.settings import OPTIONS, REGION_OPTIONS, read_configuration
-from bids_regions.settings.entries import PREFIXES
 from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, VALUE_COLUMNS
 
 ROOT = Path(__file__).parent.parent
@@ -111,8 +110,8 @@ def test_the_configuration_of_usage_is_one(tmp_path):
 
 
 def test_every_kind_of_threshold_is_told_with_its_name():
-    for kind, prefix in PREFIXES.items():
-        assert f"`{prefix}" in OUTPUTS
+    for kind, rule in THRESHOLDS.items():
+        assert f"`{rule.prefix}" in OUTPUTS
         if kind not in ("value", "percentile"):
             assert f"`{kind}=" in METHODS
 

@@ -214,7 +214,7 @@ def output(tmp_path_factory):
     places = []
     for root in [shape(base / shape.__name__) for shape in shapes] + [hostile]:
         dataset = open_dataset(root)
-        places += [save_all(mapfile, out) for mapfile in find_maps(dataset, Selection(stats=("z", "t"))).maps]
+        places += [save_all(mapfile, out) for mapfile in find_maps(dataset, Selection(asked={"stat": ("z", "t")})).maps]
         describe_output(out, dataset, "1.2.3", {})
     check_collisions(places)
     for name in ("group.html", "group_values.tsv", "group_values.json"):

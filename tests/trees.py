@@ -14,6 +14,8 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from bids_regions.dataset import Selection
+
 SHAPE = (12, 14, 10)
 AFFINE = np.array([[4.0, 0, 0, -22], [0, 4.0, 0, -26], [0, 0, 4.0, -18], [0, 0, 0, 1]])
 STATS = ("effect", "p", "t", "variance", "z")
@@ -240,3 +242,13 @@ def many(root: Path, n_participants: int, *, unrelated: int = 20, tasks: Sequenc
         for other in range(unrelated):
             (func / f"sub-{label}_task-rest_run-{other}_space-MNI152NLin6Asym_desc-preproc_bold.json").touch()
     return root
+
+
+KEYS = {"participants": "sub", "sessions": "ses", "tasks": "task", "runs": "run", "spaces": "space",
+        "contrasts": "contrast", "stats": "stat"}  # fmt: skip
+
+
+def selection(**wanted):
+    """A selection, its labels by the plural of what they name."""
+    asked = {KEYS[name]: labels for name, labels in wanted.items() if name in KEYS}
+    return Selection(asked=asked, **{name: value for name, value in wanted.items() if name not in KEYS})

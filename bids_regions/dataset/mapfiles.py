@@ -5,7 +5,7 @@ what the command line and a filter file ask for. The contents of the maps are no
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -73,28 +73,15 @@ class MapFile:
 class Selection:
     """Which maps of a dataset are wanted; an empty field wants all."""
 
-    participants: tuple[str, ...] = ()  # with or without sub-
-    sessions: tuple[str, ...] = ()
-    tasks: tuple[str, ...] = ()
-    runs: tuple[str, ...] = ()
-    spaces: tuple[str, ...] = ()
-    contrasts: tuple[str, ...] = ()
-    stats: tuple[str, ...] = ()  # none: z, and t for a map that has no z sibling
+    asked: Mapping[str, Sequence[str]] = field(default_factory=dict)  # labels by short key; stat: none for the default
     filters: Mapping[str, Wanted] = field(default_factory=dict)  # short or long entity name -> what is wanted
     assume_space: str | None = None  # the space of the maps that name none
 
     def labels(self) -> dict[str, frozenset[str]]:
         """The asked labels by short key, without the prefix that a user may have typed."""
-        asked = {
-            "sub": self.participants,
-            "ses": self.sessions,
-            "task": self.tasks,
-            "run": self.runs,
-            "space": self.spaces,
-            "contrast": self.contrasts,
-            "stat": self.stats,
+        return {
+            key: frozenset(v.removeprefix(f"{key}-") for v in values) for key, values in self.asked.items() if values
         }
-        return {key: frozenset(v.removeprefix(f"{key}-") for v in values) for key, values in asked.items() if values}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,14 +9,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bids_regions.extraction.criteria import CONVENTIONS, Criteria, ThresholdSpec, parse_threshold
+    from bids_regions.extraction.conventions import CONVENTIONS
+    from bids_regions.extraction.criteria import Asked, Criteria
     from bids_regions.extraction.find import Extraction, find_regions
+    from bids_regions.extraction.grammar import THRESHOLDS, ThresholdSpec, parse_threshold
     from bids_regions.extraction.measures import Peak, Region
     from bids_regions.extraction.smoothness import Smoothness
-    from bids_regions.extraction.thresholds import Cutoff, Statistic
+    from bids_regions.extraction.statistics import KINDS, Statistic
+    from bids_regions.extraction.tails import TAILS
+    from bids_regions.extraction.thresholds import Cutoff
 
 __all__ = [
     "CONVENTIONS",
+    "KINDS",
+    "TAILS",
+    "THRESHOLDS",
+    "Asked",
     "Criteria",
     "Cutoff",
     "Extraction",
@@ -30,8 +38,12 @@ __all__ = [
 ]
 
 HOMES = {
-    "criteria": ("CONVENTIONS", "Criteria", "ThresholdSpec", "parse_threshold"),
-    "thresholds": ("Cutoff", "Statistic"),
+    "conventions": ("CONVENTIONS",),
+    "criteria": ("Asked", "Criteria"),
+    "grammar": ("THRESHOLDS", "ThresholdSpec", "parse_threshold"),
+    "statistics": ("KINDS", "Statistic"),
+    "tails": ("TAILS",),
+    "thresholds": ("Cutoff",),
     "measures": ("Peak", "Region"),
     "smoothness": ("Smoothness",),
     "find": ("Extraction", "find_regions"),

@@ -16,6 +16,8 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from bids_regions.extraction.tails import TAILS
+
 __all__ = ["Frame", "Runs", "Voxels", "join", "label_components", "neighbour_steps", "row_steps", "select_voxels"]
 
 Array = npt.NDArray[Any]
@@ -197,10 +199,11 @@ def select_voxels(
 
 def _passing(block: Array, least: Any, tail: str, strict: bool) -> Array:
     over, under = (np.greater, np.less) if strict else (np.greater_equal, np.less_equal)
-    if tail == "negative":
+    signs = TAILS[tail].signs
+    if 1 not in signs:
         return np.asarray(under(block, -least))
     above = np.asarray(over(block, least))
-    if tail != "positive":
+    if -1 in signs:
         above |= under(block, -least)
     return above
 

@@ -8,13 +8,14 @@ Sources: Hommel 1988 (Biometrika 75:383-386), Goeman & Solari 2011 (Stat Sci 26:
 (NeuroImage 181:786-796).
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
 from bids_regions.errors import BadMap
+from bids_regions.extraction.tails import TAILS, Tail
 
 __all__ = ["true_discovery_proportions"]
 
@@ -25,7 +26,7 @@ def true_discovery_proportions(
     ids: NDArray[np.integer[Any]],
     *,
     n_regions: int,
-    tail: Literal["bi", "two", "positive", "negative"],
+    tail: Tail,
     alpha: float = 0.05,
 ) -> NDArray[np.float64]:
     """At least which fraction of each region's voxels is active, for all regions at once with confidence 1 - alpha.
@@ -64,14 +65,14 @@ def true_discovery_proportions(
     """
     if not population.size:
         raise BadMap("true-discovery proportions need the voxels that were searched", hint="Give a mask with voxels")
-    if tail == "two":
+    rule = TAILS[tail]
+    if rule.merged:
         return _proportions(2 * special.ndtr(-np.abs(population)), 2 * special.ndtr(-np.abs(z)), ids, n_regions, alpha)
-    signs = {"bi": (1, -1), "positive": (1,), "negative": (-1,)}[tail]
     found = np.zeros(n_regions)
-    for sign in signs:
+    for sign in rule.signs:
         here = sign * z > 0
         p_all, p = special.ndtr(-sign * population), special.ndtr(-sign * z[here])
-        found = np.maximum(found, _proportions(p_all, p, ids[here], n_regions, alpha / len(signs)))
+        found = np.maximum(found, _proportions(p_all, p, ids[here], n_regions, alpha / len(rule.signs)))
     return found
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from bids_regions.errors import BadMap
 from bids_regions.extraction.components import Frame, Voxels, label_components, select_voxels
-from bids_regions.extraction.criteria import TWO_TAILS, Criteria
+from bids_regions.extraction.criteria import Criteria
 from bids_regions.extraction.discoveries import true_discovery_proportions
 from bids_regions.extraction.field_theory import cluster_p_values, field_theory_warning
 from bids_regions.extraction.inference import t_to_z
@@ -21,7 +21,8 @@ from bids_regions.extraction.local_regions import split_exact
 from bids_regions.extraction.measures import Region, describe_regions, find_peaks, order_regions, scan_order
 from bids_regions.extraction.nilearn_walker import split_nilearn
 from bids_regions.extraction.smoothness import Smoothness, estimate_smoothness, smoothness_warning
-from bids_regions.extraction.thresholds import DOF_HINT, Cutoff, Statistic, find_cutoff
+from bids_regions.extraction.tails import TAILS
+from bids_regions.extraction.thresholds import DOF_HINT, Cutoff, Height, Statistic, find_height
 
 __all__ = ["Extraction", "find_regions"]
 
@@ -57,6 +58,7 @@ class _Task:
     statistic: Statistic
     mask: Mask | None
     cutoff: Cutoff
+    height: Height
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,10 +167,12 @@ def _prepare(data: Array, affine: Array, asked: tuple[Criteria, Statistic], mask
         if not mask.any():
             raise BadMap("the mask is empty", hint="Give another mask, or --mask none")
     frame = Frame.of(data, affine)  # flat views from here on: a copy of the map costs more than all that follows
-    cutoff = find_cutoff(frame.flatten(data), criteria, statistic, None if mask is None else frame.flatten(mask))
+    height, cutoff = find_height(
+        frame.flatten(data), criteria, statistic, None if mask is None else frame.flatten(mask)
+    )
     return _Task(
         data=data, affine=affine, frame=frame, criteria=criteria, statistic=statistic, mask=mask,
-        cutoff=cutoff,
+        cutoff=cutoff, height=height,
     )  # fmt: skip
 
 
@@ -198,15 +202,18 @@ def _label(task: _Task) -> _Found:
     """The regions before any is removed."""
     flat, criteria = task.frame.flatten(task.data), task.criteria
     tail, mask = task.cutoff.tail, None if task.mask is None else task.frame.flatten(task.mask)
-    above = Voxels.at(task.frame, *select_voxels(flat, task.cutoff.value, tail, strict=criteria.strict, mask=mask))
+    memory, values = select_voxels(
+        flat if task.height.on is None else task.height.on, task.height.value, tail, strict=criteria.strict, mask=mask
+    )
+    above = Voxels.at(task.frame, memory, values if task.height.on is None else flat[memory])
     if criteria.extract_type == "local_regions" and criteria.walker == "nilearn":
         region = _nilearn_regions(task, above)
     else:
-        region = label_components(above, criteria.connectivity, merged=tail == "two")
+        region = label_components(above, criteria.connectivity, merged=TAILS[tail].merged)
         if criteria.extract_type == "local_regions":
             region = split_exact(
                 above, region, connectivity=criteria.connectivity, smoothing_fwhm=criteria.smoothing_fwhm,
-                merged=tail == "two",
+                merged=TAILS[tail].merged,
             )  # fmt: skip
     n_above = region.size
     if np.any(region < 0):
@@ -218,8 +225,9 @@ def _label(task: _Task) -> _Found:
 def _nilearn_regions(task: _Task, above: Voxels) -> Integers:
     """The region of each voxel by nilearn's rule, -1 where it drops the voxel; the two signs of `bi` one by one."""
     region, n = np.full(above.place.size, -1), 0
-    parts = {"bi": ((1, above.values > 0), (-1, above.values < 0)), "negative": ((-1, above.values < 0),)}
-    for sign, part in parts.get(task.cutoff.tail, ((1, above.values != 0),)):
+    rule = TAILS[task.cutoff.tail]
+    for sign in (1,) if rule.merged else rule.signs:
+        part = above.values != 0 if rule.merged else sign * above.values > 0
         thresholded = np.zeros(task.data.size, task.data.dtype)
         thresholded[above.memory[part]] = sign * above.values[part]
         split = split_nilearn(task.frame.unflatten(thresholded), task.affine, task.criteria.smoothing_fwhm)
@@ -231,7 +239,7 @@ def _nilearn_regions(task: _Task, above: Voxels) -> Integers:
 
 def _with_cluster_p(task: _Task, found: _Found, smoothness: Smoothness | None) -> _Found:
     smoothness = smoothness or _smoothness(task)
-    two_tailed = task.cutoff.tail in TWO_TAILS
+    two_tailed = TAILS[task.cutoff.tail].both
     p_cluster = cluster_p_values(found.sizes, height=_height(task), smoothness=smoothness, two_tailed=two_tailed)
     return replace(found, p_cluster=p_cluster, smoothness=smoothness)
 
@@ -244,16 +252,17 @@ def _height(task: _Task) -> float:
 def _dof(task: _Task) -> float:
     """Degrees of freedom for making z of the map's values; infinite for z itself."""
     what = "cluster p" if task.criteria.grf else "a true-discovery proportion"
-    if task.statistic.kind == "z":
+    if task.statistic.rule.distribution == "normal":
         return math.inf
-    if task.statistic.kind != "t":
+    if task.statistic.rule.distribution != "t":
         raise BadMap(
             f"{what} was asked of the {task.statistic.kind} map, and is known for z and t only",
             hint="Leave out --grf, --cluster-alpha and --tdp for it",
         )
-    if task.statistic.dof is None or not task.statistic.dof > 0:
+    dof = task.statistic.dof
+    if not isinstance(dof, int | float) or not dof > 0:
         raise BadMap(f"{what} was asked of a t map without degrees of freedom", hint=DOF_HINT)
-    return task.statistic.dof
+    return dof
 
 
 def _smoothness(task: _Task) -> Smoothness:
@@ -299,7 +308,7 @@ def _number(task: _Task, kept: _Found, values: Array | None) -> tuple[Array, tup
     peaks = find_peaks(voxels, kept.region, criteria)
     main = peaks[np.searchsorted(kept.region[peaks], np.arange(n))]
     if criteria.order == "size":
-        order = order_regions(voxels, kept.sizes, main, by_sign=task.cutoff.tail != "two")
+        order = order_regions(voxels, kept.sizes, main, by_sign=not TAILS[task.cutoff.tail].merged)
     elif criteria.extract_type == "local_regions":
         order = np.arange(n)  # the walker's own
     else:

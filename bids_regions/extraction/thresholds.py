@@ -5,7 +5,7 @@ The *population* is the set of voxels a percentile is taken over, or that are te
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,22 @@ import numpy.typing as npt
 from scipy import special
 
 from bids_regions.errors import BadMap
-from bids_regions.extraction.criteria import PROBABILITIES, TWO_TAILS, Criteria, Tail, ThresholdSpec
+from bids_regions.extraction.criteria import Criteria
+from bids_regions.extraction.grammar import ThresholdSpec
 from bids_regions.extraction.inference import t_to_z
+from bids_regions.extraction.statistics import Freedom, Statistic
+from bids_regions.extraction.tails import TAILS, Tail
 
-__all__ = ["Cutoff", "Statistic", "find_cutoff", "inverse_survival", "thresholded_tail"]
+__all__ = [
+    "Cutoff",
+    "Height",
+    "Searched",
+    "Statistic",
+    "find_cutoff",
+    "find_height",
+    "inverse_survival",
+    "thresholded_tail",
+]
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -31,37 +43,70 @@ DOF_HINT = (
 )
 
 
-@dataclass(frozen=True)
-class Statistic:
-    """What the numbers of a map are.
-
-    Examples
-    --------
-    >>> Statistic("t", dof=12).kind
-    't'
-    """
-
-    kind: str = "z"  # z, t, F, or any other word: effect, variance, ...
-    dof: float | None = None  # degrees of freedom; only a t map has a use for them
-
-
 @dataclass(frozen=True, kw_only=True)
 class Cutoff:
     """The magnitude that decides, and how it came about."""
 
-    kind: str  # value, percentile, p, fdr, bonferroni, ratio
+    kind: str  # a name in grammar.THRESHOLDS
     asked: str  # the threshold's text as typed
     value: float  # magnitude in the map's units; inf when no voxel can pass
     population: str  # in words, the voxels it was taken over or applied to
     population_size: int  # voxels
-    n_tested: int | None  # tests corrected for; fdr and bonferroni only
+    n_tested: int | None  # tests corrected for; kinds that correct only
     tail: Tail  # the tail that was thresholded
-    dof: float | None  # degrees of freedom used: a t map and a probability only
+    dof: Freedom | None  # degrees of freedom used: of a probability only
     dtype: str  # float32 or float64: the cutoff is rounded to it and compared in it
 
 
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    """A map as a threshold sees it: one row of numbers, and the voxels that count."""
+
+    flat: Array  # (n,) float32 or float64
+    mask: Mask | None  # (n,) the population where it is the mask's voxels
+    over: str  # a key in WORDS: the population
+    tail: Tail
+    criteria: Criteria
+    statistic: Statistic
+
+    @property
+    def spec(self) -> ThresholdSpec:
+        """What the threshold's text asks for."""
+        return self.criteria.spec
+
+    @property
+    def alpha(self) -> float:
+        """The probability asked for, of one tail."""
+        return self.spec.number / len(TAILS[self.tail].signs)
+
+    @property
+    def size(self) -> int:
+        """Voxels tested: in the mask, or not zero."""
+        return int(np.count_nonzero(self.flat if self.mask is None else self.mask))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Height:
+    """Which array is thresholded, and at which magnitude: what a row of THRESHOLDS finds."""
+
+    value: float  # magnitude in the units of what is thresholded; inf when no voxel can pass
+    size: int  # voxels of the population
+    on: Array | None = None  # (n,) thresholded in place of the map that is measured; None: the map itself
+
+
 def find_cutoff(data: Array, criteria: Criteria, statistic: Statistic, mask: Mask | None = None) -> Cutoff:
-    """The magnitude a voxel must reach.
+    """The cutoff of `find_height`.
+
+    >>> find_cutoff(np.array([-4.0, 3.0]), Criteria(threshold=3.5), Statistic("z")).value
+    3.5
+    """
+    return find_height(data, criteria, statistic, mask)[1]
+
+
+def find_height(
+    data: Array, criteria: Criteria, statistic: Statistic, mask: Mask | None = None
+) -> tuple[Height, Cutoff]:
+    """What is thresholded at which magnitude, and how that came about.
 
     Parameters
     ----------
@@ -98,29 +143,26 @@ def find_cutoff(data: Array, criteria: Criteria, statistic: Statistic, mask: Mas
     """
     spec, tail = criteria.spec, thresholded_tail(criteria, statistic)
     over = _population(criteria, mask)
-    flat, flat_mask = data.reshape(-1), None if over != "mask" or mask is None else mask.reshape(-1)
-    n_tested = None
-    if spec.kind == "value":
-        value, size = spec.number, flat.size if flat_mask is None else int(np.count_nonzero(flat_mask))
-    elif spec.kind in ("percentile", "ratio"):
-        value, size = _percentile(flat, flat_mask, _percent(spec), (over, tail))
-        value += criteria.percentile_offset
-    else:
-        value, size = _by_probability(flat, flat_mask, (spec, tail), statistic)
-        n_tested = size if spec.kind != "p" else None
-    words = WORDS[over]
-    if spec.kind in ("percentile", "ratio") and tail not in TWO_TAILS:
-        words += f", {tail} values" + ("" if over == "nonzero" else " and zeros")
-    used = statistic.dof if statistic.kind == "t" and spec.kind in PROBABILITIES else None
-    return Cutoff(
-        kind=spec.kind, asked=spec.text, value=value, population=words, population_size=size,
-        n_tested=n_tested, tail=tail, dof=used, dtype=str(data.dtype),
+    searched = Searched(
+        flat=data.reshape(-1), mask=None if over != "mask" or mask is None else mask.reshape(-1), over=over,
+        tail=tail, criteria=criteria, statistic=statistic,
     )  # fmt: skip
+    find: Callable[[Searched], Height] = globals()[spec.rule.height]
+    height = find(searched)
+    words = WORDS[over]
+    if spec.rule.population == "ranked" and not TAILS[tail].both:
+        words += f", {tail} values" + ("" if over == "nonzero" else " and zeros")
+    used = statistic.dof if statistic.rule.n_dof and spec.rule.population == "tested" else None
+    cutoff = Cutoff(
+        kind=spec.kind, asked=spec.text, value=height.value, population=words, population_size=height.size,
+        n_tested=height.size if spec.rule.corrects else None, tail=tail, dof=used, dtype=str(data.dtype),
+    )  # fmt: skip
+    return height, cutoff
 
 
 def thresholded_tail(criteria: Criteria, statistic: Statistic) -> Tail:
-    """The tail that is thresholded: as asked for z and t; statistics without a second tail have the positive one."""
-    if statistic.kind in ("z", "t"):
+    """The tail that is thresholded: as asked; maps without a second tail have the positive one."""
+    if statistic.rule.both:
         return criteria.tail
     if criteria.tail == "negative":
         raise BadMap(f"the negative tail was asked of the {statistic.kind} map", hint="Use --tail positive for it")
@@ -129,11 +171,10 @@ def thresholded_tail(criteria: Criteria, statistic: Statistic) -> Tail:
 
 def _population(criteria: Criteria, mask: Mask | None) -> str:
     """The key in WORDS of the voxels that count."""
-    kind = criteria.spec.kind
-    if kind in PROBABILITIES:
-        return "nonzero" if mask is None else "mask"
-    if kind == "value":
-        return "image" if mask is None else "mask"
+    population = criteria.spec.rule.population
+    if population != "ranked":
+        unmasked = "nonzero" if population == "tested" else "image"
+        return unmasked if mask is None else "mask"
     if criteria.percentile_over == "mask" and mask is None:
         raise BadMap(
             f"threshold {criteria.threshold} over the mask, and the map has no mask",
@@ -142,8 +183,41 @@ def _population(criteria: Criteria, mask: Mask | None) -> str:
     return criteria.percentile_over
 
 
-def _percent(spec: ThresholdSpec) -> float:
-    return spec.number if spec.kind == "percentile" else round(100 - 100 * spec.number, 10)
+def height_by_value(searched: Searched) -> Height:
+    """The value asked for."""
+    size = searched.flat.size if searched.mask is None else int(np.count_nonzero(searched.mask))
+    return Height(value=searched.spec.number, size=size)
+
+
+def height_by_rank(searched: Searched) -> Height:
+    """The percentile asked for, or that which leaves the fraction asked for."""
+    spec = searched.spec
+    percent = spec.number if spec.kind == "percentile" else round(100 - 100 * spec.number, 10)
+    value, size = _percentile(searched.flat, searched.mask, percent, (searched.over, searched.tail))
+    return Height(value=value + searched.criteria.percentile_offset, size=size)
+
+
+def height_by_p(searched: Searched) -> Height:
+    """Where one tail's p is the alpha asked for."""
+    return Height(value=_inverse(searched, searched.alpha), size=searched.size)
+
+
+def height_by_bonferroni(searched: Searched) -> Height:
+    """Where one tail's p is the alpha asked for, divided by the number of tests."""
+    size = searched.size
+    _distribution(searched)
+    return Height(value=_inverse(searched, searched.alpha / size) if size else math.inf, size=size)
+
+
+def height_by_false_discovery(searched: Searched) -> Height:
+    """The smallest magnitude whose p is at most its rank from the top times alpha / n."""
+    size, flat = searched.size, searched.flat
+    dof = _distribution(searched)
+    if size == 0:
+        return Height(value=math.inf, size=size)
+    least = np.nextafter(flat.dtype.type(_inverse(searched, searched.alpha)), flat.dtype.type(0))
+    _, top = _upper_part(_magnitudes(flat, searched.mask, "mask", searched.tail), least)  # rank n is held to alpha
+    return Height(value=_false_discovery(top, searched.alpha / size, dof), size=size)
 
 
 def _magnitudes(flat: Array, mask: Mask | None, over: str, tail: str) -> Iterator[Array]:
@@ -154,7 +228,7 @@ def _magnitudes(flat: Array, mask: Mask | None, over: str, tail: str) -> Iterato
             block = block[mask[start : start + BLOCK]]
         if tail == "negative":
             block = -block
-        block = np.abs(block) if tail in TWO_TAILS else block[block >= 0]
+        block = np.abs(block) if TAILS[tail].both else block[block >= 0]
         yield block[block != 0] if over == "nonzero" else block
 
 
@@ -187,23 +261,9 @@ def _upper_part(blocks: Iterator[Array], least: Any) -> tuple[int, Array]:
     return size, np.concatenate(kept) if kept else np.empty(0)
 
 
-def _by_probability(
-    flat: Array, mask: Mask | None, asked: tuple[ThresholdSpec, str], statistic: Statistic
-) -> tuple[float, int]:
-    """The magnitude at which p, fdr or bonferroni is met, and how many voxels are in the mask, or not zero."""
-    spec, tail = asked
-    dof = _degrees_of_freedom(spec, statistic)
-    size = int(np.count_nonzero(flat if mask is None else mask))
-    alpha = spec.number / 2 if tail in TWO_TAILS else spec.number
-    if spec.kind == "p":
-        return max(0.0, inverse_survival(alpha, dof)), size
-    if size == 0:
-        return math.inf, size
-    if spec.kind == "bonferroni":
-        return max(0.0, inverse_survival(alpha / size, dof)), size
-    least = np.nextafter(flat.dtype.type(max(0.0, inverse_survival(alpha, dof))), flat.dtype.type(0))
-    _, top = _upper_part(_magnitudes(flat, mask, "mask", tail), least)  # rank n is held to alpha: no other can pass
-    return _false_discovery(top, alpha / size, dof), size
+def _inverse(searched: Searched, alpha: float) -> float:
+    """The magnitude whose one-sided p is alpha; not below 0."""
+    return max(0.0, inverse_survival(alpha, _distribution(searched)))
 
 
 def _false_discovery(top: Array, step: float, dof: float) -> float:
@@ -216,21 +276,23 @@ def _false_discovery(top: Array, step: float, dof: float) -> float:
     return float(ordered[passing[-1]]) if passing.size else math.inf
 
 
-def _degrees_of_freedom(spec: ThresholdSpec, statistic: Statistic) -> float:
-    """Of a t map; infinite for a z map, which is the same."""
-    if statistic.kind == "z":
+def _distribution(searched: Searched) -> float:
+    """The degrees of freedom of a t map; infinite for a z map, which is the same."""
+    spec, statistic = searched.spec, searched.statistic
+    if statistic.rule.distribution == "normal":
         return math.inf
-    if statistic.kind != "t":
+    if statistic.rule.distribution != "t":
         raise BadMap(
             f"threshold {spec.text} was asked of the {statistic.kind} map, and p is known for z and t only",
             hint="Give a value, a percentile or a ratio",
         )
-    if statistic.dof is None or not statistic.dof > 0:
-        known = "no" if statistic.dof is None else f"{statistic.dof:g}"
+    dof = statistic.dof
+    if not isinstance(dof, int | float) or not dof > 0:
+        known = f"{dof:g}" if isinstance(dof, int | float) else "no"
         raise BadMap(
             f"threshold {spec.text} was asked of the t map, which has {known} degrees of freedom", hint=DOF_HINT
         )
-    return float(statistic.dof)
+    return float(dof)
 
 
 def inverse_survival(p: float, dof: float = math.inf) -> float:

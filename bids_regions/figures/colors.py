@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bids_regions.extraction.statistics import told_kind
+from bids_regions.extraction.tails import TAILS, Tail
+
 __all__ = ["Legend", "color_values", "full_scale", "grey_levels", "hex_rgb", "prepare_matplotlib"]
 
-SEQUENTIAL_UNITS = ("f", "chi2", "chisq", "rsquare", "variance")
 WRONG_TAIL = 0.35  # how much is left of a value's opacity where the test does not look
 WHOLE = 0.8  # opacity of a map without a threshold: the anatomy stays visible
 PAPER = 255  # the card a picture stands on, grey level
@@ -29,7 +31,7 @@ class Legend:
     """How values become colours."""
 
     cutoff: float  # magnitude in the map's unit; inf where nothing can pass
-    tail: str  # bi, two, positive, negative
+    tail: Tail
     unit: str  # "z", "t", "F", ...
     scale: float  # magnitude at the ends of the colour bar, > 0
     clipped: bool = False  # whether the map goes beyond the scale
@@ -38,7 +40,7 @@ class Legend:
     @property
     def sequential(self) -> bool:
         """Whether the values have one sign by their nature."""
-        return self.unit.lower() in SEQUENTIAL_UNITS
+        return told_kind(self.unit)[1].sequential
 
     @property
     def cutoffs(self) -> tuple[float, ...]:
@@ -51,9 +53,8 @@ class Legend:
         """
         if not 0 < self.cutoff <= self.scale:
             return ()
-        if self.sequential or self.tail == "positive":
-            return (self.cutoff,)
-        return (-self.cutoff,) if self.tail == "negative" else (-self.cutoff, self.cutoff)
+        signs = (1,) if self.sequential else TAILS[self.tail].signs
+        return tuple(sorted(sign * self.cutoff for sign in signs))
 
 
 def prepare_matplotlib(folder: str | os.PathLike[str]) -> None:
@@ -138,10 +139,9 @@ def color_values(values: npt.NDArray[Any], legend: Legend) -> tuple[npt.NDArray[
         return colors, np.where(ratio != 0, np.float32(WHOLE), np.float32(0))
     reference = legend.cutoff / legend.scale if math.isfinite(legend.cutoff) else 1.0
     opacity = np.minimum(np.abs(ratio) / max(reference, 1e-6), 1) ** 2
-    if legend.tail == "positive":
-        opacity = np.where(ratio < 0, opacity * WRONG_TAIL, opacity)
-    elif legend.tail == "negative":
-        opacity = np.where(ratio > 0, opacity * WRONG_TAIL, opacity)
+    signs = TAILS[legend.tail].signs
+    if len(signs) == 1:
+        opacity = np.where(ratio * signs[0] < 0, opacity * WRONG_TAIL, opacity)
     return colors, opacity.astype(np.float32)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_regions.errors import printable
+from bids_regions.extraction.tails import Tail
 from bids_regions.figures.colors import PAPER, Legend, hex_rgb
 from bids_regions.figures.lettering import (
     CAP_HEIGHT,
@@ -34,7 +35,7 @@ class View:
 
     cuts: tuple[float, ...]  # mm, RAS+; the same for every entry of a map
     cutoff: float  # magnitude in the map's unit; inf where nothing can pass
-    tail: str = "bi"  # bi, two, positive, negative
+    tail: Tail = "bi"
     unit: str = "z"  # what the values are: z, t, F, ...
     title: str = ""  # printed above the slices
     scale: float | None = None  # magnitude at the ends of the colour bar; None: the map's own

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from bids_regions.dataset import read_map_name
 from bids_regions.errors import Fault
+from bids_regions.extraction.tails import Tail
 from bids_regions.files import read_json
 from bids_regions.results.placement import LABELS, SIDECAR, TABLE
 from bids_regions.results.uris import read_source
@@ -37,7 +38,7 @@ class Member:
     stem: str  # its results in OUTPUT_DIR, relative, without _dseg and extension
     mask: str  # relative to the source dataset, or out of it; "" for none
     kind: str  # z, t, ...: what the map's values are
-    tail: str
+    tail: Tail
     cutoff: float  # magnitude; inf where nothing could pass
     n_regions: int
     source_hash: str  # of the map's file when it was worked on
@@ -128,7 +129,7 @@ def _member(owner: str, path: Path, output_dir: Path, record: Mapping[str, Any],
         stem=path.relative_to(output_dir).as_posix().removesuffix(SIDECAR),
         mask="" if mask == "none" else _path_of(mask),
         kind=str(record["Statistic"]["Kind"]),
-        tail=str(record["Threshold"]["Tail"]),
+        tail=record["Threshold"]["Tail"],
         cutoff=float(record["Threshold"].get("Cutoff", "inf")),
         n_regions=int(record["Counts"]["RegionsKept"]),
         source_hash=str(record.get("SourceHash", "")),

@@ -14,6 +14,7 @@ from bids_regions.atlases import fit_atlases
 from bids_regions.dataset import is_standard_space
 from bids_regions.errors import Fault, MissingInput
 from bids_regions.extraction import Criteria, Extraction, find_regions
+from bids_regions.extraction.tails import SIGN_WORDS, TAILS
 from bids_regions.files import hash_file, hash_of, read_json, remove_file, write_json, write_text
 from bids_regions.group.sets import MapSet
 from bids_regions.images import save_labels, save_map
@@ -26,9 +27,6 @@ from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, describe_columns, 
 __all__ = ["Consensus", "write_set"]
 
 Floats = NDArray[np.float64]
-
-SIGNS = {"bi": (1, -1), "two": (1, -1), "positive": (1,), "negative": (-1,)}
-WORDS = {1: "positive", -1: "negative"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +47,7 @@ def write_set(one: MapSet, tally: Tally, settings: Settings) -> Consensus:
     """Find the consensus regions of a set and write its images, tables and sidecars; what is equal stays untouched."""
     assert one.grid is not None
     maps = {1: prevalence(tally, 1), -1: prevalence(tally, -1)}
-    signs = SIGNS[one.members[0].tail]
+    signs = TAILS[one.members[0].tail].signs
     signed = find_consensus(tally, min_prevalence=settings.min_prevalence, min_coverage=settings.min_coverage)
     usual = read_json(settings.output_dir / one.members[0].sidecar)["Criteria"]
     extraction = find_regions(signed, one.grid.affine, _criteria(usual))
@@ -134,8 +132,8 @@ def _atlases_of(log: Path) -> Mapping[str, Any]:
 
 def _prevalence_words(sign: int) -> str:
     return (
-        f"Prevalence of {WORDS[sign]} regions: the fraction of participants whose {WORDS[sign]} regions cover the "
-        "voxel, among those that have data there; 0 where nobody has"
+        f"Prevalence of {SIGN_WORDS[sign]} regions: the fraction of participants whose {SIGN_WORDS[sign]} regions "
+        "cover the voxel, among those that have data there; 0 where nobody has"
     )
 
 
@@ -189,7 +187,7 @@ class _Scribe:
                 "MinPrevalence": self.settings.min_prevalence,
                 "MinCoverage": self.settings.min_coverage,
                 "Connectivity": self.usual["connectivity"],
-                "SignsLookedFor": [WORDS[sign] for sign in signs],
+                "SignsLookedFor": [SIGN_WORDS[sign] for sign in signs],
                 "BothSigns": "the larger prevalence wins, a tie is positive",
             },
             "Participants": self._participants(),

@@ -25,7 +25,7 @@ def gather_cautions(statmap: StatMap, entry: Entry, loaded: Loaded, extraction: 
 
 def _percentile_caution(statmap: StatMap, entry: Entry) -> str:
     criteria = entry.criteria
-    if criteria.spec.kind not in ("percentile", "ratio") or criteria.percentile_over != "image":
+    if criteria.spec.rule.population != "ranked" or criteria.percentile_over != "image":
         return ""
     share = 1 - np.count_nonzero(statmap.data) / max(1, statmap.data.size)
     if share < MANY_ZEROS:

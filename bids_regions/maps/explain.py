@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from bids_regions.errors import Fault
 from bids_regions.extraction import CONVENTIONS, Criteria, Extraction, find_regions
+from bids_regions.extraction.conventions import kept_words, minimum_words
 from bids_regions.images import StatMap
 from bids_regions.maps.inputs import Loaded
 from bids_regions.settings import Entry
@@ -22,7 +23,6 @@ from bids_regions.tables import Column, table_text
 __all__ = ["EXPLAIN_COLUMNS", "Explained", "align_table", "explain_map", "explain_table"]
 
 Mask = npt.NDArray[np.bool_]
-SIGNS = {"positive": (True, False), "negative": (False, True)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,10 +132,10 @@ def _causes(side: _Side, data: npt.NDArray[Any], lost: Mask) -> Counter[str]:
     values = data[lost]
     left = np.ones(values.size, dtype=bool)
     cutoff = side.extraction.cutoff.value
-    positive, negative = SIGNS.get(side.criteria.tail, (True, True))
+    signs = side.criteria.tail_rule.signs
     tests = (
         ("mask", np.zeros(values.size, bool) if side.mask is None else ~side.mask[lost]),
-        ("tail", (values > 0) & (not positive) | (values < 0) & (not negative)),
+        ("tail", (values > 0) & (1 not in signs) | (values < 0) & (-1 not in signs)),
         ("cutoff", np.abs(values) < values.dtype.type(cutoff)),
         ("equal to the cutoff", (np.abs(values) == values.dtype.type(cutoff)) & side.criteria.strict),
     )
@@ -151,7 +151,6 @@ def _causes(side: _Side, data: npt.NDArray[Any], lost: Mask) -> Counter[str]:
 def _rule(c: Criteria) -> str:
     sizes = [f"{c.min_region_size:g} mm3"] if c.min_region_size is not None else []
     sizes += [f"{c.min_region_voxels} voxels"] if c.min_region_voxels is not None else []
-    at = ">" if c.strict else ">="
-    more = ">" if c.size_strict else ">="
+    (_, at), (_, more) = kept_words(c.knobs), minimum_words(c.knobs)
     kind = "local regions" if c.extract_type == "local_regions" else "components"
     return f"{c.threshold} ({at}), {c.tail}, {c.connectivity} neighbours, {kind} {more} {' and '.join(sizes) or '0'}"

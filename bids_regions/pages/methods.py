@@ -5,6 +5,8 @@ from typing import Any
 
 from bids_regions.atlases import cite_atlases, describe_naming
 from bids_regions.extraction import Criteria
+from bids_regions.extraction.conventions import minimum_words
+from bids_regions.extraction.grammar import Citation
 from bids_regions.pages.wording import ordinal
 from bids_regions.report.model import Methods, Reference
 from bids_regions.settings import Entry
@@ -23,12 +25,8 @@ SOFTWARE = {
                       "describing outputs of neuroimaging experiments. Scientific Data 3, 160044.",
                       doi="10.1038/sdata.2016.44"),
 }  # fmt: skip
-FDR = Reference(text="Benjamini & Hochberg (1995). Controlling the false discovery rate: a practical and powerful "
-                "approach to multiple testing. Journal of the Royal Statistical Society B 57, 289-300.",
-                doi="10.1111/j.2517-6161.1995.tb02031.x")  # fmt: skip
 WALKER = Reference(text="Grady (2006). Random walks for image segmentation. IEEE Transactions on Pattern Analysis and "
                    "Machine Intelligence 28, 1768-1783.", doi="10.1109/TPAMI.2006.233")  # fmt: skip
-NILEARN = Reference(text="Nilearn contributors. Nilearn.", doi="10.5281/zenodo.8397156")
 FIELDS = Reference(text="Friston et al. (1994). Assessing the significance of focal activations using their spatial "
                    "extent. Human Brain Mapping 1, 210-220.", doi="10.1002/hbm.460010306")  # fmt: skip
 WORSLEY = Reference(text="Worsley et al. (1996). A unified statistical approach for determining significant signals in "
@@ -36,20 +34,6 @@ WORSLEY = Reference(text="Worsley et al. (1996). A unified statistical approach 
                     doi="10.1002/(SICI)1097-0193(1996)4:1<58::AID-HBM4>3.0.CO;2-O")  # fmt: skip
 ARI = Reference(text="Rosenblatt et al. (2018). All-resolutions inference for brain imaging. NeuroImage 181, 786-796.",
                 doi="10.1016/j.neuroimage.2018.07.060")  # fmt: skip
-TAILS = {
-    "bi": "for both signs, each region holding voxels of one sign",
-    "two": "for both signs, merged",
-    "positive": "for positive values",
-    "negative": "for negative values",
-}
-KINDS = {
-    "value": "at a magnitude of {number:g}",
-    "percentile": "at the {place} percentile of the magnitudes over {over}",
-    "ratio": "so that a fraction of {number:g} of {over} passes",
-    "p": "at an uncorrected p of {number:g}{halved}",
-    "fdr": "at a false discovery rate of {number:g} (Benjamini-Hochberg)",
-    "bonferroni": "at p = {number:g}, Bonferroni corrected{halved}",
-}
 OVER = {
     "image": "all voxels of the image",
     "mask": "the voxels of the brain mask",
@@ -75,11 +59,11 @@ def write_methods(entries: Sequence[Entry], atlases: Sequence[Mapping[str, Any]]
 
 def _paragraph(entry: Entry) -> str:
     c = entry.criteria
-    halved = ", halved for the two tails" if c.tail in ("bi", "two") else ""
-    height = KINDS[c.spec.kind].format(
+    halved = ", halved for the two tails" if c.tail_rule.both else ""
+    height = c.spec.rule.methods.format(
         number=c.spec.number, place=ordinal(c.spec.number), over=OVER[c.percentile_over], halved=halved
     )
-    sentences = [f"Entry {entry.name}: maps were thresholded {height}, {TAILS[c.tail]}.", _regions_sentence(c)]
+    sentences = [f"Entry {entry.name}: maps were thresholded {height}, {c.tail_rule.methods}.", _regions_sentence(c)]
     if c.convention:
         sentences.append(f"The criteria follow the convention of {c.convention}, except where stated.")
     if c.grf:
@@ -107,14 +91,18 @@ def _regions_sentence(c: Criteria) -> str:
         kind += " as nilearn does" if c.walker == "nilearn" else ", solved exactly"
     sizes = [f"{c.min_region_size:g} mm3"] if c.min_region_size is not None else []
     sizes += [f"{c.min_region_voxels} voxels"] if c.min_region_voxels is not None else []
-    more = "more than" if c.size_strict else "at least"
+    more, _ = minimum_words(c.knobs)
     return f"{kind}; regions of {more} {' and '.join(sizes)} were kept." if sizes else f"{kind}."
 
 
 def _references(c: Criteria) -> list[Reference]:
-    chosen = [(c.spec.kind == "fdr", FDR), (c.extract_type == "local_regions", WALKER), (c.grf, FIELDS)]
-    chosen += [(c.grf, WORSLEY), (c.tdp, ARI), (c.convention == "nilearn", NILEARN)]
-    return [reference for wanted, reference in chosen if wanted]
+    chosen = [(c.extract_type == "local_regions", WALKER), (c.grf, FIELDS), (c.grf, WORSLEY), (c.tdp, ARI)]
+    height, convention = (_cited(citation) for citation in (c.spec.rule.reference, c.knobs["reference"]))
+    return [*height, *(reference for wanted, reference in chosen if wanted), *convention]
+
+
+def _cited(citation: Citation | None) -> list[Reference]:
+    return [Reference(text=citation.text, doi=citation.doi)] if citation else []
 
 
 def methods_markdown(methods: Methods) -> str:

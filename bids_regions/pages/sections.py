@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_regions.dataset import MapFile
+from bids_regions.extraction.statistics import told_kind
 from bids_regions.figures import Layout, Mark, View, choose_cuts, compose_map, encode
 from bids_regions.files import hash_bytes, read_text, write_bytes
 from bids_regions.images import StatMap, load_labels
@@ -21,7 +22,6 @@ from bids_regions.tables import rows_of
 __all__ = ["Drawn", "draw_section", "section_key"]
 
 SIDE_BY_SIDE = Layout(columns=4, font=21)  # two entries share the width of the page
-ONE_SIGNED = ("f", "chi2", "chisq", "rsquare", "variance")  # statistics without a negative side
 HEADING = ("ses", "task", "acq", "dir", "run", "space")
 
 
@@ -61,7 +61,7 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
         key=f"{key}-volume",
         name=title_of(entities),
         quantity=statistic,
-        palette="positive" if statistic.lower() in ONE_SIGNED else "diverging",
+        palette="positive" if told_kind(statistic)[1].sequential else "diverging",
     )
     tables = [read_text(each.place.table) for each in done]
     marks = [_marks(table) for table in tables]

@@ -3,23 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["entry_facts", "ordinal", "slug", "spoken", "threshold_sentence", "title_of"]
+from bids_regions.extraction.conventions import convention_knobs, kept_words, minimum_words
+from bids_regions.extraction.grammar import THRESHOLDS
+from bids_regions.extraction.tails import TAILS
 
-SIDES = {"bi": "|{s}| {at} {c}", "two": "|{s}| {at} {c}", "positive": "{s} {at} {c}", "negative": "−{s} {at} {c}"}
-TAILS = {
-    "bi": "both signs, each region of one sign",
-    "two": "both signs merged",
-    "positive": "positive values only",
-    "negative": "negative values only",
-}
-KINDS = {
-    "value": "the value given",
-    "percentile": "the {place} percentile of {n} voxels ({population})",
-    "ratio": "the fraction {asked} of {n} voxels ({population})",
-    "p": "uncorrected {asked}{halved}",
-    "fdr": "{asked}, Benjamini-Hochberg over {tested} tests ({population})",
-    "bonferroni": "{asked}, Bonferroni over {tested} tests ({population}){halved}",
-}
+__all__ = ["entry_facts", "ordinal", "slug", "spoken", "threshold_sentence", "title_of"]
 
 
 def spoken(number: float, digits: int = 4) -> str:
@@ -58,29 +46,30 @@ def slug(text: str) -> str:
 def threshold_sentence(record: Mapping[str, Any]) -> str:
     """What was kept, in one sentence."""
     threshold, criteria, statistic = record["Threshold"], record["Criteria"], record["Statistic"]["Kind"]
-    return f"{_height(threshold, statistic, criteria)}; {TAILS[threshold['Tail']]}; {_extent(criteria)}."
+    return f"{_height(threshold, statistic, criteria)}; {TAILS[threshold['Tail']].sentence}; {_extent(criteria)}."
 
 
 def _height(threshold: Mapping[str, Any], statistic: str, criteria: Mapping[str, Any]) -> str:
-    how = KINDS[threshold["Kind"]].format(
+    tail = TAILS[threshold["Tail"]]
+    how = THRESHOLDS[threshold["Kind"]].sentence.format(
         asked=threshold["Asked"],
         place=ordinal(float(threshold["Asked"].removesuffix("%"))) if threshold["Kind"] == "percentile" else "",
         n=spoken(threshold["PopulationSize"]),
         population=threshold["Population"],
         tested=spoken(threshold.get("NumberTested", threshold["PopulationSize"])),
-        halved=", halved for two tails" if threshold["Tail"] in ("bi", "two") else "",
+        halved=", halved for two tails" if tail.both else "",
     )
     if threshold.get("NothingPasses"):
         return f"No voxel can pass: {how}"
-    at = "above" if criteria.get("convention") == "spm" else "at or above"
-    side = SIDES[threshold["Tail"]].format(s=statistic, at=at, c=spoken(threshold["Cutoff"], 5))
+    at, _ = kept_words(convention_knobs(criteria.get("convention")))
+    side = f"{tail.magnitude.format(s=statistic)} {at} {spoken(threshold['Cutoff'], 5)}"
     freedom = f", {spoken(threshold['DegreesOfFreedom'])} degrees of freedom" if "DegreesOfFreedom" in threshold else ""
     return f"{side}, {how}{freedom}"
 
 
 def _extent(criteria: Mapping[str, Any]) -> str:
     sizes = []
-    more = "more than" if criteria.get("convention") == "nilearn" else "at least"
+    more, _ = minimum_words(convention_knobs(criteria.get("convention")))
     if "min_region_size" in criteria:
         sizes.append(f"{spoken(criteria['min_region_size'])} mm³")
     if "min_region_voxels" in criteria:

@@ -16,6 +16,7 @@ import scipy
 from bids_regions.dataset import MapFile, is_standard_space
 from bids_regions.errors import Fault
 from bids_regions.extraction import Cutoff, Extraction
+from bids_regions.extraction.statistics import Freedom
 from bids_regions.files import encode_json, hash_file, hash_of, read_json, write_text
 from bids_regions.images import NIBABEL_VERSION
 from bids_regions.settings import Entry
@@ -43,7 +44,7 @@ class Findings:
 
     extraction: Extraction
     statistic: str  # z, t, F, ...
-    dof: float | None
+    dof: Freedom | None
     sources: tuple[str, ...]  # BIDS URIs, the map's first
     mask: Mapping[str, Any]
     n_nonfinite: int

@@ -6,12 +6,14 @@ An *entry* is a `[[regions]]` table of a configuration file, or one `--threshold
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bids_regions.errors import Contradiction
-from bids_regions.extraction.criteria import BUILT_IN, CONVENTIONS, Criteria, parse_threshold
+from bids_regions.extraction.conventions import BUILT_IN, convention_knobs
+from bids_regions.extraction.criteria import SIZE_RULES, Asked, Criteria
+from bids_regions.extraction.grammar import parse_threshold
 
 __all__ = [
     "Entry",
@@ -23,9 +25,7 @@ __all__ = [
     "without_folders",
 ]
 
-CRITERIA_KNOBS = frozenset(each.name for each in fields(Criteria))
-SIZE_RULES = frozenset({"min_region_size", "min_region_voxels"})
-PREFIXES = {"value": "thr", "percentile": "pct", "p": "p", "fdr": "fdr", "bonferroni": "bonf", "ratio": "ratio"}
+CRITERIA_KNOBS = frozenset(Asked.__annotations__)
 
 OWN_ATLAS = re.compile(r"[a-zA-Z]+=[0-9a-zA-Z+]+")  # each participant's own, by an entity of its name
 
@@ -99,15 +99,14 @@ def name_of_threshold(text: str) -> str:
     ['thr3p0', 'pct97', 'p1em3', 'bonf0p05']
     """
     spec = parse_threshold(text)
-    digits = spec.text.removesuffix("%").rpartition("=")[2]
-    return PREFIXES[spec.kind] + re.sub(r"[^0-9a-zA-Z]", "", digits.replace(".", "p").replace("-", "m"))
+    return spec.rule.prefix + re.sub(r"[^0-9a-zA-Z]", "", spec.digits.replace(".", "p").replace("-", "m"))
 
 
 def merge_layers(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Options of several layers in one, later layers first; a layer that gives one size rule replaces the other's."""
     merged: dict[str, Any] = {}
     for layer in layers:
-        if SIZE_RULES & layer.keys():
+        if layer.keys() & set(SIZE_RULES):
             merged = {name: value for name, value in merged.items() if name not in SIZE_RULES}
         merged.update(layer)
     return merged
@@ -122,7 +121,7 @@ def make_entry(name: str, options: Mapping[str, Any], match: Mapping[str, Any] |
         Options that cannot hold together, all of them at once.
     """
     criteria = Criteria(**{key: value for key, value in options.items() if key in CRITERIA_KNOBS})
-    knobs = CONVENTIONS[criteria.convention] if criteria.convention else BUILT_IN
+    knobs = convention_knobs(criteria.convention)
     entity, _, value = str(options.get("values_from", "")).partition("=")
     return Entry(
         name=name,

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bids_regions.errors import Contradiction
-from bids_regions.extraction.criteria import CONVENTIONS, parse_threshold
+from bids_regions.extraction.conventions import CONVENTIONS
+from bids_regions.extraction.grammar import grammar_examples, parse_threshold
 
 __all__ = ["LEVELS", "OPTIONS", "REGION_OPTIONS", "Option"]
 
@@ -29,6 +30,7 @@ class Option:
     counts: bool = False  # may be repeated, and the repetitions count
     metavar: str = ""
     default: Any = None
+    entity: str = ""  # the short key of the entity whose labels it asks for: it selects maps by them
 
     @property
     def name(self) -> str:
@@ -120,15 +122,17 @@ def memory(text: str) -> int:
 SELECTION, REGIONS, CONFIGURATION, GROUP, RUNNING = "selection", "regions", "configuration", "group", "running"
 
 OPTIONS: tuple[Option, ...] = (
-    Option(flags=("--participant-label",), group=SELECTION, many=True, metavar="LABEL",
+    Option(flags=("--participant-label",), group=SELECTION, entity="sub", many=True, metavar="LABEL",
            help="participants to work on, with or without sub-; or @FILE with one label per line"),
-    Option(flags=("--session-label",), group=SELECTION, many=True, metavar="LABEL",
+    Option(flags=("--session-label",), group=SELECTION, entity="ses", many=True, metavar="LABEL",
            help="sessions to work on, with or without ses-"),
-    Option(flags=("--task-id", "-t"), group=SELECTION, many=True, metavar="LABEL", help="tasks to work on"),
-    Option(flags=("--run-id",), group=SELECTION, many=True, metavar="INDEX", help="runs to work on"),
-    Option(flags=("--space",), group=SELECTION, many=True, metavar="LABEL", help="spaces to work on"),
-    Option(flags=("--contrast",), group=SELECTION, many=True, metavar="LABEL", help="contrasts to work on"),
-    Option(flags=("--stat",), group=SELECTION, many=True, metavar="LABEL",
+    Option(flags=("--task-id", "-t"), group=SELECTION, entity="task", many=True, metavar="LABEL",
+           help="tasks to work on"),
+    Option(flags=("--run-id",), group=SELECTION, entity="run", many=True, metavar="INDEX", help="runs to work on"),
+    Option(flags=("--space",), group=SELECTION, entity="space", many=True, metavar="LABEL", help="spaces to work on"),
+    Option(flags=("--contrast",), group=SELECTION, entity="contrast", many=True, metavar="LABEL",
+           help="contrasts to work on"),
+    Option(flags=("--stat",), group=SELECTION, entity="stat", many=True, metavar="LABEL",
            help="statistics to work on (default: z, and t for a map that has no z sibling)"),
     Option(flags=("--derivatives",), group=SELECTION, many=True, metavar="NAME",
            help="which derivatives of a raw BIDS_DIR hold the maps"),
@@ -136,8 +140,7 @@ OPTIONS: tuple[Option, ...] = (
            help='JSON file {"statmap": {"entity": value}}; null means absent, "*" means any'),
     Option(flags=("--assume-space",), group=SELECTION, metavar="LABEL", help="space of the maps whose name tells none"),
     Option(flags=("--threshold",), group=REGIONS, kind=threshold_text, many=True, metavar="SPEC",
-           help="3.0, 97%%, p=0.001, fdr=0.05, bonferroni=0.05 or ratio=0.05; "
-                "several give an output each (default: 3.0)"),
+           help=f"{grammar_examples().replace('%', '%%')}; several give an output each (default: 3.0)"),
     Option(flags=("--percentile-over",), group=REGIONS, choices=("image", "mask", "nonzero"),
            help="the voxels a percentile is taken over (default: image)"),
     Option(flags=("--tail",), group=REGIONS, choices=("bi", "two", "positive", "negative"),

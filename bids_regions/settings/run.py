@@ -5,7 +5,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -26,13 +26,7 @@ class Settings:
     output_dir: Path
     levels: tuple[str, ...]
     entries: tuple[Entry, ...]
-    participants: tuple[str, ...] = ()  # labels without sub-; none: all
-    sessions: tuple[str, ...] = ()
-    tasks: tuple[str, ...] = ()
-    runs: tuple[str, ...] = ()
-    spaces: tuple[str, ...] = ()
-    contrasts: tuple[str, ...] = ()
-    stats: tuple[str, ...] = ()
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # asked for, by entity, without its prefix
     derivatives: tuple[str, ...] = ()
     bids_filter_file: Path | None = None
     assume_space: str | None = None
@@ -59,6 +53,11 @@ class Settings:
     quiet: bool = False
     command: tuple[str, ...] = ()  # as typed, for the log alone
 
+    @property
+    def participants(self) -> tuple[str, ...]:
+        """The labels of the participants asked for; none: all."""
+        return self.labels.get("sub", ())
+
 
 def make_settings(given: SimpleNamespace | Any, command: tuple[str, ...] = ()) -> Settings:
     """The settings of a parsed command line.
@@ -82,13 +81,11 @@ def make_settings(given: SimpleNamespace | Any, command: tuple[str, ...] = ()) -
         output_dir=_absolute(given.output_dir),
         levels=tuple(level for level in LEVELS if level in given.analysis_level),
         entries=entries,
-        participants=_labels(options["participant_label"], "sub-"),
-        sessions=_labels(options["session_label"], "ses-"),
-        tasks=_labels(options["task_id"], "task-"),
-        runs=_labels(options["run_id"], "run-"),
-        spaces=_labels(options["space"], "space-"),
-        contrasts=_labels(options["contrast"], "contrast-"),
-        stats=_labels(options["stat"], "stat-"),
+        labels={
+            option.entity: _labels(options[option.name], f"{option.entity}-")
+            for option in OPTIONS
+            if option.entity and options[option.name]
+        },
         derivatives=tuple(options["derivatives"] or ()),
         config_file=config_file,
         group_by=tuple(options["group_by"] or ()),

@@ -102,13 +102,7 @@ def _check_named_files(settings: Settings) -> None:
 
 def _selection(settings: Settings) -> Selection:
     return Selection(
-        participants=settings.participants,
-        sessions=settings.sessions,
-        tasks=settings.tasks,
-        runs=settings.runs,
-        spaces=settings.spaces,
-        contrasts=settings.contrasts,
-        stats=settings.stats,
+        asked=settings.labels,
         filters=read_filter_file(settings.bids_filter_file) if settings.bids_filter_file else {},
         assume_space=settings.assume_space,
     )

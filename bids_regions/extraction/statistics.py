@@ -1,0 +1,145 @@
+"""What the numbers of a map are: one table of kinds, told by words and NIfTI intents.
+
+A *kind* says which tails a map has, on which scale its numbers lie, and what a p is made of. A *word* is the label of
+`stat-`, a suffix or the label of `desc-`; letter case does not count. Whoever needs to know what a map is (selection,
+thresholds, inference, figures, reports) reads KINDS. Plain data, no numpy.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["KINDS", "SIGNED", "Freedom", "Kind", "PScale", "Statistic", "kind_of_intent", "kind_of_word", "told_kind"]
+
+PScale = Literal["p", "1-p", "log10", "ln"]
+Freedom = float | tuple[float, float]  # degrees of freedom; of F the effect's and the error's
+Distribution = Literal["normal", "t", "F", "chi2"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A sort of numbers, and what follows from it."""
+
+    name: str  # as records and reports write it; "" where the map's own word is written
+    title: str  # for the table of the documentation
+    words: tuple[str, ...] = ()  # in lower case
+    intents: tuple[int, ...] = ()  # NIfTI codes
+    both: bool = False  # large magnitudes of either sign count; else those of the positive sign alone
+    distribution: Distribution | None = None  # that a p is made of
+    scale: PScale | None = None  # of maps whose numbers are p
+    is_p: bool = False  # the numbers are p, perhaps on a scale that nobody told
+    uncorrected: tuple[str, ...] = ()  # words of a p kind whose p is not yet corrected for multiple tests
+    selected: bool = False  # taken where --stat asks for nothing
+    asked_only: bool = False  # taken only where --stat asks for it
+
+    @property
+    def n_dof(self) -> int:
+        """How many degrees of freedom its distribution takes."""
+        return {"t": 1, "chi2": 1, "F": 2}.get(self.distribution or "", 0)
+
+    @property
+    def sequential(self) -> bool:
+        """Whether its numbers have one sign by their nature, so that one range of colours shows them."""
+        return not self.both
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(name="z", title="z", words=("z", "zstat"), intents=(5,), both=True, distribution="normal", selected=True),
+    Kind(name="t", title="t", words=("t", "tstat", "spmt"), intents=(3,), both=True, distribution="t", selected=True),
+    Kind(name="z", title="z of an F (zfstat)", words=("zfstat",), distribution="normal", selected=True),
+    Kind(name="F", title="F", words=("f", "fstat", "spmf"), intents=(4,), distribution="F"),
+    Kind(name="chi2", title="chi-squared", words=("chi2", "chisq"), intents=(6,), distribution="chi2"),
+    Kind(name="", title="signed effects, and any word that is not known", both=True,
+         words=("effect", "beta", "cope", "con", "psc", "d", "g", "r"), intents=(2,)),
+    Kind(name="", title="one-sided measures", asked_only=True,
+         words=("variance", "var", "varcope", "sd", "std", "se", "stderr", "r2", "rsquare", "rsquared", "mse", "rmse",
+                "resms", "tsnr", "snr", "dof")),
+    Kind(name="", title="p", words=("p", "pval", "pvalue"), intents=(22,), scale="p", is_p=True,
+         uncorrected=("p", "pval", "pvalue")),
+    Kind(name="", title="1 - p", words=("1mp", "oneminusp"), scale="1-p", is_p=True),
+    Kind(name="", title="-log10 p, also signed", words=("logp", "neglogp", "log10p", "sig"), intents=(24,), both=True,
+         scale="log10", is_p=True, uncorrected=("sig",)),
+    Kind(name="", title="ln p", intents=(23,), both=True, scale="ln", is_p=True),
+    Kind(name="", title="p of an inference, its scale not told", is_p=True, uncorrected=("uncp",),
+         words=("uncp", "fwep", "fdrp", "tfcep", "pfwe", "corrp")),
+)  # fmt: skip
+BY_WORD: Mapping[str, Kind] = MappingProxyType({word: kind for kind in KINDS for word in kind.words})
+SIGNED = BY_WORD["effect"]
+LOGARITHM = re.compile(r"(?:neg|minus)?log(?:10)?p.*", re.DOTALL)  # words that begin so tell their scale
+PART = r"(?:unc|uncorr|uncorrected|corr|corrected|adj|adjusted|c?fwer?|m?fwer?|fdr|perm|tfce|vox|voxel|clus|cluster[em]?|max|size|mass)"  # noqa: E501
+INFERENCE = re.compile(rf"(?:1m|oneminus|n|m|ln)?{PART}*(?:log(?:10)?)?[pq](?:val|vals|value|values|map)?{PART}*")
+INTENT_NAMES = MappingProxyType({2: "r", 22: "p", 23: "lnp", 24: "log10p"})
+
+
+def kind_of_word(word: str) -> Kind | None:
+    """The kind that a word tells; None for a word that is not known.
+
+    >>> kind_of_word("spmT").name, kind_of_word("logp_max_t").scale, kind_of_word("tfce_corrp").scale
+    ('t', 'log10', None)
+    >>> kind_of_word("statmap") is None
+    True
+    """
+    plain = re.sub(r"[^0-9a-z]", "", word.lower())
+    if plain in BY_WORD:
+        return BY_WORD[plain]
+    if LOGARITHM.fullmatch(plain):
+        return BY_WORD["logp"]
+    return BY_WORD["corrp"] if INFERENCE.fullmatch(plain) else None
+
+
+def kind_of_intent(code: int) -> tuple[str, Kind] | None:
+    """The word and the kind of a NIfTI intent; None for an intent that tells none."""
+    for kind in KINDS:
+        if code in kind.intents:
+            return INTENT_NAMES.get(code, kind.name), kind
+    return None
+
+
+def told_kind(stat: str, others: Iterable[str] = (), intent: int = 0) -> tuple[str, Kind]:
+    """What a map is: the word that tells it, as records write it, and its kind.
+
+    Parameters
+    ----------
+    stat
+        The label of `stat-`; it decides, known or not; "" without one.
+    others
+        Suffix and label of `desc-`: the first that is known decides where there is no `stat-`.
+    intent
+        The NIfTI code, which decides after them.
+
+    Examples
+    --------
+    >>> told_kind("Zstat")[0], told_kind("foo")[1].both, told_kind("", ["statmap", "varcope"])[0]
+    ('z', True, 'varcope')
+    >>> told_kind("", ["statmap"], 4)[0], told_kind("")[0]
+    ('F', 'unknown')
+    """
+    words = [stat] if stat else [word for word in others if word and kind_of_word(word)]
+    if words:
+        kind = kind_of_word(words[0]) or SIGNED
+        return kind.name or words[0], kind
+    return kind_of_intent(intent) or ("unknown", SIGNED)
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """What the numbers of a map are.
+
+    Examples
+    --------
+    >>> Statistic("t", dof=12).kind, Statistic("F", dof=(2, 98)).rule.distribution
+    ('t', 'F')
+    """
+
+    kind: str = "z"  # z, t, F, chi2, or any other word: effect, variance, logp, ...
+    dof: Freedom | None = None
+    rule: Kind = None  # type: ignore[assignment] # of the table; told by `kind` where it is not given
+
+    def __post_init__(self) -> None:
+        if self.rule is None:
+            object.__setattr__(self, "rule", told_kind(self.kind)[1])
