@@ -18,24 +18,30 @@ from bids_regions.figures.lettering import spoken_number
 from bids_regions.figures.mosaic import Layout, set_tiles
 from bids_regions.figures.panels import NOTHING, View, frame
 from bids_regions.figures.slices import Background, Mark, choose_cuts, make_raster, occupied, sample_nearest
+from bids_regions.figures.surfaces import Hemisphere, Sheet, SheetMark, compose_surfaces, stack_drawings
 
 __all__ = [
     "Background",
     "Drawing",
+    "Hemisphere",
     "Kind",
     "Layout",
     "Mark",
     "Picture",
     "Prevalence",
+    "Sheet",
+    "SheetMark",
     "View",
     "alt_text",
     "choose_cuts",
     "compose_map",
     "compose_prevalence",
+    "compose_surfaces",
     "draw_map",
     "draw_thumbnail",
     "encode",
     "prepare_matplotlib",
+    "stack_drawings",
 ]
 
 THUMBNAIL = Layout(columns=9, tile=96, font=13, annotated=False)

@@ -22,7 +22,7 @@ from bids_regions.figures.lettering import (
 from bids_regions.figures.mosaic import Layout, Mosaic, draw_bar
 from bids_regions.figures.slices import Mark
 
-__all__ = ["NOTHING", "View", "frame"]
+__all__ = ["NOTHING", "View", "add_bar", "add_heads", "frame"]
 
 NOTHING = "No region survived"
 CALL = "#5c3c00"  # words that must not be overlooked
@@ -61,14 +61,23 @@ def frame(mosaic: Mosaic, marks: Sequence[Mark], legend: Legend, view: View, bel
     canvas = mosaic.canvas
     if layout.annotated:
         letters += number_letters(mosaic, marks, layout)
-        canvas, bar = append_bar(mosaic, legend, layout, below)
+        reach = mosaic.corners[0][1], mosaic.corners[-1][1] + mosaic.tile[1]
+        canvas, bar = add_bar(canvas, reach, legend, layout, below)
         letters += bar
-    strips = head_strips(len(marks), view)
+    return add_heads(canvas, mosaic.labels, letters, len(marks), view)
+
+
+def add_heads(
+    canvas: npt.NDArray[np.uint8], labels: npt.NDArray[Any], letters: Sequence[Letters], n_regions: int, view: View
+) -> Framed:
+    """A canvas with its title, and with the words for an empty result, above it."""
+    layout = view.layout
+    strips = head_strips(n_regions, view)
     height = round(layout.font * 2)
     lead = height * len(strips)
     letters = [replace(item, y=item.y + lead) for item in letters]
-    tall, wide = mosaic.labels.shape
-    labels = np.pad(mosaic.labels, ((lead, canvas.shape[0] - tall), (0, canvas.shape[1] - wide)))
+    tall, wide = labels.shape
+    labels = np.pad(labels, ((lead, canvas.shape[0] - tall), (0, canvas.shape[1] - wide)))
     canvas = np.pad(canvas, ((lead, 0), (0, 0), (0, 0)), constant_values=PAPER)
     for row, words in enumerate(strips):
         text, size = fitted(words, layout.font, canvas.shape[1] - 2 * layout.gap)
@@ -102,21 +111,21 @@ def fitted(words: str, font: int, room: float) -> tuple[str, float]:
     return words, size
 
 
-def append_bar(
-    mosaic: Mosaic, legend: Legend, layout: Layout, below: int
+def add_bar(
+    canvas: npt.NDArray[np.uint8], reach: tuple[int, int], legend: Legend, layout: Layout, below: int
 ) -> tuple[npt.NDArray[np.uint8], list[Letters]]:
-    """The canvas with a colour bar to its right, and what is written there."""
+    """The canvas with a colour bar to its right, and what is written there; `reach` is its first and last row."""
     font = layout.font
-    top, bottom = mosaic.corners[0][1], mosaic.corners[-1][1] + mosaic.tile[1]
+    top, bottom = reach
     height = max(4 * font, min(bottom - top - 2 * font, 14 * font))
-    tall = max(mosaic.canvas.shape[0], height + 4 * font)
+    tall = max(canvas.shape[0], height + 4 * font)
     upper = max(2 * font, round((top + bottom + font - height) / 2))
-    width, left = font, mosaic.canvas.shape[1] + font
+    width, left = font, canvas.shape[1] + font
     letters = bar_letters(legend, (left, upper, width, height), layout)
     needed = max(item.x + load_font(item.size, item.bold).getlength(item.text) for item in letters[1:])
     wide = int(np.ceil(needed)) + font
-    canvas = np.full((tall, wide, 3), PAPER, np.uint8)
-    canvas[: mosaic.canvas.shape[0], : mosaic.canvas.shape[1]] = mosaic.canvas
+    drawn, canvas = canvas, np.full((tall, wide, 3), PAPER, np.uint8)
+    canvas[: drawn.shape[0], : drawn.shape[1]] = drawn
     canvas[upper - 1 : upper + height + 1, left - 1 : left + width + 1] = 120
     canvas[upper : upper + height, left : left + width] = draw_bar(legend, width, height, below)
     low = 0.0 if legend.sequential else -legend.scale
