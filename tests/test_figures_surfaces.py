@@ -1,4 +1,4 @@
-"""Cortical sheets as pictures: what is painted is the map's vertices; left, right, front and back are in their places."""
+"""Cortical sheets as pictures: what is painted is the map's vertices; left, right, front and back are in place."""
 
 import io
 
