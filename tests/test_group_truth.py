@@ -111,7 +111,7 @@ def test_values_of_every_participant_and_region(out):
             continue
         values = DATA[k][inside].astype(float)
         assert float(row["mean_value"]) == pytest.approx(values.mean(), rel=1e-9)
-        peak = np.argwhere(inside)[np.abs(values).argmax()]
+        peak = np.argwhere(inside)[(sign * values).argmax()]
         assert float(row["peak_value"]) == pytest.approx(float(DATA[k][tuple(peak)]), rel=1e-9)
         shared = 2 * own.sum() / (64 + 64) if own.any() else 0
         assert float(row["dice"]) == pytest.approx(shared)

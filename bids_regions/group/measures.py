@@ -1,5 +1,6 @@
 """A set, counted and measured: consensus written, all values in the table, agreement, who stands out."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_regions.aggregate import (
+    Measure,
     RegionIndex,
-    describe_outlier,
-    index_regions,
+    coverage,
+    describe_outliers,
+    find_spared,
     mean_agreement,
     pairwise_dice,
-    robust_scores,
 )
 from bids_regions.dataset import SourceDataset
 from bids_regions.errors import Fault
@@ -23,6 +25,7 @@ from bids_regions.figures import Mark, Picture, View, choose_cuts
 from bids_regions.group.members import Absence
 from bids_regions.group.outputs import Consensus, write_set
 from bids_regions.group.passes import Counted, Measured, Ruler, Source, count_set, measure_set
+from bids_regions.group.places import row_of, voxel_volume
 from bids_regions.group.sets import MapSet
 from bids_regions.group.tables import GroupTable, ParticipantRow, value_rows
 from bids_regions.images import Grid, load_labels, resample_nearest, same_grid
@@ -33,7 +36,9 @@ __all__ = ["OtherRegions", "SetResult", "Studio", "load_other_regions", "study_s
 
 PAIRS = 300  # participants up to which every two are compared
 SHOWN_ROWS = 5000  # of the values table on the page; all of them are in the file
-FLOORS = {"number of regions": 1.0, "volume": 0.0, "largest magnitude": 0.0, "coverage": 0.01}
+LEAST_OF_COUNTS = 1.0  # standard deviation of the roots of counts: that of chance alone (Poisson)
+LEAST_OF_LOGS = 0.05  # of logarithms: sizes within some 5 % of one another are alike
+LEAST_OF_SHARES = 0.01  # of coverage and Dice
 
 Array = NDArray[Any]
 
@@ -111,8 +116,19 @@ def study_set(one: MapSet, studio: Studio) -> SetResult:
         return SetResult(one=one, rows=_plain_rows(one))
     consensus = write_set(one, counted.tally, studio.settings)
     ruler, notes = _make_ruler(one, consensus, counted, studio)
-    one = replace(one, notes=one.notes + notes)
+    one = replace(one, notes=(*one.notes, *_cautions(counted), *notes))
     return _measure(one, consensus, counted, (source, ruler), studio)
+
+
+def _cautions(counted: Counted) -> list[str]:
+    """What a reader must know of a set's counts."""
+    n_blind = sum(summary.blind for summary in counted.summaries)
+    if not n_blind:
+        return []
+    return [
+        f"{n_blind} of {len(counted.members)} maps were thresholded before and have no mask: where they are zero "
+        "nobody can tell whether there was data, so that prevalence cannot be told from coverage"
+    ]
 
 
 def _by_participant(absent: Sequence[Absence]) -> tuple[Absence, ...]:
@@ -129,15 +145,16 @@ def _make_ruler(one: MapSet, consensus: Consensus, counted: Counted, studio: Stu
     if studio.others:
         labels, notes = _lay_other_regions(studio.others, one.grid)
         signs, peaks = studio.others.signs, studio.others.peaks
-    anywhere = (consensus.positive + consensus.negative).ravel(order="F") > 0
-    core = (consensus.coverage >= studio.settings.min_coverage).ravel(order="F")
+    tally, settings = consensus.tally, studio.settings
     ruler = Ruler(
-        regions=labels,
+        regions=row_of(labels),
         signs=signs,
         peaks=peaks,
-        consensus=np.sign(consensus.signed).astype(np.int8).ravel(order="F"),
-        core=core,
-        union=np.flatnonzero(anywhere) if 1 < len(one.members) <= PAIRS else None,
+        consensus=consensus.shared,
+        spared=find_spared(tally, consensus.shared, min_prevalence=settings.min_prevalence),
+        in_consensus=studio.others is None,
+        core=coverage(tally) >= settings.min_coverage,
+        union=np.flatnonzero(tally.positive + tally.negative) if 1 < len(one.members) <= PAIRS else None,
         view=_thumbnail_view(one, consensus, counted),
         thumbnails=frozenset(member.participant for member in one.members[: studio.thumbnails]),
     )
@@ -196,7 +213,7 @@ def _measure(
 ) -> SetResult:
     """The second pass: rows of values as they come, everything else gathered per participant."""
     source, ruler = how
-    index = index_regions(ruler.regions, source.grid.affine, signs=dict(ruler.signs), peaks=dict(ruler.peaks))
+    index = ruler.index(source.grid)
     gathered = _Gathered(lines=[_without_set(studio.values.header)])
     for measured in measure_set(one.members, source, ruler, studio.crew):
         gathered.add(one, index, measured, studio.values)
@@ -226,6 +243,7 @@ class _Gathered:
         self.n_values = 0
         self.means: list[tuple[float, ...]] = []
         self.dice: list[float] = []
+        self.dice_loo: list[float] = []
         self.coverage: list[float] = []
         self.bits: list[NDArray[np.uint64]] = []
         self.thumbnails: list[tuple[str, Picture]] = []
@@ -238,6 +256,7 @@ class _Gathered:
                 self.lines.append(_without_set(line))
         self.means.append(tuple(measured.values.mean.tolist()))
         self.dice.append(measured.dice)
+        self.dice_loo.append(measured.dice_loo)
         self.coverage.append(measured.coverage)
         if measured.bits is not None:
             self.bits.append(measured.bits)
@@ -250,15 +269,20 @@ def _rows(
 ) -> tuple[ParticipantRow, ...]:
     """Every participant of the set: the counted with their numbers and what stands out, the others with the reason."""
     assert one.grid is not None
-    voxel = float(abs(np.linalg.det(one.grid.affine[:3, :3])))
+    voxel = voxel_volume(one.grid)
     agreement = [None] * len(one.members) if dice is None else mean_agreement(dice).tolist()
-    numbers = {
-        "number of regions": [float(member.n_regions) for member in one.members],
-        "volume": [summary.n_voxels * voxel for summary in counted.summaries],
-        "largest magnitude": [summary.max_abs for summary in counted.summaries],
-        "coverage": gathered.coverage,
-    }
-    flags = _find_outliers(numbers)
+    volumes = [summary.n_voxels * voxel for summary in counted.summaries]
+    largest = [summary.max_abs for summary in counted.summaries]
+    numbers = [float(member.n_regions) for member in one.members]
+    flags = describe_outliers(
+        [
+            Measure(name="number of regions", values=_roots(numbers), floor=LEAST_OF_COUNTS),
+            Measure(name="volume", values=_logs(volumes), floor=LEAST_OF_LOGS),
+            Measure(name="largest magnitude", values=_logs(largest), floor=LEAST_OF_LOGS),
+            Measure(name="coverage", values=gathered.coverage, floor=LEAST_OF_SHARES, low_only=True),
+            Measure(name="Dice with the others", values=gathered.dice_loo, floor=LEAST_OF_SHARES, low_only=True),
+        ]
+    )
     rows = [
         ParticipantRow(
             set_name=one.name,
@@ -266,10 +290,11 @@ def _rows(
             session=member.session,
             status="ok" if member.n_regions else "empty",
             n_regions=member.n_regions,
-            volume_mm3=numbers["volume"][k],
-            max_abs=numbers["largest magnitude"][k],
+            volume_mm3=volumes[k],
+            max_abs=largest[k],
             coverage=gathered.coverage[k],
             dice=gathered.dice[k],
+            dice_loo=gathered.dice_loo[k],
             mean_dice=agreement[k],
             outlier=flags[k],
         )
@@ -278,12 +303,14 @@ def _rows(
     return _ordered(rows + _absent_rows(one))
 
 
-def _find_outliers(numbers: Mapping[str, Sequence[float]]) -> list[str]:
-    """Per participant, what stands out in words."""
-    scores = {name: robust_scores(np.array(values), floor=FLOORS[name]) for name, values in numbers.items()}
-    n = len(next(iter(numbers.values())))
-    words = ([describe_outlier(name, float(found[k])) for name, found in scores.items()] for k in range(n))
-    return ["; ".join(word for word in own if word) for own in words]
+def _roots(counts: Sequence[float]) -> list[float]:
+    """Counts on the scale where Poisson's have a standard deviation of 1 (Anscombe 1948)."""
+    return [2 * math.sqrt(count + 0.375) for count in counts]
+
+
+def _logs(sizes: Sequence[float]) -> list[float]:
+    """Natural logarithms; nan of nothing."""
+    return [math.log(size) if size > 0 else math.nan for size in sizes]
 
 
 def _plain_rows(one: MapSet) -> tuple[ParticipantRow, ...]:

@@ -14,6 +14,7 @@ from bids_regions.dataset import read_map_name
 from bids_regions.errors import Fault
 from bids_regions.extraction.tails import Tail
 from bids_regions.files import read_json
+from bids_regions.group.rates import voxel_rate
 from bids_regions.results.placement import LABELS, SIDECAR, TABLE
 from bids_regions.results.uris import read_source
 from bids_regions.results.walk import find_sidecars
@@ -40,6 +41,7 @@ class Member:
     kind: str  # z, t, ...: what the map's values are
     tail: Tail
     cutoff: float  # magnitude; inf where nothing could pass
+    rate: float  # false-positive rate of a voxel in one tail; nan where it is not known
     n_regions: int
     source_hash: str  # of the map's file when it was worked on
     settings_hash: str
@@ -131,6 +133,7 @@ def _member(owner: str, path: Path, output_dir: Path, record: Mapping[str, Any],
         kind=str(record["Statistic"]["Kind"]),
         tail=record["Threshold"]["Tail"],
         cutoff=float(record["Threshold"].get("Cutoff", "inf")),
+        rate=voxel_rate(record),
         n_regions=int(record["Counts"]["RegionsKept"]),
         source_hash=str(record.get("SourceHash", "")),
         settings_hash=str(record["SettingsHash"]),

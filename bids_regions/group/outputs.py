@@ -1,89 +1,149 @@
 """What a set leaves in OUTPUT_DIR: prevalence, coverage, consensus regions, each with its sidecar, the record last."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_regions.aggregate import Tally, coverage, find_consensus, prevalence
+from bids_regions.aggregate import (
+    Tally,
+    coverage,
+    find_consensus,
+    least_participants,
+    prevalence,
+    prevalence_lower,
+)
 from bids_regions.atlases import fit_atlases
 from bids_regions.dataset import is_standard_space
 from bids_regions.errors import Fault, MissingInput
 from bids_regions.extraction import Criteria, Extraction, find_regions
 from bids_regions.extraction.tails import SIGN_WORDS, TAILS
 from bids_regions.files import hash_file, hash_of, read_json, remove_file, write_json, write_text
+from bids_regions.group.places import image_of, voxel_volume
 from bids_regions.group.sets import MapSet
-from bids_regions.images import save_labels, save_map
+from bids_regions.images import Grid, save_labels, save_map
 from bids_regions.maps.naming import NamedRegions, name_extraction
 from bids_regions.results.records import DEFINED, library_versions, spatial_fields
 from bids_regions.results.uris import output_uri, source_uri
 from bids_regions.settings import Settings, without_folders
-from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, describe_columns, peaks_table, regions_table
+from bids_regions.tables import (
+    PEAK_COLUMNS,
+    REGION_COLUMNS,
+    Cells,
+    describe_columns,
+    format_cell,
+    peaks_table,
+    regions_table,
+)
 
-__all__ = ["Consensus", "write_set"]
+__all__ = ["Consensus", "least_voxels", "write_set"]
 
 Floats = NDArray[np.float64]
+
+ROUNDING = 1e-9  # relative; a volume that is equal in decimals is equal
 
 
 @dataclass(frozen=True, kw_only=True)
 class Consensus:
     """What the first pass made of a set."""
 
-    positive: Floats  # prevalence, (x, y, z)
-    negative: Floats  # prevalence, (x, y, z)
-    coverage: Floats  # fraction of participants with data, (x, y, z)
-    signed: Floats  # prevalence in consensus voxels, negative for the negative sign, (x, y, z)
+    tally: Tally
+    grid: Grid
+    shared: NDArray[np.int8]  # row: the sign of consensus voxels, 0 elsewhere
     signs: tuple[int, ...]  # those that were looked for
+    rate: float  # false-positive rate of a voxel in one tail; nan where it is not known
     extraction: Extraction  # consensus regions of the signed prevalence
     naming: NamedRegions
     record: dict[str, Any]  # the sidecar's content
+
+    @property
+    def positive(self) -> Floats:
+        """Prevalence, (x, y, z)."""
+        return image_of(prevalence(self.tally, 1), self.grid)
+
+    @property
+    def negative(self) -> Floats:
+        """Prevalence, (x, y, z)."""
+        return image_of(prevalence(self.tally, -1), self.grid)
+
+    @property
+    def coverage(self) -> Floats:
+        """Fraction of participants with data, (x, y, z)."""
+        return image_of(coverage(self.tally), self.grid)
 
 
 def write_set(one: MapSet, tally: Tally, settings: Settings) -> Consensus:
     """Find the consensus regions of a set and write its images, tables and sidecars; what is equal stays untouched."""
     assert one.grid is not None
-    maps = {1: prevalence(tally, 1), -1: prevalence(tally, -1)}
     signs = TAILS[one.members[0].tail].signs
     signed = find_consensus(tally, min_prevalence=settings.min_prevalence, min_coverage=settings.min_coverage)
     usual = read_json(settings.output_dir / one.members[0].sidecar)["Criteria"]
-    extraction = find_regions(signed, one.grid.affine, _criteria(usual))
+    extraction = find_regions(image_of(signed, one.grid), one.grid.affine, _criteria(usual, one.grid))
     naming = _name(extraction, one, usual, settings)
-    scribe = _Scribe(one=one, settings=settings, usual=usual)
-    for sign, path in ((1, one.paths.positive), (-1, one.paths.negative)):
-        if sign in signs:
-            scribe.write_map(path, maps[sign], _prevalence_words(sign), scribe.label_sources())
-        else:
-            _remove(path)  # of an earlier run that looked for this sign
-    cover = coverage(tally)
+    rate = max(member.rate for member in one.members) if all(m.rate == m.rate for m in one.members) else math.nan
+    naming = replace(naming, region_cells=(*_share_cells(extraction, tally, rate), *naming.region_cells))
+    scribe = _Scribe(one=one, settings=settings, usual=usual, rate=rate)
+    for sign in (1, -1):
+        scribe.write_prevalence(sign, tally, wanted=sign in signs)
+    cover = image_of(coverage(tally), one.grid)
     scribe.write_map(one.paths.coverage, cover, "Fraction of the participants that have data", scribe.map_sources())
     record = scribe.write_consensus(extraction, naming, signs)
     return Consensus(
-        positive=maps[1],
-        negative=maps[-1],
-        coverage=cover,
-        signed=signed,
+        tally=tally,
+        grid=one.grid,
+        shared=np.sign(signed).astype(np.int8),
         signs=signs,
+        rate=rate,
         extraction=extraction,
         naming=naming,
         record=record,
     )
 
 
-def _criteria(usual: Mapping[str, Any]) -> Criteria:
-    """How consensus voxels become regions: connected as the participants' are, however small, whatever is left."""
+def _share_cells(extraction: Extraction, tally: Tally, rate: float) -> tuple[Cells, ...]:
+    """How many participants share each region at its peak, and how small the prevalence there may still be."""
+    regions, shape = extraction.regions, extraction.labels.shape
+    at = [int(np.ravel_multi_index(region.peak.ijk, shape, order="F")) for region in regions]
+    signs = [1 if region.sign == "positive" else -1 for region in regions]
+    found = np.array([tally.of(sign)[k] for sign, k in zip(signs, at, strict=True)], np.int64)
+    tested = tally.data[at].astype(np.int64)
+    cells = [
+        Cells(name="n_sharing", description="Participants whose regions of this sign cover the peak voxel",
+              cells=tuple(map(str, found.tolist()))),
+        Cells(name="n_with_data", description="Participants that have data at the peak voxel",
+              cells=tuple(map(str, tested.tolist()))),
+    ]  # fmt: skip
+    if math.isfinite(rate):
+        lower = prevalence_lower(found, tested, rate)
+        what = "Lower bound (95 %) of the prevalence at the peak voxel, false positives of a voxel taken off"
+        cells.append(Cells(name="prevalence_lower", description=what, cells=tuple(map(format_cell, lower.tolist()))))
+    return tuple(cells)
+
+
+def _criteria(usual: Mapping[str, Any], grid: Grid) -> Criteria:
+    """How consensus voxels become regions: connected as the participants' are, and as large at least."""
     return Criteria(
         threshold="0",
         tail="bi",
         connectivity=usual["connectivity"],
         extract_type="connected_components",
-        min_region_voxels=1,
+        min_region_voxels=least_voxels(usual, grid),
         max_peaks=usual["max_peaks"],
         min_peak_distance=usual["min_peak_distance"],
     )
+
+
+def least_voxels(usual: Mapping[str, Any], grid: Grid) -> int:
+    """The participants' minimum size of a region in voxels of a grid."""
+    volume, asked = voxel_volume(grid), float(usual.get("min_region_size", 0))
+    strict = Criteria(convention=usual.get("convention")).size_strict
+    whole = math.floor(asked / volume) + 1 if strict else math.ceil(asked / volume * (1 - ROUNDING))
+    return max(1, whole, int(usual.get("min_region_voxels", 0)))
 
 
 def _name(extraction: Extraction, one: MapSet, usual: Mapping[str, Any], settings: Settings) -> NamedRegions:
@@ -130,6 +190,13 @@ def _atlases_of(log: Path) -> Mapping[str, Any]:
     return atlases if isinstance(atlases, dict) else {}
 
 
+def _lower_words(sign: int, rate: float) -> str:
+    return (
+        f"Lower bound (95 %) of the prevalence of {SIGN_WORDS[sign]} regions, given that a voxel without an effect is "
+        f"found with a probability of {rate:.4g} at most; 0 where nobody has data"
+    )
+
+
 def _prevalence_words(sign: int) -> str:
     return (
         f"Prevalence of {SIGN_WORDS[sign]} regions: the fraction of participants whose {SIGN_WORDS[sign]} regions "
@@ -153,6 +220,23 @@ class _Scribe:
     one: MapSet
     settings: Settings
     usual: Mapping[str, Any]  # the participants' criteria
+    rate: float  # false-positive rate of a voxel in one tail; nan where it is not known
+
+    def write_prevalence(self, sign: int, tally: Tally, *, wanted: bool) -> None:
+        """The prevalence of a sign and its lower bound; what only an earlier run had a use for is removed."""
+        assert self.one.grid is not None
+        paths = self.one.paths
+        path, lower = (paths.positive, paths.positive_lower) if sign > 0 else (paths.negative, paths.negative_lower)
+        if not wanted:
+            _remove(path)
+        else:
+            share = image_of(prevalence(tally, sign), self.one.grid)
+            self.write_map(path, share, _prevalence_words(sign), self.label_sources())
+        if not (wanted and math.isfinite(self.rate)):
+            _remove(lower)
+            return
+        bound = image_of(prevalence_lower(tally.of(sign), tally.data, self.rate), self.one.grid)
+        self.write_map(lower, bound, _lower_words(sign, self.rate), self.label_sources())
 
     def label_sources(self) -> list[str]:
         return [output_uri(member.labels) for member in self.one.members]
@@ -175,8 +259,11 @@ class _Scribe:
         save_labels(place.labels, extraction.labels, self.one.grid)
         write_text(place.table, regions_table(naming.regions, extra=naming.region_cells), only_if_changed=True)
         write_text(place.peaks, peaks_table(naming.regions, extra=naming.peak_cells), only_if_changed=True)
-        maps = [path for sign, path in ((1, self.one.paths.positive), (-1, self.one.paths.negative)) if sign in signs]
-        sources = [*maps, self.one.paths.coverage]
+        paths = self.one.paths
+        sources = [path for sign, path in ((1, paths.positive), (-1, paths.negative)) if sign in signs]
+        sources.append(paths.coverage)
+        lower = [path for sign, path in ((1, paths.positive_lower), (-1, paths.negative_lower)) if sign in signs]
+        made = [*sources, *(lower if math.isfinite(self.rate) else [])]
         record = {
             "Description": self._consensus_words(),
             "Sources": [output_uri(path.relative_to(self.settings.output_dir).as_posix()) for path in sources],
@@ -188,7 +275,10 @@ class _Scribe:
                 "MinCoverage": self.settings.min_coverage,
                 "Connectivity": self.usual["connectivity"],
                 "SignsLookedFor": [SIGN_WORDS[sign] for sign in signs],
-                "BothSigns": "the larger prevalence wins, a tie is positive",
+                "BothSigns": "the larger prevalence wins, a tie is neither",
+                "MinVoxels": least_voxels(self.usual, self.one.grid),
+                "LeastParticipants": least_participants(len(self.one.members), self.settings.min_prevalence),
+                **({"FalsePositiveRate": self.rate} if math.isfinite(self.rate) else {}),
             },
             "Participants": self._participants(),
             "Counts": {"RegionsKept": len(extraction.regions), "VoxelsAboveThreshold": extraction.n_above},
@@ -197,7 +287,7 @@ class _Scribe:
             "Versions": library_versions(),
             **describe_columns([*(c for c in REGION_COLUMNS if c.name not in DEFINED), *naming.region_cells]),
             "PeaksColumns": describe_columns((*PEAK_COLUMNS, *naming.peak_cells)),
-            "Outputs": {path.name: hash_file(path) for path in (place.labels, place.table, place.peaks, *sources)},
+            "Outputs": {path.name: hash_file(path) for path in (place.labels, place.table, place.peaks, *made)},
             "InputHash": hash_of([[m.participant, m.source_hash, m.settings_hash] for m in self.one.members]),
         }
         write_json(place.sidecar, record, only_if_changed=True)

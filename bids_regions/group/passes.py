@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bids_regions.aggregate import (
     Bits,
     ParticipantMap,
+    RegionIndex,
     RegionValues,
     Tally,
     dice_of_signs,
@@ -32,6 +33,7 @@ from bids_regions.executors import Crew, Task, WorkerLost, run_tasks
 from bids_regions.figures import Mark, Picture, View, draw_thumbnail
 from bids_regions.files import hash_file
 from bids_regions.group.members import Absence, Member
+from bids_regions.group.places import GridPlaces, image_of, row_of, size_of
 from bids_regions.images import Grid, load_labels, load_mask, load_statmap, resample_nearest, same_grid
 from bids_regions.tables import read_rows
 
@@ -39,6 +41,8 @@ __all__ = ["ChangedError", "Counted", "Measured", "Ruler", "Source", "check_outp
 
 AGAIN = "Run the participant level again"
 MORE_MEMORY = "Give more memory, or fewer workers by --nprocs"
+STANDARD = frozenset({"z", "t"})  # maps whose values below 1 are noise that every unthresholded map has
+BLOCK = 1 << 16  # voxels looked at at a time
 SHARD = 25  # members of a shard at most: enough that starting it costs nothing, few enough that all workers have some
 
 Array = NDArray[Any]
@@ -62,6 +66,7 @@ class Summary:
     participant: str
     n_voxels: int  # in regions
     max_abs: float  # largest magnitude of the map, its own unit
+    blind: bool  # it was thresholded before and has no mask: its zeros may be data or none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,14 +83,26 @@ class Counted:
 class Ruler:
     """What every member of a set is measured against."""
 
-    regions: Array  # labels (x, y, z) of the regions that values are taken in
+    regions: Array  # row of labels of the regions that values are taken in
     signs: Mapping[int, int]  # by label: +1, -1, 0 for any
     peaks: Mapping[int, tuple[float, float, float]]  # by label, mm RAS+
-    consensus: NDArray[np.int8]  # signs, flat
-    core: NDArray[np.bool_]  # flat; where enough participants have data
-    union: NDArray[np.intp] | None  # flat indices where anyone has a region; None: no pairwise agreement
+    consensus: NDArray[np.int8]  # row of signs
+    spared: NDArray[np.bool_]  # row: consensus voxels that the others alone choose, whoever is left out
+    in_consensus: bool  # the regions were found in the set's own maps
+    core: NDArray[np.bool_]  # row: where enough participants have data
+    union: NDArray[np.intp] | None  # numbers in the row where anyone has a region; None: no pairwise agreement
     view: View  # of the thumbnails
     thumbnails: frozenset[str]  # participants that have one
+
+    def index(self, grid: Grid) -> RegionIndex:
+        """Where the regions lie on a grid."""
+        return index_regions(
+            self.regions,
+            GridPlaces(grid),
+            signs=dict(self.signs),
+            peaks=dict(self.peaks),
+            spared=self.spared if self.in_consensus else None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +112,7 @@ class Measured:
     member: Member
     values: RegionValues
     dice: float  # with the consensus; nan where both are empty
+    dice_loo: float  # with what the others alone make of it
     coverage: float  # share of the core where it has data
     bits: Bits | None  # its signs where anyone has a region
     thumbnail: Picture | None
@@ -145,7 +163,9 @@ def _count_shards(shards: Sequence[_Shard], crew: Crew) -> Iterator[_ShardCount]
             (member,) = shard.members
             reason = f"{member.source}: {found}, killed for memory most likely"
             absence = Absence(participant=member.participant, status="failed", reason=reason, here=True)
-            yield _ShardCount(tally=tally_maps((), shard.source.grid.shape), members=(), summaries=(), lost=(absence,))
+            yield _ShardCount(
+                tally=tally_maps((), size_of(shard.source.grid)), members=(), summaries=(), lost=(absence,)
+            )
 
 
 def _merge(tallies: Iterator[Tally]) -> Tally | None:
@@ -192,7 +212,7 @@ def _count_shard(shard: _Shard) -> _ShardCount:
     def maps() -> Iterator[ParticipantMap]:
         for member in shard.members:
             try:
-                one = load_member(member, shard.source)
+                one, blind = load_member(member, shard.source)
                 read_marks(shard.source.output_dir / member.table)
                 check_outputs(member, shard.source.output_dir)
             except ChangedError as change:
@@ -206,16 +226,16 @@ def _count_shard(shard: _Shard) -> _ShardCount:
                 lost.append(Absence(participant=member.participant, status="failed", reason=reason, here=True))
                 continue
             kept.append(member)
-            summaries.append(_summarize(member, one))
+            summaries.append(_summarize(member, one, blind))
             yield one
 
-    tally = tally_maps(maps(), shard.source.grid.shape)
+    tally = tally_maps(maps(), size_of(shard.source.grid))
     return _ShardCount(tally=tally, members=tuple(kept), summaries=tuple(summaries), lost=tuple(lost))
 
 
-def _summarize(member: Member, one: ParticipantMap) -> Summary:
+def _summarize(member: Member, one: ParticipantMap, blind: bool) -> Summary:
     largest = float(max(one.data.max(initial=0), -one.data.min(initial=0)))
-    return Summary(participant=member.participant, n_voxels=int(one.voxels.size), max_abs=largest)
+    return Summary(participant=member.participant, n_voxels=int(one.voxels.size), max_abs=largest, blind=blind)
 
 
 class _GoneError(MissingInput):
@@ -226,8 +246,8 @@ class ChangedError(Fault, ValueError):
     """The map is not the one that the results were made from."""
 
 
-def load_member(member: Member, source: Source) -> ParticipantMap:
-    """One member's map, labels and data area on the grid of its set.
+def load_member(member: Member, source: Source) -> tuple[ParticipantMap, bool]:
+    """One member's map, labels and data area on the grid of its set, and whether nobody can tell its zeros from data.
 
     Raises
     ------
@@ -248,11 +268,27 @@ def load_member(member: Member, source: Source) -> ParticipantMap:
     if not same_grid(grid, statmap.grid):
         raise ChangedError(f"its label image does not lie on the grid of {member.source}", hint=AGAIN)
     mask = _load_mask(member, source, statmap.grid)
-    return lay_map(
-        resample_nearest(labels, grid, source.grid),
-        resample_nearest(statmap.data, grid, source.grid),
-        None if mask is None else resample_nearest(mask, grid, source.grid),
+    cut = member.kind in STANDARD and _thresholded_before(row_of(statmap.data))
+    laid = lay_map(
+        row_of(resample_nearest(labels, grid, source.grid)),
+        row_of(resample_nearest(statmap.data, grid, source.grid)),
+        None if mask is None else row_of(resample_nearest(mask, grid, source.grid)),
+        zeros=cut,
     )
+    return laid, cut and mask is None
+
+
+def _thresholded_before(data: Array) -> bool:
+    """Whether no value of a z or t map lies between 0 and 1 in magnitude: it was thresholded, and its zeros are data.
+
+    >>> _thresholded_before(np.array([0, 3.2, -4.0])), _thresholded_before(np.array([0, 3.2, -0.4]))
+    (True, False)
+    """
+    for start in range(0, data.size, BLOCK):  # most maps tell in the first blocks
+        magnitude = np.abs(data[start : start + BLOCK])
+        if ((magnitude > 0) & (magnitude < 1)).any():
+            return False
+    return True
 
 
 def check_outputs(member: Member, output_dir: Path) -> None:
@@ -281,11 +317,11 @@ def _load_mask(member: Member, source: Source, grid: Grid) -> NDArray[np.bool_] 
 def _measure_shard(shard: _Shard) -> list[Measured]:
     ruler, grid = shard.ruler, shard.source.grid
     assert ruler is not None
-    index = index_regions(ruler.regions, grid.affine, signs=dict(ruler.signs), peaks=dict(ruler.peaks))
+    index = ruler.index(grid)
     n_core = max(1, int(np.count_nonzero(ruler.core)))
     measured = []
     for member in shard.members:
-        one = load_member(member, shard.source)
+        one, _ = load_member(member, shard.source)
         check_outputs(member, shard.source.output_dir)
         signs = one.sign_map()
         measured.append(
@@ -293,6 +329,7 @@ def _measure_shard(shard: _Shard) -> list[Measured]:
                 member=member,
                 values=measure_regions(index, one),
                 dice=dice_of_signs(signs, ruler.consensus),
+                dice_loo=dice_of_signs(signs, np.where(ruler.spared | (signs != ruler.consensus), ruler.consensus, 0)),
                 coverage=int(np.count_nonzero(one.covered & ruler.core)) / n_core,
                 bits=None if ruler.union is None else pack_signs(signs[ruler.union]),
                 thumbnail=_draw(member, one, ruler, shard.source),
@@ -305,7 +342,7 @@ def _draw(member: Member, one: ParticipantMap, ruler: Ruler, source: Source) -> 
     if member.participant not in ruler.thumbnails:
         return None
     marks = read_marks(source.output_dir / member.table)
-    data, labels = (flat.reshape(one.shape, order="F") for flat in (one.data, one.labels))
+    data, labels = (image_of(row, source.grid) for row in (one.data, one.labels))
     return draw_thumbnail(data, labels, source.grid.affine, marks, replace(ruler.view, cutoff=member.cutoff))
 
 

@@ -71,6 +71,7 @@ class ParticipantRow:
     max_abs: float | None = None
     coverage: float | None = None
     dice: float | None = None
+    dice_loo: float | None = None
     mean_dice: float | None = None
     outlier: str = ""
 
@@ -106,7 +107,8 @@ VALUES: tuple[Column, ...] = (
            of=lambda row: int(row.measured.values.n_voxels[row.at])),
     Column(name="mean_value", description="Mean of the participant's map over the region's voxels with data",
            of=lambda row: float(row.measured.values.mean[row.at])),
-    Column(name="peak_value", description="Value of largest magnitude of the participant's map in the region, signed",
+    Column(name="peak_value", description="Extreme value of the participant's map in the region, in the region's own "
+           "direction; of largest magnitude where the region tells no sign",
            of=lambda row: float(row.measured.values.peak[row.at])),
     Column(name="dice", description="Dice overlap of the region with the participant's own regions of its sign that "
            "touch it; 0 where none does", of=lambda row: float(row.measured.values.dice[row.at])),
@@ -129,9 +131,12 @@ PARTICIPANT_COLUMNS: tuple[Column, ...] = (
            "which this one has", of=lambda row: row.coverage),
     Column(name="dice_consensus", description="Dice overlap of the participant's regions and the consensus regions, "
            "signs included", of=lambda row: row.dice),
+    Column(name="dice_consensus_loo", description="The same with those consensus voxels that the others alone choose, "
+           "without this participant", of=lambda row: row.dice_loo),
     Column(name="mean_pairwise_dice", description="Mean Dice overlap with each other participant, signs included; up "
            "to 300 participants", of=lambda row: row.mean_dice),
-    Column(name="outlier", description="What stands out, by a robust z above 3.5 (median and MAD)",
+    Column(name="outlier", description="What stands out, by Rosner's generalized ESD test: a group in which nobody "
+           "does has a flag with a chance of 5 % over all measures; z from those who do not stand out",
            of=lambda row: row.outlier),
 )  # fmt: skip
 

@@ -110,6 +110,8 @@ class GroupPaths:
 
     positive: Path  # prevalence of positive regions, with its sidecar beside it
     negative: Path
+    positive_lower: Path  # its lower bound
+    negative_lower: Path
     coverage: Path  # fraction of participants with data
     consensus: OutputPaths  # consensus regions: label image, table, sidecar, peaks, figure
 
@@ -154,6 +156,8 @@ def place_group_outputs(
     return GroupPaths(
         positive=image("PosPrevalence"),
         negative=image("NegPrevalence"),
+        positive_lower=image("PosPrevalenceLower"),
+        negative_lower=image("NegPrevalenceLower"),
         coverage=image("Coverage"),
         consensus=place("Consensus"),
     )

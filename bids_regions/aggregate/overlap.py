@@ -1,0 +1,79 @@
+"""How alike participants' regions are: Dice overlap, with the consensus and of every two."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_regions.aggregate.tally import Floats, Signs
+
+__all__ = ["Bits", "dice_of_signs", "mean_agreement", "order_by_agreement", "pack_signs", "pairwise_dice"]
+
+Bits = NDArray[np.uint64]
+
+BLOCK = 8192  # 64-bit words of packed signs compared at a time, so that the block stays in the cache
+
+
+def dice_of_signs(a: Signs, b: Signs) -> float:
+    """Dice overlap of two sign maps of one shape: 2 x voxels of equal sign / voxels of either; nan if both are empty.
+
+    Dice (1945), Ecology 26, 297-302, on voxels that count as shared only where the signs agree.
+
+    >>> dice_of_signs(np.array([1, 1, -1, 0], np.int8), np.array([1, -1, -1, 0], np.int8))
+    0.6666666666666666
+    """
+    both = int(np.count_nonzero(a)) + int(np.count_nonzero(b))
+    shared = int(np.count_nonzero((a == b) & (a != 0)))
+    return 2 * shared / both if both else float("nan")
+
+
+def pack_signs(signs: Signs) -> Bits:
+    """A flat sign map as bits, positive before negative: 16 times smaller than the float32 map."""
+    halves = [np.packbits(signs > 0), np.packbits(signs < 0)]
+    packed = np.zeros(-(-(2 * halves[0].size) // 8) * 8, np.uint8)
+    packed[: 2 * halves[0].size] = np.concatenate(halves)
+    return packed.view(np.uint64)
+
+
+def pairwise_dice(packed: Sequence[Bits]) -> Floats:
+    """Dice overlap of every two packed sign maps, (n, n), 1 on the diagonal; nan where both are empty.
+
+    Examples
+    --------
+    >>> maps = [np.array(m, np.int8) for m in ([1, 1, -1, 0], [1, -1, -1, 0], [0, 0, 0, 0])]
+    >>> pairwise_dice([pack_signs(m) for m in maps]).round(3).tolist()
+    [[1.0, 0.667, 0.0], [0.667, 1.0, 0.0], [0.0, 0.0, nan]]
+    """
+    n = len(packed)
+    shared = np.zeros((n, n), np.int64)
+    words = packed[0].size if n else 0
+    for start in range(0, words, BLOCK):
+        block = np.stack([bits[start : start + BLOCK] for bits in packed])
+        for row in range(n):
+            common = np.bitwise_count(block[row:] & block[row])
+            shared[row, row:] += common.sum(axis=1, dtype=np.int64)
+    shared = np.maximum(shared, shared.T)
+    sizes = np.diagonal(shared)
+    both = sizes[:, None] + sizes[None, :]
+    dice = np.full((n, n), np.nan)
+    np.divide(2.0 * shared, both, out=dice, where=both > 0)
+    return dice
+
+
+def order_by_agreement(dice: Floats) -> list[int]:
+    """Rows of a pairwise Dice matrix from the most typical participant to the least; equal ones keep their order."""
+    order: list[int] = np.argsort(-np.nan_to_num(mean_agreement(dice)), kind="stable").tolist()
+    return order
+
+
+def mean_agreement(dice: Floats) -> Floats:
+    """Each participant's mean Dice with all others, (n,); nan where there is none to compare.
+
+    >>> mean_agreement(np.array([[1, 0.5, 0.7], [0.5, 1, 0.3], [0.7, 0.3, 1]])).round(3).tolist()
+    [0.6, 0.4, 0.5]
+    """
+    others = np.isfinite(dice) & ~np.eye(len(dice), dtype=bool)
+    totals, counts = np.where(others, dice, 0).sum(axis=1), others.sum(axis=1)
+    means = np.full(len(dice), np.nan)
+    np.divide(totals, counts, out=means, where=counts > 0)
+    return means
