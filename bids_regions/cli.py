@@ -5,12 +5,14 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from bids_regions.errors import LONGEST, Fault, printable, tell_os_error
 from bids_regions.settings import LEVELS, OPTIONS, Option
+from bids_regions.surroundings import ensure_home, ensure_streams, flush_streams, restart_in_utf8
 from bids_regions.version import __version__
 
 __all__ = ["build_parser", "main", "run"]
@@ -81,6 +83,8 @@ def _descriptor() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the app on a command line and say how it ended: the exit code."""
+    ensure_streams()
+    ensure_home()
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
     if not arguments:
@@ -106,24 +110,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if settings.verbose:
             raise
-        sys.stderr.write(f"{PROGRAM}: {type(error).__name__}: {printable(error, LONGEST)}. {DEFECT}.\n")
+        _say(f"{type(error).__name__}: {printable(error, LONGEST)}. {DEFECT}.")
         return 1
 
 
 def _tell(fault: Fault) -> int:
     problems = getattr(fault, "problems", ())
     if len(problems) > 1:
-        sys.stderr.write("".join(f"{PROGRAM}: {problem}\n" for problem in problems))
-        sys.stderr.write(f"{PROGRAM}: {len(problems)} problems; nothing was done (exit code {fault.exit_code})\n")
+        _say(*problems, f"{len(problems)} problems; nothing was done (exit code {fault.exit_code})")
     else:
-        sys.stderr.write(f"{PROGRAM}: {fault} (exit code {fault.exit_code})\n")
+        _say(f"{fault} (exit code {fault.exit_code})")
     return fault.exit_code
+
+
+def _say(*sentences: str) -> None:
+    with suppress(OSError):  # nobody listens any more; the exit code still tells
+        sys.stderr.write("".join(f"{PROGRAM}: {sentence}\n" for sentence in sentences))
 
 
 def run() -> None:
     """The console script."""
     signal.signal(signal.SIGTERM, _end)  # at once: process 1 of a container hears no signal that it has not asked for
-    sys.exit(main())
+    ensure_streams()
+    restart_in_utf8()
+    try:
+        sys.exit(main())
+    finally:
+        flush_streams()
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

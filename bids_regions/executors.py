@@ -13,19 +13,25 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from multiprocessing.context import ForkContext
 from typing import Any, Literal
 
 from bids_regions.errors import Contradiction, MissingInput
 
-__all__ = ["Crew", "Task", "WorkerLost", "run_tasks"]
+__all__ = ["Crew", "Task", "WorkerLost", "check_crew", "run_tasks"]
 
+ALONE = "No semaphores can be had here, which processes share work by (/dev/shm): one process does it all"
 GRACE = 3.0  # seconds in which a worker that is told to stop cleans up
 HELD = frozenset({signal.SIGTERM, signal.SIGALRM, signal.SIGINT})
 
 
 class WorkerLost(Exception):
     """The process that did a task died, and again when it was tried once more: killed for memory, most likely."""
+
+
+class _NoWorkersError(Exception):
+    """Not one worker could be started."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +52,17 @@ class Crew:
     scheduler_address: str | None = None
 
 
+def check_crew(crew: Crew) -> tuple[Crew, str]:
+    """The crew that can work here, and a sentence where it is another one: without semaphores there is one worker."""
+    if crew.executor != "process" or crew.workers == 1:
+        return crew, ""
+    try:
+        ProcessPoolExecutor(1, mp_context=_forking()).shutdown()  # no process starts before the first task
+    except (OSError, ImportError, NotImplementedError) as error:  # as the C library, and as Python built without them
+        return replace(crew, workers=1), f"{ALONE} ({getattr(error, 'strerror', None) or error})"
+    return crew, ""
+
+
 def run_tasks(tasks: deque[Task], crew: Crew) -> Iterator[tuple[Task, Any]]:
     """Each task with its result, as they are finished; the caller may add to `tasks` meanwhile.
 
@@ -57,8 +74,12 @@ def run_tasks(tasks: deque[Task], crew: Crew) -> Iterator[tuple[Task, Any]]:
             task = tasks.popleft()
             yield task, task.function(task.argument)
         return
-    with _pool(crew) as pool:
-        lost = yield from _drain(tasks, pool, crew)
+    try:
+        with _pool(crew) as pool:
+            lost = yield from _drain(tasks, pool, crew)
+    except _NoWorkersError:
+        yield from run_tasks(tasks, replace(crew, workers=1))
+        return
     if lost:
         yield from _retry(lost, crew)
         yield from run_tasks(tasks, crew)
@@ -75,6 +96,10 @@ def _drain(tasks: deque[Task], pool: Executor, crew: Crew) -> Generator[tuple[Ta
                 tasks.popleft()
         except BrokenProcessPool:
             return list(running.values())
+        except (OSError, RuntimeError) as error:
+            if running or crew.executor != "process":
+                raise
+            raise _NoWorkersError from error  # a limit of processes or threads: the first task starts them all
         done, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in sorted(done, key=list(running).index):
             if isinstance(future.exception(), BrokenProcessPool):
@@ -152,7 +177,11 @@ def _end_workers() -> None:
 
 def _process_pool(crew: Crew) -> Executor:
     # forked: the libraries are loaded once, in the parent
-    return ProcessPoolExecutor(crew.workers, mp_context=multiprocessing.get_context("fork"), initializer=_listen)
+    return ProcessPoolExecutor(crew.workers, mp_context=_forking(), initializer=_listen)
+
+
+def _forking() -> ForkContext:
+    return multiprocessing.get_context("fork")
 
 
 def _dask_pool(crew: Crew) -> Executor:

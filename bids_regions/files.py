@@ -25,6 +25,7 @@ from bids_regions.errors import BadDataset, Fault, MissingInput, OutputRefused, 
 
 __all__ = [
     "encode_json",
+    "expand_home",
     "gzip_bytes",
     "hash_bytes",
     "hash_file",
@@ -217,6 +218,11 @@ def read_json(path: Path) -> dict[str, Any]:
     if _depth(content) > JSON_DEPTH:
         raise BadDataset(f"{path} is nested deeper than {JSON_DEPTH} levels", hint="Mend or remove this file")
     return content
+
+
+def expand_home(path: str) -> Path:
+    """A path with a leading `~` as the home; as it stands for who has none."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 # Path.expanduser raises there
 
 
 def list_names(folder: Path, *, strict: bool = True) -> list[str]:

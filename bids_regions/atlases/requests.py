@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bids_regions.errors import Contradiction
+from bids_regions.files import expand_home
 
 __all__ = [
     "IMAGE",
@@ -55,7 +56,7 @@ def parse_request(spec: str) -> Request:
         if not re.fullmatch(r"[0-9a-zA-Z+]+", name):
             raise Contradiction(f"--atlas {text!r} names no atlas", hint=f"Write {FLOW}Schaefer2018?desc=...")
         return Request(text=text, template_name=name, options=_parse_query(text, query, None))
-    whole = Path(text).expanduser()
+    whole = expand_home(text)
     if OWN.fullmatch(text) and not whole.exists():
         entities, _, query = text.partition("?")
         own = tuple((key, value) for key, _, value in (part.partition("=") for part in entities.split("&")))
@@ -63,7 +64,7 @@ def parse_request(spec: str) -> Request:
     if "?" not in text or whole.exists():
         return Request(text=text, path=whole)
     path, _, query = text.partition("?")
-    return Request(text=text, path=Path(path).expanduser(), options=_parse_query(text, query, FILE_KEYS))
+    return Request(text=text, path=expand_home(path), options=_parse_query(text, query, FILE_KEYS))
 
 
 def _parse_query(text: str, query: str, known: set[str] | None) -> tuple[tuple[str, str], ...]:

@@ -28,7 +28,7 @@ from bids_regions.atlases.requests import (
     suffix_of,
 )
 from bids_regions.errors import Contradiction, Fault, MissingInput, printable
-from bids_regions.files import hash_of, read_json
+from bids_regions.files import expand_home, hash_of, read_json
 
 __all__ = ["Atlas", "AtlasUser", "Fitting", "fit_atlases", "fit_to_maps", "misplaced", "own_entities"]
 
@@ -211,7 +211,7 @@ def find_space(path: Path, told: str = "") -> str:
 def _templateflow_home() -> Path:
     given = os.environ.get("TEMPLATEFLOW_HOME")
     try:
-        home = Path(given) if given else Path("~/.cache/templateflow").expanduser()
+        home = Path(given) if given else expand_home("~/.cache/templateflow")
     except RuntimeError:  # no home folder, as for an arbitrary uid in a container
         home = Path("/templateflow")
     if not home.is_dir():
@@ -303,7 +303,7 @@ def _check_there(path: Path) -> None:
 
 def _find_list(path: Path, told: str) -> Path:
     if told:
-        given = Path(told).expanduser()
+        given = expand_home(told)
         return beside if (beside := path.parent / given).exists() else given
     stem = path.parent / stem_of(path)
     candidates = [stem.with_name(stem.name + suffix) for suffix in LABEL_LIST_SUFFIXES]

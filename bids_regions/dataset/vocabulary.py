@@ -8,6 +8,8 @@ import re
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
+from bids_regions.surroundings import ensure_home
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -78,6 +80,7 @@ def is_standard_space(label: str | None) -> bool:
 
 @cache
 def _patterns() -> tuple[Any, ...]:
+    ensure_home()  # pybids asks for it while it loads
     from bids.layout.models import Config  # noqa: PLC0415  # costs 0.4 s: paid by a run, not by --help
 
     known: dict[str, Any] = {}

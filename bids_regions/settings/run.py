@@ -14,6 +14,7 @@ from bids_regions.errors import Contradiction
 from bids_regions.settings.configuration import read_configuration
 from bids_regions.settings.entries import Entry, entries_of_command
 from bids_regions.settings.options import LEVELS, OPTIONS, REGION_OPTIONS
+from bids_regions.surroundings import count_processors
 
 __all__ = ["Settings", "make_settings"]
 
@@ -89,7 +90,7 @@ def make_settings(given: SimpleNamespace | Any, command: tuple[str, ...] = ()) -
         derivatives=tuple(options["derivatives"] or ()),
         config_file=config_file,
         group_by=tuple(options["group_by"] or ()),
-        nprocs=options["nprocs"] or len(os.sched_getaffinity(0)),
+        nprocs=options["nprocs"] or count_processors(),
         command=command,
         verbose=options["verbose"],
         **{name: options[name] for name in PLAIN},

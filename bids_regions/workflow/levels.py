@@ -2,17 +2,16 @@
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from bids_regions.atlases import describe_atlas
 from bids_regions.dataset import describe_output, read_map_name
 from bids_regions.errors import BadMap, Contradiction, Fault, printable, tell_os_error
-from bids_regions.executors import Crew
+from bids_regions.executors import Crew, check_crew
 from bids_regions.figures import prepare_matplotlib
 from bids_regions.files import make_folder, remove_file, sweep_temporaries, write_text
 from bids_regions.maps.maps import MapJob, write_failure
@@ -33,6 +32,7 @@ from bids_regions.workflow.stopping import STOPPED, Stopped, terminable
 __all__ = ["run_levels"]
 
 STORAGE = 74  # the exit code of a read or write error
+USUAL = (os.environ.get("TMPDIR", ""), "/tmp", "/var/tmp", "/usr/tmp")  # noqa: S108 # compared, not written to
 BROKEN_HINT = "Restore the file, or take it out of the dataset"
 
 
@@ -71,17 +71,20 @@ def _temporary_folder(settings: Settings) -> Iterator[Path]:
 
 
 def _writable_temporary(settings: Settings) -> str:
-    try:
-        return tempfile.gettempdir()
-    except FileNotFoundError:
-        make_folder(settings.output_dir / "logs")
-        return os.fspath(settings.output_dir / "logs")
+    """The system's folder for temporary files; Python's last resort, the working directory, is a user's own."""
+    with suppress(OSError):
+        folder = tempfile.gettempdir()
+        if folder != os.getcwd() or folder in USUAL:  # noqa: PTH109 # as gettempdir asks
+            return folder
+    make_folder(settings.output_dir / "logs")
+    tempfile.tempdir = os.fspath(settings.output_dir / "logs")  # for libraries as well
+    return tempfile.tempdir
 
 
 def _run(settings: Settings, logbook: Logbook) -> int:
     plan = make_plan(settings, logbook)
     if settings.dry_run:
-        return _list_plan(plan)
+        return _list_plan(plan, logbook)
     methods = write_methods(settings.entries, _used_atlases(plan))
     _write_citation(settings, methods)
     if settings.boilerplate_only:
@@ -115,11 +118,7 @@ def _sweep(settings: Settings) -> None:
 def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: Logbook) -> None:
     _forget_mended(plan, settings.output_dir)
     _tell_left_out(plan, logbook)
-    crew = Crew(
-        workers=fit_workers(settings.nprocs, settings.mem, (one.path for one in plan.discovery.maps)),
-        executor=settings.executor,
-        scheduler_address=settings.scheduler_address,
-    )
+    crew = _gather_crew(settings, plan, logbook)
     frame = Frame(
         skipped=_skipped_by_owner(plan),
         notices=plan.notices,
@@ -133,6 +132,18 @@ def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: 
     if "group" in settings.levels:
         given = GroupInput(dataset=plan.dataset, discovery=plan.discovery, selection=plan.selection, jobs=plan.group)
         run_group(settings, given, frame, crew, logbook)
+
+
+def _gather_crew(settings: Settings, plan: Plan, logbook: Logbook) -> Crew:
+    crew = Crew(
+        workers=fit_workers(settings.nprocs, settings.mem, (one.path for one in plan.discovery.maps)),
+        executor=settings.executor,
+        scheduler_address=settings.scheduler_address,
+    )
+    able, note = check_crew(crew)
+    if note:
+        logbook.notice(note)
+    return able
 
 
 def _all_jobs(plan: Plan) -> Iterator[MapJob]:
@@ -178,7 +189,7 @@ def _tell_left_out(plan: Plan, logbook: Logbook) -> None:
             write_failure(job.mapfile, place, fault)
 
 
-def _list_plan(plan: Plan) -> int:
+def _list_plan(plan: Plan, logbook: Logbook) -> int:
     lines = [
         f"{job.mapfile.relpath} -> {place.sidecar.parent.relative_to(job.output_dir).as_posix()}/{place.stem}_dseg.*"
         for jobs in (*plan.participants.values(), plan.group)
@@ -187,8 +198,8 @@ def _list_plan(plan: Plan) -> int:
     ]
     lines += [f"skipped: {one.relpath}: {one.reason}" for one in plan.skipped]
     lines += [f"failed: {one.relpath}: {one.reason}" for _, one in plan.broken]
-    sys.stdout.write("".join(line + "\n" for line in lines))
-    sys.stdout.write("dry run: nothing was written (exit code 0)\n")
+    logbook.show("".join(line + "\n" for line in lines))
+    logbook.show("dry run: nothing was written (exit code 0)\n")
     return 0
 
 

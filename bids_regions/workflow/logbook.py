@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from bids_regions.errors import LONGEST, Fault, printable
@@ -42,6 +43,11 @@ class Logbook:
         if level > self.settings.verbose or (self.settings.quiet and level == 0):
             return
         self._write(printable(text, 2000) + "\n")
+
+    def show(self, lines: str) -> None:
+        """What was asked for, whole lines on standard output."""
+        with suppress(OSError):  # nobody listens any more
+            sys.stdout.write(lines)
 
     def notice(self, text: str) -> None:
         """Something a user should know that is no failure."""

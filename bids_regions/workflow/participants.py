@@ -1,6 +1,5 @@
 """The participant level: all maps of all participants through the crew, and a page as soon as a participant is done."""
 
-import sys
 import traceback
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -314,7 +313,7 @@ def _tell(outcome: MapOutcome, logbook: Logbook) -> None:
             logbook.counts["empty"] += n_regions == 0
     logbook.say(f"{outcome.mapfile.relpath}: {_map_words(outcome)}", level=1)
     if outcome.explained:
-        sys.stdout.write(f"{printable(outcome.mapfile.relpath)}\n{align_table(explain_table(outcome.explained))}\n")
+        logbook.show(f"{printable(outcome.mapfile.relpath)}\n{align_table(explain_table(outcome.explained))}\n")
 
 
 def _map_words(outcome: MapOutcome) -> str:

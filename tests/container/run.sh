@@ -54,6 +54,7 @@ step "podman: participant 01, participant 02, then group; compared with the plai
 check_podman
 step "podman: help without arguments, exit codes, a clean stop"
 check_behaviour
+check_surroundings
 step "Docker: the README's line, and docker stop"
 check_docker
 step "Apptainer: the README's lines; a SIF, as a plain user, with arguments that a shell could eat"

@@ -63,6 +63,22 @@ assert "/data" not in sys.path' || fail "a library is missing"
   owned_by_caller "$work/stopped"
 }
 
+# Whatever is not needed may be missing: a locale that knows UTF-8, standard streams, a /dev/shm to write to.
+check_surroundings() {
+  for missing in "-e LC_ALL=POSIX -e PYTHONUTF8=0 -e PYTHONCOERCECLOCALE=0" "--mount type=tmpfs,destination=/dev/shm,ro"; do
+    fresh "$work/in-little"
+    # shellcheck disable=SC2086 # several words each
+    PODMAN_OPTIONS="$missing" "$here/strict.sh" "$image" "$work/demo/dataset" "$work/in-little" \
+      /data /out participant group --nprocs 2 $options
+    python3 "$here/same.py" "$work/in-podman" "$work/in-little" || fail "with $missing the container writes other bytes"
+  done
+  fresh "$work/in-little"
+  # shellcheck disable=SC2086
+  PODMAN_OPTIONS="--entrypoint sh" "$here/strict.sh" "$image" "$work/demo/dataset" "$work/in-little" -c \
+    "exec /opt/bids_regions/bin/bids_regions /data /out participant group $options <&- >&- 2>&-"
+  python3 "$here/same.py" "$work/in-podman" "$work/in-little" || fail "with closed streams the container writes other bytes"
+}
+
 # The commands of README.md as they stand there, but for the two paths that a reader fills in: `readme_line WORD...`
 # prints the one that begins so, with its continuation lines.
 readme_line() {
