@@ -13,6 +13,7 @@ from bids_regions.dataset import description
 from bids_regions.extraction import THRESHOLDS, Criteria, criteria, find_regions
 from bids_regions.group import tables as group_tables
 from bids_regions.results import records
+from bids_regions.results.keys import keys_of
 from bids_regions.settings import OPTIONS, REGION_OPTIONS, read_configuration
 from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, VALUE_COLUMNS
 
@@ -63,17 +64,10 @@ def test_units_are_those_of_the_columns():
 
 
 def test_every_key_of_the_record_has_its_row():
-    source = Path(records.__file__).read_text()
-    told = table_after("<!-- keys: record -->")
-    composed = source.partition("def compose_record")[2].partition("def spatial_fields")[0]
-    keys = set(re.findall(r'^ {8}"(\w+)": ', composed, re.MULTILINE))
-    keys |= set(re.findall(r'content\["(\w+)"\]', composed)) | set(re.findall(r'_given\("(\w+)", findings', composed))
-    keys |= {"SpatialReference", "Resolution", "RecordHash"}
-    keys.discard("DegreesOfFreedom")  # of Statistic
-    assert keys == set(told)
+    keys = {*keys_of(records.Record), records.HASH} - {""}  # the columns are told by name
+    assert keys == set(table_after("<!-- keys: record -->"))
     row = next(line for line in OUTPUTS.splitlines() if line.startswith("| `Threshold` |"))
-    threshold = source.partition("def _threshold")[2].partition("\ndef ")[0]
-    assert set(re.findall(r'"([A-Z]\w+)"', threshold)) == set(re.findall(r"`(\w+)`", row)) - {"Threshold"}
+    assert set(keys_of(records.ThresholdUsed)) == set(re.findall(r"`(\w+)`", row)) - {"Threshold"}
 
 
 def test_bidsignore_is_told_as_it_is_written():

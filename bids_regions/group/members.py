@@ -4,8 +4,6 @@ A *member* is one participant's finished map under one entry. An *absence* is a 
 in words. File names are never taken apart here: all comes from the records (`*_dseg.json`) and the notes of failures.
 """
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,18 +11,17 @@ from typing import Any, Literal
 from bids_regions.dataset import read_map_name
 from bids_regions.errors import Fault
 from bids_regions.extraction.tails import Tail
-from bids_regions.files import read_json
 from bids_regions.group.rates import voxel_rate
-from bids_regions.results.placement import LABELS, SIDECAR, TABLE
+from bids_regions.results.failures import find_failures
+from bids_regions.results.placement import LABELS, SIDECAR, TABLE, failures_folder
+from bids_regions.results.records import Record, load_record
 from bids_regions.results.uris import read_source
-from bids_regions.results.walk import find_sidecars
+from bids_regions.results.walk import find_owners, find_sidecars
 
 __all__ = ["Absence", "FailureNote", "Member", "Status", "read_failures", "read_members"]
 
 Status = Literal["ok", "empty", "failed", "missing", "changed", "left out"]
 Entities = tuple[tuple[str, str], ...]
-
-STATEMENTS = frozenset({"Description", "Units"})  # a key of a record that holds these describes a column
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,47 +94,37 @@ def read_members(output_dir: Path, participants: frozenset[str]) -> tuple[list[M
     members: list[Member] = []
     unread: list[Absence] = []
     shared: dict[Any, Any] = {}  # equal tuples of ten thousand participants are held once
-    for owner in _owners(output_dir, participants):
+    for owner in find_owners(output_dir, participants):
         for path in find_sidecars(output_dir / owner):
             try:
-                members.append(_member(owner, path, output_dir, read_json(path), shared))
-            except (Fault, KeyError, TypeError, AttributeError) as error:
-                reason = str(error) if isinstance(error, Fault) else "the record lacks what the group level needs"
+                members.append(_member(owner, path, output_dir, load_record(path), shared))
+            except Fault as fault:
                 where = path.relative_to(output_dir).as_posix()
-                unread.append(Absence(participant=owner, status="failed", reason=f"{where}: {reason}"))
+                unread.append(Absence(participant=owner, status="failed", reason=f"{where}: {fault}"))
     return members, unread
 
 
-def _owners(folder: Path, participants: frozenset[str]) -> list[str]:
-    try:
-        names = sorted(e.name for e in os.scandir(folder) if e.name.startswith("sub-") and e.is_dir())
-    except OSError:
-        return []
-    return [name for name in names if not participants or name[4:] in participants]
-
-
-def _member(owner: str, path: Path, output_dir: Path, record: Mapping[str, Any], shared: dict[Any, Any]) -> Member:
-    entities = tuple((str(k), str(v)) for k, v in record["SourceEntities"].items() if k != "sub")
-    columns = tuple(key for key, value in record.items() if isinstance(value, dict) and _describes(value))
-    mask = str(record["Mask"]["Source"])
+def _member(owner: str, path: Path, output_dir: Path, record: Record, shared: dict[Any, Any]) -> Member:
+    entities = tuple((name, label) for name, label in record.entities.items() if name != "sub")
+    columns = tuple(record.columns)
     stem = path.name.removesuffix(SIDECAR)
-    hashes = [record.get("Outputs", {}).get(stem + ending) for ending in (LABELS, TABLE)]
+    hashes = tuple(record.outputs.get(stem + ending, "") for ending in (LABELS, TABLE))
     return Member(
         participant=owner,
         entities=shared.setdefault(entities, entities),
-        space=dict(entities).get("space", str(record.get("AssumedSpace", ""))),
-        entry=str(record["RegionsEntry"]),
-        source=_path_of(str(record["Sources"][0])),
+        space=dict(entities).get("space", record.assumed_space or ""),
+        entry=record.entry,
+        source=_path_of(record.source),
         stem=path.relative_to(output_dir).as_posix().removesuffix(SIDECAR),
-        mask="" if mask == "none" else _path_of(mask),
-        kind=str(record["Statistic"]["Kind"]),
-        tail=record["Threshold"]["Tail"],
-        cutoff=float(record["Threshold"].get("Cutoff", "inf")),
-        rate=voxel_rate(record),
-        n_regions=int(record["Counts"]["RegionsKept"]),
-        source_hash=str(record.get("SourceHash", "")),
-        settings_hash=str(record["SettingsHash"]),
-        output_hashes=tuple(map(str, hashes)) if all(hashes) else (),
+        mask="" if record.mask.source == "none" else _path_of(record.mask.source),
+        kind=record.statistic.kind,
+        tail=record.threshold.tail,
+        cutoff=record.threshold.height,
+        rate=voxel_rate(record.statistic, record.threshold),
+        n_regions=record.counts.kept,
+        source_hash=record.source_hash,
+        settings_hash=record.settings_hash,
+        output_hashes=hashes if all(hashes) else (),
         columns=shared.setdefault(columns, columns),
     )
 
@@ -147,29 +134,19 @@ def _path_of(source: str) -> str:
     return source if (path := read_source(source)) is None else path
 
 
-def _describes(value: Mapping[str, Any]) -> bool:
-    return "Description" in value and value.keys() <= STATEMENTS
-
-
 def read_failures(output_dir: Path, root: Path, participants: frozenset[str]) -> list[FailureNote]:
-    """The notes that failed maps left in `logs/failed`."""
-    folder = output_dir / "logs" / "failed"
+    """The notes that the participants' failed maps left."""
     notes = []
-    for owner in _owners(folder, participants):
-        for path in sorted((folder / owner).glob("*.json")):
-            try:
-                note = read_json(path)
-            except Fault:
-                continue  # a note half a run wrote long ago; the participant is then missing, which is said as well
-            entities = note.get("SourceEntities")
-            if not isinstance(entities, dict):
-                entities = dict(read_map_name(root, str(note.get("Source", ""))).entities)
+    for owner in find_owners(failures_folder(output_dir), participants):
+        for _, failure in find_failures(output_dir, owner):
+            told = failure.entities
+            entities = dict(read_map_name(root, failure.source).entities) if told is None else told
             notes.append(
                 FailureNote(
                     participant=owner,
-                    entities=tuple((str(k), str(v)) for k, v in entities.items() if k != "sub"),
-                    entry=str(note.get("RegionsEntry", "")),
-                    reason=str(note.get("Reason", "it failed")),
+                    entities=tuple((name, label) for name, label in entities.items() if name != "sub"),
+                    entry=failure.entry,
+                    reason=failure.reason or "it failed",
                 )
             )
     return notes

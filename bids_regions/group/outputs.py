@@ -28,7 +28,7 @@ from bids_regions.group.places import image_of, voxel_volume
 from bids_regions.group.sets import MapSet
 from bids_regions.images import Grid, save_labels, save_map
 from bids_regions.maps.naming import NamedRegions, name_extraction
-from bids_regions.results.records import DEFINED, library_versions, spatial_fields
+from bids_regions.results.records import DEFINED, library_versions, load_record, spatial_fields
 from bids_regions.results.uris import output_uri, source_uri
 from bids_regions.settings import Settings, without_folders
 from bids_regions.tables import (
@@ -82,7 +82,7 @@ def write_set(one: MapSet, tally: Tally, settings: Settings) -> Consensus:
     assert one.grid is not None
     signs = TAILS[one.members[0].tail].signs
     signed = find_consensus(tally, min_prevalence=settings.min_prevalence, min_coverage=settings.min_coverage)
-    usual = read_json(settings.output_dir / one.members[0].sidecar)["Criteria"]
+    usual = load_record(settings.output_dir / one.members[0].sidecar).criteria
     extraction = find_regions(image_of(signed, one.grid), one.grid.affine, _criteria(usual, one.grid))
     naming = _name(extraction, one, usual, settings)
     rate = max(member.rate for member in one.members) if all(m.rate == m.rate for m in one.members) else math.nan

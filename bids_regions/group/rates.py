@@ -6,13 +6,12 @@ and a false-discovery rate depend on what the map holds, so that nothing is know
 """
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from scipy import special
 
 from bids_regions.extraction import parse_threshold
 from bids_regions.extraction.tails import TAILS
+from bids_regions.results.records import StatisticUsed, ThresholdUsed
 
 __all__ = ["voxel_rate"]
 
@@ -21,28 +20,29 @@ FIXED = frozenset({"value", "bonferroni", "fwe"})  # kinds of threshold whose cu
 UNKNOWN = math.nan
 
 
-def voxel_rate(record: Mapping[str, Any]) -> float:
+def voxel_rate(statistic: StatisticUsed, threshold: ThresholdUsed) -> float:
     """The rate of one tail under the cutoff that a record tells; nan where it is not known.
 
-    >>> round(voxel_rate({"Statistic": {"Kind": "z"}, "Threshold": {"Kind": "value", "Cutoff": 3.1, "Tail": "bi"}}), 6)
+    >>> asked = {"population": "image", "population_size": 9, "precision": "float32", "tail": "bi"}
+    >>> z, t = StatisticUsed(kind="z"), StatisticUsed(kind="t")
+    >>> round(voxel_rate(z, ThresholdUsed(kind="value", asked="3.1", cutoff=3.1, **asked)), 6)
     0.000968
-    >>> voxel_rate({"Statistic": {"Kind": "t"}, "Threshold": {"Kind": "p", "Asked": "p=0.001", "Tail": "bi"}})
+    >>> voxel_rate(t, ThresholdUsed(kind="p", asked="p=0.001", **asked))
     0.0005
-    >>> voxel_rate({"Statistic": {"Kind": "z"}, "Threshold": {"Kind": "percentile", "Cutoff": 2.0, "Tail": "bi"}})
+    >>> voxel_rate(z, ThresholdUsed(kind="percentile", asked="97%", cutoff=2.0, **asked))
     nan
     """
-    threshold, statistic = record["Threshold"], record["Statistic"]
-    dof = threshold.get("DegreesOfFreedom", statistic.get("DegreesOfFreedom"))
-    numbers = [float(one) for one in (dof if isinstance(dof, list | tuple) else [] if dof is None else [dof])]
-    if threshold["Kind"] == "p":
-        shared = len(TAILS[threshold["Tail"]].signs) if statistic["Kind"] in ("z", "t") else 1
-        return parse_threshold(threshold["Asked"]).number / shared
-    if threshold["Kind"] not in FIXED or "Cutoff" not in threshold or "CutoffRange" in threshold:
+    if threshold.kind == "p":
+        shared = len(TAILS[threshold.tail].signs) if statistic.kind in ("z", "t") else 1
+        return parse_threshold(threshold.asked).number / shared
+    if threshold.kind not in FIXED or threshold.cutoff is None or threshold.cutoff_range:
         return UNKNOWN
-    return _survival(str(statistic["Kind"]), float(threshold["Cutoff"]), numbers)
+    dof = statistic.dof if threshold.dof is None else threshold.dof
+    numbers = dof if isinstance(dof, tuple) else () if dof is None else (dof,)
+    return _survival(statistic.kind, threshold.cutoff, numbers)
 
 
-def _survival(kind: str, cutoff: float, dof: list[float]) -> float:
+def _survival(kind: str, cutoff: float, dof: tuple[float, ...]) -> float:
     """The upper tail of a map's distribution; nan where it has none or its degrees of freedom are not known."""
     if kind == "z":
         return float(special.ndtr(-cutoff))

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from bids_regions.dataset import Participants
 from bids_regions.errors import Fault
-from bids_regions.files import read_json
 from bids_regions.group.members import Absence, Entities, FailureNote, Member
 from bids_regions.images import Grid, load_grid, same_grid
 from bids_regions.results.placement import GroupPaths, place_group_outputs
+from bids_regions.results.records import load_record
 
 __all__ = ["Cohort", "MapSet", "find_sets"]
 
@@ -193,11 +193,10 @@ def _settings_differ(members: Sequence[Member], output_dir: Path) -> str:
 
 def _settings_of(member: Member, output_dir: Path) -> dict[str, object]:
     try:
-        record = read_json(output_dir / member.sidecar)
+        record = load_record(output_dir / member.sidecar)
     except Fault:
         return {}
-    versions = record.get("Versions", {})
-    return {**record.get("Criteria", {}), "version": versions.get("bids_regions", "unknown")}
+    return {**record.criteria, "version": record.versions.get("bids_regions", "unknown")}
 
 
 def name_some(participants: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from bids_regions.files import open_atomic, read_json, write_json
 from bids_regions.group.members import Absence, Member, Status
 from bids_regions.group.passes import ChangedError, Measured, check_outputs
 from bids_regions.group.sets import Cohort, MapSet
-from bids_regions.results.records import library_versions
+from bids_regions.results.records import library_versions, load_record
 from bids_regions.tables import REGION_COLUMNS, VALUE_COLUMNS, Column, describe_columns, format_cell, read_rows
 
 __all__ = [
@@ -265,8 +265,7 @@ def _descriptions_of(members: Iterable[Member], output_dir: Path) -> dict[str, M
     """What the records say of their columns; one record of each sort is read."""
     told: dict[str, Mapping[str, Any]] = {}
     for member in members:
-        record = read_json(output_dir / member.sidecar)
-        told |= {name: record[name] for name in member.columns}
+        told |= load_record(output_dir / member.sidecar).columns
     return told
 
 

@@ -21,6 +21,7 @@ from bids_regions.extraction.components import Frame
 from bids_regions.extraction.smoothness import smoothness_from_metadata
 from bids_regions.files import hash_file, hash_of
 from bids_regions.images import StatMap, load_mask, load_statmap, same_grid
+from bids_regions.results.records import MaskUsed
 from bids_regions.results.uris import source_uri
 from bids_regions.settings import Entry
 
@@ -37,7 +38,7 @@ class Loaded:
 
     statistic: Statistic
     mask: npt.NDArray[np.bool_] | None
-    mask_facts: Mapping[str, Any]  # for the sidecar
+    mask_used: MaskUsed  # as the record tells it
     mask_note: str  # what a reader must know of it: resampled
     values: Array | None
     smoothness: Smoothness | None
@@ -75,13 +76,12 @@ class Ingredients:
             A second map or mask that does not fit the map, or does not exist.
         """
         mask, note = load_mask(self.mask, statmap.grid) if self.mask else (None, "")
-        facts: dict[str, Any] = {"Source": name_source(self.mask, self.dataset) if self.mask else "none"}
-        if note or self.mask_note:
-            facts["Note"] = note or self.mask_note
         return Loaded(
             statistic=self._statistic(statmap),
             mask=mask,
-            mask_facts=facts,
+            mask_used=MaskUsed(
+                source=name_source(self.mask, self.dataset) if self.mask else "none", note=note or self.mask_note
+            ),
             mask_note=note,
             values=self._load_values(statmap) if self.values else None,
             smoothness=self._smoothness(statmap, mask) if self.entry.criteria.grf else None,

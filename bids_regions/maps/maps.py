@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,18 +12,19 @@ import numpy.typing as npt
 
 from bids_regions.atlases import Fitting
 from bids_regions.dataset import MapFile, SourceDataset, is_standard_space
-from bids_regions.errors import Fault, OutputRefused, UnsuitableMap, printable, tell_os_error
+from bids_regions.errors import Fault, OutputRefused, UnsuitableMap, tell_os_error
 from bids_regions.extraction import Extraction, find_regions
-from bids_regions.files import hash_file, locked, remove_file, sweep_temporaries, write_json, write_text
+from bids_regions.files import hash_file, locked, remove_file, sweep_temporaries, write_text
 from bids_regions.images import StatMap, load_statmap, save_labels, save_map
-from bids_regions.maps.cautions import gather_cautions
 from bids_regions.maps.explain import Explained, explain_map
 from bids_regions.maps.inputs import Ingredients, gather_ingredients, hash_ingredients
 from bids_regions.maps.naming import NamedRegions, name_extraction
+from bids_regions.maps.recording import compose_record
 from bids_regions.pages.backgrounds import find_background, load_scenery
 from bids_regions.pages.sections import Drawn, Finished, draw_section
+from bids_regions.results.failures import write_failure
 from bids_regions.results.placement import OutputPaths
-from bids_regions.results.records import Findings, Record, compose_record, hash_settings, read_record, write_record
+from bids_regions.results.records import Record, hash_settings, load_record, read_finished, write_record
 from bids_regions.settings import Entry
 from bids_regions.tables import peaks_table, regions_table
 
@@ -31,7 +32,7 @@ Array = npt.NDArray[Any]
 
 LOCK = "logs/.lock"  # of the output folder, a byte for each record
 
-__all__ = ["EntryOutcome", "MapJob", "MapOutcome", "choose_background", "furnish", "process_map", "write_failure"]
+__all__ = ["EntryOutcome", "MapJob", "MapOutcome", "choose_background", "furnish", "process_map"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +98,7 @@ class _Computed:
     statmap: StatMap
     extraction: Extraction
     naming: NamedRegions
-    findings: Findings
+    record: Record  # without the hashes of its outputs
 
 
 @dataclass(frozen=True)
@@ -150,8 +151,7 @@ def process_map(job: MapJob) -> MapOutcome:
 def _process_entry(job: MapJob, lazy: _LazyMap, task: _Task) -> EntryOutcome:
     entry, place, fittings = task
     if job.finished_only:
-        record = read_record(place.sidecar)
-        return EntryOutcome(name=entry.name, place=place, record=record)
+        return EntryOutcome(name=entry.name, place=place, record=_load_standing(place))
     try:
         ingredients = gather_ingredients(job.mapfile, job.dataset, entry, job.atlas_space, fittings)
         record = None if job.force else _find_finished(lazy, entry, place, ingredients)
@@ -166,15 +166,22 @@ def _process_entry(job: MapJob, lazy: _LazyMap, task: _Task) -> EntryOutcome:
         defect = Fault(f"{job.mapfile.path}: {type(error).__name__}: {error}", hint="Report this with its crash text")
         return _note_failure(job, entry, place, defect, traceback.format_exc())
     if computed:
-        record = _write(job.mapfile, entry, place, computed)
+        record = _write(entry, place, computed)
     remove_file(place.failure)
     return EntryOutcome(name=entry.name, place=place, record=record, fresh=computed is not None)
+
+
+def _load_standing(place: OutputPaths) -> Record | None:
+    try:
+        return load_record(place.sidecar)
+    except Fault:
+        return None
 
 
 def _find_finished(lazy: _LazyMap, entry: Entry, place: OutputPaths, ingredients: Ingredients) -> Record | None:
     if not place.sidecar.exists():
         return None
-    return read_record(
+    return read_finished(
         place.sidecar,
         input_hash=hash_ingredients(lazy.digest, ingredients),
         settings_hash=hash_settings(entry.as_options()),
@@ -195,26 +202,11 @@ def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, ingredients: Ingredients
     )
     sided = is_standard_space(job.atlas_space.partition("+")[0])
     naming = name_extraction(extraction, statmap.grid, ingredients.fittings, sided=sided)
-    findings = Findings(
-        extraction=extraction,
-        statistic=loaded.statistic.kind,
-        dof=loaded.statistic.dof,
-        sources=ingredients.sources,
-        mask=loaded.mask_facts,
-        n_nonfinite=statmap.n_nonfinite,
-        warnings=(*gather_cautions(statmap, entry, loaded, extraction), *naming.warnings),
-        atlases=naming.atlases,
-        region_cells=naming.region_cells,
-        peak_cells=naming.peak_cells,
-        space=job.space,
-        assumed_space=None if job.mapfile.entity("space") else job.assume_space,
-        source_hash=lazy.digest,
-        input_hash=hash_ingredients(lazy.digest, ingredients),
-    )
-    return _Computed(statmap=statmap, extraction=extraction, naming=naming, findings=findings)
+    record = compose_record(ingredients, statmap, loaded, extraction, naming, job.assume_space)
+    return _Computed(statmap=statmap, extraction=extraction, naming=naming, record=record)
 
 
-def _write(mapfile: MapFile, entry: Entry, place: OutputPaths, computed: _Computed) -> Record:
+def _write(entry: Entry, place: OutputPaths, computed: _Computed) -> Record:
     """Write the results, the record last: where it stands, everything it names stands too.
 
     Another run that writes the same names waits, so that the files of a record are of one run.
@@ -229,8 +221,10 @@ def _write(mapfile: MapFile, entry: Entry, place: OutputPaths, computed: _Comput
             place.peaks.name: write_text(place.peaks, peaks_table(naming.regions, extra=naming.peak_cells)),
         }
         for path, image in _also_written(entry, place, extraction, statmap):
-            outputs[path.name] = save_map(path, image, statmap.grid, intent=computed.findings.statistic)
-        return write_record(place.sidecar, compose_record(mapfile, entry, computed.findings, outputs))
+            outputs[path.name] = save_map(path, image, statmap.grid, intent=computed.record.statistic.kind)
+        record = replace(computed.record, outputs=outputs)
+        write_record(place.sidecar, record)
+        return record
 
 
 def _also_written(
@@ -297,16 +291,3 @@ def choose_background(job: MapJob, entry: Entry | None) -> Path | None:
 def _note_failure(job: MapJob, entry: Entry, place: OutputPaths, fault: Fault, crash: str) -> EntryOutcome:
     write_failure(job.mapfile, place, fault, crash)
     return EntryOutcome(name=entry.name, place=place, fault=fault, crash=crash)
-
-
-def write_failure(mapfile: MapFile, place: OutputPaths, fault: Fault, crash: str = "") -> None:
-    """Leave word of a failure where the group level and later reports find it; a later success removes it."""
-    note = {
-        "Source": printable(mapfile.relpath),
-        "SourceEntities": dict(mapfile.entities),
-        "RegionsEntry": place.entry,
-        "Reason": fault.sentence,
-        "Hint": fault.hint,
-        "ExitCode": fault.exit_code,
-    }
-    write_json(place.failure, {**note, **({"Crash": crash} if crash else {})})

@@ -6,25 +6,26 @@ the page, and the figures beside it, still stand.
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bids_regions.errors import Fault
-from bids_regions.files import hash_bytes, hash_file, hash_of, read_json, write_bytes
+from bids_regions.files import hash_bytes, hash_file, hash_of, write_bytes
 from bids_regions.pages.sections import Drawn
 from bids_regions.report import model
 from bids_regions.report.pages import render_participant
-from bids_regions.results.records import Record, library_versions
+from bids_regions.results.failures import find_failures
+from bids_regions.results.records import library_versions
+from bids_regions.results.walk import Result
 
 __all__ = [
     "Frame",
     "PageJob",
-    "failure_notes",
     "is_current",
     "page_key",
-    "read_failure_notes",
+    "told_failures",
     "write_page",
 ]
 
@@ -60,31 +61,23 @@ class PageJob:
     appendix: tuple[model.Table, ...] = ()
 
 
-def read_failure_notes(output_dir: Path, owner: str) -> tuple[model.Problem, ...]:
+def told_failures(output_dir: Path, owner: str) -> tuple[model.Problem, ...]:
     """The failures of one owner, of this run and of earlier ones that nothing has mended since."""
     return tuple(
         model.Problem(
-            source=f"{note.get('Source', '')} ({note.get('RegionsEntry', '')})",
-            reason=str(note.get("Reason", "")),
-            hint=str(note.get("Hint", "")),
-            details=str(note.get("Crash", "")),
+            source=f"{failure.source} ({failure.entry})",
+            reason=failure.reason,
+            hint=failure.hint,
+            details=failure.crash,
         )
-        for _, note in failure_notes(output_dir, owner)
+        for _, failure in find_failures(output_dir, owner)
     )
 
 
-def failure_notes(output_dir: Path, owner: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The notes of failures of one owner, with their content."""
-    for path in sorted((output_dir / "logs" / "failed" / owner).glob("*.json")):
-        try:
-            yield path, read_json(path)
-        except Fault:
-            continue
-
-
-def page_key(records: Sequence[Record], told: Mapping[str, Any]) -> str:
+def page_key(results: Iterable[Result], told: Mapping[str, Any]) -> str:
     """The hash of everything a page is made from: its records, and what is told beside them."""
-    return hash_of({"records": sorted((str(r.path.name), r.digest) for r in records), **told, **library_versions()})
+    records = sorted((each.place.sidecar.name, each.digest) for each in results)
+    return hash_of({"records": records, **told, **library_versions()})
 
 
 def is_current(output_dir: Path, owner: str, key: str) -> bool:

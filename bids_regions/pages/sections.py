@@ -54,7 +54,7 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
     """Draw the entries of one map side by side, at identical cuts."""
     key = section_key(mapfile)
     entities = dict(mapfile.entities)
-    statistic = str(done[0].record.content["Statistic"]["Kind"])
+    statistic = done[0].record.statistic.kind
     volume = pack_volume(
         statmap.data,
         statmap.affine,
@@ -99,14 +99,13 @@ class _Easel:
 
     def draw(self, done: Finished, table: str, marks: Sequence[Mark]) -> tuple[model.EntryView, dict[str, str]]:
         """The entry as the page shows it, and the figure files that stand beside the page."""
-        place, content = done.place, done.record.content
+        place, record = done.place, done.record
         labels, _ = load_labels(place.labels)
         figure, written = self._draw_figure(done, labels, marks)
-        threshold = content["Threshold"]
         view = model.View(
             volume=self.volume.key,
-            cutoff=threshold.get("Cutoff"),
-            tail=threshold["Tail"],
+            cutoff=record.threshold.cutoff,
+            tail=record.threshold.tail,
             background=(done.scenery.packed if done.scenery else self.coverage).key,
         )
         files = (
@@ -117,25 +116,25 @@ class _Easel:
         )
         entry = model.EntryView(
             name=place.entry,
-            sentence=threshold_sentence(content),
-            facts=entry_facts(content),
+            sentence=threshold_sentence(record),
+            facts=entry_facts(record),
             n_regions=len(marks),
             figures=(figure,),
             views=(view,),
             labels=pack_labels(labels) if marks else None,
-            regions=_regions_table(place, content, table),
+            regions=_regions_table(place, record, table),
             peaks=read_text(place.peaks),
-            warnings=tuple(content["Warnings"]),
+            warnings=record.warnings,
             links=tuple(model.Link(text=text, href=_href(place, path)) for text, path in files),
         )
         return entry, written
 
     def _draw_figure(self, done: Finished, labels: Any, marks: Sequence[Mark]) -> tuple[model.Figure, dict[str, str]]:
-        place, threshold = done.place, done.record.content["Threshold"]
+        place, threshold = done.place, done.record.threshold
         view = View(
             cuts=self.cuts,
-            cutoff=float(threshold.get("Cutoff", "inf")),
-            tail=threshold["Tail"],
+            cutoff=threshold.height,
+            tail=threshold.tail,
             unit=self.volume.quantity,
             layout=self.layout,
         )
@@ -158,16 +157,16 @@ def _packed(done: Finished, coverage: model.Background) -> model.Background:
     return done.scenery.packed if done.scenery else coverage
 
 
-def _regions_table(place: OutputPaths, content: Mapping[str, Any], table: str) -> model.Table:
+def _regions_table(place: OutputPaths, record: Record, table: str) -> model.Table:
     columns = table.partition("\n")[0].split("\t")
     return model.Table(
         key=slug(place.stem),
         caption=f"Regions of {place.stem}",
         tsv=table,
         file_name=place.table.name,
-        descriptions={name: content[name]["Description"] for name in columns if name in content},
+        descriptions={name: record.columns[name]["Description"] for name in columns if name in record.columns},
         href=_href(place, place.table),
-        tips=_overlap_tips(content.get("Atlases", ())),
+        tips=_overlap_tips(record.atlases),
     )
 
 
@@ -208,7 +207,7 @@ def _href(place: OutputPaths, path: Path) -> str:
 
 def _mask_words(done: Sequence[Finished]) -> str:
     """The mask as a path inside the dataset, as the map's own; with the entry's name where entries differ."""
-    masks = {each.place.entry: _mask_path(str(each.record.content["Mask"]["Source"])) for each in done}
+    masks = {each.place.entry: _mask_path(each.record.mask.source) for each in done}
     if len(set(masks.values())) == 1:
         return next(iter(masks.values()))
     return "; ".join(f"{mask} ({entry})" for entry, mask in masks.items())

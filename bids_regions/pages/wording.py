@@ -5,7 +5,9 @@ from typing import Any
 
 from bids_regions.extraction.conventions import convention_knobs, kept_words, minimum_words
 from bids_regions.extraction.grammar import THRESHOLDS
+from bids_regions.extraction.statistics import Freedom
 from bids_regions.extraction.tails import TAILS
+from bids_regions.results.records import Record, ThresholdUsed
 
 __all__ = ["entry_facts", "ordinal", "slug", "spoken", "threshold_sentence", "title_of"]
 
@@ -43,28 +45,31 @@ def slug(text: str) -> str:
     )
 
 
-def threshold_sentence(record: Mapping[str, Any]) -> str:
+def threshold_sentence(record: Record) -> str:
     """What was kept, in one sentence."""
-    threshold, criteria, statistic = record["Threshold"], record["Criteria"], record["Statistic"]["Kind"]
-    return f"{_height(threshold, statistic, criteria)}; {TAILS[threshold['Tail']].sentence}; {_extent(criteria)}."
+    height, tail = _height(record.threshold, record.statistic.kind, record.criteria), TAILS[record.threshold.tail]
+    return f"{height}; {tail.sentence}; {_extent(record.criteria)}."
 
 
-def _height(threshold: Mapping[str, Any], statistic: str, criteria: Mapping[str, Any]) -> str:
-    tail = TAILS[threshold["Tail"]]
-    how = THRESHOLDS[threshold["Kind"]].sentence.format(
-        asked=threshold["Asked"],
-        place=ordinal(float(threshold["Asked"].removesuffix("%"))) if threshold["Kind"] == "percentile" else "",
-        n=spoken(threshold["PopulationSize"]),
-        population=threshold["Population"],
-        tested=spoken(threshold.get("NumberTested", threshold["PopulationSize"])),
+def _height(threshold: ThresholdUsed, statistic: str, criteria: Mapping[str, Any]) -> str:
+    tail = TAILS[threshold.tail]
+    how = THRESHOLDS[threshold.kind].sentence.format(
+        asked=threshold.asked,
+        place=ordinal(float(threshold.asked.removesuffix("%"))) if threshold.kind == "percentile" else "",
+        n=spoken(threshold.population_size),
+        population=threshold.population,
+        tested=spoken(threshold.population_size if threshold.n_tested is None else threshold.n_tested),
         halved=", halved for two tails" if tail.both else "",
     )
-    if threshold.get("NothingPasses"):
+    if threshold.cutoff is None:
         return f"No voxel can pass: {how}"
     at, _ = kept_words(convention_knobs(criteria.get("convention")))
-    side = f"{tail.magnitude.format(s=statistic)} {at} {spoken(threshold['Cutoff'], 5)}"
-    freedom = f", {spoken(threshold['DegreesOfFreedom'])} degrees of freedom" if "DegreesOfFreedom" in threshold else ""
-    return f"{side}, {how}{freedom}"
+    side = f"{tail.magnitude.format(s=statistic)} {at} {spoken(threshold.cutoff, 5)}"
+    return f"{side}, {how}" + (f", {_freedom(threshold.dof)} degrees of freedom" if threshold.dof is not None else "")
+
+
+def _freedom(dof: Freedom) -> str:
+    return " and ".join(map(spoken, dof)) if isinstance(dof, tuple) else spoken(dof)
 
 
 def _extent(criteria: Mapping[str, Any]) -> str:
@@ -79,17 +84,17 @@ def _extent(criteria: Mapping[str, Any]) -> str:
     return f"{kind}{sized}, voxels joined by {criteria['connectivity']} neighbours"
 
 
-def entry_facts(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def entry_facts(record: Record) -> tuple[tuple[str, str], ...]:
     """The counts of one entry."""
-    counts = record["Counts"]
+    counts = record.counts
     facts = [
-        ("voxels above the cutoff", spoken(counts["VoxelsAboveThreshold"])),
-        ("regions kept", spoken(counts["RegionsKept"])),
-        ("regions removed", f"{spoken(counts['RegionsRemoved'])} ({spoken(counts['VoxelsRemoved'])} voxels)"),
+        ("voxels above the cutoff", spoken(counts.above)),
+        ("regions kept", spoken(counts.kept)),
+        ("regions removed", f"{spoken(counts.removed)} ({spoken(counts.removed_voxels)} voxels)"),
     ]
-    if "Smoothness" in record:
-        smoothness = record["Smoothness"]
-        facts.append(("smoothness", f"dlh {spoken(smoothness['dlh'])}, {spoken(smoothness['Volume'])} voxels"))
+    if record.smoothness is not None:
+        smoothness = record.smoothness
+        facts.append(("smoothness", f"dlh {spoken(smoothness.dlh)}, {spoken(smoothness.volume)} voxels"))
     return tuple(facts)
 
 

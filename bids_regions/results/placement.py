@@ -21,6 +21,7 @@ __all__ = [
     "GroupPaths",
     "OutputPaths",
     "check_collisions",
+    "failures_folder",
     "name_owner",
     "place_found",
     "place_group_outputs",
@@ -40,6 +41,11 @@ HASH = 32  # hexadecimal digits: 128 bits
 SHORT_HASH = 16  # hexadecimal digits, where there is little room
 FOLDERS = ("sub", "ses", "space")  # entities that name folders, so that their labels cannot be left out of a name
 FOLDER_LIMIT = 48  # characters of such a label; a longer one is hashed
+
+
+def failures_folder(output_dir: Path, owner: str = "") -> Path:
+    """Where the notes of failures lie: of one owner, or of all."""
+    return output_dir / "logs" / "failed" / owner
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,7 +107,7 @@ class OutputPaths:
     @property
     def failure(self) -> Path:
         """What is left of a map that failed: its reason, for the group level and the report."""
-        return self.output_dir / "logs" / "failed" / self.owner / f"{self.stem}.json"
+        return failures_folder(self.output_dir, self.owner) / f"{self.stem}.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

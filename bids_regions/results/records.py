@@ -1,70 +1,157 @@
 """The record of one map and entry: the sidecar `*_dseg.json`, written last, read by reports and the group level.
 
-A record holds hashes of what went in (content and settings) and of what came out; by them a rerun knows whether
-anything is left to do.
+A *record* says what went in (sources, criteria), what was found (threshold, counts), what the columns of the tables
+mean, and holds hashes of what went in (content and settings) and of what came out; by them a rerun knows whether
+anything is left to do. Each field stands beside its key in JSON, once. How regions are found is not known here.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import scipy
 
-from bids_regions.dataset import MapFile, is_standard_space
-from bids_regions.errors import Fault
-from bids_regions.extraction import Cutoff, Extraction
+from bids_regions.dataset import is_standard_space
+from bids_regions.errors import BadDataset, Fault
 from bids_regions.extraction.statistics import Freedom
+from bids_regions.extraction.tails import Tail
 from bids_regions.files import encode_json, hash_file, hash_of, read_json, write_text
 from bids_regions.images import NIBABEL_VERSION
-from bids_regions.settings import Entry
-from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, VALUE_COLUMNS, Cells, describe_columns
+from bids_regions.results.keys import decode, encode, key, one_of, texts
 from bids_regions.version import __version__
 
 __all__ = [
-    "Findings",
+    "DEFINED",
+    "CountsFound",
+    "MaskUsed",
     "Record",
-    "compose_record",
+    "SmoothnessUsed",
+    "StatisticUsed",
+    "ThresholdUsed",
     "hash_settings",
     "library_versions",
-    "read_record",
+    "load_record",
+    "read_finished",
     "spatial_fields",
     "write_record",
 ]
 
 DEFINED = ("index", "name", "color")  # columns that BIDS itself defines must not be described anew
 LAYOUT = 1  # raised when the outputs of unchanged settings change their form
+HASH = "RecordHash"
+STATEMENTS = frozenset({"Description", "Units"})  # a key of a record that holds these describes a column
+
+
+def _described(content: Mapping[str, Any]) -> dict[str, Mapping[str, str]]:
+    """The columns among the keys of a record."""
+    return {
+        name: value
+        for name, value in content.items()
+        if isinstance(value, dict) and "Description" in value and value.keys() <= STATEMENTS
+    }
+
+
+def _freedom(value: Any) -> Freedom:
+    """One number, or two for F."""
+    if isinstance(value, list):
+        numerator, denominator = value
+        return float(numerator), float(denominator)
+    return float(value)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Findings:
-    """Everything that one entry made of one map, before it is written."""
+class StatisticUsed:
+    """What the numbers of the map are."""
 
-    extraction: Extraction
-    statistic: str  # z, t, F, ...
-    dof: Freedom | None
-    sources: tuple[str, ...]  # BIDS URIs, the map's first
-    mask: Mapping[str, Any]
-    n_nonfinite: int
-    warnings: tuple[str, ...]
-    atlases: tuple[Mapping[str, Any], ...]  # what the sidecar says of each
-    region_cells: tuple[Cells, ...]
-    peak_cells: tuple[Cells, ...]
-    space: str | None  # of the map's name, or assumed
-    assumed_space: str | None  # where the name tells none
-    source_hash: str  # of the map's file
-    input_hash: str
+    kind: str = field(metadata=key("Kind"))  # z, t, F, ...
+    dof: Freedom | None = field(default=None, metadata=key("DegreesOfFreedom", _freedom))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThresholdUsed:
+    """The cutoff that was used, and how it came about."""
+
+    asked: str = field(metadata=key("Asked"))  # as typed
+    kind: str = field(metadata=key("Kind"))  # value, percentile, p, ...
+    cutoff: float | None = field(default=None, metadata=key("Cutoff", float))  # magnitude, in the map's unit
+    cutoff_range: tuple[float, ...] | None = field(default=None, metadata=key("CutoffRange", tuple))  # voxel by voxel
+    nothing_passes: bool = field(default=False, metadata=key("NothingPasses", bool))
+    population: str = field(metadata=key("Population"))
+    population_size: int = field(metadata=key("PopulationSize", int))  # voxels
+    n_tested: int | None = field(default=None, metadata=key("NumberTested", int))
+    dof: Freedom | None = field(default=None, metadata=key("DegreesOfFreedom", _freedom))
+    tail: Tail = field(metadata=key("Tail", one_of(get_args(Tail))))
+    precision: str = field(metadata=key("Precision"))  # float32 or float64
+
+    @property
+    def height(self) -> float:
+        """The cutoff as a number: inf where nothing could pass."""
+        return float("inf") if self.cutoff is None else self.cutoff
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountsFound:
+    """What was found, in numbers."""
+
+    above: int = field(metadata=key("VoxelsAboveThreshold", int))
+    kept: int = field(metadata=key("RegionsKept", int))
+    removed: int = field(metadata=key("RegionsRemoved", int))
+    removed_voxels: int = field(metadata=key("VoxelsRemoved", int))
+    nonfinite: int = field(metadata=key("NonFiniteVoxels", int))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskUsed:
+    """The mask, or none."""
+
+    source: str = field(metadata=key("Source"))  # a BIDS URI, a path relative to the source dataset, or "none"
+    note: str = field(default="", metadata=key("Note"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmoothnessUsed:
+    """How smooth the map is, where inference asked for it."""
+
+    dlh: float = field(metadata=key("dlh", float))  # per voxel
+    volume: int = field(metadata=key("Volume", int))  # voxels searched
+    voxels_per_resel: float = field(metadata=key("VoxelsPerResel", float))  # the product of the FWHM in voxels
+    fwhm: tuple[float, ...] | None = field(default=None, metadata=key("FWHM", tuple))  # mm
+    origin: str = field(metadata=key("Origin"))  # map or sidecar
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """A finished map and entry, as its sidecar tells it."""
+    """A finished map and entry."""
 
-    path: Path
-    content: Mapping[str, Any]
-    digest: str  # of the sidecar's bytes
+    description: str = field(metadata=key("Description"))
+    sources: tuple[str, ...] = field(metadata=key("Sources", texts))  # BIDS URIs, the map's first
+    entities: Mapping[str, str] = field(metadata=key("SourceEntities", dict))  # of the map, verbatim
+    spatial_reference: str | None = field(default=None, metadata=key("SpatialReference"))  # a BIDS URI
+    resolution: str | None = field(default=None, metadata=key("Resolution"))
+    assumed_space: str | None = field(default=None, metadata=key("AssumedSpace"))  # where the name tells none
+    entry: str = field(metadata=key("RegionsEntry"))
+    criteria: Mapping[str, Any] = field(metadata=key("Criteria", dict))  # every resolved choice by its option's name
+    statistic: StatisticUsed = field(metadata=key("Statistic", StatisticUsed))
+    threshold: ThresholdUsed = field(metadata=key("Threshold", ThresholdUsed))
+    counts: CountsFound = field(metadata=key("Counts", CountsFound))
+    mask: MaskUsed = field(metadata=key("Mask", MaskUsed))
+    warnings: tuple[str, ...] = field(metadata=key("Warnings", texts))
+    smoothness: SmoothnessUsed | None = field(default=None, metadata=key("Smoothness", SmoothnessUsed))
+    atlases: tuple[Mapping[str, Any], ...] = field(default=(), metadata=key("Atlases", tuple))
+    versions: Mapping[str, str] = field(metadata=key("Versions", dict))
+    columns: Mapping[str, Mapping[str, str]] = field(metadata=key("", _described, spread=True))  # of the table
+    peak_columns: Mapping[str, Mapping[str, str]] = field(metadata=key("PeaksColumns", dict))
+    outputs: Mapping[str, str] = field(default_factory=dict, metadata=key("Outputs", dict))  # hashes by file name
+    source_hash: str = field(default="", metadata=key("SourceHash"))  # of the map's file
+    input_hash: str = field(metadata=key("InputHash"))
+    settings_hash: str = field(metadata=key("SettingsHash"))
+
+    @property
+    def source(self) -> str:
+        """The map's BIDS URI."""
+        return self.sources[0] if self.sources else ""
 
 
 def hash_settings(options: Mapping[str, Any]) -> str:
@@ -72,38 +159,43 @@ def hash_settings(options: Mapping[str, Any]) -> str:
     return hash_of({"options": options, "version": __version__, "layout": LAYOUT})
 
 
-def read_record(path: Path, *, input_hash: str = "", settings_hash: str = "") -> Record | None:
-    """The record at `path`; None where it is missing or unreadable, or belongs to other input or settings.
+def load_record(path: Path) -> Record:
+    """The record at `path`, whoever made it.
 
-    With hashes given, the record and its outputs must also be undamaged.
+    Raises
+    ------
+    Fault
+        It is not there, is no record of a map, or cannot be read.
     """
     try:
-        content = read_json(path)
-        digest = hash_file(path)
-    except Fault:
-        return None
-    asked = {"InputHash": input_hash, "SettingsHash": settings_hash}
-    if any(wanted and content.get(key) != wanted for key, wanted in asked.items()):
-        return None
-    own = {key: value for key, value in content.items() if key != "RecordHash"}
-    if input_hash and (content.get("RecordHash") != hash_of(own) or not _intact(path.parent, content.get("Outputs"))):
-        return None
-    return Record(path=path, content=content, digest=digest)
+        return decode(Record, read_json(path))
+    except BadDataset as error:
+        raise BadDataset(f"{path.name} is no record of a map: {error.sentence}") from error
 
 
-def write_record(path: Path, content: Mapping[str, Any]) -> Record:
-    """Write a record's content to `path`; the record as `read_record` would find it."""
-    text = encode_json(content)
-    return Record(path=path, content=json.loads(text), digest=write_text(path, text))
-
-
-def _intact(folder: Path, outputs: object) -> bool:
-    if not isinstance(outputs, dict) or not outputs:
-        return False
+def read_finished(path: Path, *, input_hash: str, settings_hash: str) -> Record | None:
+    """The record at `path` if it is of this input and these settings and nothing is damaged; else None."""
     try:
-        return all(hash_file(folder / str(name)) == digest for name, digest in outputs.items())
+        content = read_json(path)
+        record = decode(Record, content)
+    except Fault:
+        return None
+    own = {name: value for name, value in content.items() if name != HASH}
+    same = (record.input_hash, record.settings_hash) == (input_hash, settings_hash)
+    return record if same and content.get(HASH) == hash_of(own) and _intact(path.parent, record.outputs) else None
+
+
+def _intact(folder: Path, outputs: Mapping[str, str]) -> bool:
+    try:
+        return bool(outputs) and all(hash_file(folder / name) == digest for name, digest in outputs.items())
     except Fault:
         return False
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record, with the hash of its own content."""
+    content = encode(record)
+    write_text(path, encode_json({**content, HASH: hash_of(content)}))
 
 
 def library_versions() -> dict[str, str]:
@@ -116,45 +208,6 @@ def library_versions() -> dict[str, str]:
     }
 
 
-def compose_record(mapfile: MapFile, entry: Entry, findings: Findings, outputs: Mapping[str, str]) -> dict[str, Any]:
-    """The sidecar's content, keys in the order a reader wants them; `outputs` are hashes by file name."""
-    extraction = findings.extraction
-    content: dict[str, Any] = {
-        "Description": f"Connected regions of {mapfile.relpath.rpartition('/')[2]}, one number per region",
-        "Sources": list(findings.sources),
-        "SourceEntities": dict(mapfile.entities),
-        **spatial_fields(findings.space, mapfile.entity("res"), findings.sources[0]),
-        **_given("AssumedSpace", findings.assumed_space),
-        "RegionsEntry": entry.name,
-        "Criteria": entry.as_options(),
-        "Statistic": {"Kind": findings.statistic, **_given("DegreesOfFreedom", findings.dof)},
-        "Threshold": _threshold(extraction.cutoff),
-        "Counts": {
-            "VoxelsAboveThreshold": extraction.n_above,
-            "RegionsKept": len(extraction.regions),
-            "RegionsRemoved": extraction.n_removed_regions,
-            "VoxelsRemoved": extraction.n_removed_voxels,
-            "NonFiniteVoxels": findings.n_nonfinite,
-        },
-        "Mask": dict(findings.mask),
-        "Warnings": list(findings.warnings),
-    }
-    if extraction.smoothness is not None:
-        content["Smoothness"] = _smoothness(extraction.smoothness)
-    if findings.atlases:
-        content["Atlases"] = [dict(atlas) for atlas in findings.atlases]
-    values = VALUE_COLUMNS if entry.values_from else ()
-    content["Versions"] = library_versions()
-    described = (column for column in REGION_COLUMNS if column.name not in DEFINED)
-    content |= describe_columns((*described, *values, *findings.region_cells))
-    content["PeaksColumns"] = describe_columns((*PEAK_COLUMNS, *findings.peak_cells))
-    content["Outputs"] = dict(outputs)
-    content["SourceHash"] = findings.source_hash
-    content["InputHash"] = findings.input_hash
-    content["SettingsHash"] = hash_settings(content["Criteria"])
-    return {**content, "RecordHash": hash_of(content)}
-
-
 def spatial_fields(space: str | None, resolution: str | None, reference: str) -> dict[str, str]:
     """The sidecar fields that place an image: `reference` is the BIDS URI of the map whose grid it shares.
 
@@ -164,36 +217,7 @@ def spatial_fields(space: str | None, resolution: str | None, reference: str) ->
     {'SpatialReference': 'bids:input:a.nii.gz', 'Resolution': 'as the source map, res-2'}
     """
     known = space is not None and is_standard_space(space)
-    fields = {} if known else {"SpatialReference": reference}
+    told = {} if known else {"SpatialReference": reference}
     if resolution is not None:
-        fields["Resolution"] = f"as the source map, res-{resolution}"
-    return fields
-
-
-def _given(key: str, value: object) -> dict[str, Any]:
-    return {} if value is None else {key: value}
-
-
-def _threshold(cutoff: Cutoff) -> dict[str, Any]:
-    finite = cutoff.value < float("inf")
-    return {
-        "Asked": cutoff.asked,
-        "Kind": cutoff.kind,
-        **({"Cutoff": cutoff.value} if finite else {"NothingPasses": True}),
-        "Population": cutoff.population,
-        "PopulationSize": cutoff.population_size,
-        **_given("NumberTested", cutoff.n_tested),
-        **_given("DegreesOfFreedom", cutoff.dof),
-        "Tail": cutoff.tail,
-        "Precision": cutoff.dtype,
-    }
-
-
-def _smoothness(smoothness: Any) -> dict[str, Any]:
-    return {
-        "dlh": smoothness.dlh,
-        "Volume": smoothness.volume,
-        "VoxelsPerResel": smoothness.voxels_per_resel,
-        **_given("FWHM", list(smoothness.fwhm_mm) if smoothness.fwhm_mm else None),
-        "Origin": smoothness.origin,
-    }
+        told["Resolution"] = f"as the source map, res-{resolution}"
+    return told

@@ -1,19 +1,33 @@
 """What stands in an output folder: the one walk over it.
 
 An *owner* is a folder at its top: `sub-01` for a participant, `tpl-S` for what belongs to none. A *sidecar* is the file
-of a record, `*_dseg.json`. The walk leaves out figures and hidden files, and tells paths in their order.
+of a record, `*_dseg.json`; a *result* is a finished map and entry. The walk leaves out figures and hidden files, and
+tells paths in their order.
 """
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from bids_regions.dataset import MapFile, SourceDataset, read_map_name
+from bids_regions.errors import Fault
+from bids_regions.files import hash_file
 from bids_regions.results.placement import SIDECAR, OutputPaths, place_found
-from bids_regions.results.records import Record, read_record
+from bids_regions.results.records import Record, load_record
 from bids_regions.results.uris import read_source
 
-__all__ = ["find_records", "find_sidecars"]
+__all__ = ["Result", "find_owners", "find_results", "find_sidecars"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One finished map and entry, as it stands."""
+
+    mapfile: MapFile
+    place: OutputPaths
+    record: Record
+    digest: str  # of the record's bytes
 
 
 def find_sidecars(folder: Path) -> list[Path]:
@@ -25,16 +39,24 @@ def find_sidecars(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def find_records(output_dir: Path, owner: str, dataset: SourceDataset) -> Iterator[tuple[MapFile, OutputPaths, Record]]:
-    """Every finished map and entry of one owner, with the map it came from."""
+def find_owners(folder: Path, participants: frozenset[str]) -> list[str]:
+    """The participants that have a folder in `folder`, "sub-01"; only those of the labels, where some are given."""
+    try:
+        names = sorted(e.name for e in os.scandir(folder) if e.name.startswith("sub-") and e.is_dir())
+    except OSError:
+        return []
+    return [name for name in names if not participants or name[4:] in participants]
+
+
+def find_results(output_dir: Path, owner: str, dataset: SourceDataset) -> Iterator[Result]:
+    """Every finished map and entry of one owner; what cannot be read, or is none (a consensus), is passed over."""
     for path in find_sidecars(output_dir / owner):
-        record = read_record(path)
-        if record is None:
+        try:
+            record, digest = load_record(path), hash_file(path)
+        except Fault:
             continue
-        source = read_source(str((record.content.get("Sources") or [""])[0]))
-        if source is None:
-            continue  # a consensus of the group
-        mapfile = read_map_name(dataset.root, source)
-        place = place_found(path, str(record.content.get("RegionsEntry", "")), output_dir, owner, mapfile.relpath)
-        if place is not None:
-            yield mapfile, place, record
+        source = read_source(record.source)
+        mapfile = None if source is None else read_map_name(dataset.root, source)
+        place = mapfile and place_found(path, record.entry, output_dir, owner, mapfile.relpath)
+        if mapfile and place:
+            yield Result(mapfile=mapfile, place=place, record=record, digest=digest)

@@ -9,7 +9,7 @@ from pathlib import Path
 from bids_regions.dataset import Discovery, Selection, SourceDataset
 from bids_regions.errors import Contradiction, EmptySelection, Fault, OutputRefused
 from bids_regions.executors import Crew
-from bids_regions.files import locked, read_json
+from bids_regions.files import locked
 from bids_regions.group.cohort import gather_cohort
 from bids_regions.group.measures import OtherRegions, SetResult, Studio, load_other_regions, study_set
 from bids_regions.group.members import Absence
@@ -28,9 +28,10 @@ from bids_regions.group.tables import (
 )
 from bids_regions.maps.maps import MapJob, MapOutcome
 from bids_regions.pages.backgrounds import Scenery, find_template, load_scenery
-from bids_regions.pages.page import Frame, read_failure_notes
+from bids_regions.pages.page import Frame, told_failures
 from bids_regions.report import model
 from bids_regions.results.placement import check_collisions
+from bids_regions.results.records import load_record
 from bids_regions.settings import Entry, Settings, make_entry
 from bids_regions.workflow.logbook import Logbook
 from bids_regions.workflow.participants import process_owners
@@ -204,7 +205,7 @@ def _failures(
     problems += [model.Problem(source=absence.participant, reason=absence.reason) for absence in unread]
     owners = sorted({place.owner for outcome in outcomes for place in (e.place for e in outcome.entries)})
     for owner in owners:
-        problems += read_failure_notes(settings.output_dir, owner)
+        problems += told_failures(settings.output_dir, owner)
     problems += [
         model.Problem(source=f"{row.participant} ({row.set_name})", reason=row.reason)
         for result in results
@@ -232,8 +233,8 @@ def _methods(results: Sequence[SetResult], frame: Frame, settings: Settings) -> 
     for result in results:
         members = result.one.members
         if members and result.one.entry not in entries:
-            record = read_json(settings.output_dir / members[0].sidecar)
-            entries[result.one.entry] = make_entry(result.one.entry, record["Criteria"])
+            record = load_record(settings.output_dir / members[0].sidecar)
+            entries[result.one.entry] = make_entry(result.one.entry, record.criteria)
     if not entries:
         return frame.methods
     return write_group_methods(tuple(entries[name] for name in sorted(entries)), settings)

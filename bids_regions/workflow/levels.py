@@ -14,11 +14,12 @@ from bids_regions.errors import BadMap, Contradiction, Fault, printable, tell_os
 from bids_regions.executors import Crew, check_crew
 from bids_regions.figures import prepare_matplotlib
 from bids_regions.files import make_folder, remove_file, sweep_temporaries, write_text
-from bids_regions.maps.maps import MapJob, write_failure
+from bids_regions.maps.maps import MapJob
 from bids_regions.pages.methods import methods_html, methods_markdown, write_methods
-from bids_regions.pages.page import Frame, failure_notes
+from bids_regions.pages.page import Frame
 from bids_regions.pages.provenance import describe_provenance
 from bids_regions.report import model
+from bids_regions.results.failures import find_failures, write_failure
 from bids_regions.results.placement import name_owner
 from bids_regions.settings import Settings
 from bids_regions.version import __version__
@@ -170,10 +171,9 @@ def _forget_mended(plan: Plan, output_dir: Path) -> None:
     broken = {printable(one.relpath) for _, one in plan.broken}
     owners = {*plan.participants, *(place.owner for job in plan.group for place in job.places)}
     for owner in sorted(owners):
-        for note, content in failure_notes(output_dir, owner):
-            source = str(content.get("Source", ""))
-            path = plan.dataset.root / source
-            if source not in broken and not (path.is_file() or path.is_symlink()):
+        for note, failure in find_failures(output_dir, owner):
+            path = plan.dataset.root / failure.source
+            if failure.source not in broken and not (path.is_file() or path.is_symlink()):
                 remove_file(note)
 
 

@@ -18,7 +18,6 @@ from bids_regions.maps.maps import (
     choose_background,
     furnish,
     process_map,
-    write_failure,
 )
 from bids_regions.pages.backgrounds import describe_background
 from bids_regions.pages.page import (
@@ -26,14 +25,13 @@ from bids_regions.pages.page import (
     PageJob,
     is_current,
     page_key,
-    read_failure_notes,
+    told_failures,
     write_page,
 )
 from bids_regions.pages.sections import Drawn, draw_section, section_key
 from bids_regions.report import model
-from bids_regions.results.placement import OutputPaths
-from bids_regions.results.records import Record
-from bids_regions.results.walk import find_records
+from bids_regions.results.failures import write_failure
+from bids_regions.results.walk import Result, find_results
 from bids_regions.workflow.logbook import Logbook, count_words
 
 __all__ = ["DrawJob", "draw_map_section", "process_owners", "run_participants"]
@@ -52,7 +50,7 @@ class DrawJob:
     """One map with all its finished entries, to be drawn again."""
 
     job: MapJob
-    done: tuple[tuple[OutputPaths, Record], ...]
+    done: tuple[Result, ...]
 
 
 def draw_map_section(drawing: DrawJob) -> Drawn | model.Problem:
@@ -60,7 +58,9 @@ def draw_map_section(drawing: DrawJob) -> Drawn | model.Problem:
     mapfile = drawing.job.mapfile
     backgrounds = {entry.name: entry for entry in drawing.job.entries}
     try:
-        done = [furnish(drawing.job, backgrounds.get(place.entry), place, record) for place, record in drawing.done]
+        done = [
+            furnish(drawing.job, backgrounds.get(each.place.entry), each.place, each.record) for each in drawing.done
+        ]
         return draw_section(mapfile, load_statmap(mapfile.path), done)
     except Fault as fault:
         return model.Problem(source=mapfile.relpath, reason=f"finished, but cannot be drawn: {fault}")
@@ -99,16 +99,16 @@ class _Desk:
 
     def plan_page(self) -> list[Task]:
         """The sections still to be drawn, or else the page; nothing where the page stands as it should."""
-        found = self._records()
+        found = self._results()
         self.seen = _digests(found)
-        key = page_key([record for pairs in found.values() for _, record in pairs], self._told())
+        key = page_key((each for results in found.values() for each in results), self._told())
         if not self.frame.redraw and is_current(self.jobs[0].output_dir, self.owner, key):
             return []
         known = {problem.source for problem in self.problems}
         missing = [
-            self._drawing(mapfile, pairs)
-            for mapfile, pairs in found.items()
-            if mapfile.relpath not in known and not self._is_drawn(mapfile, pairs)
+            self._drawing(mapfile, results)
+            for mapfile, results in found.items()
+            if mapfile.relpath not in known and not self._is_drawn(mapfile, results)
         ]
         if missing:
             self.waiting = len(missing)
@@ -118,35 +118,35 @@ class _Desk:
 
     def check_page(self) -> list[Task]:
         """The work to do once more where another run has finished records while the page was being made."""
-        if _digests(self._records()) == self.seen:
+        if _digests(self._results()) == self.seen:
             return []
         self.drawn.clear()
         return self.plan_page()
 
-    def _records(self) -> dict[MapFile, list[tuple[OutputPaths, Record]]]:
+    def _results(self) -> dict[MapFile, list[Result]]:
         """Every finished entry by map; this run's entries in their order, others after them."""
         first = self.jobs[0]
         order = {entry.name: n for job in self.jobs for n, entry in enumerate(job.entries)}
-        found: dict[MapFile, list[tuple[OutputPaths, Record]]] = {}
+        found: dict[MapFile, list[Result]] = {}
         by_path: dict[str, MapFile] = {}
-        for mapfile, place, record in find_records(first.output_dir, self.owner, first.dataset):
-            known = by_path.setdefault(mapfile.relpath, mapfile)
-            found.setdefault(known, []).append((place, record))
-        for pairs in found.values():
-            pairs.sort(key=lambda pair: (order.get(pair[0].entry, len(order)), pair[0].entry))
+        for each in find_results(first.output_dir, self.owner, first.dataset):
+            known = by_path.setdefault(each.mapfile.relpath, each.mapfile)
+            found.setdefault(known, []).append(each)
+        for results in found.values():
+            results.sort(key=lambda each: (order.get(each.place.entry, len(order)), each.place.entry))
         return dict(sorted(found.items(), key=lambda item: item[0].relpath))
 
-    def _is_drawn(self, mapfile: MapFile, pairs: Sequence[tuple[OutputPaths, Record]]) -> bool:
+    def _is_drawn(self, mapfile: MapFile, results: Sequence[Result]) -> bool:
         drawn = self.drawn.get(mapfile.relpath)
-        return drawn is not None and [e.name for e in drawn.section.entries] == [place.entry for place, _ in pairs]
+        return drawn is not None and [e.name for e in drawn.section.entries] == [each.place.entry for each in results]
 
-    def _drawing(self, mapfile: MapFile, pairs: list[tuple[OutputPaths, Record]]) -> DrawJob:
+    def _drawing(self, mapfile: MapFile, results: Sequence[Result]) -> DrawJob:
         own = next((job for job in self.jobs if job.mapfile.relpath == mapfile.relpath), None)
         job = own or replace(self.jobs[0], mapfile=mapfile, entries=(), places=(), fittings=())
-        return DrawJob(job=job, done=tuple(pairs))
+        return DrawJob(job=job, done=tuple(results))
 
     def _told(self) -> dict[str, object]:
-        failures = read_failure_notes(self.jobs[0].output_dir, self.owner)
+        failures = told_failures(self.jobs[0].output_dir, self.owner)
         frame = self.frame
         return {
             "failures": [repr(f) for f in failures],
@@ -197,7 +197,7 @@ class _Desk:
             key=key,
             drawn=drawn,
             skipped=self._skipped(),
-            failures=(*read_failure_notes(output_dir, self.owner), *self.problems),
+            failures=(*told_failures(output_dir, self.owner), *self.problems),
             notices=self.frame.notices,
             methods=self.frame.methods,
             provenance=self.frame.provenance,
@@ -206,8 +206,8 @@ class _Desk:
         )
 
 
-def _digests(found: Mapping[MapFile, Sequence[tuple[OutputPaths, Record]]]) -> Seen:
-    return tuple((record.path, record.digest) for pairs in found.values() for _, record in pairs)
+def _digests(found: Mapping[MapFile, Sequence[Result]]) -> Seen:
+    return tuple((each.place.sidecar, each.digest) for results in found.values() for each in results)
 
 
 class StopEarlyError(Exception):
@@ -306,7 +306,7 @@ def _tell(outcome: MapOutcome, logbook: Logbook) -> None:
     logbook.counts["maps"] += bool(outcome.entries) and not outcome.failures  # no entries: all maps of an owner broken
     for entry in outcome.entries:
         if entry.record:
-            n_regions = int(entry.record.content["Counts"]["RegionsKept"])
+            n_regions = entry.record.counts.kept
             logbook.counts["results"] += 1
             logbook.counts["computed"] += entry.fresh
             logbook.counts["regions"] += n_regions
@@ -318,7 +318,7 @@ def _tell(outcome: MapOutcome, logbook: Logbook) -> None:
 
 def _map_words(outcome: MapOutcome) -> str:
     return ", ".join(
-        f"{e.name} {e.record.content['Counts']['RegionsKept']} regions{'' if e.fresh else ' (finished before)'}"
+        f"{e.name} {e.record.counts.kept} regions{'' if e.fresh else ' (finished before)'}"
         if e.record
         else f"{e.name} failed"
         for e in outcome.entries
@@ -327,7 +327,7 @@ def _map_words(outcome: MapOutcome) -> str:
 
 def _finish(desk: _Desk, logbook: Logbook) -> None:
     records = [e.record for o in desk.outcomes for e in o.entries if e.record]
-    regions = [int(record.content["Counts"]["RegionsKept"]) for record in records]
+    regions = [record.counts.kept for record in records]
     failed = sum(bool(outcome.failures) for outcome in desk.outcomes)
     maps = sum(bool(outcome.entries) for outcome in desk.outcomes)
     counts = ((maps, "maps"), (sum(regions), "regions"), (regions.count(0), "empty"), (failed, "failed"))

@@ -1,0 +1,96 @@
+"""What the record of one map and entry says: from what was found to the fields of a `Record`.
+
+The hashes of the outputs are not known yet: they are filled in when the outputs are written.
+"""
+
+from bids_regions.extraction import Cutoff, Extraction, Smoothness
+from bids_regions.images import StatMap
+from bids_regions.maps.cautions import gather_cautions
+from bids_regions.maps.inputs import Ingredients, Loaded, hash_ingredients
+from bids_regions.maps.naming import NamedRegions
+from bids_regions.results.records import (
+    DEFINED,
+    CountsFound,
+    Record,
+    SmoothnessUsed,
+    StatisticUsed,
+    ThresholdUsed,
+    hash_settings,
+    library_versions,
+    spatial_fields,
+)
+from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, VALUE_COLUMNS, describe_columns
+
+__all__ = ["compose_record"]
+
+
+def compose_record(
+    ingredients: Ingredients,
+    statmap: StatMap,
+    loaded: Loaded,
+    extraction: Extraction,
+    naming: NamedRegions,
+    assume_space: str | None,
+) -> Record:
+    """The record of what `extraction` found, before its outputs are written."""
+    mapfile, entry = ingredients.mapfile, ingredients.entry
+    named_space, options = mapfile.entity("space"), entry.as_options()
+    sources = ingredients.sources
+    space = spatial_fields(named_space or assume_space, mapfile.entity("res"), sources[0])
+    values = VALUE_COLUMNS if entry.values_from else ()
+    described = (column for column in REGION_COLUMNS if column.name not in DEFINED)
+    return Record(
+        description=f"Connected regions of {mapfile.relpath.rpartition('/')[2]}, one number per region",
+        sources=sources,
+        entities=dict(mapfile.entities),
+        spatial_reference=space.get("SpatialReference"),
+        resolution=space.get("Resolution"),
+        assumed_space=None if named_space else assume_space,
+        entry=entry.name,
+        criteria=options,
+        statistic=StatisticUsed(kind=loaded.statistic.kind, dof=loaded.statistic.dof),
+        threshold=_threshold(extraction.cutoff),
+        counts=CountsFound(
+            above=extraction.n_above,
+            kept=len(extraction.regions),
+            removed=extraction.n_removed_regions,
+            removed_voxels=extraction.n_removed_voxels,
+            nonfinite=statmap.n_nonfinite,
+        ),
+        mask=loaded.mask_used,
+        warnings=(*gather_cautions(statmap, entry, loaded, extraction), *naming.warnings),
+        smoothness=_smoothness(extraction.smoothness) if extraction.smoothness else None,
+        atlases=naming.atlases,
+        versions=library_versions(),
+        columns=describe_columns((*described, *values, *naming.region_cells)),
+        peak_columns=describe_columns((*PEAK_COLUMNS, *naming.peak_cells)),
+        source_hash=statmap.content_hash,
+        input_hash=hash_ingredients(statmap.content_hash, ingredients),
+        settings_hash=hash_settings(options),
+    )
+
+
+def _threshold(cutoff: Cutoff) -> ThresholdUsed:
+    finite = cutoff.value < float("inf")
+    return ThresholdUsed(
+        asked=cutoff.asked,
+        kind=cutoff.kind,
+        cutoff=cutoff.value if finite else None,
+        nothing_passes=not finite,
+        population=cutoff.population,
+        population_size=cutoff.population_size,
+        n_tested=cutoff.n_tested,
+        dof=cutoff.dof,
+        tail=cutoff.tail,
+        precision=cutoff.dtype,
+    )
+
+
+def _smoothness(smoothness: Smoothness) -> SmoothnessUsed:
+    return SmoothnessUsed(
+        dlh=smoothness.dlh,
+        volume=smoothness.volume,
+        voxels_per_resel=smoothness.voxels_per_resel,
+        fwhm=smoothness.fwhm_mm or None,
+        origin=smoothness.origin,
+    )

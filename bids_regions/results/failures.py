@@ -1,0 +1,53 @@
+"""Word of a map that failed: a note in `logs/failed`, where reports and the group level find it.
+
+A *failure* is one map and entry that could not be done, with the reason; a later success removes it. Notes that cannot
+be read are passed over: the map is then missing, which is told as well.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bids_regions.dataset import MapFile
+from bids_regions.errors import Fault, printable
+from bids_regions.files import read_json, write_json
+from bids_regions.results.keys import decode, encode, key, optional
+from bids_regions.results.placement import OutputPaths, failures_folder
+
+__all__ = ["Failure", "find_failures", "write_failure"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A map and entry that failed."""
+
+    source: str = field(default="", metadata=key("Source"))  # relative to the source dataset, printable
+    entities: Mapping[str, str] | None = field(default=None, metadata=key("SourceEntities", optional(dict)))
+    entry: str = field(default="", metadata=key("RegionsEntry"))
+    reason: str = field(default="", metadata=key("Reason"))
+    hint: str = field(default="", metadata=key("Hint"))
+    exit_code: int = field(default=0, metadata=key("ExitCode", int))
+    crash: str = field(default="", metadata=key("Crash"))  # the traceback of what no one foresaw
+
+
+def write_failure(mapfile: MapFile, place: OutputPaths, fault: Fault, crash: str = "") -> None:
+    """Leave word of a failure."""
+    note = Failure(
+        source=printable(mapfile.relpath),
+        entities=dict(mapfile.entities),
+        entry=place.entry,
+        reason=fault.sentence,
+        hint=fault.hint,
+        exit_code=fault.exit_code,
+        crash=crash,
+    )
+    write_json(place.failure, encode(note))
+
+
+def find_failures(output_dir: Path, owner: str) -> Iterator[tuple[Path, Failure]]:
+    """The notes of failures of one owner, in the order of their paths."""
+    for path in sorted(failures_folder(output_dir, owner).glob("*.json")):
+        try:
+            yield path, decode(Failure, read_json(path))
+        except Fault:
+            continue
