@@ -10,26 +10,29 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import struct
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import deflate
 
 from bids_regions.errors import BadDataset, Fault, MissingInput, OutputRefused, StorageFault
 
 __all__ = [
+    "copy_file",
     "encode_json",
     "expand_home",
     "gzip_bytes",
     "hash_bytes",
     "hash_file",
     "hash_of",
+    "link_file",
     "list_names",
     "locked",
     "make_folder",
@@ -105,6 +108,46 @@ def open_atomic(path: Path, *, only_if_changed: bool = False) -> Iterator[TextIO
             raise
     except Fault:
         raise  # of whatever was read to make the text
+    except OSError as error:
+        raise _write_fault(path, error) from error
+
+
+def link_file(path: Path, target: str) -> None:
+    """Make `path` a symbolic link to `target`, in the place of whatever file is there."""
+    _replace(path, lambda temporary: temporary.symlink_to(target))
+
+
+def copy_file(path: Path, source: Path) -> None:
+    """Make `path` a copy of the file `source`, in the place of whatever file is there."""
+    with _readable(source) as stream:
+
+        def copy(temporary: Path) -> None:
+            with temporary.open("xb") as out:
+                shutil.copyfileobj(stream, out, 1 << 20)
+
+        _replace(path, copy)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[BinaryIO]:
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise _read_fault(path, error) from error
+    with stream:
+        yield stream
+
+
+def _replace(path: Path, make: Callable[[Path], None]) -> None:
+    temporary = path.parent / f".{_host()}-{os.getpid()}-{os.urandom(6).hex()}.tmp"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            make(temporary)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise _write_fault(path, error) from error
 

@@ -6,6 +6,7 @@ sentence. This room does not know what a region is, nor where in a dataset a fil
 
 from nibabel import __version__ as NIBABEL_VERSION  # noqa: N812
 
+from bids_regions.images.foreign import Bricks, load_bricks, save_as_nifti, voxel_axes
 from bids_regions.images.grids import Grid, make_grid, resample_linear, resample_nearest, same_grid
 from bids_regions.images.reading import (
     StatMap,
@@ -20,9 +21,11 @@ from bids_regions.images.writing import save_labels, save_map
 
 __all__ = [
     "NIBABEL_VERSION",
+    "Bricks",
     "Grid",
     "StatMap",
     "count_volumes",
+    "load_bricks",
     "load_grid",
     "load_labels",
     "load_mask",
@@ -32,6 +35,8 @@ __all__ = [
     "resample_linear",
     "resample_nearest",
     "same_grid",
+    "save_as_nifti",
     "save_labels",
     "save_map",
+    "voxel_axes",
 ]
