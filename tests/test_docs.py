@@ -40,7 +40,7 @@ OTHERS_OPTIONS = {  # of other programs, as the pages' commands give them; add w
     *("--containall", "--cleanenv", "--no-home", "--bind", "--env", "--pwd"),  # apptainer
     *("--account", "--array", "--cpus-per-task", "--dependency", "--export", "--job-name", "--kill-on-invalid-dep"),
     *("--output", "--parsable", "--requeue", "--time"),  # with those above: Slurm
-    *("--copy", "--task"),  # bids_regions-import
+    *("--copy", "--task", "--p-scale"),  # bids_regions-import
     "--upgrade",  # apt, pip
 }  # fmt: skip
 
