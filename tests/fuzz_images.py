@@ -1,4 +1,4 @@
-"""Fuzzing of the reading of images: damaged NIfTI files by the thousand, of which each is read or refused in words.
+"""Fuzzing of the reading of images: damaged NIfTI, GIFTI and CIFTI files, each of which is read or refused in words.
 
 `python tests/fuzz_images.py --seconds 180` is what `make soak` runs; its last line is a JSON object of counts. A file
 that brings anything but a map or a fault of ours, takes long or takes much memory is kept and ends the run.
@@ -16,6 +16,7 @@ import time
 import tracemalloc
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
@@ -23,9 +24,12 @@ from unittest.mock import patch
 import nibabel as nib
 import numpy as np
 from nifti_bytes import AFFINE, nifti, ramp
+from surface_bytes import DOCTYPE, cifti, cifti_xml, data_array, gifti, mesh, metadata
 
 from bids_regions.errors import BadMap, UnsuitableMap
 from bids_regions.images import StatMap, load_labels, load_mask, load_statmap, load_volumes, make_grid, reading
+from bids_regions.images.cifti import read_cifti
+from bids_regions.images.gifti import load_surface, read_gifti
 
 EXTENSION = (32).to_bytes(4, "little") + (6).to_bytes(4, "little") + bytes(24)
 SEEDS = (
@@ -36,6 +40,23 @@ SEEDS = (
     nifti(ramp((30, 30, 30))),
     nifti(ramp((3, 3, 3, 4), np.complex64), version=2, order=">"),
 )
+SHEETS = (
+    gifti(*[data_array(ramp((40,)), "ZSCORE", Encoding=how, Endian="BigEndian")
+            for how in ("ASCII", "Base64Binary", "GZipBase64Binary")],
+          front=metadata(AnatomicalStructurePrimary="CortexLeft")),
+    gifti(data_array(ramp((9, 2)), Encoding="ExternalFileBinary", ExternalFileName="a.dat", Data=" "),
+          front='<LabelTable><Label Key="1" Red="1">A</Label></LabelTable>'),
+    mesh(),
+    cifti(),
+    cifti(ramp((3, 5), np.int16), order=">", scl_slope=0.5),
+    cifti(xml=cifti_xml(names="", kind="SERIES"), intent_code=3002),
+)  # fmt: skip
+SPITE = (  # what is put somewhere into XML
+    DOCTYPE.replace(">", ' [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>').encode(),
+    b"&b;", b"&lt;", b"<!--", b"<![CDATA[", b"]]>", b"<Data>", b"</Data>", b"</DataArray>", b"<A>" * 30, b"x" * 5000,
+    b'"', b"<", b">", b" ", b"\0", b"-1", b"99999999999999999999", b"2147483647", b"nan", b"1e308", b"/etc/passwd",
+    b"../../etc/passwd", b"====", b'<?xml version="1.0" encoding="UTF-16"?>', "\ud7ff\u20ac".encode(), b"\xff\xfe",
+)  # fmt: skip
 NASTY = (0, 1, 2, 3, 4, 127, 128, 255, 0x7F80, 0x7FC0, 0x7FFF, 0x8000, 0xFFFF, 1 << 31, (1 << 31) - 1, (1 << 32) - 1)
 INFLATION, MEMORY = 1032, 8 << 20  # what a byte of gzip can become at most, and bytes beside that
 SECONDS = 5.0  # for one file
@@ -95,12 +116,50 @@ def _draw_bytes(chance: random.Random) -> bytes:
     return chance.choice(NASTY).to_bytes(4, chance.choice(("little", "big")))[: chance.choice((1, 2, 4))]
 
 
-def check(path: Path) -> str:
+def draw_spite(chance: random.Random) -> bytes:
+    """A surface or CIFTI file with something put in, taken out or doubled, or with bytes changed."""
+    content = bytearray(chance.choice(SHEETS))
+    for _ in range(chance.randint(1, 3)):
+        at = chance.randrange(len(content) + 1)
+        end = min(len(content), at + chance.choice((0, 0, 1, 4, 30, 400)))
+        kind = chance.random()
+        if kind < 0.6:
+            content[at:end] = chance.choice(SPITE) if kind < 0.4 else chance.randbytes(end - at)
+        elif kind < 0.7:
+            content[at:end] = content[at:end] * 3
+        elif kind < 0.9:
+            digits = [k for k, byte in enumerate(content) if chr(byte).isdigit()] or [0]
+            content[(k := chance.choice(digits)) : k + 1] = str(chance.choice((0, 7, 99, 1 << 31, 10**15))).encode()
+        else:
+            del content[at:end]
+    packed = gzip.compress(content, 1, mtime=0) if chance.random() < 0.2 else bytes(content)
+    return packed[: chance.randrange(len(packed) + 1)] if chance.random() < 0.1 else packed
+
+
+def read_sheet(path: Path) -> str:
+    """Read a surface or CIFTI file in every way there is."""
+    ends = []
+    for read in (read_gifti, load_surface, read_cifti, lambda path: read_cifti(path, 1)):
+        refused = None
+        try:
+            read(path)  # type: ignore[operator]
+            ends.append("read")
+        except (BadMap, UnsuitableMap) as error:
+            refused = error.with_traceback(None)
+            ends.append(type(refused).__name__)
+        if refused:
+            assert path.name in str(refused) or "a.dat" in str(refused)
+            assert len(str(refused)) < 400, str(refused)
+            assert "memory" not in str(refused)
+    return "sheet " + ("read" if "read" in ends else ends[0])
+
+
+def check(path: Path, read: Callable[[Path], str] | None = None) -> str:
     """Read `path` in every way there is, and say how it ended; anything but a sound answer is raised."""
     tracemalloc.start()
     start = time.perf_counter()
     try:
-        outcome = _read(path)
+        outcome = (read or _read)(path)
     finally:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -173,11 +232,13 @@ def main() -> int:
     logging.disable(logging.ERROR)  # nibabel tells what it mends
     chance, counts, end = random.Random(asked.seed), Counter[str](), time.monotonic() + asked.seconds  # noqa: S311 -- no secret
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="error"):
+        (Path(folder) / "a.dat").write_bytes(ramp((9, 2)).tobytes())
         while time.monotonic() < end:
+            on_sheet = chance.random() < 0.4
             path = Path(folder) / f"{chance.choice('ab')}.nii{chance.choice(('', '.gz'))}"
-            path.write_bytes(draw_damage(chance).apply(chance.choice(SEEDS)))
+            path.write_bytes(draw_spite(chance) if on_sheet else draw_damage(chance).apply(chance.choice(SEEDS)))
             try:
-                counts[check(path)] += 1
+                counts[check(path, read_sheet if on_sheet else None)] += 1
             except BaseException:
                 kept = (
                     Path(tempfile.gettempdir()) / f"fuzz_images_{asked.seed}_{counts.total()}{''.join(path.suffixes)}"

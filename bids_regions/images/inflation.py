@@ -117,6 +117,13 @@ class ByteStream:
             at += len(part)
         self._n_passed += at
 
+    def blocks(self) -> Iterator[bytes | memoryview]:
+        """All bytes that are left, in pieces, for who can take them as they come."""
+        if self._pending:
+            pending, self._pending = self._pending, memoryview(b"")
+            yield pending
+        yield from self._blocks
+
     def finish(self) -> str:
         """The SHA-256 of the file, once its end is reached; anything left before the end is a fault."""
         if len(self._pending) or next(self._blocks, b""):
