@@ -57,10 +57,10 @@ def _axis(name: str, what: str, axis: int, of: Callable[[Any], Sequence[float]])
                   of=lambda row: of(row)[axis])  # fmt: skip
 
 
-def _voxel(name: str, axis: int, of: Callable[[Any], Sequence[int]]) -> Column:
+def _voxel(name: str, axis: int, of: Callable[[Any], Sequence[int] | None]) -> Column:
     letter = "ijk"[axis]
     return Column(name=name, description=f"{letter} of the peak voxel, 0-based, in the file's own axes",
-                  of=lambda row: of(row)[axis])  # fmt: skip
+                  of=lambda row: (of(row) or (None,) * 3)[axis])  # fmt: skip
 
 
 REGION_COLUMNS: tuple[Column, ...] = (

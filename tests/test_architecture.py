@@ -15,7 +15,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "surroundings": (set(), set()),
     "files": ({"errors"}, {"deflate"}),
-    "extraction": ({"errors"}, {"numpy", "scipy"}),
+    "space": ({"errors"}, {"numpy", "scipy"}),
+    "extraction": ({"errors", "space"}, {"numpy", "scipy"}),
     "images": ({"errors", "files"}, {"numpy", "scipy", "nibabel", "deflate", "isal"}),
     "dataset": ({"errors", "surroundings", "files", "extraction"}, {"bids"}),
     "aggregate": ({"errors"}, {"numpy", "scipy"}),
@@ -35,7 +36,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "maps": (
-        {"errors", "files", "extraction", "images", "dataset", "atlases", "tables", "settings", "results", "pages"},
+        {"errors", "files", "space", "extraction", "images", "dataset", "atlases", "tables", "settings", "results",
+         "pages"},
         {"numpy"},
     ),
     "group": (

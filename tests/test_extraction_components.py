@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from bids_regions.extraction.components import Frame, Voxels, label_components, neighbour_steps, select_voxels
+from bids_regions.extraction.components import label_components, select_voxels
+from bids_regions.space import Grid
+from bids_regions.space.grid import neighbour_steps
 
 TAILS = ("bi", "two", "positive", "negative")
 INF = float("inf")
@@ -49,9 +51,9 @@ def passing(row, *args, **kwargs):
 
 
 def found_components(data, affine, cutoff, connectivity, tail):
-    frame = Frame.of(data, affine)
+    frame = Grid.of(data, affine)
     flat = frame.flatten(data)
-    voxels = Voxels.at(frame, *select_voxels(flat, cutoff, tail))
+    voxels = frame.at(*select_voxels(flat, cutoff, tail))
     labels = np.zeros(data.size, int)
     component = label_components(voxels, connectivity, merged=tail == "two")
     labels[voxels.memory] = component + 1
@@ -129,7 +131,7 @@ def test_a_pair_by_its_offset(second, n):
 
 
 def test_neighbour_steps_are_half_of_the_neighbours_faces_first():
-    frame = Frame.of(np.zeros((4, 5, 6)), np.eye(4))
+    frame = Grid.of(np.zeros((4, 5, 6)), np.eye(4))
     assert neighbour_steps(frame, 6) == [1, 5, 30]
     assert [len(neighbour_steps(frame, n)) for n in (6, 18, 26)] == [3, 9, 13]
     assert neighbour_steps(frame, 26)[:9] == neighbour_steps(frame, 18)
@@ -197,8 +199,8 @@ def oblique(angle=0.3):
 def test_every_storage_of_a_map_has_the_same_frame(order, flips):
     """The same voxels in space, whatever the file's axes: same canonical order, values and mm."""
     data = np.arange(4 * 5 * 6, dtype=float).reshape(4, 5, 6)
-    reference = Frame.of(data, oblique())
-    voxels = Voxels.at(reference, np.arange(data.size), data.ravel())
+    reference = Grid.of(data, oblique())
+    voxels = reference.at(np.arange(data.size), data.ravel())
     affine, other = oblique(), data
     for axis, flip in enumerate(flips):
         if flip:
@@ -207,34 +209,34 @@ def test_every_storage_of_a_map_has_the_same_frame(order, flips):
             affine[:3, 3] += affine[:3, axis] * (data.shape[axis] - 1)
             affine[:3, axis] *= -1
     other, affine = other.transpose(order), affine[:, [*order, 3]]
-    frame = Frame.of(other, affine)
+    frame = Grid.of(other, affine)
     flat = frame.flatten(other)
-    again = Voxels.at(frame, np.arange(flat.size), flat)
+    again = frame.at(np.arange(flat.size), flat)
     assert np.array_equal(again.values, voxels.values)
     assert np.array_equal(again.place, voxels.place)
-    assert np.allclose(frame.to_mm(again.ijk), reference.to_mm(voxels.ijk), atol=1e-9)
+    assert np.allclose(frame.xyz(again), reference.xyz(voxels), atol=1e-9)
     assert frame.voxel_volume == pytest.approx(24)
-    i, j, k = frame.to_file(again.ijk)
+    i, j, k = frame.to_file(frame.ijk(again.place))
     assert np.array_equal(other[i, j, k], again.values), "to_file finds each voxel in the file's own axes"
-    assert np.allclose(affine[:3, :3] @ np.stack([i, j, k]) + affine[:3, 3:], frame.to_mm(again.ijk))
-    assert np.array_equal(frame.canonical(other), reference.canonical(data))
+    assert np.allclose(affine[:3, :3] @ np.stack([i, j, k]) + affine[:3, 3:], frame.xyz(again))
+    assert np.array_equal(frame.along_ras(other), reference.along_ras(data))
     assert np.array_equal(frame.unflatten(flat), other)
-    assert np.array_equal(frame.ijk(frame.place(again.ijk)), again.ijk)
+    assert np.array_equal(frame.place(frame.ijk(again.place)), again.place)
 
 
 def test_flattening_a_file_in_its_own_order_copies_nothing():
     for order in ("C", "F"):
         data = np.zeros((4, 5, 6), order=order)
-        frame = Frame.of(data, np.eye(4))
+        frame = Grid.of(data, np.eye(4))
         assert np.shares_memory(frame.flatten(data), data)
 
 
 def test_some_voxels_of_many():
     data = np.arange(8.0).reshape(2, 2, 2)
-    frame = Frame.of(data, np.eye(4))
-    voxels = Voxels.at(frame, np.arange(8), data.ravel())
+    frame = Grid.of(data, np.eye(4))
+    voxels = frame.at(np.arange(8), data.ravel())
     assert voxels.values.tolist() == [0, 4, 2, 6, 1, 5, 3, 7], "x is the fastest"
     some = voxels.only(voxels.values > 4)
     assert some.values.tolist() == [6, 5, 7]
-    assert some.ijk.T.tolist() == [[1, 1, 0], [1, 0, 1], [1, 1, 1]]
+    assert frame.ijk(some.place).T.tolist() == [[1, 1, 0], [1, 0, 1], [1, 1, 1]]
     assert some.memory.tolist() == [6, 5, 7]

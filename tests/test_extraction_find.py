@@ -403,16 +403,16 @@ def test_one_tailed_statistics_are_thresholded_in_their_tail():
     ("change", "message"),
     [
         ({"data": np.zeros((4, 4))}, "has 2 dimensions"),
-        ({"affine": np.zeros((4, 4))}, "affine is no invertible"),
-        ({"affine": np.full((4, 4), np.nan)}, "affine is no invertible"),
-        ({"affine": np.eye(3)}, "affine is no invertible"),
+        ({"domain": np.zeros((4, 4))}, "affine is no invertible"),
+        ({"domain": np.full((4, 4), np.nan)}, "affine is no invertible"),
+        ({"domain": np.eye(3)}, "affine is no invertible"),
         ({"mask": np.ones((4, 4, 5), bool)}, r"mask has shape \(4, 4, 5\), the map \(4, 4, 4\)"),
         ({"mask": np.zeros((4, 4, 4), bool)}, "mask is empty"),
         ({"values": np.zeros((4, 4, 5))}, r"second map has shape \(4, 4, 5\)"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_a_hint(change, message):
-    good = {"data": np.zeros((4, 4, 4)), "affine": np.eye(4)}
+    good = {"data": np.zeros((4, 4, 4)), "domain": np.eye(4)}
     with pytest.raises(BadMap, match=message) as refused:
         find_regions(**(good | change))
     assert refused.value.hint

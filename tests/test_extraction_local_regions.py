@@ -14,9 +14,10 @@ from nilearn.regions import connected_regions
 from scipy import ndimage
 
 from bids_regions.extraction import local_regions
-from bids_regions.extraction.components import Frame, Voxels, label_components, select_voxels
+from bids_regions.extraction.components import label_components, select_voxels
 from bids_regions.extraction.local_regions import find_seeds, join_stranded, split_exact, split_nilearn
 from bids_regions.extraction.random_walk import Links
+from bids_regions.space import Grid
 
 MOTOR = nib.load(Path(nilearn.__file__).parent / "datasets" / "data" / "image_10426.nii.gz")
 MM3 = np.diag([3.0, 3.0, 3.0, 1.0])
@@ -31,9 +32,9 @@ def motor(cutoff=3.0):
 
 def split(thresholded, *, affine=MM3, connectivity=6, fwhm=6.0, merged=False):
     """Our rule as a label image: 1, 2, ... and 0 for zero voxels."""
-    frame = Frame.of(thresholded, affine)
+    frame = Grid.of(thresholded, affine)
     flat = frame.flatten(thresholded)
-    voxels = Voxels.at(frame, *select_voxels(flat, 0.0, "bi"))
+    voxels = frame.at(*select_voxels(flat, 0.0, "bi"))
     components = label_components(voxels, connectivity, merged=merged)
     labels = np.zeros(flat.size, int)
     labels[voxels.memory] = 1 + split_exact(
@@ -339,8 +340,8 @@ def test_values_of_any_size_are_split(scale):
 
 def test_a_map_without_any_difference_has_links_of_one():
     """The spread of a constant map is zero; its links are not 0 / 0."""
-    frame = Frame.of(np.full((3, 1, 1), 0.1), np.eye(4))
-    voxels = Voxels.at(frame, np.arange(3), np.full(3, 0.1))
+    frame = Grid.of(np.full((3, 1, 1), 0.1), np.eye(4))
+    voxels = frame.at(np.arange(3), np.full(3, 0.1))
     one = np.full(2, 0.1)
     assert local_regions._weights(voxels, one, one, merged=False).tolist() == [1 + 1e-10] * 2
 

@@ -49,8 +49,8 @@ class PeakPlace(Protocol):
         """Mm, RAS+."""
 
     @property
-    def ijk(self) -> tuple[int, int, int]:
-        """Voxel, 0-based, the map's own axes."""
+    def ijk(self) -> tuple[int, int, int] | None:
+        """Voxel, 0-based, the map's own axes; None for a vertex."""
 
 
 class RegionPlace(Protocol):

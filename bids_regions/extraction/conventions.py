@@ -22,6 +22,8 @@ BUILT_IN: Mapping[str, Any] = MappingProxyType(
         "smoothing_fwhm": 6.0,
         "min_region_size": 1500.0,
         "min_region_voxels": None,
+        "smallest_area": 100.0,  # mm2, on surfaces
+        "smallest_in_structure": 200.0,  # mm3, of the voxels of grayordinates
         "max_peaks": 3,
         "min_peak_distance": 8.0,
         "mask": "auto",
@@ -42,6 +44,8 @@ PEERS: dict[str, dict[str, Any]] = {
         "tail": "two",
         "extract_type": "local_regions",
         "min_region_size": 1350.0,
+        "smallest_area": None,
+        "smallest_in_structure": None,
         "max_peaks": 4,
         "mask": "none",
         "percentile_offset": 1e-5,

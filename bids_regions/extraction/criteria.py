@@ -20,6 +20,7 @@ __all__ = ["BUILT_IN", "CONVENTIONS", "SIZE_RULES", "Asked", "Criteria", "Thresh
 PercentileOver = Literal["image", "mask", "nonzero"]
 ExtractType = Literal["connected_components", "local_regions"]
 SIZE_RULES = ("min_region_size", "min_region_voxels")  # giving one replaces the other's default
+AREA_RULES = ("min_region_area", "min_region_vertices")  # the same on surfaces
 
 
 class Asked(TypedDict, total=False):
@@ -33,6 +34,8 @@ class Asked(TypedDict, total=False):
     smoothing_fwhm: float | None  # mm; of the seeds of local_regions; 0 for none
     min_region_size: float | None  # mm3
     min_region_voxels: int | None  # voxels
+    min_region_area: float | None  # mm2
+    min_region_vertices: int | None  # vertices
     max_peaks: int | None  # the main peak counted
     min_peak_distance: float | None  # mm
     convention: str | None  # a name in CONVENTIONS
@@ -69,12 +72,18 @@ class Criteria:
     smoothing_fwhm: float  # mm; of the seeds of local_regions; 0 for none
     min_region_size: float | None  # mm3
     min_region_voxels: int | None  # voxels
+    min_region_area: float | None = None  # mm2; as asked, see smallest_area
+    min_region_vertices: int | None = None  # vertices; as asked
     max_peaks: int  # the main peak counted
     min_peak_distance: float  # mm
     convention: str | None = None  # a name in CONVENTIONS
     grf: bool = False  # cluster p by Gaussian random field theory
     cluster_alpha: float | None = None  # keep regions whose cluster p lies below
     tdp: bool = False  # true-discovery proportion by all-resolutions inference
+
+    # What holds where there are vertices, or voxels of structures (which are few): as asked, or the default.
+    smallest_area: float | None = field(init=False)  # mm2
+    smallest_in_structure: float | None = field(init=False)  # mm3
 
     # What a convention alone decides; no option asks for it.
     strict: bool = field(init=False)  # a voxel equal to the cutoff is left out
@@ -131,6 +140,9 @@ def _resolve(asked: Mapping[str, Any]) -> dict[str, Any]:
         chosen["connectivity"] = 26  # the formulas of random field theory hold for clusters that touch by corners
     if given.keys() & set(SIZE_RULES):
         chosen |= dict.fromkeys(SIZE_RULES)
+        chosen["smallest_in_structure"] = given.get("min_region_size")
+    if given.keys() & set(AREA_RULES):
+        chosen["smallest_area"] = given.get("min_region_area")
     chosen |= given
     if chosen["connectivity"] == 6 and knobs["peak_neighbourhood_by_faces"]:
         chosen["peak_neighbourhood"] = knobs["peak_neighbourhood_by_faces"]
@@ -152,6 +164,7 @@ def _problems(c: Criteria) -> list[str]:
     problems += [
         f"{name} = {getattr(c, name)!r} must be a finite number of at least {least}"
         for name, least in (("smoothing_fwhm", 0), ("min_region_size", 0), ("min_region_voxels", 0),
+                            ("min_region_area", 0), ("min_region_vertices", 0),
                             ("max_peaks", 1), ("min_peak_distance", 0))
         if getattr(c, name) is not None and not (math.isfinite(getattr(c, name)) and getattr(c, name) >= least)
     ]  # fmt: skip

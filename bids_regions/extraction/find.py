@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_regions.errors import BadMap
-from bids_regions.extraction.components import Frame, Voxels, label_components, select_voxels
+from bids_regions.extraction.components import label_components, select_voxels
 from bids_regions.extraction.criteria import Criteria
 from bids_regions.extraction.discoveries import true_discovery_proportions
 from bids_regions.extraction.field_theory import cluster_p_values, field_theory_warning
@@ -23,6 +23,8 @@ from bids_regions.extraction.nilearn_walker import split_nilearn
 from bids_regions.extraction.smoothness import Smoothness, estimate_smoothness, smoothness_warning
 from bids_regions.extraction.tails import TAILS
 from bids_regions.extraction.thresholds import DOF_HINT, Cutoff, Height, Statistic, find_height
+from bids_regions.space import Domain, Elements, Extents, Grid, Mesh, as_domain
+from bids_regions.space.grid import grid_under
 
 __all__ = ["Extraction", "find_regions"]
 
@@ -40,9 +42,9 @@ class Extraction:
     labels: Array  # uint8, uint16 or int32; shape and axes of the map; 0 where there is no region
     regions: tuple[Region, ...]  # regions[k] has index k + 1
     cutoff: Cutoff
-    n_above: int  # voxels that passed the cutoff
+    n_above: int  # voxels or vertices that passed the cutoff
     n_removed_regions: int  # by the size rule or cluster_alpha
-    n_removed_voxels: int  # voxels of the removed regions
+    n_removed_voxels: int  # voxels or vertices of the removed regions
     warnings: tuple[str, ...]  # sentences
     smoothness: Smoothness | None  # used for cluster p
 
@@ -51,9 +53,8 @@ class Extraction:
 class _Task:
     """One map, and what is asked of it."""
 
-    data: Array  # 3-D, float32 or float64; finite where more is asked of it than which voxels reach a value
-    affine: Array  # of the file
-    frame: Frame
+    data: Array  # float32 or float64; finite where more is asked of it than which voxels reach a value
+    domain: Domain  # as the data lie in memory
     criteria: Criteria
     statistic: Statistic
     mask: Mask | None
@@ -63,12 +64,13 @@ class _Task:
 
 @dataclass(frozen=True, kw_only=True)
 class _Found:
-    """Voxels with the region of each, and what is known of the regions so far."""
+    """Voxels or vertices with the region of each, and what is known of the regions so far."""
 
-    voxels: Voxels
+    elements: Elements
     region: Integers  # (n,) 0, 1, ...
-    sizes: Integers  # voxels per region
-    n_above: int  # voxels that passed the cutoff, those of removed regions counted
+    sizes: Integers  # elements per region
+    n_above: int  # elements that passed the cutoff, those of removed regions counted
+    unmeasured: bool = False  # areas are not known, so the default minimum was not applied
     p_cluster: Array | None = None  # per region
     smoothness: Smoothness | None = None
 
@@ -79,7 +81,7 @@ class _Found:
         chosen = np.flatnonzero(kept[self.region])
         return replace(
             self,
-            voxels=self.voxels.only(chosen),
+            elements=self.elements.only(chosen),
             region=(np.cumsum(kept) - 1)[self.region[chosen]],
             sizes=self.sizes[kept],
             p_cluster=None if self.p_cluster is None else self.p_cluster[kept],
@@ -88,7 +90,7 @@ class _Found:
 
 def find_regions(  # noqa: PLR0913 # the four optional ones are independent facts about the map
     data: Array,
-    affine: Array,
+    domain: Domain | Mesh | npt.ArrayLike,
     criteria: Criteria | None = None,
     *,
     mask: Mask | None = None,
@@ -101,10 +103,10 @@ def find_regions(  # noqa: PLR0913 # the four optional ones are independent fact
     Parameters
     ----------
     data
-        The map, 3-D, any memory order. float32 is compared in float32, everything else in float64. Values that are
-        not finite count as 0.
-    affine
-        (4, 4) voxel -> mm, RAS+.
+        The map, any memory order: 3-D on a grid, else a value for each vertex or voxel. float32 is compared in
+        float32, everything else in float64. Values that are not finite count as 0.
+    domain
+        What it lies on: a voxel -> mm affine (4, 4), RAS+, for the grid of a 3-D map; a Mesh; Grayordinates.
     criteria
         What makes a region; the built-in defaults where not given.
     mask
@@ -136,50 +138,45 @@ def find_regions(  # noqa: PLR0913 # the four optional ones are independent fact
     >>> found.labels[:, 2, 2].tolist()
     [0, 1, 1, 0, 2, 0]
     """
-    task = _prepare(data, affine, (criteria or Criteria(), statistic or Statistic("z")), mask)
+    task = _prepare(data, domain, (criteria or Criteria(), statistic or Statistic("z")), mask)
     if values is not None and values.shape != data.shape:
         raise BadMap(f"the second map has shape {values.shape}, the map {data.shape}", hint="Give maps of one grid")
     found = _label(task)
     n_found = found.sizes.size
     if task.criteria.grf:
         found = _with_cluster_p(task, found, smoothness)
-    found = found.only(_large_enough(task, found))
+    found = _without_small_ones(task, found)
     labels, regions = _number(task, found, values)
     return Extraction(
         labels=labels, regions=regions, cutoff=task.cutoff, n_above=found.n_above,
         n_removed_regions=n_found - found.sizes.size, n_removed_voxels=found.n_above - found.region.size,
-        warnings=tuple(_warnings(task, found.smoothness)), smoothness=found.smoothness,
+        warnings=tuple(_warnings(task, found)), smoothness=found.smoothness,
     )  # fmt: skip
 
 
-def _prepare(data: Array, affine: Array, asked: tuple[Criteria, Statistic], mask: Mask | None) -> _Task:
+def _prepare(
+    data: Array, where: Domain | Mesh | npt.ArrayLike, asked: tuple[Criteria, Statistic], mask: Mask | None
+) -> _Task:
     criteria, statistic = asked
     data = _as_floats(data)
     if criteria.spec.kind != "value" or criteria.grf or criteria.tdp:  # else voxels are looked at one by one
         data = _finite(data)
-    affine = np.asarray(affine, np.float64)
-    if affine.shape != (4, 4) or not np.isfinite(affine).all() or np.linalg.det(affine[:3, :3]) == 0:
-        raise BadMap("the affine is no invertible 4 x 4 matrix of numbers", hint="Repair the map's header")
+    domain = as_domain(data, where)  # flat views from here on: a copy of the map costs more than all that follows
     if mask is not None:
         mask = np.asarray(mask, bool)
         if mask.shape != data.shape:
             raise BadMap(f"the mask has shape {mask.shape}, the map {data.shape}", hint="Give a mask on the map's grid")
         if not mask.any():
             raise BadMap("the mask is empty", hint="Give another mask, or --mask none")
-    frame = Frame.of(data, affine)  # flat views from here on: a copy of the map costs more than all that follows
-    height, cutoff = find_height(
-        frame.flatten(data), criteria, statistic, None if mask is None else frame.flatten(mask)
-    )
+    flat_mask = None if mask is None else domain.flatten(mask)
+    height, cutoff = find_height(domain.flatten(data), criteria, statistic, flat_mask)
     return _Task(
-        data=data, affine=affine, frame=frame, criteria=criteria, statistic=statistic, mask=mask,
-        cutoff=cutoff, height=height,
-    )  # fmt: skip
+        data=data, domain=domain, criteria=criteria, statistic=statistic, mask=mask, cutoff=cutoff, height=height
+    )
 
 
 def _as_floats(data: Array) -> Array:
     """The map as float32 or float64."""
-    if data.ndim != 3:
-        raise BadMap(f"the map has {data.ndim} dimensions", hint="Give a 3-D map")
     if data.dtype not in (np.float32, np.float64) or not data.dtype.isnative:
         data = data.astype(np.float32 if data.dtype.newbyteorder("=") == np.float32 else np.float64)
     return data
@@ -200,14 +197,14 @@ def _finite(data: Array) -> Array:
 
 def _label(task: _Task) -> _Found:
     """The regions before any is removed."""
-    flat, criteria = task.frame.flatten(task.data), task.criteria
-    tail, mask = task.cutoff.tail, None if task.mask is None else task.frame.flatten(task.mask)
+    flat, criteria, domain = task.domain.flatten(task.data), task.criteria, task.domain
+    tail, mask = task.cutoff.tail, None if task.mask is None else domain.flatten(task.mask)
     memory, values = select_voxels(
         flat if task.height.on is None else task.height.on, task.height.value, tail, strict=criteria.strict, mask=mask
     )
-    above = Voxels.at(task.frame, memory, values if task.height.on is None else flat[memory])
+    above = domain.at(memory, values if task.height.on is None else flat[memory])
     if criteria.extract_type == "local_regions" and criteria.walker == "nilearn":
-        region = _nilearn_regions(task, above)
+        region = _nilearn_regions(task, above, grid_under(above, "local_regions"))
     else:
         region = label_components(above, criteria.connectivity, merged=TAILS[tail].merged)
         if criteria.extract_type == "local_regions":
@@ -219,10 +216,10 @@ def _label(task: _Task) -> _Found:
     if np.any(region < 0):
         inside = np.flatnonzero(region >= 0)
         above, region = above.only(inside), region[inside]
-    return _Found(voxels=above, region=region, sizes=np.bincount(region), n_above=n_above)
+    return _Found(elements=above, region=region, sizes=np.bincount(region), n_above=n_above)
 
 
-def _nilearn_regions(task: _Task, above: Voxels) -> Integers:
+def _nilearn_regions(task: _Task, above: Elements, grid: Grid) -> Integers:
     """The region of each voxel by nilearn's rule, -1 where it drops the voxel; the two signs of `bi` one by one."""
     region, n = np.full(above.place.size, -1), 0
     rule = TAILS[task.cutoff.tail]
@@ -230,15 +227,16 @@ def _nilearn_regions(task: _Task, above: Voxels) -> Integers:
         part = above.values != 0 if rule.merged else sign * above.values > 0
         thresholded = np.zeros(task.data.size, task.data.dtype)
         thresholded[above.memory[part]] = sign * above.values[part]
-        split = split_nilearn(task.frame.unflatten(thresholded), task.affine, task.criteria.smoothing_fwhm)
-        labels = task.frame.flatten(split)[above.memory[part]].astype(np.intp)
+        split = split_nilearn(grid.unflatten(thresholded), grid.affine, task.criteria.smoothing_fwhm)
+        labels = grid.flatten(split)[above.memory[part]].astype(np.intp)
         region[part] = np.where(labels > 0, labels - 1 + n, -1)
         n += int(labels.max(initial=0))
     return region
 
 
 def _with_cluster_p(task: _Task, found: _Found, smoothness: Smoothness | None) -> _Found:
-    smoothness = smoothness or _smoothness(task)
+    grid = grid_under(found.elements, "cluster p")
+    smoothness = smoothness or _smoothness(task, grid)
     two_tailed = TAILS[task.cutoff.tail].both
     p_cluster = cluster_p_values(found.sizes, height=_height(task), smoothness=smoothness, two_tailed=two_tailed)
     return replace(found, p_cluster=p_cluster, smoothness=smoothness)
@@ -265,70 +263,92 @@ def _dof(task: _Task) -> float:
     return dof
 
 
-def _smoothness(task: _Task) -> Smoothness:
+def _smoothness(task: _Task, grid: Grid) -> Smoothness:
     dof = _dof(task)
     if task.mask is None:
         raise BadMap(
             "cluster p was asked of a map without a mask and without a known smoothness",
             hint="Give --mask auto or a path, or the smoothness (dlh and volume) in the map's sidecar",
         )
-    z = t_to_z(task.frame.canonical(task.data), dof)
-    return estimate_smoothness(z, task.frame.canonical(task.mask), _zooms(task))
+    z = t_to_z(grid.along_ras(task.data), dof)
+    return estimate_smoothness(z, grid.along_ras(task.mask), grid.zooms_ras)
 
 
-def _zooms(task: _Task) -> tuple[float, float, float]:
-    """Voxel sizes in mm along the axes nearest to x, y, z."""
-    x, y, z = np.linalg.norm(task.frame.affine[:3, :3], axis=0).tolist()
-    return x, y, z
-
-
-def _large_enough(task: _Task, found: _Found) -> npt.NDArray[np.bool_]:
+def _without_small_ones(task: _Task, found: _Found) -> _Found:
     """By the size rules and cluster_alpha."""
-    criteria, sizes, volume = task.criteria, found.sizes, task.frame.voxel_volume
-    kept = np.ones(sizes.size, bool)
-    if criteria.min_region_voxels is not None:
-        kept &= sizes >= criteria.min_region_voxels
-    if criteria.min_region_size is not None and criteria.size_strict:
-        kept &= sizes > criteria.min_region_size / volume
-    elif criteria.min_region_size is not None:
-        kept &= sizes * volume >= criteria.min_region_size * (1 - SIZE_ROUNDING)
+    criteria = task.criteria
+    extents = task.domain.extents(found.elements, found.region, found.sizes)
+    unknown = np.isnan(extents.size)
+    if criteria.min_region_area is not None and unknown.any():
+        raise BadMap(
+            f"a smallest area of {criteria.min_region_area:g} mm2 was asked, and the vertices' areas are not known",
+            hint="Give --surfaces or --vertex-areas, or --min-region-vertices",
+        )
+    kept = np.ones(found.sizes.size, bool)
+    for sheet, (count, extent) in (
+        (False, _voxel_rules(task)),
+        (True, (criteria.min_region_vertices, criteria.smallest_area)),
+    ):
+        other = extents.on_sheet != sheet
+        if count is not None:
+            kept &= other | (found.sizes >= count)
+        if extent is not None:
+            kept &= other | unknown | _extensive(task, extents, found.sizes, extent)
     if criteria.cluster_alpha is not None and found.p_cluster is not None:
         kept &= found.p_cluster < criteria.cluster_alpha
-    return kept
+    return replace(found.only(kept), unmeasured=criteria.smallest_area is not None and bool(unknown.any()))
+
+
+def _voxel_rules(task: _Task) -> tuple[int | None, float | None]:
+    """The least voxels and mm3 of a region of voxels."""
+    criteria = task.criteria
+    size = criteria.min_region_size if isinstance(task.domain, Grid) else criteria.smallest_in_structure
+    return criteria.min_region_voxels, size
+
+
+def _extensive(task: _Task, extents: Extents, sizes: Integers, least: float) -> npt.NDArray[np.bool_]:
+    """Whether each region has at least some mm3 or mm2, or more than that where the convention says so."""
+    enough = extents.size >= least * (1 - SIZE_ROUNDING)
+    if not task.criteria.size_strict:
+        return enough
+    if isinstance(task.domain, Grid):
+        return np.asarray(sizes > least / task.domain.voxel_volume)
+    return np.where(extents.on_sheet, extents.size > least, enough)
 
 
 def _number(task: _Task, kept: _Found, values: Array | None) -> tuple[Array, tuple[Region, ...]]:
     """The label image and the regions, in the order of their numbers."""
-    n, voxels, criteria = kept.sizes.size, kept.voxels, task.criteria
+    n, elements, criteria = kept.sizes.size, kept.elements, task.criteria
     smallest = np.uint8 if n < 1 << 8 else np.uint16 if n < 1 << 16 else np.int32
     flat = np.zeros(task.data.size, smallest)
-    labels = task.frame.unflatten(flat)
+    labels = task.domain.unflatten(flat)
     if n == 0:
         return labels, ()
-    peaks = find_peaks(voxels, kept.region, criteria)
+    peaks = find_peaks(elements, kept.region, criteria)
     main = peaks[np.searchsorted(kept.region[peaks], np.arange(n))]
+    apart = not TAILS[task.cutoff.tail].merged
     if criteria.order == "size":
-        order = order_regions(voxels, kept.sizes, main, by_sign=not TAILS[task.cutoff.tail].merged)
+        order = order_regions(elements, kept.sizes, main, by_sign=apart)
     elif criteria.extract_type == "local_regions":
         order = np.arange(n)  # the walker's own
-    else:
-        order = scan_order(voxels, kept.region, n)
+    else:  # nilearn scans the volume of both signs, and each sign of a surface
+        order = scan_order(elements, kept.region, main, by_sign=apart and not isinstance(task.domain, Grid))
     number = np.empty(n, smallest)
     number[order] = np.arange(1, n + 1)
-    flat[voxels.memory] = number[kept.region]
+    flat[elements.memory] = number[kept.region]
     facts = dict(_facts(task, kept, main, values))
-    return labels, describe_regions(voxels, kept.region, peaks, order, facts)
+    return labels, describe_regions(elements, kept.region, peaks, order, facts)
 
 
 def _facts(task: _Task, kept: _Found, main: Integers, values: Array | None) -> Iterator[tuple[str, Array]]:
     """What was asked for besides the measures of every region, by Region's fields."""
-    voxels, region, n = kept.voxels, kept.region, kept.sizes.size
+    elements, region, n = kept.elements, kept.region, kept.sizes.size
     if kept.p_cluster is not None:
         yield "p_cluster", kept.p_cluster
     if task.criteria.tdp:
         yield "tdp", _true_discoveries(task, kept)
     if values is not None:
-        second = values[tuple(task.frame.to_file(voxels.ijk))].astype(np.float64)
+        second = task.domain.flatten(values)[elements.memory].astype(np.float64)
         known = np.isfinite(second)
         count = np.bincount(region[known], minlength=n)
         total = np.bincount(region[known], second[known], n)
@@ -340,12 +360,12 @@ def _true_discoveries(task: _Task, kept: _Found) -> Array:
     dof = _dof(task)
     population = task.data[task.mask if task.mask is not None else task.data != 0]
     return true_discovery_proportions(
-        t_to_z(population, dof), t_to_z(kept.voxels.values, dof), kept.region + 1,
+        t_to_z(population, dof), t_to_z(kept.elements.values, dof), kept.region + 1,
         n_regions=kept.sizes.size, tail=task.cutoff.tail,
     )  # fmt: skip
 
 
-def _warnings(task: _Task, smoothness: Smoothness | None) -> Iterator[str]:
+def _warnings(task: _Task, found: _Found) -> Iterator[str]:
     """What a reader of the result should know."""
     criteria, cutoff = task.criteria, task.cutoff
     if cutoff.tail != criteria.tail:
@@ -354,7 +374,9 @@ def _warnings(task: _Task, smoothness: Smoothness | None) -> Iterator[str]:
         yield f"no voxel meets {cutoff.asked}"
     if criteria.grf and (caution := field_theory_warning(_height(task))):
         yield caution
-    if smoothness and (caution := smoothness_warning(smoothness, _zooms(task))):
-        yield caution
+    if found.smoothness and isinstance(task.domain, Grid):
+        yield from filter(None, [smoothness_warning(found.smoothness, task.domain.zooms_ras)])
     if criteria.tdp and task.mask is None:
         yield "the true-discovery proportions count every non-zero voxel as searched: there is no mask"
+    if found.unmeasured:
+        yield f"the vertices' areas are not known: the smallest area of {criteria.smallest_area:g} mm2 was not applied"

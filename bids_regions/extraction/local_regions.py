@@ -38,9 +38,10 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from bids_regions.extraction.components import Voxels, neighbour_steps
 from bids_regions.extraction.nilearn_walker import split_nilearn
 from bids_regions.extraction.random_walk import Links, first_seeds
+from bids_regions.space import Elements
+from bids_regions.space.grid import find_zooms, grid_under, neighbour_steps
 
 __all__ = ["find_seeds", "join_stranded", "smoothing_deviation", "split_exact", "split_nilearn"]
 
@@ -55,7 +56,7 @@ LEAST_WEIGHT = 1e-10  # of a link, so that every component holds together
 
 
 def split_exact(
-    voxels: Voxels,
+    voxels: Elements,
     components: npt.NDArray[np.integer[Any]],
     *,
     connectivity: int,
@@ -86,28 +87,30 @@ def split_exact(
     --------
     A ridge with a saddle, and a blob of its own, too low and too near to have a seed by nilearn's rule:
 
-    >>> from bids_regions.extraction.components import Frame, label_components
+    >>> from bids_regions.extraction.components import label_components
+    >>> from bids_regions.space import Grid
     >>> data = np.zeros((30, 1, 1))
     >>> data[:25, 0, 0] = 4 + 3 * np.cos(np.arange(25) / 24 * 4 * np.pi - np.pi)
     >>> data[27:, 0, 0] = 1.0
-    >>> frame, above = Frame.of(data, np.eye(4)), np.flatnonzero(data)
-    >>> voxels = Voxels.at(frame, above, data.ravel()[above])
+    >>> above = np.flatnonzero(data)
+    >>> voxels = Grid.of(data, np.eye(4)).at(above, data.ravel()[above])
     >>> components = label_components(voxels, 6)
     >>> np.bincount(components).tolist()
     [25, 3]
     >>> np.bincount(split_exact(voxels, components, connectivity=6, smoothing_fwhm=0.0)).tolist()
     [13, 12, 3]
     """
+    grid = grid_under(voxels, "local_regions")
     component: Integers = components.astype(np.intp, copy=False)
     if not component.size:
         return component
     order = np.argsort(component, kind="stable")
     first = np.flatnonzero(np.diff(component[order], prepend=-1))
     last = np.append(first[1:], component.size)
-    ijk = voxels.ijk[:, order]
+    ijk = grid.ijk(voxels.place)[:, order]
     extent = np.maximum.reduceat(ijk, first, axis=1) - np.minimum.reduceat(ijk, first, axis=1)
     magnitude = np.abs(voxels.values[order])
-    deviation = smoothing_deviation(smoothing_fwhm, voxels.frame.affine)
+    deviation = smoothing_deviation(smoothing_fwhm, grid.canonical.affine)
     seeds = {}
     for c in np.flatnonzero((extent > REACH).any(axis=0)).tolist():
         span = slice(first[c], last[c])
@@ -129,8 +132,7 @@ def smoothing_deviation(fwhm: float, affine: Floats) -> Floats:
     >>> smoothing_deviation(6.0, np.diag([2.0, 2.0, 3.0, 1.0])).round(3)
     array([1.274, 1.274, 0.849])
     """
-    sizes = np.sqrt(np.sum(affine[:3, :3] ** 2, axis=0))
-    return np.asarray(fwhm / (math.sqrt(8 * math.log(2)) * sizes))
+    return np.asarray(fwhm / (math.sqrt(8 * math.log(2)) * np.array(find_zooms(affine))))
 
 
 def find_seeds(ijk: npt.NDArray[np.int32], magnitude: npt.NDArray[Any], deviation: Floats) -> Integers:
@@ -188,7 +190,7 @@ def _smooth(box: npt.NDArray[np.float32], deviation: Floats) -> npt.NDArray[np.f
 
 
 def _walk(
-    voxels: Voxels, components: Integers, split: Integers, seeds: dict[int, Integers], connectivity: int, merged: bool
+    voxels: Elements, components: Integers, split: Integers, seeds: dict[int, Integers], connectivity: int, merged: bool
 ) -> Integers:
     """For the voxels at `split`, those of components with several seeds: the seed of their region."""
     inside, component = voxels.only(split), components[split]
@@ -212,10 +214,10 @@ def _walk(
     return regions
 
 
-def _neighbours(voxels: Voxels, component: Integers, connectivity: int) -> tuple[Integers, Integers]:
+def _neighbours(voxels: Elements, component: Integers, connectivity: int) -> tuple[Integers, Integers]:
     """The pairs of voxels of one component that are neighbours, each once."""
     pairs = []
-    for step in neighbour_steps(voxels.frame, connectivity):
+    for step in neighbour_steps(grid_under(voxels, "local_regions"), connectivity):
         at = np.minimum(np.searchsorted(voxels.place, voxels.place + step), voxels.place.size - 1)
         one = np.flatnonzero((voxels.place[at] == voxels.place + step) & (component[at] == component))
         pairs.append((one, at[one]))
@@ -223,10 +225,10 @@ def _neighbours(voxels: Voxels, component: Integers, connectivity: int) -> tuple
     return np.concatenate(ones), np.concatenate(others)
 
 
-def _weights(voxels: Voxels, one: npt.NDArray[Any], other: npt.NDArray[Any], merged: bool) -> Floats:
+def _weights(voxels: Elements, one: npt.NDArray[Any], other: npt.NDArray[Any], merged: bool) -> Floats:
     values = voxels.values.astype(np.float64)
     unit = float(np.abs(values).max())  # keeps the squares of any float64 map finite
-    cells = math.prod(voxels.frame.shape)
+    cells = voxels.domain.size
     weight = np.ones(one.size)
     difference = (one.astype(np.float64) - other) / unit
     for chosen, links in [(values != 0, one != 0)] if merged else [(values > 0, one > 0), (values < 0, one < 0)]:

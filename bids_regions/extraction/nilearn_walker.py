@@ -18,6 +18,8 @@ from scipy import ndimage
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import cg
 
+from bids_regions.space.grid import find_zooms
+
 __all__ = ["split_nilearn"]
 
 Array = npt.NDArray[Any]
@@ -77,7 +79,7 @@ def split_nilearn(thresholded: Array, affine: Array, smoothing_fwhm: float | Non
 
 def _deviation(affine: Array, fwhm: float | None) -> list[float]:
     """The Gaussian's standard deviation in voxels along each axis."""
-    sizes = np.sqrt(np.sum(np.asarray(affine)[:3, :3] ** 2, axis=0))
+    sizes = np.array(find_zooms(affine))
     deviation: list[float] = (np.asarray([fwhm or 0.0]) / (np.sqrt(8 * np.log(2)) * sizes)).tolist()
     return deviation
 

@@ -200,7 +200,7 @@ def find_marks(consensus: Consensus) -> list[Mark]:
         Mark(
             index=region.index,
             color=region.color,
-            n_voxels=region.n_voxels,
+            n_voxels=region.n_elements,
             peak_value=region.peak.value,
             peak_xyz=region.peak.xyz,
         )

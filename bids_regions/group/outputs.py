@@ -108,7 +108,8 @@ def write_set(one: MapSet, tally: Tally, settings: Settings) -> Consensus:
 def _share_cells(extraction: Extraction, tally: Tally, rate: float) -> tuple[Cells, ...]:
     """How many participants share each region at its peak, and how small the prevalence there may still be."""
     regions, shape = extraction.regions, extraction.labels.shape
-    at = [int(np.ravel_multi_index(region.peak.ijk, shape, order="F")) for region in regions]
+    ijk = np.array([region.peak.ijk for region in regions], np.intp).reshape(-1, 3)
+    at: list[int] = np.ravel_multi_index((ijk[:, 0], ijk[:, 1], ijk[:, 2]), shape, order="F").tolist()
     signs = [1 if region.sign == "positive" else -1 for region in regions]
     found = np.array([tally.of(sign)[k] for sign, k in zip(signs, at, strict=True)], np.int64)
     tested = tally.data[at].astype(np.int64)

@@ -113,7 +113,7 @@ class _Side:
 def _row(entry: str, name: str, side: _Side, own: _Side, data: npt.NDArray[Any]) -> Explained:
     more, less = side.kept & ~own.kept, own.kept & ~side.kept
     causes = _causes(own, data, more) + _causes(side, data, less)
-    sizes = [region.n_voxels for region in side.extraction.regions]
+    sizes = [region.n_elements for region in side.extraction.regions]
     return Explained(
         entry=entry,
         convention=name,

@@ -17,13 +17,13 @@ from bids_regions.atlases import AtlasUser, Fitting, misplaced
 from bids_regions.dataset import MapFile, SourceDataset, find_dof, find_mask, find_sibling, read_metadata
 from bids_regions.errors import BadMap, MissingInput, UnsuitableMap
 from bids_regions.extraction import Smoothness, Statistic
-from bids_regions.extraction.components import Frame
 from bids_regions.extraction.smoothness import smoothness_from_metadata
 from bids_regions.files import hash_file, hash_of
 from bids_regions.images import StatMap, load_mask, load_statmap, same_grid
 from bids_regions.results.records import MaskUsed
 from bids_regions.results.uris import source_uri
 from bids_regions.settings import Entry
+from bids_regions.space import Grid
 
 __all__ = ["MASK_HINT", "Ingredients", "Loaded", "gather_ingredients", "hash_ingredients", "mask_misfit"]
 
@@ -109,10 +109,9 @@ class Ingredients:
         return second.data
 
     def _smoothness(self, statmap: StatMap, mask: npt.NDArray[np.bool_] | None) -> Smoothness | None:
-        frame = Frame.of(statmap.data, statmap.affine)
-        x, y, z = np.linalg.norm(frame.affine[:3, :3], axis=0).tolist()
         n_voxels = int(np.count_nonzero(statmap.data if mask is None else mask))
-        return smoothness_from_metadata(self.metadata, n_voxels=n_voxels, zooms=(x, y, z))
+        zooms = Grid.of(statmap.data, statmap.affine).zooms_ras
+        return smoothness_from_metadata(self.metadata, n_voxels=n_voxels, zooms=zooms)
 
 
 def gather_ingredients(
