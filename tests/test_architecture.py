@@ -19,6 +19,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "extraction": ({"errors", "space"}, {"numpy", "scipy"}),
     "images": ({"errors", "files"}, {"numpy", "scipy", "nibabel", "deflate", "isal"}),
     "dataset": ({"errors", "surroundings", "files", "extraction"}, {"bids"}),
+    "meshes": (set(), {"numpy"}),
     "aggregate": ({"errors"}, {"numpy", "scipy"}),
     "atlases": ({"errors", "files", "images"}, {"numpy", "scipy"}),
     "figures": ({"errors", "extraction"}, {"numpy", "matplotlib", "PIL"}),
