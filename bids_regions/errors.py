@@ -1,4 +1,4 @@
-"""What a user can mend: each fault is one sentence, what to do about it, and the exit code it leads to.
+"""What a user can fix: each fault is one sentence, what to do about it, and the exit code it leads to.
 
 This room knows no file, no map and no option: it is the ground floor, and every other room may stand on it.
 """
@@ -35,7 +35,7 @@ def printable(text: object, limit: int = 500) -> str:
 
 
 class Fault(Exception):
-    """Something a user can mend.
+    """Something a user can fix.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def tell_os_error(error: OSError) -> StorageFault:
     """What the operating system refused, as a fault: for calls whose own room could not say it better.
 
     >>> str(tell_os_error(OSError(5, "Input/output error", "/data/a.tsv")))
-    '/data/a.tsv: Input/output error. Mend the storage and run again.'
+    '/data/a.tsv: Input/output error. Fix the storage and run again.'
     """
     where = f"{error.filename}: " if error.filename else ""
-    return StorageFault(f"{where}{error.strerror or error}", hint="Mend the storage and run again")
+    return StorageFault(f"{where}{error.strerror or error}", hint="Fix the storage and run again")

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from bids_regions.errors import Contradiction, MissingInput
 
-__all__ = ["Crew", "Task", "WorkerLost", "check_crew", "run_tasks"]
+__all__ = ["Task", "WorkerLost", "Workers", "check_workers", "run_tasks"]
 
 ALONE = "No semaphores can be had here, which processes share work by (/dev/shm): one process does it all"
 GRACE = 3.0  # seconds in which a worker that is told to stop cleans up
@@ -44,50 +44,50 @@ class Task:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crew:
+class Workers:
     """Who does the work."""
 
-    workers: int = 1
+    n: int = 1
     executor: Literal["process", "dask"] = "process"
     scheduler_address: str | None = None
 
 
-def check_crew(crew: Crew) -> tuple[Crew, str]:
-    """The crew that can work here, and a sentence where it is another one: without semaphores there is one worker."""
-    if crew.executor != "process" or crew.workers == 1:
-        return crew, ""
+def check_workers(workers: Workers) -> tuple[Workers, str]:
+    """The workers there can be here, and a sentence where these are others: without semaphores there is one."""
+    if workers.executor != "process" or workers.n == 1:
+        return workers, ""
     try:
         ProcessPoolExecutor(1, mp_context=_forking()).shutdown()  # no process starts before the first task
     except (OSError, ImportError, NotImplementedError) as error:  # as the C library, and as Python built without them
-        return replace(crew, workers=1), f"{ALONE} ({getattr(error, 'strerror', None) or error})"
-    return crew, ""
+        return replace(workers, n=1), f"{ALONE} ({getattr(error, 'strerror', None) or error})"
+    return workers, ""
 
 
-def run_tasks(tasks: deque[Task], crew: Crew) -> Iterator[tuple[Task, Any]]:
+def run_tasks(tasks: deque[Task], workers: Workers) -> Iterator[tuple[Task, Any]]:
     """Each task with its result, as they are finished; the caller may add to `tasks` meanwhile.
 
     A result is what the function returned. An exception of the function is raised here; the death of a worker is not:
     then the result is a `WorkerLost`, and the tasks that its pool held besides are done again.
     """
-    if crew.executor == "process" and crew.workers == 1:
+    if workers.executor == "process" and workers.n == 1:
         while tasks:
             task = tasks.popleft()
             yield task, task.function(task.argument)
         return
     try:
-        with _pool(crew) as pool:
-            lost = yield from _drain(tasks, pool, crew)
+        with _pool(workers) as pool:
+            lost = yield from _drain(tasks, pool, workers)
     except _NoWorkersError:
-        yield from run_tasks(tasks, replace(crew, workers=1))
+        yield from run_tasks(tasks, replace(workers, n=1))
         return
     if lost:
-        yield from _retry(lost, crew)
-        yield from run_tasks(tasks, crew)
+        yield from _retry(lost, workers)
+        yield from run_tasks(tasks, workers)
 
 
-def _drain(tasks: deque[Task], pool: Executor, crew: Crew) -> Generator[tuple[Task, Any], None, list[Task]]:
+def _drain(tasks: deque[Task], pool: Executor, workers: Workers) -> Generator[tuple[Task, Any], None, list[Task]]:
     """Run until all is done or the pool breaks; returns the tasks that were in it when it broke."""
-    window = crew.workers * (2 if crew.executor == "process" else 8)
+    window = workers.n * (2 if workers.executor == "process" else 8)
     running: dict[Future[Any], Task] = {}
     while tasks or running:
         try:
@@ -97,7 +97,7 @@ def _drain(tasks: deque[Task], pool: Executor, crew: Crew) -> Generator[tuple[Ta
         except BrokenProcessPool:
             return list(running.values())
         except (OSError, RuntimeError) as error:
-            if running or crew.executor != "process":
+            if running or workers.executor != "process":
                 raise
             raise _NoWorkersError from error  # a limit of processes or threads: the first task starts them all
         done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -114,10 +114,10 @@ def _result(future: Future[Any]) -> Any:
     return WorkerLost("its worker process died again and again") if gave_up else future.result()
 
 
-def _retry(lost: list[Task], crew: Crew) -> Iterator[tuple[Task, Any]]:
+def _retry(lost: list[Task], workers: Workers) -> Iterator[tuple[Task, Any]]:
     """Each lost task in a pool of its own, so that the one that kills its worker is found."""
     for task in lost:
-        with _pool(Crew(workers=1, executor=crew.executor, scheduler_address=crew.scheduler_address)) as pool:
+        with _pool(Workers(n=1, executor=workers.executor, scheduler_address=workers.scheduler_address)) as pool:
             future = _submit(pool, task)
             died = isinstance(future.exception(), BrokenProcessPool)
             yield task, WorkerLost("its worker process died twice") if died else future.result()
@@ -153,8 +153,8 @@ def _work(function: Callable[[Any], Any], argument: Any) -> Any:
 
 
 @contextmanager
-def _pool(crew: Crew) -> Iterator[Executor]:
-    pool = _dask_pool(crew) if crew.executor == "dask" else _process_pool(crew)
+def _pool(workers: Workers) -> Iterator[Executor]:
+    pool = _dask_pool(workers) if workers.executor == "dask" else _process_pool(workers)
     try:
         yield pool
     except BaseException:
@@ -175,24 +175,24 @@ def _end_workers() -> None:
         process.kill()
 
 
-def _process_pool(crew: Crew) -> Executor:
+def _process_pool(workers: Workers) -> Executor:
     # forked: the libraries are loaded once, in the parent
-    return ProcessPoolExecutor(crew.workers, mp_context=_forking(), initializer=_listen)
+    return ProcessPoolExecutor(workers.n, mp_context=_forking(), initializer=_listen)
 
 
 def _forking() -> ForkContext:
     return multiprocessing.get_context("fork")
 
 
-def _dask_pool(crew: Crew) -> Executor:
+def _dask_pool(workers: Workers) -> Executor:
     try:
         from distributed import Client  # noqa: PLC0415 # an optional extra
     except ImportError as error:
         raise Contradiction("--executor dask needs Dask", hint="Install bids_regions[dask]") from error
     try:
-        executor: Executor = Client(crew.scheduler_address, timeout=30).get_executor()
+        executor: Executor = Client(workers.scheduler_address, timeout=30).get_executor()
     except OSError as error:
         raise MissingInput(
-            f"no Dask scheduler answers at {crew.scheduler_address}", hint="Start it, or mend --scheduler-address"
+            f"no Dask scheduler answers at {workers.scheduler_address}", hint="Start it, or fix --scheduler-address"
         ) from error
     return executor

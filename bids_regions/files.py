@@ -223,13 +223,13 @@ def read_text(path: Path) -> str:
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir() and path.parts[:2] != ("/", "dev"):
-            raise BadDataset(f"{path} is no plain file but a pipe, socket or device", hint="Remove or mend it")
+            raise BadDataset(f"{path} is no plain file but a pipe, socket or device", hint="Remove or fix it")
         with path.open("rb") as stream:
             content = stream.read(TEXT_LIMIT + 1)
     except OSError as error:
         raise _read_fault(path, error) from error
     if len(content) > TEXT_LIMIT:
-        raise BadDataset(f"{path} is larger than {TEXT_LIMIT >> 20} MiB", hint="Remove or mend it")
+        raise BadDataset(f"{path} is larger than {TEXT_LIMIT >> 20} MiB", hint="Remove or fix it")
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
@@ -248,18 +248,18 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         if path.stat().st_size > JSON_LIMIT:
-            raise BadDataset(f"{path} is larger than {JSON_LIMIT >> 20} MiB: no sidecar", hint="Remove or mend it")
+            raise BadDataset(f"{path} is larger than {JSON_LIMIT >> 20} MiB: no sidecar", hint="Remove or fix it")
     except OSError as error:
         raise _read_fault(path, error) from error
     text = read_text(path)
     try:
         content = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise BadDataset(f"{path} is not valid JSON ({error})", hint="Mend or remove this file") from error
+        raise BadDataset(f"{path} is not valid JSON ({error})", hint="Fix or remove this file") from error
     if not isinstance(content, dict):
-        raise BadDataset(f"{path} holds no JSON object but a {type(content).__name__}", hint="Mend or remove this file")
+        raise BadDataset(f"{path} holds no JSON object but a {type(content).__name__}", hint="Fix or remove this file")
     if _depth(content) > JSON_DEPTH:
-        raise BadDataset(f"{path} is nested deeper than {JSON_DEPTH} levels", hint="Mend or remove this file")
+        raise BadDataset(f"{path} is nested deeper than {JSON_DEPTH} levels", hint="Fix or remove this file")
     return content
 
 
@@ -376,14 +376,14 @@ def _write_fault(path: Path, error: OSError) -> OutputRefused | StorageFault:
     words = error.strerror or str(error)
     if error.errno in REFUSALS:
         return OutputRefused(f"{path} cannot be written: {words}", hint="Give an output folder that you may write to")
-    return StorageFault(f"{path} could not be written: {words}", hint="Free or mend the storage and run again")
+    return StorageFault(f"{path} could not be written: {words}", hint="Free or fix the storage and run again")
 
 
 def _read_fault(path: Path, error: OSError) -> MissingInput | StorageFault:
     words = error.strerror or str(error)
     if error.errno in REFUSALS | {errno.EISDIR}:
         return MissingInput(f"{path} cannot be read: {words}", hint=READ_ADVICE)
-    return StorageFault(f"{path} could not be read: {words}", hint="Mend the storage and run again")
+    return StorageFault(f"{path} could not be read: {words}", hint="Fix the storage and run again")
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

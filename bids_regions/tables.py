@@ -170,5 +170,5 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     rows = rows_of(read_text(path))
     for number, row in enumerate(rows, 2):
         if None in row or None in row.values():
-            raise BadDataset(f"{path}: line {number} is not as long as the header", hint="Mend or remove this file")
+            raise BadDataset(f"{path}: line {number} is not as long as the header", hint="Fix or remove this file")
     return rows

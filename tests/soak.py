@@ -51,11 +51,11 @@ def main() -> None:
     parser.add_argument("--faults", default="600")
     parser.add_argument("--seconds", default="180")
     given = parser.parse_args()
-    with ThreadPoolExecutor(2) as pool:
-        kills = pool.submit(measure, "kills.py", "--kills", given.kills)
-        fuzz = pool.submit(measure, "fuzz_images.py", "--seconds", given.seconds)
-        faults = pool.submit(measure, "faults.py", "--faults", given.faults)
-        stops = pool.submit(measure, "kills.py", "--stop", "--kills", given.stops, "--seed", "2")
+    with ThreadPoolExecutor(2) as workers:
+        kills = workers.submit(measure, "kills.py", "--kills", given.kills)
+        fuzz = workers.submit(measure, "fuzz_images.py", "--seconds", given.seconds)
+        faults = workers.submit(measure, "faults.py", "--faults", given.faults)
+        stops = workers.submit(measure, "kills.py", "--stop", "--kills", given.stops, "--seed", "2")
         rows = [
             ("killed (SIGKILL)", "{kills} runs before their end", kills),
             ("stopped (SIGTERM)", "{stops} runs before their end", stops),

@@ -81,8 +81,8 @@ def test_the_readme_is_long_enough_and_names_cannot_forge_lines(tmp_path):
 def test_runs_at_the_same_time_leave_whole_files_and_a_second_run_touches_none(tmp_path):
     source = open_dataset(trees.describe(tmp_path / "maps"))
     out = tmp_path / "out"
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: describe_output(out, source, "0.1.0", {}), range(32)))
+    with ThreadPoolExecutor(8) as workers:
+        list(workers.map(lambda _: describe_output(out, source, "0.1.0", {}), range(32)))
     assert {path.name for path in out.iterdir()} == {"dataset_description.json", "README.md", ".bidsignore"}
     before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
     describe_output(out, source, "0.1.0", {})

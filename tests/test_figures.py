@@ -21,7 +21,7 @@ from PIL import Image
 from scipy import ndimage
 
 from bids_regions import figures
-from bids_regions.figures import Background, Layout, Mark, Prevalence, View
+from bids_regions.figures import FigureStyle, Mark, PanelLayout, Prevalence, Underlay
 from bids_regions.figures.colors import Legend, color_table, color_values, full_scale, grey_levels, hex_rgb
 from bids_regions.figures.drawing import Drawing, pixels
 from bids_regions.figures.lettering import Letters, load_font
@@ -102,7 +102,11 @@ class TestSides:
     def test_a_blob_in_the_right_front_is_drawn_right_and_above(self, affine: Any, order: Any) -> None:
         data, labels, mark = one_blob(affine, (41, 41, 41), (30.0, 24.0, 12.0))
         drawing = figures.compose_map(
-            np.asarray(data, order=order), np.asarray(labels, order=order), affine, [mark], View(cuts=(12.0,), cutoff=3)
+            np.asarray(data, order=order),
+            np.asarray(labels, order=order),
+            affine,
+            [mark],
+            FigureStyle(cuts=(12.0,), cutoff=3),
         )
         left, right = (next(item.x for item in drawing.letters if item.text == side) for side in "LR")
         top, below = next(item.y for item in drawing.letters if item.text == "L"), drawing.canvas.shape[0]
@@ -118,7 +122,7 @@ class TestSides:
         orientation = nib.orientations.ornt_transform(
             nib.orientations.io_orientation(RAS), nib.orientations.io_orientation(affine)
         )
-        view = View(cuts=(12.0, 0.0), cutoff=3.0)
+        view = FigureStyle(cuts=(12.0, 0.0), cutoff=3.0)
         stored = [nib.orientations.apply_orientation(a, orientation) for a in (data, labels)]
         moved = RAS @ nib.orientations.inv_ornt_aff(orientation, data.shape)
         one = figures.encode(figures.compose_map(data, labels, RAS, [_], view))
@@ -145,11 +149,11 @@ class TestSides:
 
     def test_left_and_right_are_named_on_every_slice(self, motor: Any) -> None:
         data, labels, affine, marks = motor
-        drawing = figures.compose_map(data, labels, affine, marks, View(cuts=(-26.0, 13.0, 46.0), cutoff=3.0))
+        drawing = figures.compose_map(data, labels, affine, marks, FigureStyle(cuts=(-26.0, 13.0, 46.0), cutoff=3.0))
         for side in "LR":
             assert sum(item.text == side for item in drawing.letters) == 3
         thumbnail = figures.compose_map(
-            data, labels, affine, marks, View(cuts=(-26.0, 13.0), cutoff=3.0, layout=figures.THUMBNAIL)
+            data, labels, affine, marks, FigureStyle(cuts=(-26.0, 13.0), cutoff=3.0, layout=figures.THUMBNAIL)
         )
         assert sum(item.text in "LR" for item in thumbnail.letters) == 4
 
@@ -289,7 +293,7 @@ class TestBar:
     )
     def test_ticks_name_the_cutoff_and_the_ends(self, motor: Any, tail: str, unit: str, expected: Any) -> None:
         data, labels, affine, marks = motor
-        view = View(cuts=(46.0, 73.0), cutoff=3.0, tail=tail, unit=unit)
+        view = FigureStyle(cuts=(46.0, 73.0), cutoff=3.0, tail=tail, unit=unit)
         drawing = figures.compose_map(data, labels, affine, marks, view)
         ticks = {item.text: item.bold for item in drawing.letters if item.anchor == "start" and item.text != "L"}
         assert ticks == expected
@@ -298,7 +302,7 @@ class TestBar:
     def test_the_tick_stands_where_the_bar_has_the_cutoff(self, motor: Any) -> None:
         """The dark line and the bold number are at one height, 3 / 7.94 of the upper half above the middle."""
         data, labels, affine, marks = motor
-        drawing = figures.compose_map(data, labels, affine, marks, View(cuts=(46.0,), cutoff=3.0))
+        drawing = figures.compose_map(data, labels, affine, marks, FigureStyle(cuts=(46.0,), cutoff=3.0))
         at = {item.text: item.y for item in drawing.letters if item.anchor == "start"}
         assert (at["0"] - at["3"]) / (at["0"] - at["7.94"]) == pytest.approx(3 / 7.9413, abs=0.01)
         column = int(next(item.x for item in drawing.letters if item.text == "3")) - 9
@@ -307,19 +311,19 @@ class TestBar:
 
     def test_an_infinite_cutoff_has_no_tick(self, motor: Any) -> None:
         data, labels, affine, _ = motor
-        drawing = figures.compose_map(data, 0 * labels, affine, [], View(cuts=(46.0,), cutoff=math.inf))
+        drawing = figures.compose_map(data, 0 * labels, affine, [], FigureStyle(cuts=(46.0,), cutoff=math.inf))
         assert not [item for item in drawing.letters if item.bold and item.anchor == "start" and item.text == "3"]
         assert "inf" not in " ".join(item.text for item in drawing.letters)
 
     def test_a_clipped_bar_says_so(self, motor: Any) -> None:
         data, labels, affine, marks = motor
-        drawing = figures.compose_map(data, labels, affine, marks, View(cuts=(46.0,), cutoff=3.0, scale=6.0))
+        drawing = figures.compose_map(data, labels, affine, marks, FigureStyle(cuts=(46.0,), cutoff=3.0, scale=6.0))
         assert {"≥6", "≤−6"} <= {item.text for item in drawing.letters}
 
     def test_ticks_never_touch(self, motor: Any) -> None:
         data, labels, affine, marks = motor
         for cutoff in (0.05, 3.0, 7.6, 7.94):
-            drawing = figures.compose_map(data, labels, affine, marks, View(cuts=(46.0,), cutoff=cutoff))
+            drawing = figures.compose_map(data, labels, affine, marks, FigureStyle(cuts=(46.0,), cutoff=cutoff))
             lines = sorted(item.y for item in drawing.letters if item.anchor == "start" and item.text != "L")
             assert min(np.diff(lines)) > 13
 
@@ -339,7 +343,7 @@ class TestNumbers:
     def test_each_region_is_numbered_once_in_the_slice_of_its_peak(self, motor: Any) -> None:
         data, labels, affine, marks = motor
         cuts = figures.choose_cuts([marks], data, affine)
-        drawing = figures.compose_map(data, labels, affine, marks, View(cuts=cuts, cutoff=3.0))
+        drawing = figures.compose_map(data, labels, affine, marks, FigureStyle(cuts=cuts, cutoff=3.0))
         captions = {item.text: item.x for item in drawing.letters if item.text.endswith("mm")}
         spacing = np.diff(sorted(captions.values())).min()
         for mark in marks:
@@ -351,7 +355,7 @@ class TestNumbers:
     def test_numbers_stand_near_their_region(self, motor: Any) -> None:
         data, labels, affine, marks = motor
         cuts = figures.choose_cuts([marks], data, affine)
-        drawing = figures.compose_map(data, labels, affine, marks, View(cuts=cuts, cutoff=3.0))
+        drawing = figures.compose_map(data, labels, affine, marks, FigureStyle(cuts=cuts, cutoff=3.0))
         for item in (item for item in drawing.letters if item.halo and item.text.isdigit()):
             rows, columns = np.nonzero(drawing.labels == int(item.text))
             assert np.hypot(columns - item.x, rows - (item.y - 5)).min() < 20
@@ -364,7 +368,7 @@ class TestNumbers:
         labels, marks = find_marks(data, affine, 2.2, 8)
         assert len(marks) > 200
         cuts = figures.choose_cuts([marks], data, affine)
-        drawing = figures.compose_map(data, labels, affine, marks, View(cuts=cuts, cutoff=2.2))
+        drawing = figures.compose_map(data, labels, affine, marks, FigureStyle(cuts=cuts, cutoff=2.2))
         placed = boxes(drawing, {str(mark.index) for mark in marks} | {"L", "R"})
         assert len(placed) > 60
         for i, (left, top, right, bottom) in enumerate(placed):
@@ -373,13 +377,13 @@ class TestNumbers:
 
     def test_a_region_beside_all_cuts_has_no_number(self) -> None:
         data, labels, mark = one_blob(RAS, (41, 41, 41), (30.0, 24.0, 12.0))
-        drawing = figures.compose_map(data, labels, RAS, [mark], View(cuts=(-30.0,), cutoff=3))
+        drawing = figures.compose_map(data, labels, RAS, [mark], FigureStyle(cuts=(-30.0,), cutoff=3))
         assert not [item for item in drawing.letters if item.text == "1"]
 
     def test_a_region_is_numbered_where_it_is_largest_if_its_peak_is_not_shown(self) -> None:
         data, labels, mark = one_blob(RAS, (41, 41, 41), (30.0, 24.0, 12.0))
         labels[5:20, 5:12, 30] = labels[9, 9, 3] = 1
-        drawing = figures.compose_map(data, labels, RAS, [mark], View(cuts=(30.0, -51.0), cutoff=3))
+        drawing = figures.compose_map(data, labels, RAS, [mark], FigureStyle(cuts=(30.0, -51.0), cutoff=3))
         number = next(item for item in drawing.letters if item.text == "1")
         first = next(item for item in drawing.letters if item.text == "z 30 mm")
         assert abs(number.x - first.x) < 100
@@ -431,7 +435,7 @@ class TestOutlines:
 class TestWords:
     def test_an_empty_result_is_said_on_the_whole_map(self, motor: Any) -> None:
         data, labels, affine, marks = motor
-        view = View(cuts=(46.0, 73.0), cutoff=3.0)
+        view = FigureStyle(cuts=(46.0, 73.0), cutoff=3.0)
         empty = figures.compose_map(data, 0 * labels, affine, [], view)
         assert empty.alt == "No region survived"
         assert [item for item in empty.letters if item.text.startswith("No region survived")]
@@ -444,7 +448,7 @@ class TestWords:
 
     def test_a_thumbnail_says_it_too_and_is_as_tall_as_the_others(self, motor: Any) -> None:
         data, labels, affine, marks = motor
-        view = View(cuts=(-17.0, 13.0, 46.0), cutoff=3.0)
+        view = FigureStyle(cuts=(-17.0, 13.0, 46.0), cutoff=3.0)
         some = figures.draw_thumbnail(data, labels, affine, marks, view)
         none = figures.draw_thumbnail(data, 0 * labels, affine, [], view)
         assert (some.width, some.height) == (none.width, none.height)
@@ -461,7 +465,7 @@ class TestWords:
     def test_titles_from_a_dataset_cannot_break_a_picture(self, motor: Any) -> None:
         data, labels, affine, marks = motor
         title = 'a<b>\n&"c" \x00' + "very long " * 60
-        drawing = figures.compose_map(data, labels, affine, marks, View(cuts=(46.0,), cutoff=3.0, title=title))
+        drawing = figures.compose_map(data, labels, affine, marks, FigureStyle(cuts=(46.0,), cutoff=3.0, title=title))
         line = next(item for item in drawing.letters if "very long" in item.text)
         assert load_font(line.size, line.bold).getlength(line.text) < drawing.canvas.shape[1]
         for kind in ("webp", "png", "svg"):
@@ -472,7 +476,9 @@ class TestWords:
     @pytest.mark.parametrize("columns", [3, 7])
     def test_everything_written_lies_on_the_picture(self, motor: Any, columns: int) -> None:
         data, labels, affine, marks = motor
-        view = View(cuts=figures.choose_cuts([marks], data, affine), cutoff=3.0, layout=Layout(columns=columns))
+        view = FigureStyle(
+            cuts=figures.choose_cuts([marks], data, affine), cutoff=3.0, layout=PanelLayout(columns=columns)
+        )
         drawing = figures.compose_map(data, labels, affine, marks, view)
         height, width = drawing.canvas.shape[:2]
         for left, top, right, bottom in boxes(drawing, {item.text for item in drawing.letters}):
@@ -487,7 +493,7 @@ class TestBytes:
     def test_each_kind_is_what_it_says(self, motor: Any, kind: Any, start: bytes) -> None:
         data, labels, affine, marks = motor
         picture = figures.encode(
-            figures.compose_map(data, labels, affine, marks, View(cuts=(46.0, 73.0), cutoff=3.0)), kind
+            figures.compose_map(data, labels, affine, marks, FigureStyle(cuts=(46.0, 73.0), cutoff=3.0)), kind
         )
         assert picture.data.startswith(start)
         assert picture.alt == figures.alt_text(marks)
@@ -499,7 +505,9 @@ class TestBytes:
 
     def test_a_vector_picture_can_be_searched(self, motor: Any) -> None:
         data, labels, affine, marks = motor
-        drawing = figures.compose_map(data, labels, affine, marks, View(cuts=(46.0, 73.0), cutoff=3.0, title="a > b"))
+        drawing = figures.compose_map(
+            data, labels, affine, marks, FigureStyle(cuts=(46.0, 73.0), cutoff=3.0, title="a > b")
+        )
         root = ET.fromstring(figures.encode(drawing, "svg").data)  # noqa: S314  our own
         svg = "{http://www.w3.org/2000/svg}"
         texts = [e.text for e in root.iter(f"{svg}text") if "aria-hidden" not in e.attrib]
@@ -514,7 +522,7 @@ class TestBytes:
             "from bids_regions import figures as f\n"
             "rng = np.random.default_rng(1); d = rng.standard_normal((20, 24, 18)); l = (d > 2).astype('u1')\n"
             "m = [f.Mark(index=1, color='#009e73', n_voxels=9, peak_value=3.0, peak_xyz=(3.0, 4.0, 5.0))]\n"
-            "x = f.compose_map(d, l, np.diag([3.0, 3, 3, 1]), m, f.View(cuts=(6.0, 15.0), cutoff=2.0, title='t'))\n"
+            "x = f.compose_map(d, l, np.diag([3.0, 3, 3, 1]), m, f.FigureStyle(cuts=(6, 15), cutoff=2.0, title='t'))\n"
             "print([hashlib.sha256(f.encode(x, k).data).hexdigest() for k in ('webp', 'png', 'svg')])\n"
         )
         seen = set()
@@ -547,7 +555,9 @@ class TestAnyGrid:
         mark = Mark(index=1, color="#d55e00", n_voxels=data.size, peak_value=4.0, peak_xyz=(0.0, 0.0, 0.0))
         marks = [mark] if filled else []
         cuts = figures.choose_cuts([marks], data, np.eye(4))
-        drawing = figures.compose_map(data, (data > 0).astype(np.int32), np.eye(4), marks, View(cuts=cuts, cutoff=3.0))
+        drawing = figures.compose_map(
+            data, (data > 0).astype(np.int32), np.eye(4), marks, FigureStyle(cuts=cuts, cutoff=3.0)
+        )
         height, width = drawing.canvas.shape[:2]
         assert 60 < width < 3000
         assert 60 < height < 1000
@@ -562,7 +572,7 @@ class TestAnyGrid:
         labels = np.zeros(data.shape, np.uint8)
         labels[4, 9, 1] = 1
         mark = Mark(index=1, color="#d55e00", n_voxels=1, peak_value=1.0, peak_xyz=(16.0, 18.0, 2.0))
-        drawing = figures.compose_map(data, labels, affine, [mark], View(cuts=(2.0,), cutoff=3.0))
+        drawing = figures.compose_map(data, labels, affine, [mark], FigureStyle(cuts=(2.0,), cutoff=3.0))
         rows, columns = np.nonzero(drawing.labels)
         assert np.ptp(columns) + 1 == 2 * (np.ptp(rows) + 1)
         assert (drawing.labels > 0).sum() == (np.ptp(columns) + 1) * (np.ptp(rows) + 1)
@@ -581,7 +591,7 @@ class TestAnyGrid:
         broken, mended = data.copy(), data.copy()
         broken[20:23, 20:23], mended[20:23, 20:23] = np.array([np.nan, np.inf, -np.inf])[:, None, None], 0
         one, two = (
-            figures.draw_map(m, labels, affine, marks, View(cuts=(46.0,), cutoff=3.0)) for m in (broken, mended)
+            figures.draw_map(m, labels, affine, marks, FigureStyle(cuts=(46.0,), cutoff=3.0)) for m in (broken, mended)
         )
         assert one.data == two.data
 
@@ -595,11 +605,13 @@ class TestAnyGrid:
     @pytest.mark.parametrize("labels", [np.zeros((3, 3, 4), int), np.zeros((3, 3), int)])
     def test_grids_that_differ_are_refused(self, labels: Any) -> None:
         with pytest.raises(ValueError, match="not on one 3-D grid"):
-            figures.draw_map(np.ones((3, 3, 3)), labels, np.eye(4), [], View(cuts=(0.0,), cutoff=1.0))
+            figures.draw_map(np.ones((3, 3, 3)), labels, np.eye(4), [], FigureStyle(cuts=(0.0,), cutoff=1.0))
 
     def test_no_cut_is_refused(self) -> None:
         with pytest.raises(ValueError, match="at least one cut"):
-            figures.draw_map(np.ones((3, 3, 3)), np.zeros((3, 3, 3), int), np.eye(4), [], View(cuts=(), cutoff=1.0))
+            figures.draw_map(
+                np.ones((3, 3, 3)), np.zeros((3, 3, 3), int), np.eye(4), [], FigureStyle(cuts=(), cutoff=1.0)
+            )
 
 
 class TestBackground:
@@ -610,10 +622,10 @@ class TestBackground:
         affine = np.array([[-1.0, 0, 0, 60], [0, 1, 0, -60], [0, 0, 1, -60], [0, 0, 0, 1]])
         ijk = (np.linalg.inv(affine) @ (-36, -30, 0, 1)).astype(int)
         anatomy[ijk[0] - 6 : ijk[0] + 6, ijk[1] - 6 : ijk[1] + 6] = 200.0
-        view = View(cuts=(0.0,), cutoff=3.0)
+        view = FigureStyle(cuts=(0.0,), cutoff=3.0)
         mark = Mark(index=1, color="#d55e00", n_voxels=1, peak_value=1.0, peak_xyz=(0.0, 0.0, 0.0))
         drawing = figures.compose_map(
-            data, np.zeros(data.shape, int), RAS, [mark], view, Background(data=anatomy, affine=affine)
+            data, np.zeros(data.shape, int), RAS, [mark], view, Underlay(data=anatomy, affine=affine)
         )
         right = next(item.x for item in drawing.letters if item.text == "R")
         tile = drawing.canvas[20:-45, 20 : int(right) - 5].astype(int)
@@ -633,8 +645,8 @@ class TestBackground:
             np.zeros(data.shape, int),
             affine,
             [mark],
-            View(cuts=(3.0,), cutoff=3.0),
-            Background(data=anatomy, affine=affine),
+            FigureStyle(cuts=(3.0,), cutoff=3.0),
+            Underlay(data=anatomy, affine=affine),
         )
         middle = drawing.canvas[drawing.canvas.shape[0] // 2 - 10, :200, 0]
         assert (middle == 220).sum() > 25
@@ -652,7 +664,11 @@ class TestPrevalence:
         prevalence = Prevalence(positive=positive, negative=negative, coverage=np.ones(shape))
         mark = Mark(index=1, color="#d55e00", n_voxels=1, peak_value=0.9, peak_xyz=(6.0, 0.0, 0.0))
         drawing = figures.compose_prevalence(
-            prevalence, np.zeros(shape, int), np.diag([3.0, 3.0, 3.0, 1.0]), [mark], View(cuts=(3.0,), cutoff=0.5)
+            prevalence,
+            np.zeros(shape, int),
+            np.diag([3.0, 3.0, 3.0, 1.0]),
+            [mark],
+            FigureStyle(cuts=(3.0,), cutoff=0.5),
         )
         image = np.asarray(Image.open(io.BytesIO(figures.encode(drawing).data)).convert("RGB")).astype(int)
         row = image[image.shape[0] // 2 - 10, 15:195]
@@ -668,7 +684,7 @@ class TestPrevalence:
         prevalence = Prevalence(positive=half, negative=0 * half, coverage=0 * half + 1)
         mark = Mark(index=1, color="#d55e00", n_voxels=1, peak_value=0.25, peak_xyz=(4.0, 4.0, 1.0))
         drawing = figures.compose_prevalence(
-            prevalence, np.zeros(shape, int), np.eye(4), [mark], View(cuts=(1.0,), cutoff=0.5)
+            prevalence, np.zeros(shape, int), np.eye(4), [mark], FigureStyle(cuts=(1.0,), cutoff=0.5)
         )
         written = {letter.text for letter in drawing.letters}
         assert {"%", "100", "50", "0", "\N{MINUS SIGN}50", "\N{MINUS SIGN}100"} <= written
@@ -678,8 +694,8 @@ class TestPrevalence:
         flat = np.full(shape, 0.25)
         prevalence = Prevalence(positive=flat, negative=0 * flat, coverage=0 * flat + 1)
         mark = Mark(index=1, color="#d55e00", n_voxels=1, peak_value=0.9, peak_xyz=(4.0, 4.0, 1.0))
-        labels, view = np.zeros(shape, int), View(cuts=(1.0,), cutoff=0.5)
-        anatomy = Background(data=np.indices(shape)[0] + 1.0, affine=affine)
+        labels, view = np.zeros(shape, int), FigureStyle(cuts=(1.0,), cutoff=0.5)
+        anatomy = Underlay(data=np.indices(shape)[0] + 1.0, affine=affine)
         plain = figures.compose_prevalence(prevalence, labels, affine, [mark], view)
         drawn = figures.compose_prevalence(prevalence, labels, affine, [mark], view, anatomy)
         assert (plain.canvas != drawn.canvas).any()

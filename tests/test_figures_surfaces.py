@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bids_regions.figures import Layout, Mark, View, compose_map, encode
+from bids_regions.figures import FigureStyle, Mark, PanelLayout, compose_map, encode
 from bids_regions.figures.surfaces import Hemisphere, Sheet, SheetMark, _shoot, compose_surfaces, stack_drawings
 
 COLORS = ("#e41a1c", "#377eb8")
@@ -66,13 +66,13 @@ def tiles(drawing, n):
 )
 def test_outside_and_inside_are_seen_from_their_own_side(side, where, seen_on):
     one = hemisphere(side, where)
-    drawing = compose_surfaces([one], [mark(one)], View(cuts=(), cutoff=3.0))
+    drawing = compose_surfaces([one], [mark(one)], FigureStyle(cuts=(), cutoff=3.0))
     assert {name for name, labels in tiles(drawing, 2).items() if labels.any()} == {seen_on}
 
 
 def test_the_front_of_the_left_side_is_left_from_outside_and_right_from_inside():
     one = hemisphere("L", lambda xyz: xyz[:, 1] > 40)
-    shown = tiles(compose_surfaces([one], [mark(one)], View(cuts=(), cutoff=3.0)), 2)
+    shown = tiles(compose_surfaces([one], [mark(one)], FigureStyle(cuts=(), cutoff=3.0)), 2)
     share = {name: np.nonzero(labels)[1].mean() / labels.shape[1] for name, labels in shown.items()}
     assert share["left lateral"] < 0.2
     assert share["left medial"] > 0.8
@@ -80,7 +80,7 @@ def test_the_front_of_the_left_side_is_left_from_outside_and_right_from_inside()
 
 def test_up_is_up():
     one = hemisphere("R", lambda xyz: xyz[:, 2] > 40)
-    drawing = compose_surfaces([one], [mark(one)], View(cuts=(), cutoff=3.0))
+    drawing = compose_surfaces([one], [mark(one)], FigureStyle(cuts=(), cutoff=3.0))
     assert np.nonzero(drawing.labels)[0].mean() < drawing.labels.shape[0] / 3
 
 
@@ -111,7 +111,7 @@ def test_what_is_painted_in_full_is_the_labelled_vertices():
     """Two hemispheres; every pixel of a region has the colour of its value and every other one is fainter."""
     left = hemisphere("L", lambda xyz: xyz[:, 0] < -30)
     right = hemisphere("R", lambda xyz: xyz[:, 0] > 45, value=-4.0, label=2)
-    drawing = compose_surfaces([left, right], [mark(left), mark(right, 2)], View(cuts=(), cutoff=3.0))
+    drawing = compose_surfaces([left, right], [mark(left), mark(right, 2)], FigureStyle(cuts=(), cutoff=3.0))
     canvas = drawing.canvas.astype(int)
     red = canvas[..., 0] - canvas[..., 2]
     assert (red[drawing.labels == 1] > 60).all()
@@ -125,7 +125,7 @@ def test_what_is_painted_in_full_is_the_labelled_vertices():
 
 def test_without_a_region_the_whole_map_is_shown_and_said():
     one = hemisphere("L", lambda xyz: xyz[:, 0] < -30, label=0)
-    drawing = compose_surfaces([one], [], View(cuts=(), cutoff=9.0, title="a map"))
+    drawing = compose_surfaces([one], [], FigureStyle(cuts=(), cutoff=9.0, title="a map"))
     assert drawing.alt == "No region survived"
     assert any(letter.text.startswith("No region survived") for letter in drawing.letters)
 
@@ -134,16 +134,16 @@ def test_numbers_that_do_not_fit_are_refused():
     one = hemisphere("L", lambda xyz: xyz[:, 0] < -30)
     short = Hemisphere(side="L", sheet=one.sheet, values=one.values[:-1], labels=one.labels)
     with pytest.raises(ValueError, match="1151 values and 1152 labels on 1152 vertices"):
-        compose_surfaces([short], [], View(cuts=(), cutoff=3.0))
+        compose_surfaces([short], [], FigureStyle(cuts=(), cutoff=3.0))
     with pytest.raises(ValueError, match="needs a hemisphere"):
-        compose_surfaces([], [], View(cuts=(), cutoff=3.0))
+        compose_surfaces([], [], FigureStyle(cuts=(), cutoff=3.0))
 
 
 def test_the_same_picture_has_the_same_bytes_and_narrow_ones_two_columns():
     one, two = (hemisphere(side, lambda xyz: xyz[:, 2] > 30) for side in "LR")
-    view = View(cuts=(), cutoff=3.0, layout=Layout(columns=4, font=21))
+    view = FigureStyle(cuts=(), cutoff=3.0, layout=PanelLayout(columns=4, font=21))
     first, second = (encode(compose_surfaces([one, two], [mark(one)], view)) for _ in range(2))
-    wide = compose_surfaces([one, two], [mark(one)], View(cuts=(), cutoff=3.0))
+    wide = compose_surfaces([one, two], [mark(one)], FigureStyle(cuts=(), cutoff=3.0))
     assert first == second
     assert first.width < wide.canvas.shape[1]
     assert Image.open(io.BytesIO(first.data)).size == (first.width, first.height)
@@ -151,12 +151,12 @@ def test_the_same_picture_has_the_same_bytes_and_narrow_ones_two_columns():
 
 def test_cortex_and_slices_become_one_picture():
     one = hemisphere("L", lambda xyz: xyz[:, 2] > 30)
-    upper = compose_surfaces([one], [mark(one)], View(cuts=(), cutoff=3.0))
+    upper = compose_surfaces([one], [mark(one)], FigureStyle(cuts=(), cutoff=3.0))
     data = np.zeros((6, 6, 6), np.float32)
     data[2:4, 2:4, 2:4] = 4
     labels = (data > 0).astype(np.uint8) * 2
     below = Mark(index=2, color=COLORS[1], n_voxels=8, peak_value=4.0, peak_xyz=(2.0, 2.0, 2.0))
-    lower = compose_map(data, labels, np.eye(4), [below], View(cuts=(2.0,), cutoff=3.0))
+    lower = compose_map(data, labels, np.eye(4), [below], FigureStyle(cuts=(2.0,), cutoff=3.0))
     both = stack_drawings(upper, lower)
     assert both.canvas.shape[0] == upper.canvas.shape[0] + lower.canvas.shape[0]
     assert set(np.unique(both.labels)) == {0, 1, 2}

@@ -84,7 +84,7 @@ def test_a_name_cannot_forge_a_line(tmp_path):
 @pytest.mark.parametrize(
     ("number", "kind", "sentence"),
     [
-        (errno.EIO, StorageFault, "x.nii could not be read: Input/output error. Mend the storage and run again"),
+        (errno.EIO, StorageFault, "x.nii could not be read: Input/output error. Fix the storage and run again"),
         (errno.ESTALE, StorageFault, "x.nii could not be read: Stale file handle"),
         (errno.EACCES, BadMap, "x.nii may not be read. Check the path and its permissions"),
         (errno.ENOENT, BadMap, "x.nii is not there"),

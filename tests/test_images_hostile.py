@@ -23,7 +23,7 @@ from bids_regions.images import (
 )
 
 AGAIN = r" Fetch or compute this file again\."
-HEADER = r" Compute this map again, or mend its header\."
+HEADER = r" Compute this map again, or fix its header\."
 TEN = np.zeros((10, 10, 10), np.float32)
 
 
@@ -289,7 +289,7 @@ def test_a_gzip_bomb_is_refused_by_its_header(tmp_path):
     assert path.stat().st_size < n / 900
     said = probe(path, 64 << 20)
     assert said.startswith("BadMap x.nii.gz has 268435456 voxels in ")
-    assert said.endswith("bytes of gzip, too many to be a map. Compute this map again, or mend its header.")
+    assert said.endswith("bytes of gzip, too many to be a map. Compute this map again, or fix its header.")
     path.write_bytes(deflated_zeros(nifti(TEN)[:352], n))
     assert probe(path, 64 << 20).startswith("BadMap x.nii.gz holds more data than its header promises.")
 

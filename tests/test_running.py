@@ -59,11 +59,11 @@ def test_files_that_are_missing_or_too_short_for_gzip_decide_nothing(tmp_path):
 
 @pytest.mark.parametrize(("memory", "workers"), [("900M", 3), ("300M", 1), ("9G", 4)])
 def test_the_memory_that_is_given_limits_the_workers_of_a_run(tmp_path, monkeypatch, memory, workers):
-    root, crews = trees.fitlins(tmp_path / "in", stats=("z",)), []
-    crew = levels.Crew
-    monkeypatch.setattr(levels, "Crew", lambda **asked: crews.append(asked) or crew(workers=1))
+    root, made = trees.fitlins(tmp_path / "in", stats=("z",)), []
+    real = levels.Workers
+    monkeypatch.setattr(levels, "Workers", lambda **asked: made.append(asked) or real(n=1))
     assert main([str(root), str(tmp_path / "out"), "participant", "--nprocs", "4", "--mem", memory, "-q"]) == 0
-    assert [asked["workers"] for asked in crews] == [workers]
+    assert [asked["n"] for asked in made] == [workers]
 
 
 # Threads

@@ -193,7 +193,7 @@ def test_sigterm_is_heard_before_the_libraries_are_loaded(dataset: Path, tmp_pat
 FORKS = """
 import os, signal, time
 from collections import deque
-from bids_regions.executors import Crew, Task, run_tasks
+from bids_regions.executors import Workers, Task, run_tasks
 from bids_regions.workflow.stopping import terminable
 
 def wait(_):
@@ -202,7 +202,7 @@ def wait(_):
 parent = os.getpid()
 os.register_at_fork(after_in_parent=lambda: os.kill(parent, signal.SIGTERM))
 with terminable():
-    for _ in run_tasks(deque(Task(function=wait, argument=n) for n in range(4)), Crew(workers=2)):
+    for _ in run_tasks(deque(Task(function=wait, argument=n) for n in range(4)), Workers(n=2)):
         pass
 """
 

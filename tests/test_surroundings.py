@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trees
 
-from bids_regions.executors import Crew, Task, check_crew, run_tasks
+from bids_regions.executors import Task, Workers, check_workers, run_tasks
 from bids_regions.workflow import levels
 
 APP = [sys.executable, "-m", "bids_regions"]
@@ -104,14 +104,14 @@ def test_without_semaphores_one_process_does_all_and_says_so(monkeypatch):
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(multiprocessing.synchronize._multiprocessing, "SemLock", refuse)
-    able, note = check_crew(Crew(workers=3))
-    assert able == Crew(workers=1)
+    able, note = check_workers(Workers(n=3))
+    assert able == Workers(n=1)
     assert "one process does it all (Function not implemented)" in note
-    assert check_crew(Crew(workers=1)) == (Crew(workers=1), "")
+    assert check_workers(Workers(n=1)) == (Workers(n=1), "")
 
 
 def test_with_semaphores_the_crew_is_as_asked():
-    assert check_crew(Crew(workers=3)) == (Crew(workers=3), "")
+    assert check_workers(Workers(n=3)) == (Workers(n=3), "")
 
 
 def square(n):
@@ -124,7 +124,7 @@ def test_where_no_process_may_be_started_the_tasks_are_done_here(monkeypatch):
 
     monkeypatch.setattr(multiprocessing.context.ForkProcess, "start", refuse)
     tasks = deque(Task(function=square, argument=n) for n in range(4))
-    assert [result for _, result in run_tasks(tasks, Crew(workers=2))] == [0, 1, 4, 9]
+    assert [result for _, result in run_tasks(tasks, Workers(n=2))] == [0, 1, 4, 9]
 
 
 def test_no_folder_for_temporary_files_is_needed_but_the_output(dataset, usual, tmp_path, monkeypatch):

@@ -117,7 +117,7 @@ def _csv_rows(path: Path, text: str) -> Rows:
     try:
         cells = [row for row in csv.reader(text.splitlines(), strict=True) if any(c.strip() for c in row)]
     except csv.Error as error:
-        raise unusable(path, f"is not valid CSV ({error})", "Mend its quotes") from error
+        raise unusable(path, f"is not valid CSV ({error})", "Fix its quotes") from error
     numbered = list(enumerate(cells, start=1))
     if _as_index(cells[0][0]) is not None and len(cells[0]) > 1:
         return [(f"line {number}", row[0], row[1] if len(row) > 1 else "") for number, row in numbered]
@@ -192,7 +192,7 @@ def _xml_rows(path: Path, content: bytes) -> Rows:
         hint = "Remove the DOCTYPE: a list of labels needs none, and it can make a reader open or blow up other files"
         raise unusable(path, "has a document type declaration, which is refused", hint) from None
     except expat.ExpatError as error:
-        raise unusable(path, f"is not valid XML ({error})", "Mend it") from error
+        raise unusable(path, f"is not valid XML ({error})", "Fix it") from error
     if not reader.labels:
         raise unusable(path, "has no label element", "Name the atlas's own description")
     return [_xml_row(number, label, reader.kind) for number, label in enumerate(reader.labels, start=1)]

@@ -234,7 +234,7 @@ def _find_in_templateflow(request: Request, space: str) -> Path | None:
         hint = "Add what tells them apart after ?, such as ?desc=400Parcels7Networks"
         raise Contradiction(f"--atlas {request.text} fits {len(best)} atlases: {shown}", hint=hint)
     if not any(_matches(path, request.template_name, wanted) for path in _walk_images(home, "")):
-        hint = "Fetch it once with the templateflow package, or mend the name; nothing is downloaded here"
+        hint = "Fetch it once with the templateflow package, or fix the name; nothing is downloaded here"
         raise MissingInput(f"{home} has no atlas that fits {request.text}", hint=hint)
     return None
 

@@ -59,7 +59,7 @@ def read_participants(path: Path) -> Participants:
     rows: dict[str, dict[str, str]] = {}
     for number, cells in enumerate(table[1:], 2):
         if len(cells) > len(header) and any(cells[len(header) :]):
-            raise BadDataset(f"{path}: line {number} has more cells than the header", hint="Mend this line")
+            raise BadDataset(f"{path}: line {number} has more cells than the header", hint="Fix this line")
         row = dict.fromkeys(header, MISSING) | {k: v or MISSING for k, v in zip(header, cells, strict=False)}
         label = row.pop(IDENTIFIER).removeprefix("sub-")
         if label in rows:

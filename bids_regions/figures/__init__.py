@@ -15,23 +15,23 @@ import numpy.typing as npt
 from bids_regions.figures.colors import COVERAGE, Legend, full_scale, prepare_matplotlib
 from bids_regions.figures.drawing import Drawing, Kind, Picture, encode
 from bids_regions.figures.lettering import spoken_number
-from bids_regions.figures.mosaic import Layout, set_tiles
-from bids_regions.figures.panels import NOTHING, View, frame
-from bids_regions.figures.slices import Background, Mark, choose_cuts, make_raster, occupied, sample_nearest
+from bids_regions.figures.mosaic import PanelLayout, set_tiles
+from bids_regions.figures.panels import NOTHING, FigureStyle, frame
+from bids_regions.figures.slices import Mark, Underlay, choose_cuts, make_raster, occupied, sample_nearest
 from bids_regions.figures.surfaces import Hemisphere, Sheet, SheetMark, compose_surfaces, stack_drawings
 
 __all__ = [
-    "Background",
     "Drawing",
+    "FigureStyle",
     "Hemisphere",
     "Kind",
-    "Layout",
     "Mark",
+    "PanelLayout",
     "Picture",
     "Prevalence",
     "Sheet",
     "SheetMark",
-    "View",
+    "Underlay",
     "alt_text",
     "choose_cuts",
     "compose_map",
@@ -44,7 +44,7 @@ __all__ = [
     "stack_drawings",
 ]
 
-THUMBNAIL = Layout(columns=9, tile=96, font=13, annotated=False)
+THUMBNAIL = PanelLayout(columns=9, tile=96, font=13, annotated=False)
 
 
 def alt_text(marks: Sequence[Mark]) -> str:
@@ -73,8 +73,8 @@ def compose_map(
     labels: npt.NDArray[Any],
     affine: npt.NDArray[np.float64],
     marks: Sequence[Mark],
-    view: View,
-    background: Background | None = None,
+    view: FigureStyle,
+    background: Underlay | None = None,
 ) -> Drawing:
     """A map with its regions as a drawing, to be encoded once or several times.
 
@@ -131,8 +131,8 @@ def draw_map(
     labels: npt.NDArray[Any],
     affine: npt.NDArray[np.float64],
     marks: Sequence[Mark],
-    view: View,
-    background: Background | None = None,
+    view: FigureStyle,
+    background: Underlay | None = None,
 ) -> Picture:
     """A map with its regions as a WebP picture for a page; the parameters are those of `compose_map`."""
     return encode(compose_map(data, labels, affine, marks, view, background))
@@ -143,7 +143,7 @@ def draw_thumbnail(
     labels: npt.NDArray[Any],
     affine: npt.NDArray[np.float64],
     marks: Sequence[Mark],
-    view: View,
+    view: FigureStyle,
 ) -> Picture:
     """A map in one row of small slices without numbers and colour bar, a few kB, to be shown at half its size."""
     return encode(compose_map(data, labels, affine, marks, replace(view, title="", layout=THUMBNAIL)))
@@ -163,8 +163,8 @@ def compose_prevalence(
     labels: npt.NDArray[Any],
     affine: npt.NDArray[np.float64],
     marks: Sequence[Mark],
-    view: View,
-    background: Background | None = None,
+    view: FigureStyle,
+    background: Underlay | None = None,
 ) -> Drawing:
     """The prevalence of both signs with the consensus regions, as a drawing to be encoded.
 
@@ -176,5 +176,5 @@ def compose_prevalence(
     shown = replace(view, cutoff=100 * view.cutoff, tail="bi", unit="%", scale=100.0)
     if background is None:
         lighter = np.where(prevalence.coverage > 0, 0.5 + 0.5 * prevalence.coverage, 0.0)
-        background = Background(data=lighter, affine=affine)
+        background = Underlay(data=lighter, affine=affine)
     return compose_map(100 * signed, labels, affine, marks, shown, background)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_regions.figures.colors import Legend
-from bids_regions.figures.mosaic import Layout, Mosaic
+from bids_regions.figures.mosaic import Mosaic, PanelLayout
 from bids_regions.figures.slices import Mark
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def typeset(value: float, places: int = 2) -> str:
     return spoken_number(value, places).replace("-", MINUS)
 
 
-def slice_letters(mosaic: Mosaic, layout: Layout) -> list[Letters]:
+def slice_letters(mosaic: Mosaic, layout: PanelLayout) -> list[Letters]:
     """L and R on every slice, and its z in mm below."""
     width, height = mosaic.tile
     small = layout.font * 0.86
@@ -94,7 +94,7 @@ def slice_letters(mosaic: Mosaic, layout: Layout) -> list[Letters]:
     return letters
 
 
-def bar_letters(legend: Legend, box: tuple[float, float, float, float], layout: Layout) -> list[Letters]:
+def bar_letters(legend: Legend, box: tuple[float, float, float, float], layout: PanelLayout) -> list[Letters]:
     """The unit above a colour bar and the numbers beside it; the cutoff in bold, and nothing that would touch it."""
     left, top, width, height = box
     size = layout.font * 0.93
@@ -201,7 +201,7 @@ def find_anchor(mosaic: Mosaic, mark: Mark, areas: npt.NDArray[np.intp]) -> tupl
     return cut, float(columns[middle]), float(rows[middle])
 
 
-def number_letters(mosaic: Mosaic, marks: Sequence[Mark], layout: Layout) -> list[Letters]:
+def number_letters(mosaic: Mosaic, marks: Sequence[Mark], layout: PanelLayout) -> list[Letters]:
     """The number of each region, once, where its peak is shown; where numbers would overlap the largest region wins."""
     width, height = mosaic.tile
     corner = float(max(0, layout.font - mosaic.rim))

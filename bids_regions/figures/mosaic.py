@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_regions.figures.colors import COVERAGE, PAPER, Legend, color_values, grey_levels, hex_rgb
-from bids_regions.figures.slices import Background, Raster, sample_nearest, voxel_sizes
+from bids_regions.figures.slices import Raster, Underlay, sample_nearest, voxel_sizes
 
-__all__ = ["Layout", "Mosaic", "draw_bar", "outline_paths", "outline_pixels", "set_tiles", "tile_size"]
+__all__ = ["Mosaic", "PanelLayout", "draw_bar", "outline_paths", "outline_pixels", "set_tiles", "tile_size"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class PanelLayout:
     """How large things are, in pixels."""
 
     columns: int = 7  # slices side by side
@@ -52,11 +52,11 @@ class Mosaic:
         return left + across, top + down
 
 
-def tile_size(raster: Raster, layout: Layout) -> tuple[int, int, float]:
+def tile_size(raster: Raster, layout: PanelLayout) -> tuple[int, int, float]:
     """Width and height of a tile in pixels, and the mm of a pixel: a whole number of pixels for the finest voxel edge.
 
     >>> grid = Raster(x=np.arange(0, 180, 2.0), y=np.arange(0, 210, 2.0)[::-1], z=np.zeros(1), step=(2.0, 2.0))
-    >>> tile_size(grid, Layout(tile=180))
+    >>> tile_size(grid, PanelLayout(tile=180))
     (180, 210, 1.0)
     """
     across, down = raster.x.size * raster.step[0], raster.y.size * raster.step[1]
@@ -84,7 +84,7 @@ def blend(
     return mixed
 
 
-def anatomy(background: Background, raster: Raster, size: tuple[int, int], pixel: float) -> npt.NDArray[np.uint8]:
+def anatomy(background: Underlay, raster: Raster, size: tuple[int, int], pixel: float) -> npt.NDArray[np.uint8]:
     """Grey levels of the background at every pixel: its own voxels, smoothly enlarged or reduced."""
     from PIL import Image  # noqa: PLC0415  only pictures need it
 
@@ -102,7 +102,7 @@ def anatomy(background: Background, raster: Raster, size: tuple[int, int], pixel
 
 
 def paint(
-    planes: npt.NDArray[Any], raster: Raster, legend: Legend, layout: Layout, background: Background | None
+    planes: npt.NDArray[Any], raster: Raster, legend: Legend, layout: PanelLayout, background: Underlay | None
 ) -> tuple[npt.NDArray[np.uint8], float]:
     """The (cuts, height, width, 3) colours of all tiles, and the mm of a pixel."""
     width, height, pixel = tile_size(raster, layout)
@@ -119,8 +119,8 @@ def set_tiles(
     volumes: tuple[npt.NDArray[Any], npt.NDArray[Any]],
     raster: Raster,
     legend: Legend,
-    layout: Layout,
-    background: Background | None,
+    layout: PanelLayout,
+    background: Underlay | None,
 ) -> Mosaic:
     """Colour the planes of a map and set them, with those of its labels, into one canvas."""
     planes, numbers = volumes

@@ -19,10 +19,10 @@ from bids_regions.figures.lettering import (
     number_letters,
     slice_letters,
 )
-from bids_regions.figures.mosaic import Layout, Mosaic, draw_bar
+from bids_regions.figures.mosaic import Mosaic, PanelLayout, draw_bar
 from bids_regions.figures.slices import Mark
 
-__all__ = ["NOTHING", "View", "add_bar", "add_heads", "frame"]
+__all__ = ["NOTHING", "FigureStyle", "add_bar", "add_heads", "frame"]
 
 NOTHING = "No region survived"
 CALL = "#5c3c00"  # words that must not be overlooked
@@ -30,7 +30,7 @@ CALL_PAPER = "#fff1c9"  # and what they stand on: a contrast of 9 to 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
+class FigureStyle:
     """How a map is to be looked at."""
 
     cuts: tuple[float, ...]  # mm, RAS+; the same for every entry of a map
@@ -39,7 +39,7 @@ class View:
     unit: str = "z"  # what the values are: z, t, F, ...
     title: str = ""  # printed above the slices
     scale: float | None = None  # magnitude at the ends of the colour bar; None: the map's own
-    layout: Layout = Layout()  # noqa: RUF009  frozen
+    layout: PanelLayout = PanelLayout()  # noqa: RUF009  frozen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class Framed:
     letters: tuple[Letters, ...]
 
 
-def frame(mosaic: Mosaic, marks: Sequence[Mark], legend: Legend, view: View, below: int) -> Framed:
+def frame(mosaic: Mosaic, marks: Sequence[Mark], legend: Legend, view: FigureStyle, below: int) -> Framed:
     """The mosaic with its letters, colour bar and title, and with the words for an empty result.
 
     `below` is the grey level that the colour bar's faint colours stand on.
@@ -68,7 +68,11 @@ def frame(mosaic: Mosaic, marks: Sequence[Mark], legend: Legend, view: View, bel
 
 
 def add_heads(
-    canvas: npt.NDArray[np.uint8], labels: npt.NDArray[Any], letters: Sequence[Letters], n_regions: int, view: View
+    canvas: npt.NDArray[np.uint8],
+    labels: npt.NDArray[Any],
+    letters: Sequence[Letters],
+    n_regions: int,
+    view: FigureStyle,
 ) -> Framed:
     """A canvas with its title, and with the words for an empty result, above it."""
     layout = view.layout
@@ -90,10 +94,10 @@ def add_heads(
     return Framed(canvas=canvas, labels=labels, letters=tuple(letters))
 
 
-def head_strips(n_regions: int, view: View) -> list[str]:
+def head_strips(n_regions: int, view: FigureStyle) -> list[str]:
     """What is written above the slices.
 
-    >>> head_strips(0, View(cuts=(0.0,), cutoff=3.0, title="left > right"))
+    >>> head_strips(0, FigureStyle(cuts=(0.0,), cutoff=3.0, title="left > right"))
     ['left > right', 'No region survived: the map is shown without a threshold']
     """
     title = [printable(view.title)] if view.title else []
@@ -112,7 +116,7 @@ def fitted(words: str, font: int, room: float) -> tuple[str, float]:
 
 
 def add_bar(
-    canvas: npt.NDArray[np.uint8], reach: tuple[int, int], legend: Legend, layout: Layout, below: int
+    canvas: npt.NDArray[np.uint8], reach: tuple[int, int], legend: Legend, layout: PanelLayout, below: int
 ) -> tuple[npt.NDArray[np.uint8], list[Letters]]:
     """The canvas with a colour bar to its right, and what is written there; `reach` is its first and last row."""
     font = layout.font

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Background", "Mark", "Raster", "choose_cuts", "make_raster", "occupied", "sample_nearest"]
+__all__ = ["Mark", "Raster", "Underlay", "choose_cuts", "make_raster", "occupied", "sample_nearest"]
 
 MIN_CUT_DISTANCE = 8.0  # mm, between cuts through peaks
 AXIS_TOLERANCE = 0.02  # voxels: a world axis that moves an index by less than this over a whole raster leaves it alone
@@ -31,7 +31,7 @@ class Mark:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Background:
+class Underlay:
     """Anatomy to draw a map on, with a grid of its own."""
 
     data: npt.NDArray[Any]  # 3-D, any intensity

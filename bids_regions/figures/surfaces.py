@@ -17,8 +17,8 @@ import numpy.typing as npt
 from bids_regions.figures.colors import PAPER, Legend, color_values, full_scale
 from bids_regions.figures.drawing import Drawing
 from bids_regions.figures.lettering import CAP_HEIGHT, Letters, Slice, free_place, load_font, spoken_number, sums
-from bids_regions.figures.mosaic import Layout, blend
-from bids_regions.figures.panels import NOTHING, View, add_bar, add_heads
+from bids_regions.figures.mosaic import PanelLayout, blend
+from bids_regions.figures.panels import NOTHING, FigureStyle, add_bar, add_heads
 
 __all__ = ["Hemisphere", "Sheet", "SheetMark", "compose_surfaces", "stack_drawings"]
 
@@ -71,7 +71,7 @@ class _Shot:
     grey: npt.NDArray[np.uint8]  # (height, width): the bare sheet, PAPER beside it
 
 
-def compose_surfaces(hemispheres: Sequence[Hemisphere], marks: Sequence[SheetMark], view: View) -> Drawing:
+def compose_surfaces(hemispheres: Sequence[Hemisphere], marks: Sequence[SheetMark], view: FigureStyle) -> Drawing:
     """A map on its hemispheres as a drawing: lateral and medial views side by side, the colour bar to their right.
 
     Parameters
@@ -175,7 +175,7 @@ class _Tile:
     labels: npt.NDArray[Any]  # (height, width) region numbers
 
 
-def _tile(hemisphere: Hemisphere, pose: str, legend: Legend, layout: Layout) -> _Tile:
+def _tile(hemisphere: Hemisphere, pose: str, legend: Legend, layout: PanelLayout) -> _Tile:
     shot = _shoot(hemisphere.sheet, hemisphere.side, pose, round(layout.tile * 1.45))
     shown = shot.vertex >= 0
     at = np.where(shown, shot.vertex, 0)
@@ -191,7 +191,7 @@ def _tile(hemisphere: Hemisphere, pose: str, legend: Legend, layout: Layout) -> 
 
 
 def _set(
-    tiles: Sequence[_Tile], layout: Layout
+    tiles: Sequence[_Tile], layout: PanelLayout
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any], list[tuple[int, int]]]:
     """The tiles on one canvas, and the left and top pixel of each."""
     columns = min(len(tiles), 4 if layout.columns > 4 else 2)
@@ -213,7 +213,7 @@ def _set(
 
 
 def _names(
-    hemispheres: Sequence[Hemisphere], tiles: Sequence[_Tile], corners: Sequence[tuple[int, int]], layout: Layout
+    hemispheres: Sequence[Hemisphere], tiles: Sequence[_Tile], corners: Sequence[tuple[int, int]], layout: PanelLayout
 ) -> list[Letters]:
     size, tall = layout.font * 0.93, max(tile.labels.shape[0] for tile in tiles)
     letters = []
@@ -230,7 +230,7 @@ def _numbers(
     tiles: Sequence[_Tile],
     corners: Sequence[tuple[int, int]],
     marks: Sequence[SheetMark],
-    layout: Layout,
+    layout: PanelLayout,
 ) -> list[Letters]:
     """The number of each region, once, in the view that shows most of it; the largest regions find a place first."""
     size, halo = layout.font * 0.93, layout.font * 0.14

@@ -20,11 +20,11 @@ from bids_regions.aggregate import (
 )
 from bids_regions.dataset import SourceDataset
 from bids_regions.errors import Fault
-from bids_regions.executors import Crew
-from bids_regions.figures import Mark, Picture, View, choose_cuts
+from bids_regions.executors import Workers
+from bids_regions.figures import FigureStyle, Mark, Picture, choose_cuts
 from bids_regions.group.members import Absence
 from bids_regions.group.outputs import Consensus, write_set
-from bids_regions.group.passes import Counted, Measured, Ruler, Source, count_set, measure_set
+from bids_regions.group.passes import Counted, MemberMeasures, SetReference, Source, count_set, measure_set
 from bids_regions.group.places import row_of, voxel_volume
 from bids_regions.group.sets import MapSet
 from bids_regions.group.tables import GroupTable, ParticipantRow, value_rows
@@ -32,7 +32,7 @@ from bids_regions.images import Grid, load_labels, resample_nearest, same_grid
 from bids_regions.settings import Settings
 from bids_regions.tables import read_rows
 
-__all__ = ["OtherRegions", "SetResult", "Studio", "load_other_regions", "study_set"]
+__all__ = ["OtherRegions", "SetResult", "Study", "load_other_regions", "study_set"]
 
 PAIRS = 300  # participants up to which every two are compared
 SHOWN_ROWS = 5000  # of the values table on the page; all of them are in the file
@@ -55,12 +55,12 @@ class OtherRegions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Studio:
+class Study:
     """What all sets of a run are studied with."""
 
     settings: Settings
     dataset: SourceDataset
-    crew: Crew
+    workers: Workers
     values: GroupTable
     others: OtherRegions | None
     thumbnails: int  # of a set at most
@@ -105,22 +105,22 @@ def load_other_regions(path: Path | None) -> OtherRegions | None:
     return OtherRegions(name=path.name, labels=np.maximum(labels, 0), grid=grid, signs=signs, peaks=peaks)
 
 
-def study_set(one: MapSet, studio: Studio) -> SetResult:
+def study_set(one: MapSet, study: Study) -> SetResult:
     """Both passes over a set; a set without comparable maps has only its list of participants."""
     if one.refusal or one.apart or one.grid is None:
         return SetResult(one=one, rows=_plain_rows(one))
-    source = Source(dataset=studio.dataset, output_dir=studio.settings.output_dir, grid=one.grid)
-    counted = count_set(one.members, source, studio.crew)
+    source = Source(dataset=study.dataset, output_dir=study.settings.output_dir, grid=one.grid)
+    counted = count_set(one.members, source, study.workers)
     one = replace(one, members=counted.members, absent=_by_participant((*one.absent, *counted.lost)))
     if counted.tally is None:
         return SetResult(one=one, rows=_plain_rows(one))
-    consensus = write_set(one, counted.tally, studio.settings)
-    ruler, notes = _make_ruler(one, consensus, counted, studio)
-    one = replace(one, notes=(*one.notes, *_cautions(counted), *notes))
-    return _measure(one, consensus, counted, (source, ruler), studio)
+    consensus = write_set(one, counted.tally, study.settings)
+    reference, notes = _make_reference(one, consensus, counted, study)
+    one = replace(one, notes=(*one.notes, *_warnings(counted), *notes))
+    return _measure(one, consensus, counted, (source, reference), study)
 
 
-def _cautions(counted: Counted) -> list[str]:
+def _warnings(counted: Counted) -> list[str]:
     """What a reader must know of a set's counts."""
     n_blind = sum(summary.blind for summary in counted.summaries)
     if not n_blind:
@@ -135,30 +135,32 @@ def _by_participant(absent: Sequence[Absence]) -> tuple[Absence, ...]:
     return tuple(sorted(absent, key=lambda absence: absence.participant))
 
 
-def _make_ruler(one: MapSet, consensus: Consensus, counted: Counted, studio: Studio) -> tuple[Ruler, tuple[str, ...]]:
+def _make_reference(
+    one: MapSet, consensus: Consensus, counted: Counted, study: Study
+) -> tuple[SetReference, tuple[str, ...]]:
     assert one.grid is not None
     regions = consensus.naming.regions
     notes: tuple[str, ...] = ()
     labels: Array = consensus.extraction.labels
     signs: Mapping[int, int] = {region.index: 1 if region.sign == "positive" else -1 for region in regions}
     peaks: Mapping[int, tuple[float, float, float]] = {region.index: region.peak.xyz for region in regions}
-    if studio.others:
-        labels, notes = _lay_other_regions(studio.others, one.grid)
-        signs, peaks = studio.others.signs, studio.others.peaks
-    tally, settings = consensus.tally, studio.settings
-    ruler = Ruler(
+    if study.others:
+        labels, notes = _lay_other_regions(study.others, one.grid)
+        signs, peaks = study.others.signs, study.others.peaks
+    tally, settings = consensus.tally, study.settings
+    reference = SetReference(
         regions=row_of(labels),
         signs=signs,
         peaks=peaks,
         consensus=consensus.shared,
         spared=find_spared(tally, consensus.shared, min_prevalence=settings.min_prevalence),
-        in_consensus=studio.others is None,
+        in_consensus=study.others is None,
         core=coverage(tally) >= settings.min_coverage,
         union=np.flatnonzero(tally.positive + tally.negative) if 1 < len(one.members) <= PAIRS else None,
         view=_thumbnail_view(one, consensus, counted),
-        thumbnails=frozenset(member.participant for member in one.members[: studio.thumbnails]),
+        thumbnails=frozenset(member.participant for member in one.members[: study.thumbnails]),
     )
-    return ruler, notes
+    return reference, notes
 
 
 def _lay_other_regions(others: OtherRegions, grid: Grid) -> tuple[Array, tuple[str, ...]]:
@@ -177,7 +179,7 @@ def _some(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
 
 
-def _thumbnail_view(one: MapSet, consensus: Consensus, counted: Counted) -> View:
+def _thumbnail_view(one: MapSet, consensus: Consensus, counted: Counted) -> FigureStyle:
     """How all thumbnails of a set are drawn: same cuts, same colours."""
     assert one.grid is not None
     marks = find_marks(consensus)
@@ -185,7 +187,7 @@ def _thumbnail_view(one: MapSet, consensus: Consensus, counted: Counted) -> View
     scale = float(np.median([summary.max_abs for summary in counted.summaries]))
     if np.isfinite(member.cutoff):
         scale = max(scale, 1.1 * member.cutoff)  # a colour bar reaches beyond its cutoff
-    return View(
+    return FigureStyle(
         cuts=choose_cuts([marks], consensus.coverage, one.grid.affine),
         cutoff=member.cutoff,
         tail=member.tail,
@@ -209,15 +211,15 @@ def find_marks(consensus: Consensus) -> list[Mark]:
 
 
 def _measure(
-    one: MapSet, consensus: Consensus, counted: Counted, how: tuple[Source, Ruler], studio: Studio
+    one: MapSet, consensus: Consensus, counted: Counted, how: tuple[Source, SetReference], study: Study
 ) -> SetResult:
     """The second pass: rows of values as they come, everything else gathered per participant."""
-    source, ruler = how
-    index = ruler.index(source.grid)
-    gathered = _Gathered(lines=[_without_set(studio.values.header)])
-    for measured in measure_set(one.members, source, ruler, studio.crew):
-        gathered.add(one, index, measured, studio.values)
-    dice = pairwise_dice(gathered.bits) if ruler.union is not None else None
+    source, reference = how
+    index = reference.index(source.grid)
+    gathered = _Gathered(lines=[_without_set(study.values.header)])
+    for measured in measure_set(one.members, source, reference, study.workers):
+        gathered.add(one, index, measured, study.values)
+    dice = pairwise_dice(gathered.bits) if reference.union is not None else None
     return SetResult(
         one=one,
         consensus=consensus,
@@ -248,7 +250,7 @@ class _Gathered:
         self.bits: list[NDArray[np.uint64]] = []
         self.thumbnails: list[tuple[str, Picture]] = []
 
-    def add(self, one: MapSet, index: RegionIndex, measured: Measured, table: GroupTable) -> None:
+    def add(self, one: MapSet, index: RegionIndex, measured: MemberMeasures, table: GroupTable) -> None:
         for row in value_rows(one, index, measured):
             line = table.add(row)
             self.n_values += 1

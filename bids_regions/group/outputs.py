@@ -87,12 +87,12 @@ def write_set(one: MapSet, tally: Tally, settings: Settings) -> Consensus:
     naming = _name(extraction, one, usual, settings)
     rate = max(member.rate for member in one.members) if all(m.rate == m.rate for m in one.members) else math.nan
     naming = replace(naming, region_cells=(*_share_cells(extraction, tally, rate), *naming.region_cells))
-    scribe = _Scribe(one=one, settings=settings, usual=usual, rate=rate)
+    writer = _SidecarWriter(one=one, settings=settings, usual=usual, rate=rate)
     for sign in (1, -1):
-        scribe.write_prevalence(sign, tally, wanted=sign in signs)
+        writer.write_prevalence(sign, tally, wanted=sign in signs)
     cover = image_of(coverage(tally), one.grid)
-    scribe.write_map(one.paths.coverage, cover, "Fraction of the participants that have data", scribe.map_sources())
-    record = scribe.write_consensus(extraction, naming, signs)
+    writer.write_map(one.paths.coverage, cover, "Fraction of the participants that have data", writer.map_sources())
+    record = writer.write_consensus(extraction, naming, signs)
     return Consensus(
         tally=tally,
         grid=one.grid,
@@ -215,7 +215,7 @@ def _sidecar(path: Path) -> Path:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Scribe:
+class _SidecarWriter:
     """What the sidecars of a set share."""
 
     one: MapSet

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bids_regions.aggregate import order_by_agreement
-from bids_regions.figures import Background, Picture, Prevalence, View, choose_cuts, compose_prevalence, encode
+from bids_regions.figures import FigureStyle, Picture, Prevalence, Underlay, choose_cuts, compose_prevalence, encode
 from bids_regions.files import write_bytes
 from bids_regions.group.measures import SHOWN_ROWS, SetResult, find_marks
 from bids_regions.group.members import Status
@@ -18,8 +18,8 @@ from bids_regions.group.outputs import Consensus
 from bids_regions.group.sets import describe_grid
 from bids_regions.group.tables import PARTICIPANT_COLUMNS, ParticipantRow
 from bids_regions.maps.maps import MapOutcome
-from bids_regions.pages.backgrounds import Scenery, pack_coverage
-from bids_regions.pages.page import Frame
+from bids_regions.pages.backgrounds import Anatomy, pack_coverage
+from bids_regions.pages.page import PageContext
 from bids_regions.pages.wording import slug, spoken, title_of
 from bids_regions.report import model
 from bids_regions.report.pages import render_group
@@ -28,7 +28,7 @@ from bids_regions.settings import Settings
 from bids_regions.tables import REGION_COLUMNS, Column, peaks_table, regions_table, table_text
 from bids_regions.version import __version__
 
-__all__ = ["GroupFindings", "write_group_page"]
+__all__ = ["GroupResults", "write_group_page"]
 
 HEADING = ("ses", "task", "acq", "dir", "run", "space")
 STRIP_REGIONS = 6  # consensus regions with a strip plot of their mean values
@@ -37,7 +37,7 @@ NOT_COUNTED: tuple[Status, ...] = ("failed", "missing", "changed", "left out")
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroupFindings:
+class GroupResults:
     """Everything the page is made of."""
 
     results: Sequence[SetResult]
@@ -45,12 +45,12 @@ class GroupFindings:
     n_known: int  # participants
     failures: Sequence[model.Problem]
     notes: Sequence[str]  # circularity, ...
-    scenery: dict[str, Scenery | None]  # by space
+    anatomy: dict[str, Anatomy | None]  # by space
     notices: Sequence[str]
     value_columns: Sequence[Column]
 
 
-def write_group_page(findings: GroupFindings, settings: Settings, frame: Frame, methods: model.Methods) -> None:
+def write_group_page(findings: GroupResults, settings: Settings, context: PageContext, methods: model.Methods) -> None:
     """Fill the model, render it, write group.html and what stands beside it."""
     pages = _Pages(output_dir=settings.output_dir)
     drawn = [outcome.drawn for outcome in findings.group_maps if outcome.drawn]
@@ -58,7 +58,7 @@ def write_group_page(findings: GroupFindings, settings: Settings, frame: Frame, 
     volumes = [volume for _, own, _ in sets for volume in own] + [one.volume for one in drawn]
     backgrounds = [b for _, _, own in sets for b in own] + [b for one in drawn for b in one.backgrounds]
     page = model.GroupPage(
-        dataset=frame.dataset_name,
+        dataset=context.dataset_name,
         version=__version__,
         counts=_counts(findings),
         sets=tuple(one for one, _, _ in sets),
@@ -66,11 +66,11 @@ def write_group_page(findings: GroupFindings, settings: Settings, frame: Frame, 
         volumes=tuple(volumes),
         backgrounds=tuple({background.key: background for background in backgrounds}.values()),
         tables=_tables(settings.output_dir, pages),
-        skipped=frame.skipped.get("", ()),
+        skipped=context.skipped.get("", ()),
         failures=tuple(findings.failures),
         notices=tuple(findings.notices),
         methods=methods,
-        provenance=replace(frame.provenance, command=_command(settings), settings=_group_settings(settings)),
+        provenance=replace(context.provenance, command=_command(settings), settings=_group_settings(settings)),
     )
     rendered = render_group(page)
     for name, content in rendered.side_files:
@@ -97,7 +97,7 @@ class _Pages:
         return {one: href for one in participants if (href := self.href(one))}
 
 
-def _counts(findings: GroupFindings) -> tuple[tuple[str, int], ...]:
+def _counts(findings: GroupResults) -> tuple[tuple[str, int], ...]:
     """Counts over all sets: a participant counts once for each map."""
     statuses = Counter(row.status for result in findings.results for row in result.rows)
     told = [("participants", findings.n_known), ("sets of maps", len(findings.results))]
@@ -109,20 +109,20 @@ def _counts(findings: GroupFindings) -> tuple[tuple[str, int], ...]:
 
 
 def _show_set(
-    result: SetResult, findings: GroupFindings, settings: Settings, pages: _Pages
+    result: SetResult, findings: GroupResults, settings: Settings, pages: _Pages
 ) -> tuple[model.GroupSet, list[model.Volume], list[model.Background]]:
     one, consensus = result.one, result.consensus
     key = "set-" + slug(one.name)
     entities = dict(one.entities)
     split = ", ".join(f"{column} {value}" for column, value in one.split)
-    scenery = findings.scenery.get(one.space)
-    easel = _Easel(key=key, result=result, settings=settings, scenery=scenery)
+    anatomy = findings.anatomy.get(one.space)
+    builder = _ConsensusBuilder(key=key, result=result, settings=settings, anatomy=anatomy)
     shown = model.GroupSet(
         key=key,
         title=" · ".join(part for part in (title_of(entities), one.entry, split) if part),
         group=", ".join(f"{name}-{entities[name]}" for name in HEADING if name in entities),
         facts=_facts(result),
-        consensus=easel.show(consensus) if consensus else _nothing(result),
+        consensus=builder.show(consensus) if consensus else _nothing(result),
         metrics=_metrics(result, pages),
         tables=_set_tables(key, result, findings.value_columns, pages),
         agreement=_agreement(result),
@@ -134,7 +134,7 @@ def _show_set(
             for name, picture in result.thumbnails
         ),
     )
-    return shown, easel.volumes() if consensus else [], [easel.ground()] if consensus else []
+    return shown, builder.volumes() if consensus else [], [builder.ground()] if consensus else []
 
 
 def _figure(picture: Picture) -> model.Figure:
@@ -161,18 +161,18 @@ def _nothing(result: SetResult) -> model.EntryView:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Easel:
+class _ConsensusBuilder:
     """A set's pictures and volumes."""
 
     key: str
     result: SetResult
     settings: Settings
-    scenery: Scenery | None
+    anatomy: Anatomy | None
 
     def ground(self) -> model.Background:
         """What the viewer draws under the maps: the anatomy of the space, else where participants have data."""
-        if self.scenery:
-            return self.scenery.packed
+        if self.anatomy:
+            return self.anatomy.packed
         consensus, one = self.result.consensus, self.result.one
         assert consensus is not None
         assert one.grid is not None
@@ -238,7 +238,7 @@ class _Easel:
         )
 
     def _views(self, consensus: Consensus) -> list[model.View]:
-        background = self.scenery.packed.key if self.scenery else f"{self.key}-ground"
+        background = self.anatomy.packed.key if self.anatomy else f"{self.key}-ground"
         views = []
         for name, _, palette in self._maps(consensus):
             cutoff = self.settings.min_coverage if name == "coverage" else self.settings.min_prevalence
@@ -255,8 +255,8 @@ class _Easel:
         marks = find_marks(consensus)
         prevalence = Prevalence(positive=consensus.positive, negative=consensus.negative, coverage=consensus.coverage)
         cuts = choose_cuts([marks], consensus.coverage, one.grid.affine)
-        view = View(cuts=cuts, cutoff=self.settings.min_prevalence)
-        background: Background | None = self.scenery.drawn if self.scenery else None
+        view = FigureStyle(cuts=cuts, cutoff=self.settings.min_prevalence)
+        background: Underlay | None = self.anatomy.drawn if self.anatomy else None
         labels = consensus.extraction.labels
         drawing = compose_prevalence(prevalence, labels, one.grid.affine, marks, view, background)
         path = one.paths.consensus.figure

@@ -29,15 +29,24 @@ from bids_regions.aggregate import (
 )
 from bids_regions.dataset import SourceDataset
 from bids_regions.errors import BadDataset, Fault, MissingInput
-from bids_regions.executors import Crew, Task, WorkerLost, run_tasks
-from bids_regions.figures import Mark, Picture, View, draw_thumbnail
+from bids_regions.executors import Task, WorkerLost, Workers, run_tasks
+from bids_regions.figures import FigureStyle, Mark, Picture, draw_thumbnail
 from bids_regions.files import hash_file
 from bids_regions.group.members import Absence, Member
 from bids_regions.group.places import GridPlaces, image_of, row_of, size_of
 from bids_regions.images import Grid, load_labels, load_mask, load_statmap, resample_nearest, same_grid
 from bids_regions.tables import read_rows
 
-__all__ = ["ChangedError", "Counted", "Measured", "Ruler", "Source", "check_outputs", "count_set", "measure_set"]
+__all__ = [
+    "ChangedError",
+    "Counted",
+    "MemberMeasures",
+    "SetReference",
+    "Source",
+    "check_outputs",
+    "count_set",
+    "measure_set",
+]
 
 AGAIN = "Run the participant level again"
 MORE_MEMORY = "Give more memory, or fewer workers by --nprocs"
@@ -80,7 +89,7 @@ class Counted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ruler:
+class SetReference:
     """What every member of a set is measured against."""
 
     regions: Array  # row of labels of the regions that values are taken in
@@ -91,7 +100,7 @@ class Ruler:
     in_consensus: bool  # the regions were found in the set's own maps
     core: NDArray[np.bool_]  # row: where enough participants have data
     union: NDArray[np.intp] | None  # numbers in the row where anyone has a region; None: no pairwise agreement
-    view: View  # of the thumbnails
+    view: FigureStyle  # of the thumbnails
     thumbnails: frozenset[str]  # participants that have one
 
     def index(self, grid: Grid) -> RegionIndex:
@@ -106,7 +115,7 @@ class Ruler:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class MemberMeasures:
     """The second pass: one member against the set."""
 
     member: Member
@@ -122,7 +131,7 @@ class Measured:
 class _Shard:
     members: tuple[Member, ...]
     source: Source
-    ruler: Ruler | None = None
+    reference: SetReference | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,15 +142,15 @@ class _ShardCount:
     lost: tuple[Absence, ...]
 
 
-def count_set(members: Sequence[Member], source: Source, crew: Crew) -> Counted:
+def count_set(members: Sequence[Member], source: Source, workers: Workers) -> Counted:
     """The first pass over the maps of a set."""
-    shards = [_Shard(members=part, source=source) for part in _parts(members, crew)]
+    shards = [_Shard(members=part, source=source) for part in _parts(members, workers)]
     kept: list[Member] = []
     summaries: list[Summary] = []
     lost: list[Absence] = []
 
     def tallies() -> Iterator[Tally]:
-        for found in _count_shards(shards, crew):
+        for found in _count_shards(shards, workers):
             kept.extend(found.members)
             summaries.extend(found.summaries)
             lost.extend(found.lost)
@@ -152,13 +161,13 @@ def count_set(members: Sequence[Member], source: Source, crew: Crew) -> Counted:
     return Counted(tally=tally, members=tuple(kept), summaries=tuple(summaries), lost=tuple(lost))
 
 
-def _count_shards(shards: Sequence[_Shard], crew: Crew) -> Iterator[_ShardCount]:
+def _count_shards(shards: Sequence[_Shard], workers: Workers) -> Iterator[_ShardCount]:
     """The shards in order; one whose worker died is counted a member at a time, and who kills its worker is lost."""
-    for shard, found in zip(shards, _in_order(_count_shard, shards, crew), strict=True):
+    for shard, found in zip(shards, _in_order(_count_shard, shards, workers), strict=True):
         if not isinstance(found, WorkerLost):
             yield found
         elif len(shard.members) > 1:
-            yield from _count_shards([replace(shard, members=(member,)) for member in shard.members], crew)
+            yield from _count_shards([replace(shard, members=(member,)) for member in shard.members], workers)
         else:
             (member,) = shard.members
             reason = f"{member.source}: {found}, killed for memory most likely"
@@ -178,26 +187,30 @@ def _chain(first: Tally, rest: Iterator[Tally]) -> Iterator[Tally]:
     yield from rest
 
 
-def measure_set(members: Sequence[Member], source: Source, ruler: Ruler, crew: Crew) -> Iterator[Measured]:
+def measure_set(
+    members: Sequence[Member], source: Source, reference: SetReference, workers: Workers
+) -> Iterator[MemberMeasures]:
     """The second pass: each member of the set in order."""
-    shards = [_Shard(members=part, source=source, ruler=ruler) for part in _parts(members, crew)]
-    for found in _in_order(_measure_shard, shards, crew):
+    shards = [_Shard(members=part, source=source, reference=reference) for part in _parts(members, workers)]
+    for found in _in_order(_measure_shard, shards, workers):
         if isinstance(found, WorkerLost):
             raise Fault(f"a worker of the group level was lost: {found}", hint=MORE_MEMORY)
         yield from found
 
 
-def _parts(members: Sequence[Member], crew: Crew) -> list[tuple[Member, ...]]:
-    size = max(1, min(SHARD, -(-len(members) // (2 * crew.workers))))
+def _parts(members: Sequence[Member], workers: Workers) -> list[tuple[Member, ...]]:
+    size = max(1, min(SHARD, -(-len(members) // (2 * workers.n))))
     return [tuple(members[at : at + size]) for at in range(0, len(members), size)]
 
 
-def _in_order(function: Callable[[Job], Result], jobs: Sequence[Job], crew: Crew) -> Iterator[Result | WorkerLost]:
+def _in_order(
+    function: Callable[[Job], Result], jobs: Sequence[Job], workers: Workers
+) -> Iterator[Result | WorkerLost]:
     """Results in the order of the jobs, whoever finishes first."""
     waiting: dict[int, Result | WorkerLost] = {}
     due = 0
     tasks = deque(Task(function=function, argument=job, key=number) for number, job in enumerate(jobs))
-    for task, result in run_tasks(tasks, crew):
+    for task, result in run_tasks(tasks, workers):
         waiting[cast(int, task.key)] = result
         while due in waiting:
             yield waiting.pop(due)
@@ -292,7 +305,7 @@ def _thresholded_before(data: Array) -> bool:
 
 
 def check_outputs(member: Member, output_dir: Path) -> None:
-    """Refuse results that are not those their record tells of: damaged, or written anew while we are reading.
+    """Refuse results that are not those their record tells of: damaged, or written again while we are reading.
 
     Raises
     ------
@@ -314,36 +327,38 @@ def _load_mask(member: Member, source: Source, grid: Grid) -> NDArray[np.bool_] 
     return load_mask(path, grid)[0]
 
 
-def _measure_shard(shard: _Shard) -> list[Measured]:
-    ruler, grid = shard.ruler, shard.source.grid
-    assert ruler is not None
-    index = ruler.index(grid)
-    n_core = max(1, int(np.count_nonzero(ruler.core)))
+def _measure_shard(shard: _Shard) -> list[MemberMeasures]:
+    reference, grid = shard.reference, shard.source.grid
+    assert reference is not None
+    index = reference.index(grid)
+    n_core = max(1, int(np.count_nonzero(reference.core)))
     measured = []
     for member in shard.members:
         one, _ = load_member(member, shard.source)
         check_outputs(member, shard.source.output_dir)
         signs = one.sign_map()
         measured.append(
-            Measured(
+            MemberMeasures(
                 member=member,
                 values=measure_regions(index, one),
-                dice=dice_of_signs(signs, ruler.consensus),
-                dice_loo=dice_of_signs(signs, np.where(ruler.spared | (signs != ruler.consensus), ruler.consensus, 0)),
-                coverage=int(np.count_nonzero(one.covered & ruler.core)) / n_core,
-                bits=None if ruler.union is None else pack_signs(signs[ruler.union]),
-                thumbnail=_draw(member, one, ruler, shard.source),
+                dice=dice_of_signs(signs, reference.consensus),
+                dice_loo=dice_of_signs(
+                    signs, np.where(reference.spared | (signs != reference.consensus), reference.consensus, 0)
+                ),
+                coverage=int(np.count_nonzero(one.covered & reference.core)) / n_core,
+                bits=None if reference.union is None else pack_signs(signs[reference.union]),
+                thumbnail=_draw(member, one, reference, shard.source),
             )
         )
     return measured
 
 
-def _draw(member: Member, one: ParticipantMap, ruler: Ruler, source: Source) -> Picture | None:
-    if member.participant not in ruler.thumbnails:
+def _draw(member: Member, one: ParticipantMap, reference: SetReference, source: Source) -> Picture | None:
+    if member.participant not in reference.thumbnails:
         return None
     marks = read_marks(source.output_dir / member.table)
     data, labels = (image_of(row, source.grid) for row in (one.data, one.labels))
-    return draw_thumbnail(data, labels, source.grid.affine, marks, replace(ruler.view, cutoff=member.cutoff))
+    return draw_thumbnail(data, labels, source.grid.affine, marks, replace(reference.view, cutoff=member.cutoff))
 
 
 def read_marks(table: Path) -> list[Mark]:

@@ -16,7 +16,7 @@ from bids_regions.aggregate import RegionIndex
 from bids_regions.errors import BadDataset, Fault, MissingInput
 from bids_regions.files import open_atomic, read_json, write_json
 from bids_regions.group.members import Absence, Member, Status
-from bids_regions.group.passes import ChangedError, Measured, check_outputs
+from bids_regions.group.passes import ChangedError, MemberMeasures, check_outputs
 from bids_regions.group.sets import Cohort, MapSet
 from bids_regions.results.records import library_versions, load_record
 from bids_regions.tables import REGION_COLUMNS, VALUE_COLUMNS, Column, describe_columns, format_cell, read_rows
@@ -51,7 +51,7 @@ class ValueRow:
     """One participant in one region."""
 
     set_name: str
-    measured: Measured
+    measured: MemberMeasures
     region: int  # label
     sign: int
     at: int  # of the region in the measured values
@@ -181,7 +181,7 @@ def value_columns(cohort: Cohort) -> tuple[Column, ...]:
     return (*VALUES, *cohort_columns(cohort, VALUES, lambda row: row.measured.member.participant))
 
 
-def value_rows(one: MapSet, index: RegionIndex, measured: Measured) -> Iterator[ValueRow]:
+def value_rows(one: MapSet, index: RegionIndex, measured: MemberMeasures) -> Iterator[ValueRow]:
     """One participant's rows: every region of the set."""
     for at, (number, sign) in enumerate(zip(index.number.tolist(), index.sign.tolist(), strict=True)):
         yield ValueRow(set_name=one.name, measured=measured, region=number, sign=sign, at=at)

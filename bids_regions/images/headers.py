@@ -38,7 +38,7 @@ FOREIGN = (  # how a file begins that is something else: what it is, what to do
 )
 COMPLEX, COMPLEX256 = "holds complex numbers and no map of real ones", 2048
 STORE_AGAIN = "Store this map as float32"
-COMPUTE_AGAIN = "Compute this map again, or mend its header"
+COMPUTE_AGAIN = "Compute this map again, or fix its header"
 UNITS = {1: "metres", 3: "micrometres"}
 
 

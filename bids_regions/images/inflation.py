@@ -238,4 +238,4 @@ def _fault(path: Path, error: OSError | ValueError) -> Fault:
         return BadMap(f"{path.name} is a symbolic link to a file that is not there", hint=GET_CONTENT)
     if error.errno in OURS_TO_NAME:
         return BadMap(f"{path.name[:255]} {OURS_TO_NAME[error.errno]}", hint="Check the path and its permissions")
-    return StorageFault(f"{path.name} could not be read: {error.strerror}", hint="Mend the storage and run again")
+    return StorageFault(f"{path.name} could not be read: {error.strerror}", hint="Fix the storage and run again")

@@ -105,7 +105,7 @@ def load_labels(path: Path) -> tuple[NDArray[np.integer[Any]], Grid]:
                 raise BadMap(f"{path.name} holds fractions and no labels", hint="Give an image of whole numbers")
         if not np.can_cast(labels.dtype, np.int32):
             if labels.max() > INT32.max or labels.min() < INT32.min:
-                raise BadMap(f"{path.name} holds labels beyond {INT32.max}", hint="Number the labels anew")
+                raise BadMap(f"{path.name} holds labels beyond {INT32.max}", hint="Number the labels again")
             labels = labels.astype(np.int32)
     return _shaped(labels, layout), layout.grid
 

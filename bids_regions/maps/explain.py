@@ -16,7 +16,7 @@ from bids_regions.errors import Fault
 from bids_regions.extraction import CONVENTIONS, Criteria, Extraction, find_regions
 from bids_regions.extraction.conventions import kept_words, minimum_words
 from bids_regions.images import StatMap
-from bids_regions.maps.inputs import Loaded
+from bids_regions.maps.inputs import LoadedInputs
 from bids_regions.settings import Entry
 from bids_regions.tables import Column, table_text
 
@@ -72,7 +72,7 @@ def explain_table(rows: Sequence[Explained]) -> str:
     return table_text(EXPLAIN_COLUMNS, rows)
 
 
-def explain_map(statmap: StatMap, entry: Entry, loaded: Loaded) -> Iterator[Explained]:
+def explain_map(statmap: StatMap, entry: Entry, loaded: LoadedInputs) -> Iterator[Explained]:
     """The entry's own result, then each convention's."""
     own = _Side.of(statmap, entry.criteria, loaded, loaded.mask)
     yield _row(entry.name, "yours", own, own, statmap.data)
@@ -98,7 +98,7 @@ class _Side:
     mask: Mask | None
 
     @classmethod
-    def of(cls, statmap: StatMap, criteria: Criteria, loaded: Loaded, mask: Mask | None) -> "_Side":
+    def of(cls, statmap: StatMap, criteria: Criteria, loaded: LoadedInputs, mask: Mask | None) -> "_Side":
         extraction = find_regions(
             statmap.data, statmap.affine, criteria, mask=mask, statistic=loaded.statistic, smoothness=loaded.smoothness
         )

@@ -25,7 +25,7 @@ from bids_regions.results.uris import source_uri
 from bids_regions.settings import Entry
 from bids_regions.space import Grid
 
-__all__ = ["MASK_HINT", "Ingredients", "Loaded", "gather_ingredients", "hash_ingredients", "mask_misfit"]
+__all__ = ["MASK_HINT", "LoadedInputs", "MapInputs", "find_inputs", "hash_inputs", "mask_misfit"]
 
 Array = npt.NDArray[Any]
 MASK_HINT = "Give --mask a mask in the map's space, or auto"
@@ -33,8 +33,8 @@ KINDS = {"z": "z", "t": "t", "f": "F"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loaded:
-    """The ingredients as arrays and numbers."""
+class LoadedInputs:
+    """The inputs as arrays and numbers."""
 
     statistic: Statistic
     mask: npt.NDArray[np.bool_] | None
@@ -45,7 +45,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ingredients:
+class MapInputs:
     """Which files and numbers an entry takes for a map."""
 
     mapfile: MapFile
@@ -67,7 +67,7 @@ class Ingredients:
         named = [name_source(path, self.dataset) for path in paths]
         return tuple(name for name in named if name.startswith("bids:"))
 
-    def load(self, statmap: StatMap) -> Loaded:
+    def load(self, statmap: StatMap) -> LoadedInputs:
         """Read the images.
 
         Raises
@@ -76,7 +76,7 @@ class Ingredients:
             A second map or mask that does not fit the map, or does not exist.
         """
         mask, note = load_mask(self.mask, statmap.grid) if self.mask else (None, "")
-        return Loaded(
+        return LoadedInputs(
             statistic=self._statistic(statmap),
             mask=mask,
             mask_used=MaskUsed(
@@ -101,7 +101,7 @@ class Ingredients:
         try:
             second = load_statmap(self.values)
         except UnsuitableMap as error:
-            raise BadMap(str(error), hint="Mend the second map or --values-from") from error
+            raise BadMap(str(error), hint="Fix the second map or --values-from") from error
         if not same_grid(second.grid, statmap.grid):
             raise BadMap(
                 f"{self.values} lies on another grid than {self.mapfile.path}", hint="Resample it to the map's grid"
@@ -114,9 +114,9 @@ class Ingredients:
         return smoothness_from_metadata(self.metadata, n_voxels=n_voxels, zooms=zooms)
 
 
-def gather_ingredients(
+def find_inputs(
     mapfile: MapFile, dataset: SourceDataset, entry: Entry, space: str, fittings: tuple[Fitting, ...] = ()
-) -> Ingredients:
+) -> MapInputs:
     """Find and hash what `entry` needs for `mapfile`, which lies in `space` ("" where it is not known).
 
     Raises
@@ -130,7 +130,7 @@ def gather_ingredients(
     values = _choose_values(mapfile, entry)
     dof, dof_map = _choose_dof(mapfile, entry)
     files = {"mask": mask, "values": values, "dof": dof_map}
-    return Ingredients(
+    return MapInputs(
         mapfile=mapfile,
         dataset=dataset,
         entry=entry,
@@ -145,16 +145,16 @@ def gather_ingredients(
     )
 
 
-def hash_ingredients(map_digest: str, ingredients: Ingredients) -> str:
+def hash_inputs(map_digest: str, inputs: MapInputs) -> str:
     """The hash of everything that went in: the map, the files beside it, the numbers their sidecars tell."""
     return hash_of(
         {
             "map": map_digest,
-            "files": dict(ingredients.hashes),
-            "dof": ingredients.dof,
-            "metadata": dict(ingredients.metadata),
-            "mask_note": ingredients.mask_note,
-            "atlases": [fit.atlas.fingerprint if fit.atlas else fit.reason for fit in ingredients.fittings],
+            "files": dict(inputs.hashes),
+            "dof": inputs.dof,
+            "metadata": dict(inputs.metadata),
+            "mask_note": inputs.mask_note,
+            "atlases": [fit.atlas.fingerprint if fit.atlas else fit.reason for fit in inputs.fittings],
         }
     )
 
@@ -174,7 +174,7 @@ def _choose_mask(mapfile: MapFile, dataset: SourceDataset, entry: Entry, space: 
         return found, "" if found else note
     path = Path(entry.mask)
     if not path.is_file():
-        raise MissingInput(f"the mask {path} is not there", hint="Mend --mask")
+        raise MissingInput(f"the mask {path} is not there", hint="Fix --mask")
     if wrong := mask_misfit(entry, space, mapfile.participant):
         raise BadMap(f"{mapfile.path}: {wrong}", hint=MASK_HINT)
     return path, ""
@@ -193,7 +193,7 @@ def _choose_values(mapfile: MapFile, entry: Entry) -> Path | None:
     if found is None:
         wanted = "-".join(entry.values_from)
         raise MissingInput(
-            f"{mapfile.path} has no sibling with {wanted}", hint="Mend --values-from, or leave this map out"
+            f"{mapfile.path} has no sibling with {wanted}", hint="Fix --values-from, or leave this map out"
         )
     return found
 

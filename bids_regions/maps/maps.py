@@ -17,10 +17,10 @@ from bids_regions.extraction import Extraction, find_regions
 from bids_regions.files import hash_file, locked, remove_file, sweep_temporaries, write_text
 from bids_regions.images import StatMap, load_statmap, save_labels, save_map
 from bids_regions.maps.explain import Explained, explain_map
-from bids_regions.maps.inputs import Ingredients, gather_ingredients, hash_ingredients
+from bids_regions.maps.inputs import MapInputs, find_inputs, hash_inputs
 from bids_regions.maps.naming import NamedRegions, name_extraction
 from bids_regions.maps.recording import compose_record
-from bids_regions.pages.backgrounds import find_background, load_scenery
+from bids_regions.pages.backgrounds import find_background, load_anatomy
 from bids_regions.pages.sections import Drawn, Finished, draw_section
 from bids_regions.results.failures import write_failure
 from bids_regions.results.placement import OutputPaths
@@ -32,7 +32,7 @@ Array = npt.NDArray[Any]
 
 LOCK = "logs/.lock"  # of the output folder, a byte for each record
 
-__all__ = ["EntryOutcome", "MapJob", "MapOutcome", "choose_background", "furnish", "process_map"]
+__all__ = ["EntryOutcome", "MapJob", "MapOutcome", "add_anatomy", "choose_background", "process_map"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,9 +153,9 @@ def _process_entry(job: MapJob, lazy: _LazyMap, task: _Task) -> EntryOutcome:
     if job.finished_only:
         return EntryOutcome(name=entry.name, place=place, record=_load_standing(place))
     try:
-        ingredients = gather_ingredients(job.mapfile, job.dataset, entry, job.atlas_space, fittings)
-        record = None if job.force else _find_finished(lazy, entry, place, ingredients)
-        computed = None if record else _compute(job, lazy, entry, ingredients)
+        inputs = find_inputs(job.mapfile, job.dataset, entry, job.atlas_space, fittings)
+        record = None if job.force else _find_finished(lazy, entry, place, inputs)
+        computed = None if record else _compute(job, lazy, entry, inputs)
     except UnsuitableMap:
         raise
     except Fault as fault:
@@ -178,19 +178,19 @@ def _load_standing(place: OutputPaths) -> Record | None:
         return None
 
 
-def _find_finished(lazy: _LazyMap, entry: Entry, place: OutputPaths, ingredients: Ingredients) -> Record | None:
+def _find_finished(lazy: _LazyMap, entry: Entry, place: OutputPaths, inputs: MapInputs) -> Record | None:
     if not place.sidecar.exists():
         return None
     return read_finished(
         place.sidecar,
-        input_hash=hash_ingredients(lazy.digest, ingredients),
+        input_hash=hash_inputs(lazy.digest, inputs),
         settings_hash=hash_settings(entry.as_options()),
     )
 
 
-def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, ingredients: Ingredients) -> _Computed:
+def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, inputs: MapInputs) -> _Computed:
     statmap = lazy.loaded
-    loaded = ingredients.load(statmap)
+    loaded = inputs.load(statmap)
     extraction = find_regions(
         statmap.data,
         statmap.affine,
@@ -201,8 +201,8 @@ def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, ingredients: Ingredients
         smoothness=loaded.smoothness,
     )
     sided = is_standard_space(job.atlas_space.partition("+")[0])
-    naming = name_extraction(extraction, statmap.grid, ingredients.fittings, sided=sided)
-    record = compose_record(ingredients, statmap, loaded, extraction, naming, job.assume_space)
+    naming = name_extraction(extraction, statmap.grid, inputs.fittings, sided=sided)
+    record = compose_record(inputs, statmap, loaded, extraction, naming, job.assume_space)
     return _Computed(statmap=statmap, extraction=extraction, naming=naming, record=record)
 
 
@@ -262,7 +262,7 @@ def _draw(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) -> Drawn | 
 
 def _draw_finished(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) -> Drawn | None:
     done = [
-        furnish(job, entry, outcome.place, outcome.record)
+        add_anatomy(job, entry, outcome.place, outcome.record)
         for entry, outcome in zip(job.entries, outcomes, strict=True)
         if outcome.record
     ]
@@ -272,14 +272,14 @@ def _draw_finished(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) ->
 def _explain(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) -> Iterator[Explained]:
     for entry, outcome in zip(job.entries, outcomes, strict=True):
         if job.explain and outcome.record:
-            loaded = gather_ingredients(job.mapfile, job.dataset, entry, job.atlas_space).load(lazy.loaded)
+            loaded = find_inputs(job.mapfile, job.dataset, entry, job.atlas_space).load(lazy.loaded)
             yield from explain_map(lazy.loaded, entry, loaded)
 
 
-def furnish(job: MapJob, entry: Entry | None, place: OutputPaths, record: Record) -> Finished:
+def add_anatomy(job: MapJob, entry: Entry | None, place: OutputPaths, record: Record) -> Finished:
     """A finished entry with what its map is drawn on; an entry of an earlier run is drawn on what is there."""
-    scenery, note = load_scenery(choose_background(job, entry))
-    return Finished(place=place, record=record, scenery=scenery, note=note)
+    anatomy, note = load_anatomy(choose_background(job, entry))
+    return Finished(place=place, record=record, anatomy=anatomy, note=note)
 
 
 def choose_background(job: MapJob, entry: Entry | None) -> Path | None:

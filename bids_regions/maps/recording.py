@@ -5,8 +5,8 @@ The hashes of the outputs are not known yet: they are filled in when the outputs
 
 from bids_regions.extraction import Cutoff, Extraction, Smoothness
 from bids_regions.images import StatMap
-from bids_regions.maps.cautions import gather_cautions
-from bids_regions.maps.inputs import Ingredients, Loaded, hash_ingredients
+from bids_regions.maps.inputs import LoadedInputs, MapInputs, hash_inputs
+from bids_regions.maps.map_warnings import find_warnings
 from bids_regions.maps.naming import NamedRegions
 from bids_regions.results.records import (
     DEFINED,
@@ -25,17 +25,17 @@ __all__ = ["compose_record"]
 
 
 def compose_record(
-    ingredients: Ingredients,
+    inputs: MapInputs,
     statmap: StatMap,
-    loaded: Loaded,
+    loaded: LoadedInputs,
     extraction: Extraction,
     naming: NamedRegions,
     assume_space: str | None,
 ) -> Record:
     """The record of what `extraction` found, before its outputs are written."""
-    mapfile, entry = ingredients.mapfile, ingredients.entry
+    mapfile, entry = inputs.mapfile, inputs.entry
     named_space, options = mapfile.entity("space"), entry.as_options()
-    sources = ingredients.sources
+    sources = inputs.sources
     space = spatial_fields(named_space or assume_space, mapfile.entity("res"), sources[0])
     values = VALUE_COLUMNS if entry.values_from else ()
     described = (column for column in REGION_COLUMNS if column.name not in DEFINED)
@@ -58,14 +58,14 @@ def compose_record(
             nonfinite=statmap.n_nonfinite,
         ),
         mask=loaded.mask_used,
-        warnings=(*gather_cautions(statmap, entry, loaded, extraction), *naming.warnings),
+        warnings=(*find_warnings(statmap, entry, loaded, extraction), *naming.warnings),
         smoothness=_smoothness(extraction.smoothness) if extraction.smoothness else None,
         atlases=naming.atlases,
         versions=library_versions(),
         columns=describe_columns((*described, *values, *naming.region_cells)),
         peak_columns=describe_columns((*PEAK_COLUMNS, *naming.peak_cells)),
         source_hash=statmap.content_hash,
-        input_hash=hash_ingredients(statmap.content_hash, ingredients),
+        input_hash=hash_inputs(statmap.content_hash, inputs),
         settings_hash=hash_settings(options),
     )
 

@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 
 from bids_regions.dataset import MapFile, SourceDataset, find_anatomical
 from bids_regions.errors import Fault, MissingInput
-from bids_regions.figures import Background as DrawnBackground
+from bids_regions.figures import Underlay
 from bids_regions.images import load_statmap
 from bids_regions.pages.wording import slug
-from bids_regions.report.model import Background as PackedBackground
+from bids_regions.report.model import Background
 from bids_regions.report.payload import pack_array, pack_background
 
-__all__ = ["Scenery", "describe_background", "find_background", "find_template", "load_scenery", "pack_coverage"]
+__all__ = ["Anatomy", "describe_background", "find_background", "find_template", "load_anatomy", "pack_coverage"]
 
 COVERAGE = 200  # of 255: a light grey
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scenery:
+class Anatomy:
     """One background, for figures and for the viewer."""
 
-    drawn: DrawnBackground
-    packed: PackedBackground
+    drawn: Underlay
+    packed: Background
 
 
 def find_background(mapfile: MapFile, dataset: SourceDataset, asked: str, assume_space: str | None) -> Path | None:
@@ -43,7 +43,7 @@ def find_background(mapfile: MapFile, dataset: SourceDataset, asked: str, assume
     if asked != "auto":
         path = Path(asked)
         if not path.is_file():
-            raise MissingInput(f"the background {path} is not there", hint="Mend --background")
+            raise MissingInput(f"the background {path} is not there", hint="Fix --background")
         return path
     return find_anatomical(mapfile, dataset) or find_template(mapfile.entity("space") or assume_space)
 
@@ -69,7 +69,7 @@ def describe_background(path: Path | None) -> str:
         return "unreadable"
 
 
-def load_scenery(path: Path | None) -> tuple[Scenery | None, str]:
+def load_anatomy(path: Path | None) -> tuple[Anatomy | None, str]:
     """The background at `path`, read and packed once per process, and a note where it cannot be read."""
     if path is None:
         return None, ""
@@ -80,19 +80,19 @@ def load_scenery(path: Path | None) -> tuple[Scenery | None, str]:
 
 
 @lru_cache(maxsize=2)
-def _load_once(path: Path, _mtime: int) -> Scenery:
+def _load_once(path: Path, _mtime: int) -> Anatomy:
     image = load_statmap(path)
     name = path.name.partition(".")[0]
-    return Scenery(
-        drawn=DrawnBackground(data=image.data, affine=image.affine),
+    return Anatomy(
+        drawn=Underlay(data=image.data, affine=image.affine),
         packed=pack_background(image.data, image.affine, key=f"bg-{slug(name)}", name=name),
     )
 
 
-def pack_coverage(cover: NDArray[Any], affine: NDArray[np.float64], *, key: str, name: str) -> PackedBackground:
+def pack_coverage(cover: NDArray[Any], affine: NDArray[np.float64], *, key: str, name: str) -> Background:
     """Where there are data as an even grey, fainter where fewer have them: `cover` from 0 to 1, (x, y, z)."""
     grey = np.empty(cover.shape, np.uint8, order="F")
     for k in range(cover.shape[2]):  # slice by slice, as numbers with fractions take four times the room
         grey[..., k] = np.rint(cover[..., k] * np.float32(COVERAGE))
     rows = tuple(tuple(float(value) for value in row) for row in affine)
-    return PackedBackground(key=key, name=name, array=pack_array(grey, "uint8"), affine=rows)
+    return Background(key=key, name=name, array=pack_array(grey, "uint8"), affine=rows)

@@ -21,7 +21,7 @@ from bids_regions.results.records import library_versions
 from bids_regions.results.walk import Result
 
 __all__ = [
-    "Frame",
+    "PageContext",
     "PageJob",
     "is_current",
     "page_key",
@@ -33,7 +33,7 @@ MARK = b"<!-- bids_regions page "
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frame:
+class PageContext:
     """What all pages of a run share."""
 
     skipped: Mapping[str, tuple[model.Problem, ...]]  # by owner
@@ -41,7 +41,7 @@ class Frame:
     methods: model.Methods
     provenance: model.Provenance
     dataset_name: str
-    redraw: bool  # pages are written anew, however they stand
+    redraw: bool  # pages are written again, however they stand
 
 
 @dataclass(frozen=True, kw_only=True)

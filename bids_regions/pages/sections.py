@@ -7,10 +7,10 @@ from typing import Any
 
 from bids_regions.dataset import MapFile
 from bids_regions.extraction.statistics import told_kind
-from bids_regions.figures import Layout, Mark, View, choose_cuts, compose_map, encode
+from bids_regions.figures import FigureStyle, Mark, PanelLayout, choose_cuts, compose_map, encode
 from bids_regions.files import hash_bytes, read_text, write_bytes
 from bids_regions.images import StatMap, load_labels
-from bids_regions.pages.backgrounds import Scenery, pack_coverage
+from bids_regions.pages.backgrounds import Anatomy, pack_coverage
 from bids_regions.pages.wording import entry_facts, slug, spoken, threshold_sentence, title_of
 from bids_regions.report import model
 from bids_regions.report.payload import pack_labels, pack_volume
@@ -21,7 +21,7 @@ from bids_regions.tables import rows_of
 
 __all__ = ["Drawn", "draw_section", "section_key"]
 
-SIDE_BY_SIDE = Layout(columns=4, font=21)  # two entries share the width of the page
+SIDE_BY_SIDE = PanelLayout(columns=4, font=21)  # two entries share the width of the page
 HEADING = ("ses", "task", "acq", "dir", "run", "space")
 
 
@@ -31,8 +31,8 @@ class Finished:
 
     place: OutputPaths
     record: Record
-    scenery: Scenery | None
-    note: str = ""  # on the scenery
+    anatomy: Anatomy | None
+    note: str = ""  # on the anatomy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +67,9 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
     marks = [_marks(table) for table in tables]
     cuts = choose_cuts(marks, statmap.data, statmap.affine, n=8 if len(done) > 1 else 7)
     ground = pack_coverage(statmap.data != 0, statmap.affine, key=f"{key}-coverage", name="where the map has data")
-    layout = SIDE_BY_SIDE if len(done) > 1 else Layout()
-    easel = _Easel(statmap=statmap, volume=volume, coverage=ground, cuts=cuts, layout=layout)
-    drawn = [easel.draw(each, table, marked) for each, table, marked in zip(done, tables, marks, strict=True)]
+    layout = SIDE_BY_SIDE if len(done) > 1 else PanelLayout()
+    builder = _EntryBuilder(statmap=statmap, volume=volume, coverage=ground, cuts=cuts, layout=layout)
+    drawn = [builder.draw(each, table, marked) for each, table, marked in zip(done, tables, marks, strict=True)]
     section = model.Section(
         key=key,
         title=title_of(entities),
@@ -82,20 +82,20 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
     return Drawn(
         section=section,
         volume=volume,
-        backgrounds=tuple({b.key: b for b in (_packed(each, easel.coverage) for each in done)}.values()),
+        backgrounds=tuple({b.key: b for b in (_packed(each, builder.coverage) for each in done)}.values()),
         files={name: digest for _, written in drawn for name, digest in written.items()},
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Easel:
+class _EntryBuilder:
     """What the entries of one map share."""
 
     statmap: StatMap
     volume: model.Volume
     coverage: model.Background  # under what has no anatomy
     cuts: tuple[float, ...]  # mm, RAS+
-    layout: Layout
+    layout: PanelLayout
 
     def draw(self, done: Finished, table: str, marks: Sequence[Mark]) -> tuple[model.EntryView, dict[str, str]]:
         """The entry as the page shows it, and the figure files that stand beside the page."""
@@ -106,7 +106,7 @@ class _Easel:
             volume=self.volume.key,
             cutoff=record.threshold.cutoff,
             tail=record.threshold.tail,
-            background=(done.scenery.packed if done.scenery else self.coverage).key,
+            background=(done.anatomy.packed if done.anatomy else self.coverage).key,
         )
         files = (
             ("label image", place.labels),
@@ -131,14 +131,14 @@ class _Easel:
 
     def _draw_figure(self, done: Finished, labels: Any, marks: Sequence[Mark]) -> tuple[model.Figure, dict[str, str]]:
         place, threshold = done.place, done.record.threshold
-        view = View(
+        view = FigureStyle(
             cuts=self.cuts,
             cutoff=threshold.height,
             tail=threshold.tail,
             unit=self.volume.quantity,
             layout=self.layout,
         )
-        background = done.scenery.drawn if done.scenery else None
+        background = done.anatomy.drawn if done.anatomy else None
         drawing = compose_map(self.statmap.data, labels, self.statmap.affine, marks, view, background)
         shown, paper = encode(drawing), encode(drawing, "svg")
         write_bytes(place.figure, paper.data, only_if_changed=True)
@@ -154,7 +154,7 @@ class _Easel:
 
 
 def _packed(done: Finished, coverage: model.Background) -> model.Background:
-    return done.scenery.packed if done.scenery else coverage
+    return done.anatomy.packed if done.anatomy else coverage
 
 
 def _regions_table(place: OutputPaths, record: Record, table: str) -> model.Table:

@@ -38,8 +38,8 @@ __all__ = [
     "write_record",
 ]
 
-DEFINED = ("index", "name", "color")  # columns that BIDS itself defines must not be described anew
-LAYOUT = 1  # raised when the outputs of unchanged settings change their form
+DEFINED = ("index", "name", "color")  # columns that BIDS itself defines must not be described again
+FORM = 1  # raised when the outputs of unchanged settings change their form
 HASH = "RecordHash"
 STATEMENTS = frozenset({"Description", "Units"})  # a key of a record that holds these describes a column
 
@@ -156,7 +156,7 @@ class Record:
 
 def hash_settings(options: Mapping[str, Any]) -> str:
     """The hash of everything in an entry that decides the results, and of the version that makes them."""
-    return hash_of({"options": options, "version": __version__, "layout": LAYOUT})
+    return hash_of({"options": options, "version": __version__, "layout": FORM})
 
 
 def load_record(path: Path) -> Record:

@@ -43,7 +43,7 @@ def read_configuration(path: Path) -> tuple[Entry, ...]:
     except BadDataset as error:
         raise Contradiction(error.sentence, hint=error.hint) from error
     except (ValueError, RecursionError) as error:
-        raise Contradiction(f"{path} is not valid TOML: {error}", hint="Mend the line it names") from error
+        raise Contradiction(f"{path} is not valid TOML: {error}", hint="Fix the line it names") from error
     problems: list[str] = []
     tables = content.pop("regions", None)
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):

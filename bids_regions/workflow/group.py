@@ -8,13 +8,13 @@ from pathlib import Path
 
 from bids_regions.dataset import Discovery, Selection, SourceDataset
 from bids_regions.errors import Contradiction, EmptySelection, Fault, OutputRefused
-from bids_regions.executors import Crew
+from bids_regions.executors import Workers
 from bids_regions.files import locked
 from bids_regions.group.cohort import gather_cohort
-from bids_regions.group.measures import OtherRegions, SetResult, Studio, load_other_regions, study_set
+from bids_regions.group.measures import OtherRegions, SetResult, Study, load_other_regions, study_set
 from bids_regions.group.members import Absence
 from bids_regions.group.methods import write_group_methods
-from bids_regions.group.page import GroupFindings, write_group_page
+from bids_regions.group.page import GroupResults, write_group_page
 from bids_regions.group.sets import Cohort, MapSet, find_sets, name_some
 from bids_regions.group.tables import (
     AGREEMENT_COLUMNS,
@@ -27,8 +27,8 @@ from bids_regions.group.tables import (
     write_table,
 )
 from bids_regions.maps.maps import MapJob, MapOutcome
-from bids_regions.pages.backgrounds import Scenery, find_template, load_scenery
-from bids_regions.pages.page import Frame, told_failures
+from bids_regions.pages.backgrounds import Anatomy, find_template, load_anatomy
+from bids_regions.pages.page import PageContext, told_failures
 from bids_regions.report import model
 from bids_regions.results.placement import check_collisions
 from bids_regions.results.records import load_record
@@ -52,7 +52,7 @@ class GroupInput:
     jobs: Sequence[MapJob]  # the maps that belong to no participant
 
 
-def run_group(settings: Settings, given: GroupInput, frame: Frame, crew: Crew, logbook: Logbook) -> None:
+def run_group(settings: Settings, given: GroupInput, context: PageContext, workers: Workers, logbook: Logbook) -> None:
     """Extract the group maps, put the participants' results together, write tables, images and group.html.
 
     Raises
@@ -72,34 +72,34 @@ def run_group(settings: Settings, given: GroupInput, frame: Frame, crew: Crew, l
                 f"another run of the group level is writing to {settings.output_dir}",
                 hint="Run again when it has ended",
             )
-        _run_group(settings, given, frame, crew, logbook)
+        _run_group(settings, given, context, workers, logbook)
 
 
-def _run_group(settings: Settings, given: GroupInput, frame: Frame, crew: Crew, logbook: Logbook) -> None:
+def _run_group(settings: Settings, given: GroupInput, context: PageContext, workers: Workers, logbook: Logbook) -> None:
     cohort, unread = gather_cohort(settings, given.dataset, given.discovery, given.selection)
     others = load_other_regions(settings.regions_from)
     sets = find_sets(cohort, settings.output_dir)
     check_collisions([*(one.paths.consensus for one in sets), *(place for job in given.jobs for place in job.places)])
     jobs = [replace(job, draw=True) for job in given.jobs]
-    outcomes = process_owners(jobs, crew, logbook, stop_early=settings.stop_on_first_crash)
+    outcomes = process_owners(jobs, workers, logbook, stop_early=settings.stop_on_first_crash)
     _tell_unread(unread, logbook)
-    results = _study(sets, cohort, others, _Means(settings=settings, given=given, crew=crew))
+    results = _study(sets, cohort, others, _Means(settings=settings, given=given, workers=workers))
     unread += write_group_regions([result.one for result in results], settings.output_dir)
     _write_people(results, cohort, settings)
     for result in results:
         _tell(result, logbook)
-    sceneries, notices = _sceneries(results, settings)
-    findings = GroupFindings(
+    anatomies, notices = _anatomies(results, settings)
+    findings = GroupResults(
         results=results,
         group_maps=outcomes,
         n_known=len(cohort.known),
         failures=_failures(results, unread, outcomes, settings),
         notes=() if others else (CIRCULAR,),
-        scenery=sceneries,
-        notices=(*frame.notices, *notices),
+        anatomy=anatomies,
+        notices=(*context.notices, *notices),
         value_columns=value_columns(cohort),
     )
-    write_group_page(findings, settings, frame, _methods(results, frame, settings))
+    write_group_page(findings, settings, context, _methods(results, context, settings))
     if not (cohort.members or cohort.failures or outcomes) and given.discovery.maps:
         raise EmptySelection(
             "no participant has results in OUTPUT_DIR", hint="Run the participant level first, with the same OUTPUT_DIR"
@@ -110,7 +110,7 @@ def _run_group(settings: Settings, given: GroupInput, frame: Frame, crew: Crew, 
 class _Means:
     settings: Settings
     given: GroupInput
-    crew: Crew
+    workers: Workers
 
 
 def _study(sets: Sequence[MapSet], cohort: Cohort, others: OtherRegions | None, means: _Means) -> list[SetResult]:
@@ -129,17 +129,17 @@ def _study(sets: Sequence[MapSet], cohort: Cohort, others: OtherRegions | None, 
         pairs = stack.enter_context(
             write_table(settings.output_dir / "group_agreement.tsv", AGREEMENT_COLUMNS, pairs_about)
         )
-        studio = Studio(
+        study = Study(
             settings=settings,
             dataset=means.given.dataset,
-            crew=means.crew,
+            workers=means.workers,
             values=values,
             others=others,
             thumbnails=THUMBNAILS // max(1, len(sets)),
         )
         results = []
         for one in sets:
-            result = study_set(one, studio)
+            result = study_set(one, study)
             if result.dice is not None:
                 for row in pair_rows(result.one, result.dice):
                     pairs.add(row)
@@ -215,19 +215,19 @@ def _failures(
     return problems
 
 
-def _sceneries(results: Sequence[SetResult], settings: Settings) -> tuple[dict[str, Scenery | None], list[str]]:
+def _anatomies(results: Sequence[SetResult], settings: Settings) -> tuple[dict[str, Anatomy | None], list[str]]:
     """What to draw each space on, as asked or its template where there is one at hand, and notes on what is unread."""
     asked = next((entry.background for entry in settings.entries if entry.background != "auto"), "auto")
     spaces = sorted({result.one.space for result in results if result.consensus})
     paths = {
         space: find_template(space) if asked == "auto" else None if asked == "none" else Path(asked) for space in spaces
     }
-    loaded = {space: load_scenery(path) for space, path in paths.items()}
+    loaded = {space: load_anatomy(path) for space, path in paths.items()}
     notes = dict.fromkeys(note for _, note in loaded.values() if note)
-    return {space: scenery for space, (scenery, _) in loaded.items()}, list(notes)
+    return {space: anatomy for space, (anatomy, _) in loaded.items()}, list(notes)
 
 
-def _methods(results: Sequence[SetResult], frame: Frame, settings: Settings) -> model.Methods:
+def _methods(results: Sequence[SetResult], context: PageContext, settings: Settings) -> model.Methods:
     """How the participants' maps were worked on, as their records tell, and how they were put together."""
     entries: dict[str, Entry] = {}
     for result in results:
@@ -236,5 +236,5 @@ def _methods(results: Sequence[SetResult], frame: Frame, settings: Settings) -> 
             record = load_record(settings.output_dir / members[0].sidecar)
             entries[result.one.entry] = make_entry(result.one.entry, record.criteria)
     if not entries:
-        return frame.methods
+        return context.methods
     return write_group_methods(tuple(entries[name] for name in sorted(entries)), settings)

@@ -11,12 +11,12 @@ from typing import Any
 from bids_regions.atlases import describe_atlas
 from bids_regions.dataset import describe_output, read_map_name
 from bids_regions.errors import BadMap, Contradiction, Fault, printable, tell_os_error
-from bids_regions.executors import Crew, check_crew
+from bids_regions.executors import Workers, check_workers
 from bids_regions.figures import prepare_matplotlib
 from bids_regions.files import make_folder, remove_file, sweep_temporaries, write_text
 from bids_regions.maps.maps import MapJob
 from bids_regions.pages.methods import methods_html, methods_markdown, write_methods
-from bids_regions.pages.page import Frame
+from bids_regions.pages.page import PageContext
 from bids_regions.pages.provenance import describe_provenance
 from bids_regions.report import model
 from bids_regions.results.failures import find_failures, write_failure
@@ -119,8 +119,8 @@ def _sweep(settings: Settings) -> None:
 def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: Logbook) -> None:
     _forget_mended(plan, settings.output_dir)
     _tell_left_out(plan, logbook)
-    crew = _gather_crew(settings, plan, logbook)
-    frame = Frame(
+    workers = _make_workers(settings, plan, logbook)
+    context = PageContext(
         skipped=_skipped_by_owner(plan),
         notices=plan.notices,
         methods=methods,
@@ -129,19 +129,19 @@ def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: 
         redraw=settings.force or settings.reports_only,
     )
     if "participant" in settings.levels:
-        run_participants(plan.participants, frame, crew, logbook, stop_early=settings.stop_on_first_crash)
+        run_participants(plan.participants, context, workers, logbook, stop_early=settings.stop_on_first_crash)
     if "group" in settings.levels:
         given = GroupInput(dataset=plan.dataset, discovery=plan.discovery, selection=plan.selection, jobs=plan.group)
-        run_group(settings, given, frame, crew, logbook)
+        run_group(settings, given, context, workers, logbook)
 
 
-def _gather_crew(settings: Settings, plan: Plan, logbook: Logbook) -> Crew:
-    crew = Crew(
-        workers=fit_workers(settings.nprocs, settings.mem, (one.path for one in plan.discovery.maps)),
+def _make_workers(settings: Settings, plan: Plan, logbook: Logbook) -> Workers:
+    workers = Workers(
+        n=fit_workers(settings.nprocs, settings.mem, (one.path for one in plan.discovery.maps)),
         executor=settings.executor,
         scheduler_address=settings.scheduler_address,
     )
-    able, note = check_crew(crew)
+    able, note = check_workers(workers)
     if note:
         logbook.notice(note)
     return able

@@ -1,4 +1,4 @@
-"""The participant level: all maps of all participants through the crew, and a page as soon as a participant is done."""
+"""The participant level: the workers do all maps of all participants, and a page as soon as a participant is done."""
 
 import traceback
 from collections import deque
@@ -8,20 +8,20 @@ from pathlib import Path
 
 from bids_regions.dataset import MapFile
 from bids_regions.errors import Fault, printable
-from bids_regions.executors import Crew, Task, WorkerLost, run_tasks
+from bids_regions.executors import Task, WorkerLost, Workers, run_tasks
 from bids_regions.images import load_statmap
 from bids_regions.maps.explain import EXPLAIN_COLUMNS, align_table, explain_table
 from bids_regions.maps.maps import (
     EntryOutcome,
     MapJob,
     MapOutcome,
+    add_anatomy,
     choose_background,
-    furnish,
     process_map,
 )
 from bids_regions.pages.backgrounds import describe_background
 from bids_regions.pages.page import (
-    Frame,
+    PageContext,
     PageJob,
     is_current,
     page_key,
@@ -59,7 +59,8 @@ def draw_map_section(drawing: DrawJob) -> Drawn | model.Problem:
     backgrounds = {entry.name: entry for entry in drawing.job.entries}
     try:
         done = [
-            furnish(drawing.job, backgrounds.get(each.place.entry), each.place, each.record) for each in drawing.done
+            add_anatomy(drawing.job, backgrounds.get(each.place.entry), each.place, each.record)
+            for each in drawing.done
         ]
         return draw_section(mapfile, load_statmap(mapfile.path), done)
     except Fault as fault:
@@ -70,12 +71,12 @@ def draw_map_section(drawing: DrawJob) -> Drawn | model.Problem:
 
 
 @dataclass(kw_only=True)
-class _Desk:
+class _PendingPage:
     """One owner's maps while they come in, until the page can be written."""
 
     owner: str
     jobs: Sequence[MapJob]
-    frame: Frame
+    context: PageContext
     outcomes: list[MapOutcome] = field(default_factory=list)
     drawn: dict[str, Drawn] = field(default_factory=dict)  # by the map's relative path
     problems: list[model.Problem] = field(default_factory=list)
@@ -102,7 +103,7 @@ class _Desk:
         found = self._results()
         self.seen = _digests(found)
         key = page_key((each for results in found.values() for each in results), self._told())
-        if not self.frame.redraw and is_current(self.jobs[0].output_dir, self.owner, key):
+        if not self.context.redraw and is_current(self.jobs[0].output_dir, self.owner, key):
             return []
         known = {problem.source for problem in self.problems}
         missing = [
@@ -147,14 +148,14 @@ class _Desk:
 
     def _told(self) -> dict[str, object]:
         failures = told_failures(self.jobs[0].output_dir, self.owner)
-        frame = self.frame
+        context = self.context
         return {
             "failures": [repr(f) for f in failures],
             "skipped": [repr(s) for s in self._skipped()],
-            "notices": list(frame.notices),
-            "methods": repr(frame.methods),
-            "provenance": repr(frame.provenance),
-            "dataset": frame.dataset_name,
+            "notices": list(context.notices),
+            "methods": repr(context.methods),
+            "provenance": repr(context.provenance),
+            "dataset": context.dataset_name,
             "appendix": [table.tsv for table in self._appendix()],
             "backgrounds": self._backgrounds(),
         }
@@ -187,7 +188,7 @@ class _Desk:
             for outcome in self.outcomes
             if outcome.skipped
         ]
-        return tuple(sorted((*self.frame.skipped.get(self.owner, ()), *unsuitable), key=lambda p: p.source))
+        return tuple(sorted((*self.context.skipped.get(self.owner, ()), *unsuitable), key=lambda p: p.source))
 
     def _page(self, key: str, drawn: tuple[Drawn, ...]) -> PageJob:
         output_dir = self.jobs[0].output_dir
@@ -198,10 +199,10 @@ class _Desk:
             drawn=drawn,
             skipped=self._skipped(),
             failures=(*told_failures(output_dir, self.owner), *self.problems),
-            notices=self.frame.notices,
-            methods=self.frame.methods,
-            provenance=self.frame.provenance,
-            dataset_name=self.frame.dataset_name,
+            notices=self.context.notices,
+            methods=self.context.methods,
+            provenance=self.context.provenance,
+            dataset_name=self.context.dataset_name,
             appendix=self._appendix(),
         )
 
@@ -215,7 +216,12 @@ class StopEarlyError(Exception):
 
 
 def run_participants(
-    jobs: Mapping[str, Sequence[MapJob]], frame: Frame, crew: Crew, logbook: Logbook, *, stop_early: bool = False
+    jobs: Mapping[str, Sequence[MapJob]],
+    context: PageContext,
+    workers: Workers,
+    logbook: Logbook,
+    *,
+    stop_early: bool = False,
 ) -> None:
     """Process all jobs by owner and write the owners' pages.
 
@@ -226,55 +232,57 @@ def run_participants(
     StopEarlyError
         A map failed and the run was asked to stop there.
     """
-    desks = {owner: _Desk(owner=owner, jobs=own, frame=frame, waiting=len(own)) for owner, own in jobs.items()}
+    pending = {
+        owner: _PendingPage(owner=owner, jobs=own, context=context, waiting=len(own)) for owner, own in jobs.items()
+    }
     tasks = deque(Task(function=process_map, argument=job, key=owner) for owner, own in jobs.items() for job in own)
     logbook.expect(len(tasks), len(jobs))
-    for task, result in run_tasks(tasks, crew):
-        desk = desks[str(task.key)]
+    for task, result in run_tasks(tasks, workers):
+        page = pending[str(task.key)]
         follow: list[Task] = []
         if task.function is write_page:
-            follow = _take_page(desk, result, logbook)
+            follow = _take_page(page, result, logbook)
         elif task.function is process_map:
             outcome = _lost_map(task.argument) if isinstance(result, WorkerLost) else result
-            desk.take(outcome)
+            page.take(outcome)
             _tell(outcome, logbook)
             if outcome.failures and stop_early:
                 raise StopEarlyError
         else:
             lost = model.Problem(source=task.argument.job.mapfile.relpath, reason=str(LOST))
-            _take_section(desk, task.argument, lost if isinstance(result, WorkerLost) else result, logbook)
-        if task.function is not write_page and desk.waiting == 0:
-            follow = desk.plan_page()
+            _take_section(page, task.argument, lost if isinstance(result, WorkerLost) else result, logbook)
+        if task.function is not write_page and page.waiting == 0:
+            follow = page.plan_page()
         tasks.extendleft(reversed(follow))
-        if desk.waiting == 0 and not follow:
-            _finish(desk, logbook)
-            del desks[desk.owner]
+        if page.waiting == 0 and not follow:
+            _finish(page, logbook)
+            del pending[page.owner]
 
 
-def _take_section(desk: _Desk, drawing: DrawJob, result: Drawn | model.Problem, logbook: Logbook) -> None:
+def _take_section(page: _PendingPage, drawing: DrawJob, result: Drawn | model.Problem, logbook: Logbook) -> None:
     """A section of a page; a map of this run that could not be drawn has failed, though its results stand."""
-    desk.take_drawn(drawing, result)
+    page.take_drawn(drawing, result)
     if isinstance(result, model.Problem) and drawing.job.entries:  # without: of an earlier run, and gone since perhaps
-        desk.undrawn = True
+        page.undrawn = True
         logbook.counts["failed"] += 1
         logbook.fail(result.source, Fault(result.reason))
 
 
-def _take_page(desk: _Desk, result: object, logbook: Logbook) -> list[Task]:
+def _take_page(page: _PendingPage, result: object, logbook: Logbook) -> list[Task]:
     """What a written page leaves to do; a page that was lost is a failure of its own."""
     if not isinstance(result, WorkerLost):
-        return desk.check_page()
+        return page.check_page()
     logbook.counts["failed"] += 1
-    logbook.fail(f"{desk.owner}.html", LOST)
+    logbook.fail(f"{page.owner}.html", LOST)
     return []
 
 
-def process_owners(jobs: Sequence[MapJob], crew: Crew, logbook: Logbook, *, stop_early: bool) -> list[MapOutcome]:
+def process_owners(jobs: Sequence[MapJob], workers: Workers, logbook: Logbook, *, stop_early: bool) -> list[MapOutcome]:
     """Process maps that share one page written elsewhere: the group maps of the dataset."""
     tasks = deque(Task(function=process_map, argument=job) for job in jobs)
     logbook.expect(len(tasks))
     outcomes = []
-    for task, result in run_tasks(tasks, crew):
+    for task, result in run_tasks(tasks, workers):
         outcome = _lost_map(task.argument) if isinstance(result, WorkerLost) else result
         _tell(outcome, logbook)
         outcomes.append(outcome)
@@ -325,10 +333,10 @@ def _map_words(outcome: MapOutcome) -> str:
     )
 
 
-def _finish(desk: _Desk, logbook: Logbook) -> None:
-    records = [e.record for o in desk.outcomes for e in o.entries if e.record]
+def _finish(page: _PendingPage, logbook: Logbook) -> None:
+    records = [e.record for o in page.outcomes for e in o.entries if e.record]
     regions = [record.counts.kept for record in records]
-    failed = sum(bool(outcome.failures) for outcome in desk.outcomes)
-    maps = sum(bool(outcome.entries) for outcome in desk.outcomes)
+    failed = sum(bool(outcome.failures) for outcome in page.outcomes)
+    maps = sum(bool(outcome.entries) for outcome in page.outcomes)
     counts = ((maps, "maps"), (sum(regions), "regions"), (regions.count(0), "empty"), (failed, "failed"))
-    logbook.step(desk.owner, count_words(counts) or "no map that can be read")
+    logbook.step(page.owner, count_words(counts) or "no map that can be read")

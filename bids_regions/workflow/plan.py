@@ -177,7 +177,7 @@ def _refuse_nothing(settings: Settings, discovery: Discovery, jobs: Sequence[Map
         return  # skipped with a reason each, which is an answer
     if any(mapfile.participant is None for mapfile in discovery.maps):
         raise EmptySelection("all selected maps belong to the group, to no participant", hint="Add the level group")
-    raise EmptySelection("no entry of the configuration matches a selected map", hint="Mend the match of the entries")
+    raise EmptySelection("no entry of the configuration matches a selected map", hint="Fix the match of the entries")
 
 
 def _by_owner(jobs: Sequence[MapJob], broken: Sequence[tuple[MapJob, Skipped]]) -> dict[str, Sequence[MapJob]]:

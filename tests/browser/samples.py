@@ -77,8 +77,8 @@ def make_figure(data: Array, affine: Array, found: Extraction, cuts: Sequence[fl
         figures.Mark(index=r.index, color=r.color, n_voxels=r.n_voxels, peak_value=r.peak.value, peak_xyz=r.peak.xyz)
         for r in found.regions
     ]
-    view = figures.View(cuts=tuple(cuts), cutoff=found.cutoff.value, layout=figures.Layout(columns=4))
-    below = figures.Background(data=brain()[0], affine=brain()[1]) if background else None
+    view = figures.FigureStyle(cuts=tuple(cuts), cutoff=found.cutoff.value, layout=figures.PanelLayout(columns=4))
+    below = figures.Underlay(data=brain()[0], affine=brain()[1]) if background else None
     picture = figures.draw_map(data, found.labels, affine, marks, view, below)
     return model.Figure(
         data=picture.data, mime=picture.mime, alt=picture.alt, width=picture.width, height=picture.height

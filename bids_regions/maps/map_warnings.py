@@ -4,26 +4,26 @@ import numpy as np
 
 from bids_regions.extraction import Extraction
 from bids_regions.images import StatMap
-from bids_regions.maps.inputs import Loaded
+from bids_regions.maps.inputs import LoadedInputs
 from bids_regions.settings import Entry
 
-__all__ = ["gather_cautions"]
+__all__ = ["find_warnings"]
 
 MANY_ZEROS = 0.2  # share of zero voxels from which a percentile over the whole image says more of the background
 
 
-def gather_cautions(statmap: StatMap, entry: Entry, loaded: Loaded, extraction: Extraction) -> tuple[str, ...]:
+def find_warnings(statmap: StatMap, entry: Entry, loaded: LoadedInputs, extraction: Extraction) -> tuple[str, ...]:
     """Sentences about the map, the mask and the threshold."""
     sentences = [*statmap.notes, loaded.mask_note]
     if statmap.n_nonfinite:
         sentences.append(f"{statmap.n_nonfinite} voxels were not finite and count as 0")
-    sentences.append(_percentile_caution(statmap, entry))
+    sentences.append(_percentile_warning(statmap, entry))
     if loaded.statistic.kind == "t" and loaded.statistic.dof is None:
         sentences.append("t map without known degrees of freedom: the cutoff is a t value, with no p behind it")
     return tuple(dict.fromkeys(s for s in (*sentences, *extraction.warnings) if s))
 
 
-def _percentile_caution(statmap: StatMap, entry: Entry) -> str:
+def _percentile_warning(statmap: StatMap, entry: Entry) -> str:
     criteria = entry.criteria
     if criteria.spec.rule.population != "ranked" or criteria.percentile_over != "image":
         return ""
