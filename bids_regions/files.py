@@ -6,6 +6,7 @@ folder and renamed. This room does not know what the bytes mean.
 
 import errno
 import fcntl
+import gzip
 import hashlib
 import json
 import os
@@ -40,6 +41,7 @@ __all__ = [
     "read_json",
     "read_text",
     "remove_file",
+    "same_inflated",
     "sweep_temporaries",
     "write_bytes",
     "write_json",
@@ -49,6 +51,7 @@ __all__ = [
 ZEROS = bytes(1 << 12)  # larger pieces are found less often, smaller ones take more room
 JSON_LIMIT = 64 << 20  # bytes; a larger sidecar is not one
 TEXT_LIMIT = 256 << 20  # bytes; no table is longer
+PART = 1 << 20  # bytes compared at once
 JSON_DEPTH = 100  # nested brackets; more is an attack on the parser
 TEMPORARY = re.compile(r"\.(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{12}\.tmp")
 STALE = 24 * 3600  # seconds; a temporary file of another machine is left alone until it is a day old
@@ -57,6 +60,7 @@ REFUSALS = {
     *(errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),
 }
 ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
+ABSENT_NUMBER = object()  # NaN or Infinity in a JSON file
 READ_ADVICE = "Check that it exists and that you may read it"
 
 
@@ -239,6 +243,9 @@ def read_text(path: Path) -> str:
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in `path`, refused if it is huge, deep, ambiguous (duplicate keys) or not an object.
 
+    NaN and Infinity, which JSON has no word for and Python writes all the same, are read as absent: a key is left out,
+    in a list stands None.
+
     Raises
     ------
     MissingInput, StorageFault
@@ -253,14 +260,15 @@ def read_json(path: Path) -> dict[str, Any]:
         raise _read_fault(path, error) from error
     text = read_text(path)
     try:
-        content = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+        content = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=lambda _: ABSENT_NUMBER)
     except (ValueError, RecursionError) as error:
         raise BadDataset(f"{path} is not valid JSON ({error})", hint="Fix or remove this file") from error
     if not isinstance(content, dict):
         raise BadDataset(f"{path} holds no JSON object but a {type(content).__name__}", hint="Fix or remove this file")
     if _depth(content) > JSON_DEPTH:
         raise BadDataset(f"{path} is nested deeper than {JSON_DEPTH} levels", hint="Fix or remove this file")
-    return content
+    read: dict[str, Any] = _without_absent(content)
+    return read
 
 
 def expand_home(path: str) -> Path:
@@ -298,6 +306,26 @@ def hash_file(path: Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise _read_fault(path, error) from error
+
+
+def same_inflated(one: Path, other: Path) -> bool:
+    """Whether two files hold the same bytes once inflated; false where one cannot be read to its end."""
+    try:
+        with _inflating(one) as first, _inflating(other) as second:
+            while True:
+                part = first.read(PART)
+                if part != second.read(PART):
+                    return False
+                if not part:
+                    return True
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
+def _inflating(path: Path) -> BinaryIO | gzip.GzipFile:
+    with path.open("rb") as stream:
+        packed = stream.read(2) == b"\x1f\x8b"
+    return gzip.open(path) if packed else path.open("rb")
 
 
 def hash_of(content: object) -> str:
@@ -394,8 +422,12 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
+def _without_absent(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _without_absent(value) for key, value in content.items() if value is not ABSENT_NUMBER}
+    if isinstance(content, list):
+        return [None if value is ABSENT_NUMBER else _without_absent(value) for value in content]
+    return content
 
 
 def _depth(content: object) -> int:

@@ -49,7 +49,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "workflow": (
         {"version", "errors", "files", "images", "dataset", "atlases", "figures", "report", "executors", "settings",
          "results", "pages", "maps", "group"},
-        set(),
+        {"numpy"},
     ),
     "cli": ({"version", "errors", "surroundings", "settings", "workflow"}, {"argparse"}),
     "importing": ({"version", "errors", "surroundings", "files", "images", "dataset"}, {"argparse", "scipy"}),

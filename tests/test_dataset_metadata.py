@@ -71,11 +71,11 @@ def test_a_sidecar_written_later_is_seen(tmp_path):
     assert read_metadata(mapfile) == {"a": 1}
 
 
-@pytest.mark.parametrize("content", [b"{", b"[1]", b'{"a": NaN}', b'{"a":1,"a":2}', b"\xff", b'{"a":' * 300])
+@pytest.mark.parametrize("content", [b"{", b"[1]", b'{"a":1,"a":2}', b"\xff", b'{"a":' * 300])
 def test_a_broken_sidecar_fails_its_map(tmp_path, content):
     trees.write_map(tmp_path / "sub-01" / "sub-01_stat-z_statmap.nii.gz")
     trees.touch(tmp_path / "statmap.json", content)
-    with pytest.raises(BadMap, match=r"The sidecar of sub-01/sub-01_stat-z_statmap\.nii\.gz cannot be used"):
+    with pytest.raises(BadMap, match=r"The sidecar .*of sub-01/sub-01_stat-z_statmap\.nii\.gz cannot be used"):
         read_metadata(one_map(tmp_path))
 
 

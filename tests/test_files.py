@@ -68,7 +68,6 @@ def test_only_what_dead_processes_left_is_swept(tmp_path):
     [
         ("{", "not valid JSON"),
         ("[1]", "holds no JSON object but a list"),
-        ('{"a": NaN}', "NaN is no JSON number"),
         ('{"a": 1, "a": 2}', "the key 'a' stands twice"),
         ('{"a": ' + "[" * 150 + "]" * 150 + "}", "nested deeper than 100"),
         ('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", "not valid JSON"),

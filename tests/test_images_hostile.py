@@ -73,8 +73,6 @@ def negative_extension(size, room=32):
         (nifti(version=2, dim={1: 1 << 40, 2: 1 << 40, 3: 1 << 40}), r"promises 4\.61e\+18 EiB and is truncated"),
         (nifti(dim={0: 4, 4: 400}), "x.nii has a header that promises 94.1 KiB and is truncated: it has 592 bytes"),
         (nifti(datatype=64), "x.nii has a header that promises 832 bytes and is truncated: it has 592 bytes"),
-        (nifti(dim={1: 3}), r"x.nii holds more data than its header promises\." + AGAIN),
-        (nifti() + b"\0", "x.nii holds more data than its header promises"),
         (nifti(vox_offset=100), r"x.nii has a header that begins the voxels at byte 100\." + HEADER),
         (nifti(vox_offset=-352), "x.nii has a header that begins the voxels at byte -352"),
         (nifti(vox_offset=352.5), "x.nii has a header that begins the voxels at byte 352.5"),
@@ -134,9 +132,6 @@ def test_broken_series(tmp_path):
     assert [next(volumes)[0].shape for _ in range(5)] == [(4, 5, 3)] * 5
     with pytest.raises(BadMap, match=r"x\.nii\.gz is truncated: 4 bytes of its voxels are missing"):
         next(volumes)
-    path = put(tmp_path / "y.nii.gz", nifti(ramp((4, 5, 3, 2)), dim={4: 1}))
-    with pytest.raises(BadMap, match=r"y\.nii\.gz holds more data than its header promises"):
-        list(load_volumes(path))
     for content in (nifti(ramp((4, 5, 3, 1, 2))), nifti(ramp((4, 5))), nifti(ramp((4, 5, 3, 2), "c8"))):
         with pytest.raises(UnsuitableMap, match=r"z\.nii (is [25]-D|holds complex numbers)"):
             count_volumes(put(tmp_path / "z.nii", content))
@@ -215,11 +210,8 @@ PACKED = gzip.compress(nifti(ramp((20, 20, 20))), mtime=0)
         (broken_in_the_middle(), "x.nii.gz is (damaged|truncated): its gzip data"),
         (wrong_checksum(), "x.nii.gz is damaged: its gzip data is broken"),
         (wrong_length(), "x.nii.gz is damaged: its gzip data is broken"),
-        (PACKED + b"garbage", r"x.nii.gz has bytes after its gzip data that are not gzip\." + AGAIN),
-        (PACKED + b"\x1f", "x.nii.gz has bytes after its gzip data that are not gzip"),
-        (PACKED + bytes(99) + b"x", "x.nii.gz has bytes after its gzip data that are not gzip"),
-        (PACKED + PACKED, "x.nii.gz holds more data than its header promises"),
-        (PACKED + PACKED[:40], "x.nii.gz (holds more data than its header promises|is truncated)"),
+        (PACKED + PACKED[:40], "x.nii.gz is truncated: its gzip data ends too early"),
+        (gzip.compress(nifti() + bytes(17 << 20), 9, mtime=0), "x.nii.gz holds more data than its header promises"),
         (gzip.compress(nifti()[:-4], mtime=0), r"x.nii.gz is truncated: 4 bytes of its voxels are missing\." + AGAIN),
         (gzip.compress(nifti()[:351], mtime=0), "x.nii.gz is truncated"),
         (gzip.compress(nifti()[:200], mtime=0), r"x.nii.gz is too short for a NIfTI header \(200 bytes\)"),

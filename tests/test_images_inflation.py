@@ -102,7 +102,7 @@ def test_both_ways_decide_alike(tmp_path, kind, size):
         path.write_bytes(KINDS[kind](chance, data, file))
         found = outcome(path, size, at_once=True)
         assert found == outcome(path, size, at_once=False)
-        if kind in ("sound", "padded by zeros", "two members"):
+        if kind not in ("a bit flipped", "cut", "too short"):
             assert found[0] == data[HEAD:]
         else:
             assert isinstance(found, str)
@@ -149,5 +149,5 @@ def test_what_is_written_behind_a_file_while_it_is_read_is_seen(tmp_path):
         stream.size = len(file)
         stream.read_into(memoryview(bytearray(HEAD)))
         assert bytes(stream.read_rest(len(data) - HEAD)) == data[HEAD:]
-        with pytest.raises(BadMap, match="bytes after its gzip data"):
-            stream.finish()
+        assert stream.finish() == hashlib.sha256(file + b"garbage").hexdigest()
+        assert stream.n_beyond == 7

@@ -5,7 +5,7 @@ Resampling is nearest and done once for each atlas and grid; what was placed is 
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from bids_regions.atlases.label_lists import unusable
 from bids_regions.atlases.naming import UNLABELLED, PlacedAtlas
 from bids_regions.errors import BadMap, UnsuitableMap
 from bids_regions.files import hash_file
-from bids_regions.images import Grid, count_volumes, load_labels, load_volumes, resample_nearest
+from bids_regions.images import Grid, LabelImage, count_volumes, load_label_image, load_volumes, resample_nearest
 
 __all__ = ["Content", "check_names", "place_atlas"]
 
@@ -114,19 +114,19 @@ def _told_of(path: Path) -> Iterator[None]:
 
 
 @lru_cache(maxsize=LOADED_AT_ONCE)
-def _load(path: Path, _size: int, _changed: int) -> tuple[NDArray[np.integer[Any]], Grid]:
-    labels, grid = load_labels(path)
-    return (np.maximum(labels, 0) if labels.min() < 0 else labels), grid
+def _load(path: Path, _size: int, _changed: int) -> LabelImage:
+    image = load_label_image(path)
+    return replace(image, labels=np.maximum(image.labels, 0)) if image.labels.min() < 0 else image
 
 
-def _load_once(path: Path) -> tuple[NDArray[np.integer[Any]], Grid]:
+def _load_once(path: Path) -> LabelImage:
     state = path.stat()
     return _load(path, state.st_size, state.st_mtime_ns)
 
 
 def _names_of_values(path: Path, listed: Mapping[int, str]) -> tuple[dict[int, str], tuple[str, ...]]:
-    labels, _ = _load_once(path)
-    flat = labels.ravel(order="K")
+    image = _load_once(path)
+    flat = image.labels.ravel(order="K")
     values = np.unique(flat) if flat.max() > LONGEST_TABLE else np.flatnonzero(np.bincount(flat))
     values = values[values > 0]
     known, wanted = set(values.tolist()), set(listed) - {0}
@@ -135,7 +135,7 @@ def _names_of_values(path: Path, listed: Mapping[int, str]) -> tuple[dict[int, s
     if not known & wanted:
         what = f"has none of the {len(wanted)} values that its list names, but {_shown(known)}"
         raise unusable(path, what, MADE_FOR_IT)
-    notes = _tell_differences(path, known - wanted, wanted - known)
+    notes = image.notes + _tell_differences(path, known - wanted, wanted - known)
     if listed.get(0, "background").lower() not in BACKGROUND:
         notes += (f"The list of {path.name} calls the value 0 {listed[0]!r}: 0 is taken as unlabelled all the same",)
     return {value: listed.get(value, f"label {value}") for value in sorted(known)}, notes
@@ -169,7 +169,8 @@ def _names_of_volumes(path: Path, listed: Mapping[int, str], n: int) -> tuple[di
 
 
 def _place_labels(atlas: AtlasImage, grid: Grid) -> PlacedAtlas:
-    labels, own_grid = _load_once(atlas.path)
+    image = _load_once(atlas.path)
+    labels, own_grid = image.labels, image.grid
     values = np.array(sorted(atlas.names))
     flat = resample_nearest(labels, own_grid, grid).ravel(order="F")
     dtype = np.min_scalar_type(len(values))

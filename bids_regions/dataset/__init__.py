@@ -14,7 +14,7 @@ from bids_regions.dataset.companions import (
 from bids_regions.dataset.description import describe_output
 from bids_regions.dataset.discovery import check_selection, find_maps, read_filter_file
 from bids_regions.dataset.mapfiles import Discovery, MapFile, Selection, Skipped, matches, read_map_name
-from bids_regions.dataset.metadata import DegreesOfFreedom, find_dof, read_metadata
+from bids_regions.dataset.metadata import DegreesOfFreedom, find_dof, read_metadata, read_sidecars
 from bids_regions.dataset.participants import Participants, find_participants_tsv, read_participants
 from bids_regions.dataset.source import LINK, SourceDataset, open_dataset
 from bids_regions.dataset.vocabulary import is_standard_space, pybids_configuration
@@ -46,4 +46,5 @@ __all__ = [
     "read_map_name",
     "read_metadata",
     "read_participants",
+    "read_sidecars",
 ]

@@ -7,7 +7,7 @@ is broken. A z sibling of a t map has the same name but for `stat-`. Nothing is 
 import errno
 import os
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from bids_regions.dataset.mapfiles import (
@@ -22,9 +22,9 @@ from bids_regions.dataset.mapfiles import (
 )
 from bids_regions.dataset.names import PASSED
 from bids_regions.dataset.source import SourceDataset, has_maps
-from bids_regions.dataset.walk import Walk
-from bids_regions.errors import BadDataset, Contradiction, EmptySelection, MissingInput
-from bids_regions.files import read_json
+from bids_regions.dataset.walk import STATMAP, Walk
+from bids_regions.errors import BadDataset, EmptySelection, MissingInput
+from bids_regions.files import read_json, same_inflated
 
 __all__ = ["check_selection", "find_maps", "read_filter_file"]
 
@@ -40,7 +40,7 @@ def find_maps(dataset: SourceDataset, selection: Selection) -> Discovery:
     """The maps that `selection` asks for, sorted by their relative paths."""
     labels = selection.labels()
     folders = {key: wanted for key, wanted in labels.items() if key in ("sub", "ses")}
-    walk = Walk(root=str(dataset.root), labels=folders)
+    walk = Walk(root=str(dataset.root), labels=folders, suffixes=selection.suffixes)
     found = [read_map_name(dataset.root, rel) for start in dataset.folders for rel in walk.files(start)]
     found.sort(key=lambda mapfile: mapfile.relpath)
     stats = labels.pop("stat", frozenset())
@@ -48,8 +48,9 @@ def find_maps(dataset: SourceDataset, selection: Selection) -> Discovery:
     maps: list[MapFile] = []
     skipped: list[Skipped] = []
     failed = list(walk.failed)
+    twins = _find_twins(wanted)
     for mapfile in _of_wanted_stat(wanted, stats, selection.filters):
-        if reason := _unfit(mapfile):
+        if reason := _unfit(mapfile, selection.suffixes) or twins.get(mapfile.relpath, ""):
             skipped.append(_leave(mapfile, reason))
         elif reason := _broken(mapfile):
             failed.append(_leave(mapfile, reason))
@@ -94,21 +95,19 @@ def read_filter_file(path: Path) -> dict[str, object]:
     Raises
     ------
     MissingInput
-        The file is not there or cannot be read.
-    Contradiction
-        It is not of the form {"statmap": {"entity": value}}.
+        The file is not there, cannot be read, or is not of the form {"statmap": {"entity": value}}.
     """
     try:
         content = read_json(path)
     except BadDataset as fault:
-        raise Contradiction(fault.sentence, hint=fault.hint) from fault
+        raise MissingInput(fault.sentence, hint=fault.hint) from fault
     query = content.get(FILTER_QUERY)
     if not isinstance(query, dict):
-        raise Contradiction(f"{path} has no {FILTER_QUERY!r} query", hint=FILTER_HINT)
+        raise MissingInput(f"{path} has no {FILTER_QUERY!r} query", hint=FILTER_HINT)
     wrong = [key for key, wanted in query.items() if not all(map(_is_plain, _listed(wanted)))]
     if wrong:
-        problems = [f'{path}: {key} wants no label, number, null, "*" or list of these' for key in wrong]
-        raise Contradiction(problems=problems, hint=FILTER_HINT)
+        sentence = f'{path}: {", ".join(wrong)} wants no label, number, null, "*" or list of these'
+        raise MissingInput(sentence, hint=FILTER_HINT)
     return query
 
 
@@ -121,7 +120,7 @@ def _is_plain(wanted: object) -> bool:
 
 
 def _is_surface(mapfile: MapFile) -> bool:
-    extension = mapfile.extension
+    extension = mapfile.extension.lower()
     return extension.endswith(".gii") or (extension.endswith((".nii", ".nii.gz")) and extension not in VOLUMES)
 
 
@@ -146,14 +145,29 @@ def _leave(mapfile: MapFile, reason: str) -> Skipped:
     return Skipped(relpath=mapfile.relpath, reason=reason, participant=mapfile.participant)
 
 
-def _unfit(mapfile: MapFile) -> str:
+def _find_twins(maps: Iterable[MapFile]) -> dict[str, str]:
+    """Volumes that stand beside another of their name, compressed or not, with the same content: why they are left."""
+    reasons: dict[str, str] = {}
+    first: dict[str, MapFile] = {}
+    for mapfile in sorted(maps, key=lambda one: (-len(one.extension), one.relpath)):  # .nii.gz comes first
+        if mapfile.extension.lower() not in VOLUMES:
+            continue
+        other = first.setdefault(mapfile.relpath.removesuffix(mapfile.extension), mapfile)
+        if other is not mapfile and same_inflated(other.path, mapfile.path):
+            reasons[mapfile.relpath] = f"its content is that of {other.relpath.rpartition('/')[2]}, which is taken"
+    return reasons
+
+
+def _unfit(mapfile: MapFile, suffixes: Collection[str] = STATMAP) -> str:
     """Why a map is skipped, told by its name; empty for one that is taken."""
+    if mapfile.suffix not in suffixes:
+        return f"its suffix is {mapfile.suffix}, in other letters than {' '.join(suffixes)}"
     if mapfile.extension.endswith(".gii"):
         return "a GIFTI surface map: surfaces are not handled"
     if _is_surface(mapfile):
         return "a CIFTI map: surfaces are not handled"
-    if mapfile.extension not in VOLUMES:
-        return f"a {mapfile.extension} image: only NIfTI files (.nii, .nii.gz) are read"
+    if mapfile.extension.lower() not in VOLUMES:
+        return f"a {mapfile.extension} file: only NIfTI files (.nii, .nii.gz) are read"
     if mapfile.kind == "p":
         return P_REASON
     unlabelled = [key for key, label in mapfile.entities if key in PASSED and not label]

@@ -76,6 +76,7 @@ class Selection:
     asked: Mapping[str, Sequence[str]] = field(default_factory=dict)  # labels by short key; stat: none for the default
     filters: Mapping[str, Wanted] = field(default_factory=dict)  # short or long entity name -> what is wanted
     assume_space: str | None = None  # the space of the maps that name none
+    suffixes: tuple[str, ...] = ("statmap",)  # what the maps are called at the end of their names
 
     def labels(self) -> dict[str, frozenset[str]]:
         """The asked labels by short key, without the prefix that a user may have typed."""

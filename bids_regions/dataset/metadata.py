@@ -17,7 +17,7 @@ from bids_regions.dataset.names import Entities, read_entities, split_name
 from bids_regions.errors import BadMap, Fault
 from bids_regions.files import list_names, read_json
 
-__all__ = ["DegreesOfFreedom", "find_dof", "read_metadata"]
+__all__ = ["DegreesOfFreedom", "find_dof", "read_metadata", "read_sidecars"]
 
 # As producers spell it, without case and underscores; first come first served.
 DOF_KEYS = (
@@ -53,15 +53,24 @@ def read_metadata(mapfile: MapFile) -> dict[str, Any]:
     BadMap
         One of the sidecars cannot be read.
     """
+    metadata, unread = read_sidecars(mapfile)
+    if unread:
+        raise BadMap(unread[0].sentence, hint=unread[0].hint)
+    return metadata
+
+
+def read_sidecars(mapfile: MapFile) -> tuple[dict[str, Any], tuple[Fault, ...]]:
+    """The sidecar of a map with all it inherits from those that can be read, and what is wrong with the others."""
     metadata: dict[str, Any] = {}
+    unread = []
     for path in find_sidecars(mapfile):
         try:
             metadata.update(read_json(path))
         except Fault as fault:
-            raise BadMap(
-                f"The sidecar of {mapfile.relpath} cannot be used: {fault.sentence}", hint=fault.hint
-            ) from fault
-    return metadata
+            where = f"{path}".replace(f"{mapfile.root}/", "")
+            what = fault.sentence.removeprefix(f"{path} ")
+            unread.append(Fault(f"The sidecar {where} of {mapfile.relpath} cannot be used: it {what}", hint=fault.hint))
+    return metadata, tuple(unread)
 
 
 def find_sidecars(mapfile: MapFile) -> list[Path]:
@@ -80,14 +89,8 @@ def find_sidecars(mapfile: MapFile) -> list[Path]:
 
 
 def find_dof(mapfile: MapFile) -> DegreesOfFreedom:
-    """The degrees of freedom that the sidecars of a map tell, else the `stat-dof` map beside it.
-
-    Raises
-    ------
-    BadMap
-        One of the sidecars cannot be read.
-    """
-    metadata = _plain_keys(read_metadata(mapfile))
+    """The degrees of freedom that the sidecars of a map tell, as far as they can be read, else the `stat-dof` map."""
+    metadata = _plain_keys(read_sidecars(mapfile)[0])
     inner = [_plain_keys(metadata[name]) for name in NESTED if isinstance(metadata.get(name), dict)]
     for place in (metadata, *inner):
         for key in DOF_KEYS:

@@ -22,6 +22,8 @@ P_STAT = re.compile(
     r"(?:-?(?:val|values?|map|unc|uncorr|uncorrected|corr|corrected|adj|adjusted|fwe|fwer|fdr|perm|tfce|voxel|cluster))*"
 )
 
+SUFFIX = re.compile(r"[^.+]*")  # AFNI goes on after it with +, as in `statmap+tlrc.HEAD`
+
 Entities = tuple[tuple[str, str], ...]
 
 
@@ -32,8 +34,9 @@ def split_name(name: str) -> tuple[Entities, str, str]:
     ((('sub', '01'), ('task', 'nback'), ('contrast', 'two_back'), ('stat', 'z')), 'statmap', '.nii.gz')
     """
     stem, _, last = name.rpartition("_")
-    suffix, dot, extension = last.partition(".")
-    return _entities_of(stem), suffix, dot + extension
+    found = SUFFIX.match(last)
+    suffix = found[0] if found else ""
+    return _entities_of(stem), suffix, last[len(suffix) :]
 
 
 def read_entities(folders: str, name: str) -> Entities:

@@ -1,7 +1,9 @@
 """Who the participants are: participants.tsv, of the dataset itself or of the raw dataset it was made from."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bids_regions.dataset.companions import linked_datasets
@@ -27,6 +29,23 @@ class Participants:
     def value(self, participant: str, column: str) -> str:
         """The value of a participant in a column; n/a for one who is not in the table."""
         return self.rows.get(participant, {}).get(column, MISSING)
+
+    def matched(self, labels: Collection[str]) -> "Participants":
+        """The same table with its rows under `labels`, where spreadsheets took their leading zeros: `1` for `01`.
+
+        A row whose own label is among them keeps it; one that several labels, or several rows, could mean stays.
+        """
+        free = [label for label in labels if label not in self.rows]
+        wanted = Counter(_number(label) for label in free)
+        told = Counter(_number(label) for label in self.rows if label not in labels)
+        by_number = {_number(label): label for label in free}
+
+        def name(label: str) -> str:
+            number = _number(label)
+            sure = label not in labels and wanted[number] == 1 and told[number] == 1
+            return by_number[number] if sure else label
+
+        return replace(self, rows={name(label): row for label, row in self.rows.items()})
 
 
 def find_participants_tsv(dataset: SourceDataset) -> Path | None:
@@ -66,6 +85,12 @@ def read_participants(path: Path) -> Participants:
             raise BadDataset(f"{path} has sub-{label} twice", hint="Keep one line for each participant")
         rows[label] = row
     return Participants(path=path, columns=tuple(name for name in header if name != IDENTIFIER), rows=rows)
+
+
+def _number(label: str) -> str:
+    """A label without what a spreadsheet takes from it or adds: leading zeros, `.0`."""
+    number = re.sub(r"^(\d+)\.0+$", r"\1", label)
+    return number.lstrip("0") or "0" if number.isdecimal() else label
 
 
 def _unquote(cell: str) -> str:

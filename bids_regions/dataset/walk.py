@@ -6,6 +6,7 @@ dataset is not. The walk reads names only.
 """
 
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from bids_regions.files import read_json
 
 __all__ = ["Walk", "is_map_name", "is_own_output"]
 
-MARK = "_statmap."
+STATMAP = ("statmap",)
 OWN_NAME = "bids_regions"
 DESCRIPTION = "dataset_description.json"
 
@@ -27,21 +28,9 @@ CLOSED = frozenset({"code", "derivatives", "figures", "logs", "sourcedata", "sti
 FILE_ENDINGS = (".gz", ".nii", ".json", ".tsv", ".svg", ".html", ".gii", ".txt", ".png", ".h5", ".csv", ".md", ".pdf")
 
 
-# Image formats: NIfTI, CIFTI (a .nii with a second dot), GIFTI, and those that are only named among the skipped.
-IMAGES = (
-    ".nii",
-    ".nii.gz",
-    ".gii",
-    ".mgz",
-    ".mgh",
-    ".img",
-    ".img.gz",
-    ".hdr",
-    ".mnc",
-    ".nii.bz2",
-    ".nii.xz",
-    ".nii.zst",
-)
+# What stands beside a map and is none; whatever else has a map's name is read, or named among the skipped.
+BESIDE = (".json", ".tsv", ".svg", ".html", ".txt", ".png", ".jpg", ".h5", ".csv", ".md", ".pdf", ".yaml", ".toml",
+          ".log", ".mat", ".js", ".css", ".tmp", ".lock")  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -50,11 +39,17 @@ class Walk:
 
     root: str  # of the dataset
     labels: Mapping[str, Collection[str]] = field(default_factory=dict)  # sub, ses -> the labels to open; none: all
+    suffixes: tuple[str, ...] = STATMAP  # of the files that are maps
     at_most: int | None = None  # participant folders opened in each folder beyond those asked for; None: all
     failed: list[Skipped] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    _marks: tuple[str, ...] = ()
     _walked: set[str] = field(default_factory=set)  # real paths
     _links: list[tuple[str, str]] = field(default_factory=list)  # path, relative path
+
+    def __post_init__(self) -> None:
+        """AFNI goes on after the suffix with `+`, as in `statmap+tlrc.HEAD`."""
+        self._marks = tuple(f"_{suffix.lower()}{end}" for suffix in self.suffixes for end in ".+")
 
     def files(self, start: str = "") -> Iterator[str]:
         """The relative paths of the files named like maps below the folder `start` of the dataset, in no order."""
@@ -80,8 +75,8 @@ class Walk:
         try:
             for entry in self._entries(real, rel):
                 name = entry.name
-                if MARK in name and name[0] != ".":
-                    maps += [name] if is_map_name(name) else []
+                if self._is_marked(name) and name[0] != ".":
+                    maps += [name] if is_map_name(name, self.suffixes) else []
                 elif name.endswith(FILE_ENDINGS):
                     described = described or name == DESCRIPTION
                 elif self._is_open(name) and self._is_folder(entry, rel):
@@ -102,7 +97,11 @@ class Walk:
         asked = {f"sub-{label}" for label in labels}
         os.stat(f"{real}/.")  # noqa: PTH116 # a folder to list but not to enter would look empty
         names = os.listdir(real)  # noqa: PTH208 # with the test below in the time that scandir takes alone
-        yield from (Path(real, n) for n in names if not "sub-" < n < "sub." or n in asked or MARK in n)
+        yield from (Path(real, n) for n in names if not "sub-" < n < "sub." or n in asked or self._is_marked(n))
+
+    def _is_marked(self, name: str) -> bool:
+        lower = name.lower()
+        return any(mark in lower for mark in self._marks)
 
     def _is_open(self, name: str) -> bool:
         if name in CLOSED or name[0] == ".":
@@ -151,9 +150,11 @@ class Walk:
         self.failed.append(Skipped(relpath=rel, reason=reason, participant=label))
 
 
-def is_map_name(name: str) -> bool:
-    """Whether a file name is that of a statistical map, in whatever image format."""
-    return name.endswith(IMAGES) and "_" not in name.rpartition(MARK)[2]
+def is_map_name(name: str, suffixes: Collection[str] = STATMAP) -> bool:
+    """Whether a file name is that of a map with one of these suffixes, in whatever format and case."""
+    last = name.rpartition("_")[2].lower()
+    suffix = re.split(r"[.+]", last, maxsplit=1)[0]
+    return suffix in {each.lower() for each in suffixes} and not last.endswith((*BESIDE, "."))
 
 
 def is_own_output(folder: str | os.PathLike[str]) -> bool:

@@ -17,7 +17,7 @@ from bids_regions.dataset import (
 from bids_regions.dataset.mapfiles import Selection, is_selected
 from bids_regions.errors import Contradiction, MissingInput
 from bids_regions.group.members import Absence, Entities, Member, read_failures, read_members
-from bids_regions.group.sets import Cohort, ordered
+from bids_regions.group.sets import Cohort, name_some, ordered
 from bids_regions.settings import Settings
 
 __all__ = ["gather_cohort"]
@@ -33,7 +33,7 @@ def gather_cohort(
     MissingInput
         --group-by without any participants.tsv.
     Contradiction
-        --group-by names a column that participants.tsv does not have.
+        --group-by names a column that participants.tsv does not have, or has for none of the participants.
     """
     table = _read_table(settings, dataset)
     participants = frozenset(settings.participants)
@@ -45,6 +45,8 @@ def gather_cohort(
     known |= {note.participant for note in failures} | {absence.participant for absence in unread}
     known |= {f"sub-{one.participant}" for one in (*discovery.failed, *discovery.skipped) if one.participant}
     if table:
+        table = table.matched({name.removeprefix("sub-") for name in known})
+        _refuse_unanswered(table, sorted({member.participant for member in members}), settings.group_by)
         known |= {f"sub-{label}" for label in table.rows if not participants or label in participants}
     cohort = Cohort(
         members=members,
@@ -75,6 +77,15 @@ def _read_table(settings: Settings, dataset: SourceDataset) -> Participants | No
             f"--group-by {' '.join(unknown)}: {path} has no such column", hint=f"It has {', '.join(table.columns)}"
         )
     return table
+
+
+def _refuse_unanswered(table: Participants, names: Sequence[str], group_by: Sequence[str]) -> None:
+    for column in group_by:
+        if names and all(table.value(name.removeprefix("sub-"), column) == "n/a" for name in names):
+            raise Contradiction(
+                f"--group-by {column}: none of the {len(names)} participants with results has a value in {table.path}",
+                hint=f"Its participants are {name_some([f'sub-{label}' for label in table.rows])}",
+            )
 
 
 def _selected(members: Sequence[Member], dataset: SourceDataset, selection: Selection) -> list[Member]:

@@ -9,9 +9,12 @@ from nibabel import __version__ as NIBABEL_VERSION  # noqa: N812
 from bids_regions.images.foreign import Bricks, load_bricks, save_as_nifti, voxel_axes
 from bids_regions.images.grids import Grid, make_grid, resample_linear, resample_nearest, same_grid
 from bids_regions.images.reading import (
+    LabelImage,
     StatMap,
+    check_mask,
     count_volumes,
     load_grid,
+    load_label_image,
     load_labels,
     load_mask,
     load_statmap,
@@ -23,10 +26,13 @@ __all__ = [
     "NIBABEL_VERSION",
     "Bricks",
     "Grid",
+    "LabelImage",
     "StatMap",
+    "check_mask",
     "count_volumes",
     "load_bricks",
     "load_grid",
+    "load_label_image",
     "load_labels",
     "load_mask",
     "load_statmap",

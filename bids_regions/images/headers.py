@@ -29,6 +29,11 @@ BOMB_VOXELS, BOMB_RATIO = 1 << 27, 200  # voxels (0.4 mm) and inflation that no 
 ZOOM_RANGE = (1e-6, 1e6)  # mm; beyond lies no voxel
 MAX_COORDINATE = 1e9  # mm
 XFORM_CODES = range(6)
+LONGEST_ROW = 1 << 10  # voxels in one direction; the finest scans of a brain have fewer
+VERTICES = frozenset(
+    (642, 2562, 10242, 40962, 163842, 327684, 4002, 7842, 32492, 64984, 59292, 29696, 29716, 59412, 91282, 96854)
+)  # of FreeSurfer's and fsLR's meshes: one hemisphere, both, without medial wall, with voxels
+FREESURFER_ROW = [-1, 1, 1]
 CIFTI_INTENTS = range(3000, 3100)
 P_VALUE_INTENT = 22
 INTENTS = {3: "t", 4: "F", 5: "z"}
@@ -138,6 +143,8 @@ def _find_extent(header: Any, name: str) -> tuple[int, ...]:
     if not 1 <= n_dim <= len(sizes):
         _bad(name, f"has a header that claims {n_dim} dimensions")
     extent = sizes[:n_dim]
+    if extent[:3] == FREESURFER_ROW:  # more vertices than 16 bits count; their number stands in glmin
+        extent[0] = max(1, int(header["glmin"])) if "glmin" in header.keys() else 1  # noqa: SIM118 # no mapping
     if min(extent) < 1:
         _bad(name, f"has a header with a dimension of size {min(extent)}")
     while len(extent) > 3 and extent[-1] == 1:
@@ -198,12 +205,22 @@ def _refuse_other_kinds(header: Any, extent: tuple[int, ...], dtype: np.dtype[An
     if len(extent) != 3:
         what = f"{len(extent)}-D ({' x '.join(map(str, extent))})"
         raise UnsuitableMap(f"{name} is {what} and no 3-D map", hint="Split it, one file for each map")
+    if _is_surface(extent):
+        what = f"a surface stored as NIfTI ({' x '.join(map(str, extent))}: {math.prod(extent)} vertices, no voxels)"
+        raise UnsuitableMap(f"{name} is {what}", hint="Store it as GIFTI or CIFTI")
     if dtype.names:
         raise UnsuitableMap(f"{name} holds colours ({''.join(dtype.names)}) and no map")
     if dtype.kind == "c":
         raise UnsuitableMap(f"{name} {COMPLEX}")
     if intent == P_VALUE_INTENT:
         raise UnsuitableMap(f"{name} holds p values, as its header says: thresholding them upward would be wrong")
+
+
+def _is_surface(extent: tuple[int, ...]) -> bool:
+    """Whether a shape is that of vertices put into a volume: a row longer than any scan's, with a dimension of 1; or
+    the number of vertices of a mesh in use, cut into whatever three numbers.
+    """
+    return 1 in extent and (max(extent) > LONGEST_ROW or math.prod(extent) in VERTICES)
 
 
 def _refuse_bombs(stream: ByteStream, n_voxels: int, dtype: np.dtype[Any]) -> None:

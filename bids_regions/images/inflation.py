@@ -29,6 +29,7 @@ __all__ = ["FETCH_AGAIN", "ByteStream"]
 CHUNK = 1 << 16  # bytes read at once; small, because each gzip member copies the rest of its chunk
 FIRST = 1 << 12  # bytes inflated at first: a header, after which the rest may be inflated at once
 BLOCK = 1 << 18  # bytes inflated at most at once, so that they are still in the processor's cache when copied
+BEYOND = 1 << 24  # bytes after an image that are passed over at least
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_WINDOW = 31  # zlib's number, and isal's, for "a gzip header, the largest window"
 GZIP_HEADER, FLAGS, NAME = 10, 3, 8  # bytes of it without optional fields, where its flags are, the flag of a file name
@@ -63,6 +64,7 @@ class ByteStream:
         self.size = 0  # bytes on disk
         self._n_read = 0  # of them
         self._n_passed = 0  # inflated bytes that were asked for
+        self.n_beyond = 0  # bytes after those asked for, known once the end is reached; zeros after gzip's end are none
         try:
             self._first = first = self._read()
             self.size = os.fstat(self._file.fileno()).st_size
@@ -125,10 +127,20 @@ class ByteStream:
         yield from self._blocks
 
     def finish(self) -> str:
-        """The SHA-256 of the file, once its end is reached; anything left before the end is a fault."""
-        if len(self._pending) or next(self._blocks, b""):
-            raise BadMap(f"{self.name} holds more data than its header promises", hint=FETCH_AGAIN)
+        """The SHA-256 of the file, once its end is reached; what is left before the end is counted and not kept.
+
+        Padding or a note is short. A file that goes on for longer than what was asked for holds something else.
+        """
+        self._pass_over(len(self._pending))
+        self._pending = memoryview(b"")
+        for block in self._blocks:
+            self._pass_over(len(block))
         return self._digest.hexdigest()
+
+    def _pass_over(self, n: int) -> None:
+        self.n_beyond += n
+        if self.n_beyond > max(BEYOND, self._n_passed):
+            raise BadMap(f"{self.name} holds more data than its header promises", hint=FETCH_AGAIN)
 
     def _read(self, n: int = CHUNK) -> bytes:
         with _faults(self.path):
@@ -193,13 +205,19 @@ class ByteStream:
             chunk = self._next_member(member.unused_data)
 
     def _next_member(self, rest: bytes) -> bytes:
-        """The beginning of the next gzip member, nothing at the file's end; zeros may pad, as `gzip` itself allows."""
+        """The beginning of the next gzip member, nothing at the file's end.
+
+        Zeros may pad, as `gzip` itself allows; what is no gzip is counted and passed over, as `gzip` does.
+        """
         rest = rest.lstrip(b"\0")
         while len(rest) < len(GZIP_MAGIC) and (more := self._read()):
             rest = (rest + more).lstrip(b"\0")
-        if rest and not rest.startswith(GZIP_MAGIC):
-            raise BadMap(f"{self.name} has bytes after its gzip data that are not gzip", hint=FETCH_AGAIN)
-        return rest
+        if not rest or rest.startswith(GZIP_MAGIC):
+            return rest
+        while rest:
+            self._pass_over(len(rest))
+            rest = self._read()
+        return b""
 
 
 def _begins_as_usual(member: bytes) -> bool:

@@ -8,7 +8,7 @@ import math
 import mmap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,12 @@ from bids_regions.images.headers import Layout, read_layout
 from bids_regions.images.inflation import ByteStream
 
 __all__ = [
+    "LabelImage",
     "StatMap",
+    "check_mask",
     "count_volumes",
     "load_grid",
+    "load_label_image",
     "load_labels",
     "load_mask",
     "load_statmap",
@@ -34,6 +37,8 @@ STEP = 1 << 16  # numbers looked at together, so that they stay in the processor
 PAGE = 1 << 10  # numbers that are held or not: in float32 the 4 KiB that most systems lend at once
 LARGE = 1 << 24  # bytes that an image takes in memory, in float32 a map of 1.1 mm; below, reading all at once is faster
 CLIPPED = 20  # voxels that share the largest magnitude; smooth maps have one
+ROUNDING = 1e-3  # how far from whole a label may lie in floats
+COARSEST = 0.05  # and in scaled whole numbers, whose own step may be larger
 INT32 = np.iinfo(np.int32)
 Convert = Callable[[NDArray[Any], Layout], NDArray[Any]]  # stored numbers, some of an image's, into what is wanted
 
@@ -54,6 +59,15 @@ class StatMap:
     def affine(self) -> Affine:
         """The 4 x 4 affine, ijk -> xyz in mm, RAS+."""
         return self.grid.affine
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LabelImage:
+    """Whole numbers on a grid, and what a user should know of their file, a sentence each."""
+
+    labels: NDArray[np.integer[Any]]  # 3-D, Fortran order, read-only
+    grid: Grid
+    notes: tuple[str, ...]
 
 
 def load_statmap(path: Path) -> StatMap:
@@ -90,24 +104,56 @@ def load_statmap(path: Path) -> StatMap:
 
 
 def load_labels(path: Path) -> tuple[NDArray[np.integer[Any]], Grid]:
-    """The integer labels in the NIfTI file `path`, at most 32 bits wide, and their grid; NaN counts as 0.
+    """The labels of `load_label_image` and their grid."""
+    image = load_label_image(path)
+    return image.labels, image.grid
+
+
+def load_label_image(path: Path) -> LabelImage:
+    """The integer labels in the NIfTI file `path`, at most 32 bits wide; NaN counts as 0.
+
+    Numbers that are whole but for rounding are rounded: within 0.001, or half of the step of scaled whole numbers.
 
     Raises
     ------
     BadMap
         The file is broken or not 3-D, or it holds fractions or numbers beyond int32.
     """
+    notes: tuple[str, ...] = ()
     with _within_memory(path):
         layout, labels = _load_asked_for(path, lambda stored, _: stored)
         if labels.dtype.kind == "f" or layout.slope is not None:
-            labels = _Tally().mend(_find_values(labels, layout))
-            if (labels != np.rint(labels)).any():
-                raise BadMap(f"{path.name} holds fractions and no labels", hint="Give an image of whole numbers")
+            labels, notes = _rounded(_Tally().mend(_find_values(labels, layout)), layout, path)
         if not np.can_cast(labels.dtype, np.int32):
             if labels.max() > INT32.max or labels.min() < INT32.min:
                 raise BadMap(f"{path.name} holds labels beyond {INT32.max}", hint="Number the labels again")
             labels = labels.astype(np.int32)
-    return _shaped(labels, layout), layout.grid
+    return LabelImage(labels=_shaped(labels, layout), grid=layout.grid, notes=notes)
+
+
+def _rounded(labels: NDArray[Any], layout: Layout, path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
+    whole = np.rint(labels)
+    apart = float(np.abs(labels - whole).max(initial=0))
+    if apart == 0:
+        return labels, ()
+    step = abs(layout.slope or 0) if layout.dtype.kind in "iu" else 0.0
+    if apart > max(ROUNDING, min(step / 2, COARSEST)):
+        raise BadMap(f"{path.name} holds fractions and no labels", hint="Give an image of whole numbers")
+    return whole, (f"{path.name} holds numbers up to {apart:.2g} beside whole ones, which were rounded",)
+
+
+def check_mask(path: Path) -> None:
+    """Refuse what is no mask.
+
+    Raises
+    ------
+    BadMap
+        The file is broken or not 3-D, or no voxel is above 0.
+    """
+    with _within_memory(path):
+        _, inside = _load_asked_for(path, _is_inside)
+    if not inside.any():
+        raise BadMap(f"The mask {path.name} is empty: no voxel is above 0", hint="Give another mask, or none")
 
 
 def load_mask(path: Path, grid: Grid) -> tuple[NDArray[np.bool_], str]:
@@ -205,7 +251,10 @@ def _load(path: Path, convert: Convert) -> tuple[Layout, NDArray[Any], str]:
         else:
             converted = _blank(layout.n_voxels, dtype)
             _read_in_parts(stream, layout, convert, converted)
-        return layout, converted, stream.finish()
+        digest = stream.finish()
+        if stream.n_beyond:
+            layout = replace(layout, notes=(*layout.notes, f"{stream.n_beyond} bytes after the image were not read"))
+        return layout, converted, digest
 
 
 def _read_in_parts(stream: ByteStream, layout: Layout, convert: Convert, target: NDArray[Any]) -> None:

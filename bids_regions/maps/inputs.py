@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_regions.atlases import AtlasUser, Fitting, misplaced
-from bids_regions.dataset import MapFile, SourceDataset, find_dof, find_mask, find_sibling, read_metadata
-from bids_regions.errors import BadMap, MissingInput, UnsuitableMap
+from bids_regions.dataset import MapFile, SourceDataset, find_dof, find_mask, find_sibling, read_metadata, read_sidecars
+from bids_regions.errors import BadMap, Fault, MissingInput, UnsuitableMap
 from bids_regions.extraction import Smoothness, Statistic
 from bids_regions.extraction.smoothness import smoothness_from_metadata
 from bids_regions.files import hash_file, hash_of
@@ -53,6 +53,7 @@ class MapInputs:
     entry: Entry
     mask: Path | None
     mask_note: str  # why there is none
+    unread: tuple[Fault, ...]  # what is wrong with sidecars that cannot be read
     dof: float | None  # of a t map, where options, sidecar or sibling tell it
     dof_map: Path | None
     values: Path | None
@@ -136,6 +137,7 @@ def find_inputs(
         entry=entry,
         mask=mask,
         mask_note=note,
+        unread=read_sidecars(mapfile)[1],
         dof=dof,
         dof_map=dof_map,
         values=values,
@@ -154,6 +156,7 @@ def hash_inputs(map_digest: str, inputs: MapInputs) -> str:
             "dof": inputs.dof,
             "metadata": dict(inputs.metadata),
             "mask_note": inputs.mask_note,
+            **({"unread": [str(fault) for fault in inputs.unread]} if inputs.unread else {}),
             "atlases": [fit.atlas.fingerprint if fit.atlas else fit.reason for fit in inputs.fittings],
         }
     )

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from bids_regions.atlases import Fitting
 from bids_regions.dataset import MapFile, SourceDataset, is_standard_space
-from bids_regions.errors import Fault, OutputRefused, UnsuitableMap, tell_os_error
+from bids_regions.errors import BadMap, Fault, OutputRefused, UnsuitableMap, tell_os_error
 from bids_regions.extraction import Extraction, find_regions
 from bids_regions.files import hash_file, locked, remove_file, sweep_temporaries, write_text
 from bids_regions.images import StatMap, load_statmap, save_labels, save_map
@@ -178,6 +178,13 @@ def _load_standing(place: OutputPaths) -> Record | None:
         return None
 
 
+def _with_unread(fault: BadMap, unread: tuple[Fault, ...]) -> BadMap:
+    """What is wrong with a map, and with the sidecars that may have told what it lacks."""
+    if not unread:
+        return fault
+    return BadMap(" ".join(f"{one.sentence}." for one in (fault, *unread)), hint=unread[0].hint)
+
+
 def _find_finished(lazy: _LazyMap, entry: Entry, place: OutputPaths, inputs: MapInputs) -> Record | None:
     if not place.sidecar.exists():
         return None
@@ -191,15 +198,18 @@ def _find_finished(lazy: _LazyMap, entry: Entry, place: OutputPaths, inputs: Map
 def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, inputs: MapInputs) -> _Computed:
     statmap = lazy.loaded
     loaded = inputs.load(statmap)
-    extraction = find_regions(
-        statmap.data,
-        statmap.affine,
-        entry.criteria,
-        mask=loaded.mask,
-        statistic=loaded.statistic,
-        values=loaded.values,
-        smoothness=loaded.smoothness,
-    )
+    try:
+        extraction = find_regions(
+            statmap.data,
+            statmap.affine,
+            entry.criteria,
+            mask=loaded.mask,
+            statistic=loaded.statistic,
+            values=loaded.values,
+            smoothness=loaded.smoothness,
+        )
+    except BadMap as fault:
+        raise _with_unread(fault, inputs.unread) from fault
     sided = is_standard_space(job.atlas_space.partition("+")[0])
     naming = name_extraction(extraction, statmap.grid, inputs.fittings, sided=sided)
     record = compose_record(inputs, statmap, loaded, extraction, naming, job.assume_space)

@@ -6,7 +6,6 @@ The hashes of the outputs are not known yet: they are filled in when the outputs
 from bids_regions.extraction import Cutoff, Extraction, Smoothness
 from bids_regions.images import StatMap
 from bids_regions.maps.inputs import LoadedInputs, MapInputs, hash_inputs
-from bids_regions.maps.map_warnings import find_warnings
 from bids_regions.maps.naming import NamedRegions
 from bids_regions.results.records import (
     DEFINED,
@@ -58,7 +57,11 @@ def compose_record(
             nonfinite=statmap.n_nonfinite,
         ),
         mask=loaded.mask_used,
-        warnings=(*find_warnings(statmap, entry, loaded, extraction), *naming.warnings),
+        warnings=(
+            *(fault.sentence for fault in inputs.unread),
+            *find_warnings(statmap, entry, loaded, extraction),
+            *naming.warnings,
+        ),
         smoothness=_smoothness(extraction.smoothness) if extraction.smoothness else None,
         atlases=naming.atlases,
         versions=library_versions(),

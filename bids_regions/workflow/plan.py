@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from bids_regions.atlases import AtlasUser, fit_to_maps, own_entities
 from bids_regions.dataset import (
@@ -19,12 +18,13 @@ from bids_regions.dataset import (
     read_filter_file,
     read_map_name,
 )
-from bids_regions.errors import Contradiction, EmptySelection, MissingInput
+from bids_regions.errors import Contradiction, EmptySelection
 from bids_regions.maps.inputs import MASK_HINT, mask_misfit
 from bids_regions.maps.maps import MapJob
 from bids_regions.results.placement import check_collisions, name_owner, place_outputs
 from bids_regions.settings import Settings
 from bids_regions.workflow.logbook import Logbook
+from bids_regions.workflow.named import check_named_files
 
 __all__ = ["Plan", "make_plan"]
 
@@ -53,7 +53,8 @@ def make_plan(settings: Settings, logbook: Logbook) -> Plan:
     Contradiction
         Two entries of one name match one map.
     """
-    _check_named_files(settings)
+    for text in check_named_files(settings):
+        logbook.notice(text)
     dataset = open_dataset(
         settings.bids_dir, settings.derivatives, settings.participants, check=not settings.skip_bids_validation
     )
@@ -88,16 +89,6 @@ def make_plan(settings: Settings, logbook: Logbook) -> Plan:
 
 def _is_for_levels(participant: str | None, settings: Settings) -> bool:
     return ("group" if participant is None else "participant") in settings.levels
-
-
-def _check_named_files(settings: Settings) -> None:
-    named = [("--participants-tsv", settings.participants_tsv), ("--regions-from", settings.regions_from)]
-    for entry in settings.entries:
-        named += [("mask", Path(entry.mask))] if entry.mask not in ("auto", "none") else []
-        named += [("background", Path(entry.background))] if entry.background not in ("auto", "none") else []
-    for option, path in named:
-        if path is not None and not path.is_file():
-            raise MissingInput(f"{option}: {path} is not there", hint="Check the path; in a container, the mounts")
 
 
 def _selection(settings: Settings) -> Selection:
