@@ -7,6 +7,7 @@ from bids_regions.extraction import Cutoff, Extraction, Smoothness
 from bids_regions.images import StatMap
 from bids_regions.maps.inputs import LoadedInputs, MapInputs, hash_inputs
 from bids_regions.maps.naming import NamedRegions
+from bids_regions.maps.warnings import find_warnings
 from bids_regions.results.records import (
     DEFINED,
     CountsFound,
