@@ -12,6 +12,7 @@ from PIL import Image
 from bids_regions.dataset import description
 from bids_regions.extraction import THRESHOLDS, Criteria, criteria, find_regions
 from bids_regions.group import tables as group_tables
+from bids_regions.group import values as group_values
 from bids_regions.results import records
 from bids_regions.results.keys import keys_of
 from bids_regions.settings import OPTIONS, REGION_OPTIONS, read_configuration
@@ -28,7 +29,7 @@ COLUMNS = {
     "REGION_COLUMNS": REGION_COLUMNS,
     "VALUE_COLUMNS": VALUE_COLUMNS,
     "PEAK_COLUMNS": PEAK_COLUMNS,
-    "VALUES": group_tables.VALUES,
+    "VALUES": group_values.VALUES,
     "PARTICIPANT_COLUMNS": group_tables.PARTICIPANT_COLUMNS,
     "AGREEMENT_COLUMNS": group_tables.AGREEMENT_COLUMNS,
 }

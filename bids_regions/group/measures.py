@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,43 +14,34 @@ from bids_regions.aggregate import (
     coverage,
     describe_outliers,
     find_spared,
+    least_participants,
     mean_agreement,
     pairwise_dice,
+    prevalence_lower,
 )
 from bids_regions.dataset import SourceDataset
-from bids_regions.errors import Fault
 from bids_regions.executors import Workers
 from bids_regions.figures import FigureStyle, Mark, Picture, choose_cuts
 from bids_regions.group.members import Absence
 from bids_regions.group.outputs import Consensus, write_set
 from bids_regions.group.passes import Counted, MemberMeasures, SetReference, Source, count_set, measure_set
 from bids_regions.group.places import row_of, voxel_volume
+from bids_regions.group.regions import OtherRegions, lay_other_regions
 from bids_regions.group.sets import MapSet
-from bids_regions.group.tables import GroupTable, ParticipantRow, value_rows
-from bids_regions.images import Grid, load_labels, resample_nearest, same_grid
+from bids_regions.group.tables import GroupTable, ParticipantRow
+from bids_regions.group.values import value_rows
 from bids_regions.settings import Settings
-from bids_regions.tables import read_rows
 
-__all__ = ["OtherRegions", "SetResult", "Study", "load_other_regions", "study_set"]
+__all__ = ["SetResult", "Study", "find_marks", "study_set"]
 
 PAIRS = 300  # participants up to which every two are compared
+FEW = 10  # participants below which it is said what a consensus of them is
 SHOWN_ROWS = 5000  # of the values table on the page; all of them are in the file
 LEAST_OF_COUNTS = 1.0  # standard deviation of the roots of counts: that of chance alone (Poisson)
 LEAST_OF_LOGS = 0.05  # of logarithms: sizes within some 5 % of one another are alike
 LEAST_OF_SHARES = 0.01  # of coverage and Dice
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class OtherRegions:
-    """Regions that come from elsewhere: an atlas, another study."""
-
-    name: str  # of the file
-    labels: Array
-    grid: Grid
-    signs: Mapping[int, int]
-    peaks: Mapping[int, tuple[float, float, float]]  # mm, RAS+
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +52,7 @@ class Study:
     dataset: SourceDataset
     workers: Workers
     values: GroupTable
+    told_once: int  # of its columns, the first ones, which are the same in all rows of a set
     others: OtherRegions | None
     thumbnails: int  # of a set at most
 
@@ -73,36 +64,14 @@ class SetResult:
     one: MapSet  # its members are those that were counted
     rows: tuple[ParticipantRow, ...]  # of every participant, also of those not counted
     consensus: Consensus | None = None  # None: nothing to put together
+    circular: bool = False  # values are taken in regions that were found in the same maps
     region_numbers: tuple[int, ...] = ()  # of the regions that values are taken in
+    region_names: tuple[str, ...] = ()  # of these
     region_means: tuple[tuple[float, ...], ...] = ()  # per member, in each region
     dice: NDArray[np.float64] | None = None  # pairwise, in the order of the members
     values: str = ""  # the first rows of the values table, with its header, without the set's name
     n_values: int = 0  # rows of the values table
     thumbnails: tuple[tuple[str, Picture], ...] = ()  # participant, picture
-
-
-def load_other_regions(path: Path | None) -> OtherRegions | None:
-    """The regions of --regions-from; signs and peaks where a table of ours (`*_dseg.tsv`) stands beside the image.
-
-    Raises
-    ------
-    BadMap
-        The image cannot be read, or holds no whole numbers.
-    """
-    if path is None:
-        return None
-    labels, grid = load_labels(path)
-    table = path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".tsv")
-    signs: dict[int, int] = {}
-    peaks: dict[int, tuple[float, float, float]] = {}
-    try:
-        for row in read_rows(table):
-            number = int(row["index"])
-            signs[number] = {"positive": 1, "negative": -1}.get(row["sign"], 0)
-            peaks[number] = (float(row["peak_x"]), float(row["peak_y"]), float(row["peak_z"]))
-    except (Fault, KeyError, ValueError):
-        signs, peaks = {}, {}  # no table of ours: regions have neither sign nor peak
-    return OtherRegions(name=path.name, labels=np.maximum(labels, 0), grid=grid, signs=signs, peaks=peaks)
 
 
 def study_set(one: MapSet, study: Study) -> SetResult:
@@ -114,21 +83,39 @@ def study_set(one: MapSet, study: Study) -> SetResult:
     one = replace(one, members=counted.members, absent=_by_participant((*one.absent, *counted.lost)))
     if counted.tally is None:
         return SetResult(one=one, rows=_plain_rows(one))
+    one = replace(one, notes=(*one.notes, *_warnings(counted, study.settings.min_prevalence)))
     consensus = write_set(one, counted.tally, study.settings)
     reference, notes = _make_reference(one, consensus, counted, study)
-    one = replace(one, notes=(*one.notes, *_warnings(counted), *notes))
+    one = replace(one, notes=one.notes + notes)
     return _measure(one, consensus, counted, (source, reference), study)
 
 
-def _warnings(counted: Counted) -> list[str]:
+def _warnings(counted: Counted, min_prevalence: float) -> list[str]:
     """What a reader must know of a set's counts."""
-    n_blind = sum(summary.blind for summary in counted.summaries)
-    if not n_blind:
-        return []
-    return [
-        f"{n_blind} of {len(counted.members)} maps were thresholded before and have no mask: where they are zero "
-        "nobody can tell whether there was data, so that prevalence cannot be told from coverage"
-    ]
+    n, n_blind = len(counted.members), sum(summary.blind for summary in counted.summaries)
+    told = [few] if (few := _few(n, min_prevalence)) else []
+    if n_blind:
+        told.append(
+            f"{n_blind} of {n} maps were thresholded before and have no mask: where they are zero nobody can tell "
+            "whether there was data, so that prevalence cannot be told from coverage"
+        )
+    return told
+
+
+def _few(n: int, min_prevalence: float) -> str:
+    """What a consensus of few participants is; empty where they are many."""
+    least = least_participants(n, min_prevalence)
+    if n == 1:
+        return "One participant: the consensus is its own regions, and shows nothing that people share"
+    if n >= FEW:
+        return ""
+    bound = float(prevalence_lower(np.array([least]), np.array([n]), 0.0)[0])
+    what = "the union of their regions" if least == 1 else f"where {least} or more have a region"
+    what = "where all of them have a region" if least == n else what
+    return (
+        f"{n} participants: the consensus is {what}; {least} of {n} say only that at least {100 * bound:.0f} % of all "
+        "people have one there (95 % lower bound)"
+    )
 
 
 def _by_participant(absent: Sequence[Absence]) -> tuple[Absence, ...]:
@@ -142,11 +129,13 @@ def _make_reference(
     regions = consensus.naming.regions
     notes: tuple[str, ...] = ()
     labels: Array = consensus.extraction.labels
+    names: Mapping[int, str] = {region.index: region.name for region in regions}
     signs: Mapping[int, int] = {region.index: 1 if region.sign == "positive" else -1 for region in regions}
     peaks: Mapping[int, tuple[float, float, float]] = {region.index: region.peak.xyz for region in regions}
-    if study.others:
-        labels, notes = _lay_other_regions(study.others, one.grid)
-        signs, peaks = study.others.signs, study.others.peaks
+    others = study.others
+    if others:
+        labels, notes = lay_other_regions(others, one.grid)
+        names, signs, peaks = others.names, others.signs, others.peaks
     tally, settings = consensus.tally, study.settings
     reference = SetReference(
         regions=row_of(labels),
@@ -154,29 +143,15 @@ def _make_reference(
         peaks=peaks,
         consensus=consensus.shared,
         spared=find_spared(tally, consensus.shared, min_prevalence=settings.min_prevalence),
-        in_consensus=study.others is None,
+        names=names,
+        in_consensus=others is None or others.is_circular(one.members, consensus),
+        least_voxels=int(consensus.record["Consensus"]["MinVoxels"]),
         core=coverage(tally) >= settings.min_coverage,
         union=np.flatnonzero(tally.positive + tally.negative) if 1 < len(one.members) <= PAIRS else None,
         view=_thumbnail_view(one, consensus, counted),
         thumbnails=frozenset(member.participant for member in one.members[: study.thumbnails]),
     )
     return reference, notes
-
-
-def _lay_other_regions(others: OtherRegions, grid: Grid) -> tuple[Array, tuple[str, ...]]:
-    """The other regions on the grid of a set, and what is to be said of it."""
-    labels = resample_nearest(others.labels, others.grid, grid)
-    notes = [f"Values are taken in the regions of {others.name}, which is taken to lie in the space of the maps"]
-    if not same_grid(others.grid, grid):
-        notes.append(f"{others.name} lies on another grid and was resampled (nearest)")
-    lost = sorted(set(np.unique(others.labels).tolist()) - set(np.unique(labels).tolist()) - {0})
-    if lost:
-        notes.append(f"{others.name} has regions without any voxel on the grid of the maps: {_some(lost)}")
-    return labels, tuple(notes)
-
-
-def _some(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
 
 
 def _thumbnail_view(one: MapSet, consensus: Consensus, counted: Counted) -> FigureStyle:
@@ -216,7 +191,7 @@ def _measure(
     """The second pass: rows of values as they come, everything else gathered per participant."""
     source, reference = how
     index = reference.index(source.grid)
-    gathered = _Gathered(lines=[_without_set(study.values.header)])
+    gathered = _Gathered(header=study.values.header, skip=study.told_once, names=reference.names)
     for measured in measure_set(one.members, source, reference, study.workers):
         gathered.add(one, index, measured, study.values)
     dice = pairwise_dice(gathered.bits) if reference.union is not None else None
@@ -224,7 +199,9 @@ def _measure(
         one=one,
         consensus=consensus,
         rows=_rows(one, counted, gathered, dice),
+        circular=reference.in_consensus and index.number.size > 0,
         region_numbers=tuple(index.number.tolist()),
+        region_names=tuple(reference.names.get(number, f"region-{number}") for number in index.number.tolist()),
         region_means=tuple(gathered.means),
         dice=dice,
         values="".join(gathered.lines),
@@ -233,15 +210,18 @@ def _measure(
     )
 
 
-def _without_set(line: str) -> str:
-    return line.partition("\t")[2]
+def _without(n: int, line: str) -> str:
+    """A row without its first cells, which are the same in all rows of a set."""
+    return line.split("\t", n)[n]
 
 
 class _Gathered:
     """What the second pass leaves for the tables and the page; small numbers per participant."""
 
-    def __init__(self, *, lines: list[str]) -> None:
-        self.lines = lines
+    def __init__(self, *, header: str, skip: int, names: Mapping[int, str]) -> None:
+        self.lines = [_without(skip, header)]
+        self.names = names
+        self.skip = skip
         self.n_values = 0
         self.means: list[tuple[float, ...]] = []
         self.dice: list[float] = []
@@ -251,11 +231,11 @@ class _Gathered:
         self.thumbnails: list[tuple[str, Picture]] = []
 
     def add(self, one: MapSet, index: RegionIndex, measured: MemberMeasures, table: GroupTable) -> None:
-        for row in value_rows(one, index, measured):
+        for row in value_rows(one, index, measured, self.names):
             line = table.add(row)
             self.n_values += 1
             if self.n_values <= SHOWN_ROWS:
-                self.lines.append(_without_set(line))
+                self.lines.append(_without(self.skip, line))
         self.means.append(tuple(measured.values.mean.tolist()))
         self.dice.append(measured.dice)
         self.dice_loo.append(measured.dice_loo)

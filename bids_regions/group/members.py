@@ -35,6 +35,7 @@ class Member:
     source: str  # the map, relative to the source dataset
     stem: str  # its results in OUTPUT_DIR, relative, without _dseg and extension
     mask: str  # relative to the source dataset, or out of it; "" for none
+    values: str  # the second map (--values-from), relative to the source dataset; "" for none
     kind: str  # z, t, ...: what the map's values are
     tail: Tail
     cutoff: float  # magnitude; inf where nothing could pass
@@ -117,6 +118,7 @@ def _member(owner: str, path: Path, output_dir: Path, record: Record, shared: di
         source=_path_of(record.source),
         stem=path.relative_to(output_dir).as_posix().removesuffix(SIDECAR),
         mask="" if record.mask.source == "none" else _path_of(record.mask.source),
+        values="" if record.values is None else _path_of(record.values),
         kind=record.statistic.kind,
         tail=record.threshold.tail,
         cutoff=record.threshold.height,

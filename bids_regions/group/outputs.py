@@ -24,6 +24,7 @@ from bids_regions.errors import Fault, MissingInput
 from bids_regions.extraction import Criteria, Extraction, find_regions
 from bids_regions.extraction.tails import SIGN_WORDS, TAILS
 from bids_regions.files import hash_file, hash_of, read_json, remove_file, write_json, write_text
+from bids_regions.group.members import Member
 from bids_regions.group.places import image_of, voxel_volume
 from bids_regions.group.sets import MapSet
 from bids_regions.images import Grid, save_labels, save_map
@@ -41,7 +42,7 @@ from bids_regions.tables import (
     regions_table,
 )
 
-__all__ = ["Consensus", "least_voxels", "write_set"]
+__all__ = ["Consensus", "fingerprint", "least_voxels", "write_set"]
 
 Floats = NDArray[np.float64]
 
@@ -137,6 +138,11 @@ def _criteria(usual: Mapping[str, Any], grid: Grid) -> Criteria:
         max_peaks=usual["max_peaks"],
         min_peak_distance=usual["min_peak_distance"],
     )
+
+
+def fingerprint(member: Member) -> str:
+    """A short word for the content of a participant's map."""
+    return member.source_hash[:16]
 
 
 def least_voxels(usual: Mapping[str, Any], grid: Grid) -> int:
@@ -277,6 +283,7 @@ class _SidecarWriter:
                 "Connectivity": self.usual["connectivity"],
                 "SignsLookedFor": [SIGN_WORDS[sign] for sign in signs],
                 "BothSigns": "the larger prevalence wins, a tie is neither",
+                "Maps": [fingerprint(member) for member in self.one.members],
                 "MinVoxels": least_voxels(self.usual, self.one.grid),
                 "LeastParticipants": least_participants(len(self.one.members), self.settings.min_prevalence),
                 **({"FalsePositiveRate": self.rate} if math.isfinite(self.rate) else {}),

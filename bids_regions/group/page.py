@@ -17,6 +17,7 @@ from bids_regions.group.members import Status
 from bids_regions.group.outputs import Consensus
 from bids_regions.group.sets import describe_grid
 from bids_regions.group.tables import PARTICIPANT_COLUMNS, ParticipantRow
+from bids_regions.group.values import CIRCULAR
 from bids_regions.maps.maps import MapOutcome
 from bids_regions.pages.backgrounds import Anatomy, pack_coverage
 from bids_regions.pages.page import PageContext
@@ -44,7 +45,6 @@ class GroupResults:
     group_maps: Sequence[MapOutcome]
     n_known: int  # participants
     failures: Sequence[model.Problem]
-    notes: Sequence[str]  # circularity, ...
     anatomy: dict[str, Anatomy | None]  # by space
     notices: Sequence[str]
     value_columns: Sequence[Column]
@@ -128,7 +128,7 @@ def _show_set(
         agreement=_agreement(result),
         outliers=tuple(f"{row.participant}: {row.outlier}" for row in result.rows if row.outlier),
         problems=_problems(result.rows),
-        notes=(*one.notes, *(findings.notes if consensus and consensus.naming.regions else ())),
+        notes=(*one.notes, *((CIRCULAR,) if result.circular else ())),
         thumbnails=tuple(
             model.Thumbnail(participant=name, figure=_figure(picture), href=pages.href(name))
             for name, picture in result.thumbnails

@@ -22,6 +22,7 @@ from bids_regions.aggregate import (
     dice_of_signs,
     index_regions,
     lay_map,
+    mean_in_regions,
     measure_regions,
     merge_tallies,
     pack_signs,
@@ -97,7 +98,9 @@ class SetReference:
     peaks: Mapping[int, tuple[float, float, float]]  # by label, mm RAS+
     consensus: NDArray[np.int8]  # row of signs
     spared: NDArray[np.bool_]  # row: consensus voxels that the others alone choose, whoever is left out
+    names: Mapping[int, str]  # of the regions, by label
     in_consensus: bool  # the regions were found in the set's own maps
+    least_voxels: int  # of a region, as the participants' entry has it
     core: NDArray[np.bool_]  # row: where enough participants have data
     union: NDArray[np.intp] | None  # numbers in the row where anyone has a region; None: no pairwise agreement
     view: FigureStyle  # of the thumbnails
@@ -110,7 +113,7 @@ class SetReference:
             GridPlaces(grid),
             signs=dict(self.signs),
             peaks=dict(self.peaks),
-            spared=self.spared if self.in_consensus else None,
+            spared=self.spared if self.in_consensus and self.consensus[self.regions > 0].all() else None,
         )
 
 
@@ -120,6 +123,8 @@ class MemberMeasures:
 
     member: Member
     values: RegionValues
+    large_loo: NDArray[np.bool_]  # per region, whether what the others alone choose of it has the minimum size
+    second: NDArray[np.float64] | None  # per region, mean of the second map; None without one
     dice: float  # with the consensus; nan where both are empty
     dice_loo: float  # with what the others alone make of it
     coverage: float  # share of the core where it has data
@@ -336,11 +341,13 @@ def _measure_shard(shard: _Shard) -> list[MemberMeasures]:
     for member in shard.members:
         one, _ = load_member(member, shard.source)
         check_outputs(member, shard.source.output_dir)
-        signs = one.sign_map()
+        signs, values = one.sign_map(), measure_regions(index, one)
         measured.append(
             MemberMeasures(
                 member=member,
-                values=measure_regions(index, one),
+                values=values,
+                large_loo=values.n_loo >= reference.least_voxels,
+                second=_second_means(member, one, index, shard.source),
                 dice=dice_of_signs(signs, reference.consensus),
                 dice_loo=dice_of_signs(
                     signs, np.where(reference.spared | (signs != reference.consensus), reference.consensus, 0)
@@ -351,6 +358,16 @@ def _measure_shard(shard: _Shard) -> list[MemberMeasures]:
             )
         )
     return measured
+
+
+def _second_means(
+    member: Member, one: ParticipantMap, index: RegionIndex, source: Source
+) -> NDArray[np.float64] | None:
+    if not member.values:
+        return None
+    second = load_statmap(source.dataset.root / member.values)
+    row = row_of(resample_nearest(second.data, second.grid, source.grid))
+    return mean_in_regions(index, row, one.covered & (row != 0))
 
 
 def _draw(member: Member, one: ParticipantMap, reference: SetReference, source: Source) -> Picture | None:

@@ -12,49 +12,32 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_regions.aggregate import RegionIndex
 from bids_regions.errors import BadDataset, Fault, MissingInput
 from bids_regions.files import open_atomic, read_json, write_json
 from bids_regions.group.members import Absence, Member, Status
-from bids_regions.group.passes import ChangedError, MemberMeasures, check_outputs
+from bids_regions.group.passes import ChangedError, check_outputs
 from bids_regions.group.sets import Cohort, MapSet
 from bids_regions.results.records import library_versions, load_record
 from bids_regions.tables import REGION_COLUMNS, VALUE_COLUMNS, Column, describe_columns, format_cell, read_rows
 
 __all__ = [
     "AGREEMENT_COLUMNS",
-    "CIRCULAR",
     "PARTICIPANT_COLUMNS",
+    "SIGNS",
     "GroupTable",
     "PairRow",
     "ParticipantRow",
-    "ValueRow",
     "cohort_columns",
     "pair_rows",
-    "value_columns",
-    "value_rows",
+    "session_column",
+    "set_column",
     "write_group_regions",
     "write_table",
 ]
 
-CIRCULAR = (
-    "These regions were found in the same maps that the values come from: one-sample tests on the values are circular. "
-    "Values in independent regions come with --regions-from"
-)
 SIGNS = {1: "positive", -1: "negative", 0: "both"}
 
 Row = Any
-
-
-@dataclass(frozen=True, kw_only=True)
-class ValueRow:
-    """One participant in one region."""
-
-    set_name: str
-    measured: MemberMeasures
-    region: int  # label
-    sign: int
-    at: int  # of the region in the measured values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,39 +70,20 @@ class PairRow:
     dice: float
 
 
-def _set(of: Callable[[Row], str]) -> Column:
+def set_column(of: Callable[[Row], str]) -> Column:
+    """The set that a row belongs to."""
     return Column(name="set", description="The set of comparable maps: the name its prevalence maps share", of=of)
 
 
-def _session(of: Callable[[Row], str]) -> Column:
+def session_column(of: Callable[[Row], str]) -> Column:
+    """The session that a row belongs to."""
     return Column(name="session", description="Session of the map", of=of)
 
 
-VALUES: tuple[Column, ...] = (
-    _set(lambda row: row.set_name),
-    Column(name="participant_id", description="Participant, as in participants.tsv",
-           of=lambda row: row.measured.member.participant),
-    _session(lambda row: row.measured.member.session),
-    Column(name="region", description="Number of the region: its value in the label image", of=lambda row: row.region),
-    Column(name="sign", description="Sign of the region; both for a region that tells none",
-           of=lambda row: SIGNS[row.sign]),
-    Column(name="n_voxels", description="Voxels of the region that the participant's own regions of its sign cover",
-           of=lambda row: int(row.measured.values.n_voxels[row.at])),
-    Column(name="mean_value", description="Mean of the participant's map over the region's voxels with data",
-           of=lambda row: float(row.measured.values.mean[row.at])),
-    Column(name="peak_value", description="Extreme value of the participant's map in the region, in the region's own "
-           "direction; of largest magnitude where the region tells no sign",
-           of=lambda row: float(row.measured.values.peak[row.at])),
-    Column(name="dice", description="Dice overlap of the region with the participant's own regions of its sign that "
-           "touch it; 0 where none does", of=lambda row: float(row.measured.values.dice[row.at])),
-    Column(name="peak_distance_mm", description="Distance from the region's peak to the participant's in the region",
-           units="mm", of=lambda row: float(row.measured.values.peak_distance[row.at])),
-)  # fmt: skip
-
 PARTICIPANT_COLUMNS: tuple[Column, ...] = (
-    _set(lambda row: row.set_name),
+    set_column(lambda row: row.set_name),
     Column(name="participant_id", description="Participant, as in participants.tsv", of=lambda row: row.participant),
-    _session(lambda row: row.session),
+    session_column(lambda row: row.session),
     Column(name="status", description="ok; empty: no region survived, and it counts; not counted: failed, missing, "
            "changed (the map is another one than the regions were found in), left out", of=lambda row: row.status),
     Column(name="reason", description="Why the participant is not counted", of=lambda row: row.reason),
@@ -141,8 +105,8 @@ PARTICIPANT_COLUMNS: tuple[Column, ...] = (
 )  # fmt: skip
 
 AGREEMENT_COLUMNS: tuple[Column, ...] = (
-    _set(lambda row: row.set_name),
-    _session(lambda row: row.session),
+    set_column(lambda row: row.set_name),
+    session_column(lambda row: row.session),
     Column(name="participant_id", description="One participant", of=lambda row: row.participant),
     Column(name="other_participant_id", description="The other participant", of=lambda row: row.other),
     Column(name="dice", description="Dice overlap of their regions, signs included", of=lambda row: row.dice),
@@ -174,17 +138,6 @@ def _read_descriptions(path: Path) -> dict[str, Mapping[str, Any]]:
     except Fault:
         return {}  # participants.json is optional, and another validator's business
     return {name: what for name, what in content.items() if isinstance(what, dict)}
-
-
-def value_columns(cohort: Cohort) -> tuple[Column, ...]:
-    """The columns of group_values.tsv."""
-    return (*VALUES, *cohort_columns(cohort, VALUES, lambda row: row.measured.member.participant))
-
-
-def value_rows(one: MapSet, index: RegionIndex, measured: MemberMeasures) -> Iterator[ValueRow]:
-    """One participant's rows: every region of the set."""
-    for at, (number, sign) in enumerate(zip(index.number.tolist(), index.sign.tolist(), strict=True)):
-        yield ValueRow(set_name=one.name, measured=measured, region=number, sign=sign, at=at)
 
 
 @dataclass(kw_only=True)
@@ -240,9 +193,9 @@ def write_group_regions(sets: Iterable[MapSet], output_dir: Path) -> list[Absenc
         )
 
     columns = (
-        _set(lambda row: row[0]),
+        set_column(lambda row: row[0]),
         Column(name="participant_id", description="Participant, as in participants.tsv", of=lambda r: r[1].participant),
-        _session(lambda row: row[1].session),
+        session_column(lambda row: row[1].session),
         Column(name="map", description="The map, relative to the source dataset", of=lambda row: row[1].source),
         *(cell(name) for name in names),
     )

@@ -68,6 +68,11 @@ class MapInputs:
         named = [name_source(path, self.dataset) for path in paths]
         return tuple(name for name in named if name.startswith("bids:"))
 
+    @property
+    def values_source(self) -> str | None:
+        """The BIDS URI of the second map."""
+        return name_source(self.values, self.dataset) if self.values else None
+
     def load(self, statmap: StatMap) -> LoadedInputs:
         """Read the images.
 

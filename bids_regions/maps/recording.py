@@ -47,6 +47,7 @@ def compose_record(
         resolution=space.get("Resolution"),
         assumed_space=None if named_space else assume_space,
         entry=entry.name,
+        values=inputs.values_source,
         criteria=options,
         statistic=StatisticUsed(kind=loaded.statistic.kind, dof=loaded.statistic.dof),
         threshold=_threshold(extraction.cutoff),

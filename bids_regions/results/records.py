@@ -132,6 +132,7 @@ class Record:
     resolution: str | None = field(default=None, metadata=key("Resolution"))
     assumed_space: str | None = field(default=None, metadata=key("AssumedSpace"))  # where the name tells none
     entry: str = field(metadata=key("RegionsEntry"))
+    values: str | None = field(default=None, metadata=key("ValuesSource"))  # BIDS URI of the second map
     criteria: Mapping[str, Any] = field(metadata=key("Criteria", dict))  # every resolved choice by its option's name
     statistic: StatisticUsed = field(metadata=key("Statistic", StatisticUsed))
     threshold: ThresholdUsed = field(metadata=key("Threshold", ThresholdUsed))

@@ -11,21 +11,21 @@ from bids_regions.errors import Contradiction, EmptySelection, Fault, OutputRefu
 from bids_regions.executors import Workers
 from bids_regions.files import locked
 from bids_regions.group.cohort import gather_cohort
-from bids_regions.group.measures import OtherRegions, SetResult, Study, load_other_regions, study_set
+from bids_regions.group.measures import SetResult, Study, study_set
 from bids_regions.group.members import Absence
 from bids_regions.group.methods import write_group_methods
 from bids_regions.group.page import GroupResults, write_group_page
+from bids_regions.group.regions import OtherRegions, load_other_regions
 from bids_regions.group.sets import Cohort, MapSet, find_sets, name_some
 from bids_regions.group.tables import (
     AGREEMENT_COLUMNS,
-    CIRCULAR,
     PARTICIPANT_COLUMNS,
     cohort_columns,
     pair_rows,
-    value_columns,
     write_group_regions,
     write_table,
 )
+from bids_regions.group.values import CIRCULAR, leading_columns, value_columns
 from bids_regions.maps.maps import MapJob, MapOutcome
 from bids_regions.pages.backgrounds import Anatomy, find_template, load_anatomy
 from bids_regions.pages.page import PageContext, told_failures
@@ -94,10 +94,9 @@ def _run_group(settings: Settings, given: GroupInput, context: PageContext, work
         group_maps=outcomes,
         n_known=len(cohort.known),
         failures=_failures(results, unread, outcomes, settings),
-        notes=() if others else (CIRCULAR,),
         anatomy=anatomies,
         notices=(*context.notices, *notices),
-        value_columns=value_columns(cohort),
+        value_columns=value_columns(cohort, sets),
     )
     write_group_page(findings, settings, context, _methods(results, context, settings))
     if not (cohort.members or cohort.failures or outcomes) and given.discovery.maps:
@@ -116,15 +115,14 @@ class _Means:
 def _study(sets: Sequence[MapSet], cohort: Cohort, others: OtherRegions | None, means: _Means) -> list[SetResult]:
     """Every set in turn; values and agreement go into their tables as they are found."""
     settings = means.settings
-    about = {
+    about: dict[str, str] = {
         "Description": "Each participant's map in each region: one row per set, participant and region",
         "Regions": f"the label image {others.name}" if others else "the consensus regions of each set",
-        **({} if others else {"Circularity": CIRCULAR}),
     }
     pairs_about = {"Description": "Agreement of every two participants of a set, up to 300 participants"}
     with ExitStack() as stack:
         values = stack.enter_context(
-            write_table(settings.output_dir / "group_values.tsv", value_columns(cohort), about)
+            write_table(settings.output_dir / "group_values.tsv", value_columns(cohort, sets), about)
         )
         pairs = stack.enter_context(
             write_table(settings.output_dir / "group_agreement.tsv", AGREEMENT_COLUMNS, pairs_about)
@@ -134,6 +132,7 @@ def _study(sets: Sequence[MapSet], cohort: Cohort, others: OtherRegions | None, 
             dataset=means.given.dataset,
             workers=means.workers,
             values=values,
+            told_once=len(leading_columns(sets)) + 2,  # entry and set
             others=others,
             thumbnails=THUMBNAILS // max(1, len(sets)),
         )
@@ -144,6 +143,8 @@ def _study(sets: Sequence[MapSet], cohort: Cohort, others: OtherRegions | None, 
                 for row in pair_rows(result.one, result.dice):
                     pairs.add(row)
             results.append(result)
+        if not others or any(result.circular for result in results):
+            about["Circularity"] = CIRCULAR
     return results
 
 
