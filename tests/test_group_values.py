@@ -63,8 +63,8 @@ def test_the_columns_are_those_of_the_contract(out):
     header = (out / "group_values.tsv").read_text().partition("\n")[0].split("\t")
     assert header == [
         "ses", "task", "space", "contrast", "stat", "entry", "set", "participant_id", "session", "region",
-        "region_name", "sign", "n_voxels", "mean_value", "n_voxels_loo", "mean_value_loo", "peak_value", "dice", "dice_loo",
-        "peak_distance_mm", "values_mean", "participants_task", "age",
+        "region_name", "sign", "n_voxels", "mean_value", "n_voxels_loo", "mean_value_loo", "peak_value", "dice",
+        "dice_loo", "peak_distance_mm", "values_mean", "participants_task", "age",
     ]  # fmt: skip
     sidecar = read_json(out / "group_values.json")
     assert all(sidecar[name]["Description"] for name in header)
