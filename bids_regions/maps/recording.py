@@ -6,8 +6,8 @@ The hashes of the outputs are not known yet: they are filled in when the outputs
 from bids_regions.extraction import Cutoff, Extraction, Smoothness
 from bids_regions.images import StatMap
 from bids_regions.maps.inputs import LoadedInputs, MapInputs, hash_inputs
+from bids_regions.maps.map_warnings import find_warnings
 from bids_regions.maps.naming import NamedRegions
-from bids_regions.maps.warnings import find_warnings
 from bids_regions.results.records import (
     DEFINED,
     CountsFound,
