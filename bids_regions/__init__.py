@@ -1,6 +1,6 @@
-"""From a statistical map to its regions: find_regions for arrays, a BIDS App for datasets.
+"""From a statistical map to its regions: find_regions for notebooks, a BIDS App for datasets.
 
-The public names load when they are first used, so that `bids_regions --help` answers at once.
+The public names are those of `api`; they load when they are first used, so that `bids_regions --help` answers at once.
 """
 
 from importlib import import_module
@@ -9,12 +9,37 @@ from typing import TYPE_CHECKING, Any
 from bids_regions.version import __version__
 
 if TYPE_CHECKING:
-    from bids_regions.extraction import CONVENTIONS, Criteria, Extraction, Region, Statistic, find_regions
+    from bids_regions.api import (
+        CONVENTIONS,
+        Criteria,
+        Extraction,
+        Peak,
+        Region,
+        Regions,
+        Smoothness,
+        Statistic,
+        find_regions,
+    )
 
-__all__ = ["CONVENTIONS", "Criteria", "Extraction", "Region", "Statistic", "__version__", "find_regions"]
+__all__ = [
+    "CONVENTIONS",
+    "Criteria",
+    "Extraction",
+    "Peak",
+    "Region",
+    "Regions",
+    "Smoothness",
+    "Statistic",
+    "__version__",
+    "find_regions",
+]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        return getattr(import_module("bids_regions.extraction"), name)
-    raise AttributeError(f"module 'bids_regions' has no attribute {name!r}")
+        return getattr(import_module("bids_regions.api"), name)
+    raise AttributeError(f"module 'bids_regions' has no attribute {name!r}", name=name, obj=import_module(__name__))
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -46,6 +46,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
          "report", "executors", "settings", "results", "pages", "maps"},
         {"numpy", "scipy"},
     ),
+    "api": (
+        {"version", "errors", "space", "extraction", "images", "dataset", "atlases", "tables", "maps"},
+        {"numpy", "pandas"},
+    ),
     "workflow": (
         {"version", "errors", "files", "images", "dataset", "atlases", "figures", "report", "executors", "settings",
          "results", "pages", "maps", "group"},
@@ -56,9 +60,21 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "__main__": ({"cli"}, set()),
     "demo_atlas": (set(), {"numpy"}),
     "demo": ({"errors", "files", "images", "demo_atlas"}, {"numpy", "scipy"}),
-    "__init__": ({"version", "extraction"}, set()),
+    "__init__": ({"version", "api"}, set()),
 }  # fmt: skip
-HOMED = {"nibabel", "bids", "matplotlib", "PIL", "jinja2", "argparse", "distributed", "concurrent", "numpy", "scipy"}
+HOMED = {
+    "nibabel",
+    "pandas",
+    "bids",
+    "matplotlib",
+    "PIL",
+    "jinja2",
+    "argparse",
+    "distributed",
+    "concurrent",
+    "numpy",
+    "scipy",
+}
 
 
 def room_of(path: Path) -> str:

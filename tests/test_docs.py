@@ -146,6 +146,7 @@ def test_python_of_the_pages_runs(page, tmp_path, monkeypatch):
     data = np.random.default_rng(3).standard_normal((12, 12, 12)).astype(np.float32)
     data[2:6, 2:6, 2:6] += 9
     namespace = {"np": np, "data": data, "affine": np.diag([2.0, 2.0, 2.0, 1.0])}
+    namespace["image"] = nib.Nifti1Image(data, namespace["affine"])
     for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
         code: list[str] = []
         for line in block.splitlines():

@@ -48,6 +48,12 @@ class Extraction:
     warnings: tuple[str, ...]  # sentences
     smoothness: Smoothness | None  # used for cluster p
 
+    def __repr__(self) -> str:
+        n, cutoff = len(self.regions), self.cutoff
+        inside = sum(region.n_elements for region in self.regions)
+        asked = f"threshold {cutoff.asked}, cutoff {cutoff.value:.5g}, tail {cutoff.tail}"
+        return f"<{n} region{'' if n == 1 else 's'}, {inside} of {self.n_above} above the cutoff; {asked}>"
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Task:

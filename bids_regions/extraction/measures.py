@@ -68,6 +68,12 @@ class Region:
     values_at_peak: float | None = None  # of the second map, on request
     color: str  # #rrggbb
 
+    def __repr__(self) -> str:
+        x, y, z = self.peak.xyz
+        unit = "voxels" if self.n_vertices is None else "vertices"
+        peak = f"peak {self.peak.value:.4g} at ({x:.4g}, {y:.4g}, {z:.4g})"
+        return f"<Region {self.index}: {self.name}, {self.sign}, {self.n_elements} {unit}, {peak}>"
+
     @property
     def n_elements(self) -> int:
         """Voxels or vertices."""

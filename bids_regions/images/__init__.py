@@ -8,6 +8,7 @@ from nibabel import __version__ as NIBABEL_VERSION  # noqa: N812
 
 from bids_regions.images.foreign import Bricks, load_bricks, save_as_nifti, voxel_axes
 from bids_regions.images.grids import Grid, make_grid, resample_linear, resample_nearest, same_grid
+from bids_regions.images.memory import Volume, image_of_labels, is_image, volume_of
 from bids_regions.images.reading import (
     LabelImage,
     StatMap,
@@ -28,8 +29,11 @@ __all__ = [
     "Grid",
     "LabelImage",
     "StatMap",
+    "Volume",
     "check_mask",
     "count_volumes",
+    "image_of_labels",
+    "is_image",
     "load_bricks",
     "load_grid",
     "load_label_image",
@@ -44,5 +48,6 @@ __all__ = [
     "save_as_nifti",
     "save_labels",
     "save_map",
+    "volume_of",
     "voxel_axes",
 ]

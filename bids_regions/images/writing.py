@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bids_regions.files import gzip_bytes, write_bytes
 from bids_regions.images.grids import Grid
 
-__all__ = ["save_labels", "save_map"]
+__all__ = ["make_header", "save_labels", "save_map", "smallest_labels"]
 
 INTENT_CODES = {"none": 0, "t": 3, "F": 4, "z": 5, "label": 1002}
 PLACE = ("qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z")
@@ -25,13 +25,18 @@ def save_labels(path: Path, labels: NDArray[np.integer[Any]], grid: Grid) -> str
 
     Returns the hash of the file.
     """
+    return _save(path, smallest_labels(labels), grid, "label")
+
+
+def smallest_labels(labels: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    """The labels as the smallest of uint8, uint16 and int32 that fits, in Fortran order."""
     dtype: type[np.integer[Any]] = np.uint8
     if labels.dtype != np.uint8:
         low, high = labels.min(), labels.max()
         if low < 0 or high > np.iinfo(np.int32).max:
             raise ValueError(f"labels from {low} to {high}: they have to lie between 0 and int32's end")
         dtype = next(kind for kind in LABEL_TYPES if high <= np.iinfo(kind).max)
-    return _save(path, labels.astype(dtype, order="F", copy=False), grid, "label")
+    return labels.astype(dtype, order="F", copy=False)
 
 
 def save_map(path: Path, data: NDArray[Any], grid: Grid, *, intent: str = "none") -> str:
@@ -46,12 +51,13 @@ def _save(path: Path, data: NDArray[Any], grid: Grid, intent: str) -> str:
     if data.shape[:3] != grid.shape:
         raise ValueError(f"data of shape {data.shape} cannot lie on a grid of shape {grid.shape}")
     data = np.asfortranarray(data).astype(data.dtype.newbyteorder("<"), copy=False)
-    parts = _make_header(grid.header, data.dtype, data.shape, intent), b"\0\0\0\0", data.ravel(order="K").data.cast("B")
+    parts = make_header(grid.header, data.dtype, data.shape, intent), b"\0\0\0\0", data.ravel(order="K").data.cast("B")
     return write_bytes(path, gzip_bytes(*parts) if path.suffix == ".gz" else b"".join(parts), only_if_changed=True)
 
 
 @lru_cache(maxsize=16)  # the maps of a dataset are of few kinds
-def _make_header(grid_header: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], intent: str) -> bytes:
+def make_header(grid_header: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], intent: str) -> bytes:
+    """The NIfTI header of an image on the grid that another header tells."""
     kind = Nifti1Header if len(grid_header) == Nifti1Header.sizeof_hdr else Nifti2Header
     source, header = kind(grid_header, endianness="<", check=False), kind(endianness="<")
     header.set_data_dtype(dtype)

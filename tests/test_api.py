@@ -1,0 +1,212 @@
+"""The package in a notebook: images, paths and arrays in; tables and label images out."""
+
+import subprocess
+import sys
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from atlas_files import save as save_image
+
+import bids_regions
+from bids_regions import Criteria, Region, Statistic, find_regions
+from bids_regions.errors import BadMap, Contradiction, Fault, MissingInput, UnsuitableMap
+
+AFFINE = np.array([[-3.0, 0, 0, 30], [0, 3, 0, -20], [0, 0, 3, -10], [0, 0, 0, 1]])
+COLUMNS = ["index", "name", "sign", "n_voxels", "volume_mm3", "peak_value", "peak_x", "peak_y", "peak_z"]
+
+
+@pytest.fixture
+def data():
+    found = np.zeros((12, 13, 14), np.float32)
+    found[2:5, 2:5, 2:5] = 4.0
+    found[3, 3, 3] = 6.5
+    found[8:10, 8:10, 8:10] = -5.0
+    return found
+
+
+def image_of(data, intent=None):
+    image = nib.Nifti1Image(data, AFFINE)
+    image.header.set_intent(*intent) if intent else None
+    return image
+
+
+def test_an_image_a_path_and_an_array_give_the_same(data, tmp_path):
+    image, path = image_of(data), tmp_path / "a_stat-z_statmap.nii.gz"
+    nib.save(image, path)
+    tables = [
+        found.to_dataframe()
+        for found in (
+            find_regions(image, threshold=3.0, min_region_voxels=1),
+            find_regions(path, threshold=3.0, min_region_voxels=1),
+            find_regions(str(path), criteria=Criteria(threshold="3.0", min_region_voxels=1)),
+            find_regions(data, AFFINE, Criteria(threshold=3.0, min_region_voxels=1)),
+            find_regions(image_of(data[..., None]), threshold=3.0, min_region_voxels=1),
+        )
+    ]
+    for table in tables[1:]:
+        pd.testing.assert_frame_equal(table, tables[0])
+    assert tables[0].n_voxels.tolist() == [27, 8]
+    assert tables[0].columns[: len(COLUMNS)].tolist() == COLUMNS
+    assert tables[0].peak_value.tolist() == [6.5, -5.0]
+
+
+def test_the_label_image_lies_on_the_grid_of_the_map_in_every_bit(data):
+    image = image_of(data)
+    image.set_sform(AFFINE, code=4)
+    image.set_qform(AFFINE, code=1)
+    labels = find_regions(image, threshold=3.0, min_region_voxels=1).to_image()
+    assert np.array_equal(labels.affine, image.affine)
+    assert (int(labels.header["sform_code"]), int(labels.header["qform_code"])) == (4, 1)
+    assert int(labels.header["intent_code"]) == 1002
+    assert labels.get_data_dtype() == np.uint8
+    assert set(np.unique(labels.dataobj)) == {0, 1, 2}
+    assert nib.Nifti1Image.from_bytes(labels.to_bytes()).shape == data.shape
+
+
+def test_a_big_endian_and_a_nifti2_image_and_another_format_work(data):
+    swapped = nib.Nifti1Image.from_bytes(image_of(data).to_bytes())
+    swapped = nib.Nifti1Image(data.astype(">f4"), AFFINE, swapped.header.as_byteswapped(">"))
+    for image in (swapped, nib.Nifti2Image(data, AFFINE), nib.MGHImage(data, AFFINE)):
+        found = find_regions(image, threshold=3.0, min_region_voxels=1)
+        assert [region.n_voxels for region in found] == [27, 8]
+        assert np.allclose(found.to_image().affine, image.affine)
+
+
+def test_peaks_come_as_a_table(data):
+    peaks = find_regions(image_of(data), threshold=3.0, min_region_voxels=1).peaks_dataframe()
+    assert peaks.columns[:3].tolist() == ["index", "rank", "value"]
+    assert peaks["index"].tolist() == [1, 2]
+
+
+def test_a_map_without_regions_has_empty_tables_with_all_columns(data):
+    found = find_regions(image_of(data), threshold=50.0)
+    assert len(found) == len(found.to_dataframe()) == len(found.peaks_dataframe()) == 0
+    assert found.to_dataframe().columns[: len(COLUMNS)].tolist() == COLUMNS
+    assert not np.asanyarray(found.to_image().dataobj).any()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"threshold": "p=0.001"},
+        {"threshold": "fdr=0.05"},
+        {"threshold": "bonferroni=0.05"},
+        {"threshold": "3.2", "grf": True},
+        {"threshold": "3.2", "tdp": True},
+    ],
+)
+def test_what_needs_a_p_is_refused_where_nothing_tells_the_statistic(data, asked):
+    for given in ((data, AFFINE), (image_of(data),)):
+        with pytest.raises(BadMap, match="statistic") as refused:
+            find_regions(*given, **asked)
+        assert "nothing tells what the map's numbers are" in str(refused.value)
+    mask = np.ones(data.shape, bool)
+    assert len(find_regions(data, AFFINE, statistic="z", mask=mask, min_region_voxels=1, **asked)) == 2
+
+
+def test_a_t_map_is_never_taken_for_z(data, tmp_path):
+    asked = {"threshold": "p=0.001", "tail": "positive", "min_region_voxels": 1}
+    z = find_regions(image_of(data, ("z score",)), **asked)
+    t = find_regions(image_of(data, ("t test", (20,))), **asked)
+    assert round(z.cutoff.value, 3) == 3.090
+    assert round(t.cutoff.value, 3) == 3.552
+    nib.save(image_of(data), tmp_path / "a_stat-t_statmap.nii.gz")
+    with pytest.raises(BadMap, match="degrees of freedom are not known"):
+        find_regions(tmp_path / "a_stat-t_statmap.nii.gz", **asked)
+    with pytest.raises(BadMap, match="degrees of freedom are not known"):
+        find_regions(nib.load(tmp_path / "a_stat-t_statmap.nii.gz"), **asked)
+    told = find_regions(tmp_path / "a_stat-t_statmap.nii.gz", statistic=Statistic("t", dof=20), **asked)
+    assert told.cutoff == t.cutoff
+    assert find_regions(data, AFFINE, threshold=3.0, min_region_voxels=1).regions  # a value needs no p
+
+
+def test_masks_and_second_maps_come_in_every_form(data, tmp_path):
+    mask = np.zeros(data.shape, bool)
+    mask[:6] = True
+    nib.save(image_of(mask.astype(np.uint8)), tmp_path / "mask.nii.gz")
+    coarse = nib.Nifti1Image(np.ones((3, 13, 14), np.uint8), AFFINE @ np.diag([2.0, 1, 1, 1]))
+    for given in (mask, image_of(mask.astype(np.uint8)), tmp_path / "mask.nii.gz", coarse):
+        found = find_regions(image_of(data), threshold=3.0, min_region_voxels=1, mask=given)
+        assert [region.sign for region in found] == ["positive"]
+    nib.save(image_of(2 * data), tmp_path / "second.nii.gz")
+    for given in (2 * data, image_of(2 * data), tmp_path / "second.nii.gz"):
+        table = find_regions(image_of(data), threshold=3.0, min_region_voxels=1, values=given).to_dataframe()
+        assert table.values_at_peak.tolist() == [13.0, -10.0]
+
+
+def test_an_atlas_names_the_regions(data, tmp_path):
+    atlas = np.zeros(data.shape, np.uint8)
+    atlas[:6], atlas[6:] = 1, 2
+    path = tmp_path / "tpl-MNI152NLin6Asym_atlas-Halves_dseg.nii.gz"
+    save_image(path, atlas, AFFINE)
+    path.with_name(path.name.replace(".nii.gz", ".tsv")).write_text("index\tname\n1\tnear\n2\tfar\n")
+    found = find_regions(image_of(data), threshold=3.0, min_region_voxels=1, atlas=path)
+    assert [region.name.split()[-1] for region in found] == ["near", "far"]
+    assert any("space is not told" in sentence for sentence in found.warnings)
+    table = found.to_dataframe()
+    assert table.columns[-2:].tolist() == ["Halves_peak", "Halves_overlap"]
+    assert table.Halves_peak.tolist() == ["near", "far"]
+    assert found.peaks_dataframe().columns[-1] == "Halves_peak"
+    known = find_regions(image_of(data), threshold=3.0, min_region_voxels=1, atlas=[str(path)], space="MNI152NLin6Asym")
+    assert known.warnings == ()
+    with pytest.raises(Contradiction, match="MNI152NLin6Asym"):
+        find_regions(image_of(data), threshold=3.0, atlas=path, space="MNI152NLin2009cAsym")
+
+
+def test_reprs_are_short(data):
+    found = find_regions(data, AFFINE, threshold=3.0, min_region_voxels=1)
+    assert repr(found) == "<2 regions, 35 of 35 above the cutoff; threshold 3.0, cutoff 3, tail bi>"
+    region = next(iter(found))
+    assert isinstance(region, Region)
+    assert repr(region) == "<Region 1: region-1, positive, 27 voxels, peak 6.5 at (21, -11, -1)>"
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "told"),
+    [
+        (lambda d, _: ("nowhere.nii.gz",), MissingInput, "nowhere.nii.gz is not there"),
+        (lambda d, _: (d,), BadMap, "does not say where its voxels lie"),
+        (lambda d, _: (d, np.eye(3)), BadMap, "no 4 x 4 matrix"),
+        (lambda d, _: (d, np.zeros((4, 4))), BadMap, "no 4 x 4 matrix"),
+        (lambda d, _: (d[0], AFFINE), BadMap, "is not 3-D"),
+        (lambda d, _: (object(), AFFINE), BadMap, "no array of real numbers"),
+        (lambda d, _: ([[1], [1, 2]], AFFINE), BadMap, "no array of numbers"),
+        (lambda d, _: (d.astype(complex), AFFINE), BadMap, "no array of real numbers"),
+        (lambda d, _: (image_of(d), AFFINE), Contradiction, "beside an image"),
+        (lambda d, _: (nib.Nifti1Image(np.stack([d, d], -1), AFFINE),), UnsuitableMap, "is not 3-D"),
+        (lambda d, _: (nib.Nifti1Image(d.astype(np.complex64), AFFINE),), UnsuitableMap, "no real numbers"),
+        (lambda d, _: (d, AFFINE, {"threshold": 3}), Contradiction, "criteria is a dict"),
+    ],
+)
+def test_a_fault_is_ours_with_a_hint(data, tmp_path, given, kind, told):
+    with pytest.raises(kind, match=told) as refused:
+        find_regions(*given(data, tmp_path))
+    assert isinstance(refused.value, Fault)
+    assert refused.value.hint
+
+
+def test_choices_are_refused_by_name(data):
+    with pytest.raises(Contradiction, match="no choice named thresh"):
+        find_regions(data, AFFINE, thresh=3)
+    with pytest.raises(Contradiction, match="beside each other"):
+        find_regions(data, AFFINE, Criteria(), threshold=3)
+    with pytest.raises(MissingInput, match=r"the mask .* is not there"):
+        find_regions(data, AFFINE, mask="nowhere.nii")
+    with pytest.raises(BadMap, match="another grid"):
+        find_regions(data, AFFINE, values=nib.Nifti1Image(data, np.eye(4)))
+
+
+def test_dir_lists_the_public_names_and_nothing_is_loaded_before_it_is_used():
+    assert dir(bids_regions) == sorted(bids_regions.__all__)
+    assert all(hasattr(bids_regions, name) for name in dir(bids_regions))
+    with pytest.raises(AttributeError, match="find_region"):
+        bids_regions.find_region  # noqa: B018
+    code = "import bids_regions, sys; dir(bids_regions); print(sorted({'numpy', 'nibabel', 'pandas'} & {*sys.modules}))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    code = (
+        "import sys, numpy as np; from bids_regions import find_regions; "
+        "find_regions(np.ones((3, 3, 3)), np.eye(4)); print('pandas' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
