@@ -14,6 +14,67 @@ from bids_regions.errors import BadDataset
 from bids_regions.extraction import Peak, Region
 from bids_regions.files import read_text
 
+ENTITY_NAMES = frozenset(
+    [
+        "acquisition",
+        "algorithm",
+        "atlas",
+        "ceagent",
+        "chunk",
+        "cohort",
+        "component",
+        "contrast",
+        "datatype",
+        "den",
+        "desc",
+        "direction",
+        "echo",
+        "extension",
+        "feature",
+        "flip",
+        "fmap",
+        "from",
+        "hemi",
+        "inv",
+        "label",
+        "level",
+        "map",
+        "modality",
+        "mode",
+        "model",
+        "mt",
+        "name",
+        "node",
+        "nucleus",
+        "part",
+        "proc",
+        "reconstruction",
+        "recording",
+        "res",
+        "roi",
+        "run",
+        "sample",
+        "scale",
+        "scans",
+        "seed",
+        "segmentation",
+        "session",
+        "space",
+        "staining",
+        "stat",
+        "subject",
+        "subset",
+        "suffix",
+        "task",
+        "taskcontrast",
+        "template",
+        "to",
+        "tracer",
+        "tracksys",
+        "volume",
+    ]
+)  # as pybids knows them
+
 __all__ = [
     "PEAK_COLUMNS",
     "REGION_COLUMNS",
@@ -144,12 +205,17 @@ def peaks_table(regions: Sequence[Region], *, extra: Iterable[Cells] = ()) -> st
     return table_text((*PEAK_COLUMNS, *extra), rows)
 
 
-def describe_columns(columns: Iterable[Column | Cells]) -> dict[str, dict[str, str]]:
-    """What a sidecar says of the columns, by their names."""
-    return {
+def describe_columns(columns: Iterable[Column | Cells]) -> dict[str, Any]:
+    """What a sidecar says of the columns, by their names; of those named as an entity below `EntityColumns`.
+
+    pybids takes a key of a sidecar that is named as an entity for the entity itself.
+    """
+    described = {
         column.name: {"Description": column.description} | ({"Units": column.units} if column.units else {})
         for column in columns
     }
+    entities = {name: described.pop(name) for name in list(described) if name in ENTITY_NAMES}
+    return described | ({"EntityColumns": entities} if entities else {})
 
 
 def rows_of(text: str) -> list[dict[str, str]]:

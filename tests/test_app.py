@@ -169,7 +169,7 @@ def test_a_rerun_touches_nothing(demo, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["delete", "truncate", "flip"])
-@pytest.mark.parametrize("what", ["_dseg.nii.gz", "_dseg.tsv", "_peaks.tsv", "_dseg.json", "_regions.svg", ".html"])
+@pytest.mark.parametrize("what", ["_dseg.nii.gz", "_dseg.tsv", "_peaks.tsv", "_dseg.json", "_figure.svg", ".html"])
 def test_a_lost_or_damaged_output_is_made_again_and_nothing_else(demo, tmp_path, damage, what):
     words = (demo, tmp_path, "participant", "--participant-label", "01")
     assert run(*words) == 0

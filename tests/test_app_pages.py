@@ -178,7 +178,7 @@ def test_the_group_figure_has_a_file_for_papers(tmp_path):
         cohorts.write_person(root, label, cohorts.person(label, a=True))
     out = tmp_path / "out"
     assert cohorts.run(root, out) == 0
-    (svg,) = (out / "figures").glob("*Consensus_regions.svg")
+    (svg,) = (out / "figures").glob("*Consensus_figure.svg")
     assert "</svg>" in svg.read_text()
     page = page_of(out, "group")
     assert f'href="figures/{svg.name}"' in page

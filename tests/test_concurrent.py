@@ -34,7 +34,7 @@ def contents(out: Path) -> dict[str, str]:
     return {
         str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(out.rglob("*"))
-        if path.is_file() and not path.name.startswith("run-")
+        if path.is_file() and not path.name.startswith("log-")
     }
 
 
@@ -60,7 +60,7 @@ def test_eight_tasks_at_once_write_what_a_serial_run_writes(
     out = tmp_path / f"out{turn}"  # each round makes its folders anew, which is where tasks meet
     finish([start(dataset, out, "--participant-label", label) for label in PARTICIPANTS])
     assert contents(out) == serial
-    logs = [json.loads(log.read_text()) for log in (out / "logs").glob("run-*.json")]
+    logs = [json.loads(log.read_text()) for log in (out / "logs").glob("log-*.json")]
     assert [log["exit_code"] for log in logs] == [0] * len(PARTICIPANTS)
     assert {label for log in logs for label in PARTICIPANTS if log["command"].endswith(f" {label}")} == {*PARTICIPANTS}
 

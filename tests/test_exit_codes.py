@@ -196,7 +196,7 @@ def test_the_log_agrees_with_the_last_line(dataset: Path, tmp_path: Path) -> Non
     (dataset / "sub-02").mkdir()
     write_map(dataset / "sub-02" / "sub-02_task-a_space-S_contrast-x_stat-t_statmap.nii.gz", make_data("t"))
     code, last, _ = run_app(dataset, tmp_path / "out", "participant", "--threshold", "fdr=0.05")
-    (log,) = (tmp_path / "out" / "logs").glob("run-*.json")
+    (log,) = (tmp_path / "out" / "logs").glob("log-*.json")
     told = json.loads(log.read_text())
     assert told["exit_code"] == code == 1
     assert f"bids_regions: {told['reason']} (exit code {code})" == last

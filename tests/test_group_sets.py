@@ -272,7 +272,7 @@ def test_who_is_missing_failed_changed_or_damaged_is_listed_in_words(root, out, 
     assert run(root, out, levels=("group",)) == 1
     assert people(out) == {"sub-01": "ok"} | {name: status for name, (status, _) in SPOILED.items()}
     said, page, told = reasons(out), (out / "group.html").read_text(), capsys.readouterr().err
-    log = read_json(max(out.glob("logs/run-*.json"), key=os.path.getmtime))
+    log = read_json(max(out.glob("logs/log-*.json"), key=os.path.getmtime))
     for name, (status, words) in SPOILED.items():
         assert words in said[name]
         assert name in page
@@ -502,7 +502,7 @@ def test_consensus_regions_are_named_as_the_participants_are(root, out, tmp_path
     (row,) = rows(find(out, "Consensus_dseg.tsv"))
     assert row["name"] == "region-1"
     assert any("not named" in text for text in read_json(find(out, "Consensus_dseg.json"))["Warnings"])
-    for log in out.glob("logs/run-*.json"):
+    for log in out.glob("logs/log-*.json"):
         log.unlink()
     assert run(root, out, levels=("group",)) == 0
     assert any("--atlas to the group level" in text for text in read_json(find(out, "Consensus_dseg.json"))["Warnings"])

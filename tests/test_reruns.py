@@ -153,7 +153,7 @@ def test_another_version_does_all_again(done, monkeypatch):
 def test_force_does_all_again_and_changes_no_byte(done):
     before, whole = times(done), contents(done)
     assert run(done, "--force") == 0
-    (log,) = (path for path in (done / "out" / "logs").glob("run-*.json") if "--force" in path.read_text())
+    (log,) = (path for path in (done / "out" / "logs").glob("log-*.json") if "--force" in path.read_text())
     assert json.loads(log.read_text())["counts"]["computed"] == 8
     assert {name for name in before if name.endswith("_dseg.json")} <= written(done, before)
     assert contents(done) == whole
@@ -163,7 +163,7 @@ def test_the_log_tells_what_was_computed(done):
     assert run(done) == 0
     (done / "out" / (stem() + "_dseg.tsv")).unlink()
     assert run(done) == 0
-    logs = sorted((done / "out" / "logs").glob("run-*.json"), key=lambda path: path.stat().st_mtime_ns)
+    logs = sorted((done / "out" / "logs").glob("log-*.json"), key=lambda path: path.stat().st_mtime_ns)
     assert [json.loads(log.read_text())["counts"].get("computed", 0) for log in logs] == [8, 0, 1]
 
 

@@ -84,7 +84,7 @@ def test_every_output_has_its_name():
     assert paths.thresholded == paths.folder / f"{stem}Thresholded_statmap.nii.gz"
     assert paths.regions4d == paths.folder / f"{stem}Regions_statmap.nii.gz"
     assert paths.figure.parent == OUT / "sub-01" / "figures"
-    assert paths.failure == OUT / "logs" / "failed" / "sub-01" / f"{stem}.json"
+    assert paths.failure == OUT / "logs" / "failed" / "sub=01" / f"{stem.replace('-', '=')}.json"
     assert place("stat-z_statmap.nii").figure.parent == OUT / "figures"
 
 

@@ -125,7 +125,7 @@ def test_sigterm_ends_it_and_a_rerun_completes(
     assert not list(out.rglob("*.tmp"))
     left = contents(out)
     assert sum(name.endswith("_dseg.json") for name in left) < N_PARTICIPANTS
-    logged = [json.loads(log.read_text()) for log in (out / "logs").glob("run-*.json")]
+    logged = [json.loads(log.read_text()) for log in (out / "logs").glob("log-*.json")]
     assert [log["exit_code"] for log in logged] == [143]
 
     complete(dataset, out, workers)

@@ -12,8 +12,8 @@ from bids_regions.dataset import read_map_name
 from bids_regions.errors import Fault
 from bids_regions.extraction.tails import Tail
 from bids_regions.group.rates import voxel_rate
-from bids_regions.results.failures import find_failures
-from bids_regions.results.placement import LABELS, SIDECAR, TABLE, failures_folder
+from bids_regions.results.failures import find_failed_owners, find_failures
+from bids_regions.results.placement import LABELS, SIDECAR, TABLE
 from bids_regions.results.records import Record, load_record
 from bids_regions.results.uris import read_source
 from bids_regions.results.walk import find_owners, find_sidecars
@@ -139,7 +139,7 @@ def _path_of(source: str) -> str:
 def read_failures(output_dir: Path, root: Path, participants: frozenset[str]) -> list[FailureNote]:
     """The notes that the participants' failed maps left."""
     notes = []
-    for owner in find_owners(failures_folder(output_dir), participants):
+    for owner in find_failed_owners(output_dir, participants):
         for _, failure in find_failures(output_dir, owner):
             told = failure.entities
             entities = dict(read_map_name(root, failure.source).entities) if told is None else told

@@ -179,7 +179,7 @@ def _find_again(spec: str, settings: Settings) -> str:
     known = {without_folders(own): own for entry in settings.entries for own in entry.atlas}
     if spec in known or spec.startswith("templateflow:"):
         return known.get(spec, spec)
-    for log in sorted(settings.output_dir.glob("logs/run-*.json"), reverse=True):
+    for log in sorted(settings.output_dir.glob("logs/log-*.json"), reverse=True):
         found = _atlases_of(log).get(spec)
         if found is None:
             continue

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from bids_regions.dataset import MapFile
 from bids_regions.errors import Fault, printable
-from bids_regions.files import read_json, write_json
+from bids_regions.files import list_names, read_json, write_json
 from bids_regions.results.keys import decode, encode, key, optional
 from bids_regions.results.placement import OutputPaths, failures_folder
 
-__all__ = ["Failure", "find_failures", "write_failure"]
+__all__ = ["Failure", "find_failed_owners", "find_failures", "write_failure"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,12 @@ def write_failure(mapfile: MapFile, place: OutputPaths, fault: Fault, crash: str
         crash=crash,
     )
     write_json(place.failure, encode(note))
+
+
+def find_failed_owners(output_dir: Path, participants: frozenset[str]) -> list[str]:
+    """The participants that have notes of failures, "sub-01"; only those of the labels, where some are given."""
+    names = (name.replace("=", "-") for name in list_names(failures_folder(output_dir), strict=False))
+    return [name for name in names if name.startswith("sub-") and (not participants or name[4:] in participants)]
 
 
 def find_failures(output_dir: Path, owner: str) -> Iterator[tuple[Path, Failure]]:

@@ -44,8 +44,15 @@ FOLDER_LIMIT = 48  # characters of such a label; a longer one is hashed
 
 
 def failures_folder(output_dir: Path, owner: str = "") -> Path:
-    """Where the notes of failures lie: of one owner, or of all."""
-    return output_dir / "logs" / "failed" / owner
+    """Where the notes of failures lie: of one owner, or of all.
+
+    pybids must read no entity in these names: a map that failed is none of the dataset's.
+    """
+    return output_dir / "logs" / "failed" / _without_entities(owner)
+
+
+def _without_entities(name: str) -> str:
+    return name.replace("-", "=")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,13 +108,13 @@ class OutputPaths:
 
     @property
     def figure(self) -> Path:
-        """The static figure of the report; its suffix keeps it out of queries for `dseg`."""
-        return self.figures / f"{self.stem}_regions.svg"
+        """The static figure of the report; its suffix is that of no image and no table."""
+        return self.figures / f"{self.stem}_figure.svg"
 
     @property
     def failure(self) -> Path:
         """What is left of a map that failed: its reason, for the group level and the report."""
-        return failures_folder(self.output_dir, self.owner) / f"{self.stem}.json"
+        return failures_folder(self.output_dir, self.owner) / f"{_without_entities(self.stem)}.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -110,7 +110,7 @@ class Logbook:
             "reason": printable(reason, LONGEST),
         }
         try:
-            write_json(settings.output_dir / "logs" / f"run-{self.run_id}.json", record)
+            write_json(settings.output_dir / "logs" / f"log-{self.run_id}.json", record)
         except Fault as fault:
             self._write(f"the log could not be written: {fault}\n")
         self._finish(exit_code, reason)
@@ -125,7 +125,7 @@ class Logbook:
         for failure in self.failures[:SHOWN_FAILURES]:
             self._write(f"failed: {failure['source']}: {failure['reason']}\n")
         if len(self.failures) > SHOWN_FAILURES:
-            self._write(f"... and {len(self.failures) - SHOWN_FAILURES} more, all in logs/run-{self.run_id}.json\n")
+            self._write(f"... and {len(self.failures) - SHOWN_FAILURES} more, all in logs/log-{self.run_id}.json\n")
         self._write(f"bids_regions: {printable(reason, LONGEST)} (exit code {exit_code})\n")
 
     def _write(self, lines: str) -> None:
