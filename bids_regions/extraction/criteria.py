@@ -39,7 +39,8 @@ class Asked(TypedDict, total=False):
     max_peaks: int | None  # the main peak counted
     min_peak_distance: float | None  # mm
     convention: str | None  # a name in CONVENTIONS
-    grf: bool  # cluster p by Gaussian random field theory
+    grf: bool  # cluster p by Gaussian random field theory, FSL's formulas
+    rft: bool  # p and q of clusters and peaks by random field theory, SPM's columns
     cluster_alpha: float | None  # keep regions whose cluster p lies below
     tdp: bool  # true-discovery proportion by all-resolutions inference
 
@@ -77,7 +78,8 @@ class Criteria:
     max_peaks: int  # the main peak counted
     min_peak_distance: float  # mm
     convention: str | None = None  # a name in CONVENTIONS
-    grf: bool = False  # cluster p by Gaussian random field theory
+    grf: bool = False  # cluster p by Gaussian random field theory, FSL's formulas
+    rft: bool = False  # p and q of clusters and peaks by random field theory, SPM's columns
     cluster_alpha: float | None = None  # keep regions whose cluster p lies below
     tdp: bool = False  # true-discovery proportion by all-resolutions inference
 
@@ -134,10 +136,10 @@ def _resolve(asked: Mapping[str, Any]) -> dict[str, Any]:
     knobs = convention_knobs(given.get("convention"))
     names = {each.name for each in fields(Criteria)}
     chosen = {name: value for name, value in knobs.items() if name in names}
-    if "cluster_alpha" in given:
+    if "cluster_alpha" in given and not given.get("rft"):
         given["grf"] = True
-    if given.get("grf") and "convention" not in given:
-        chosen["connectivity"] = 26  # the formulas of random field theory hold for clusters that touch by corners
+    if "convention" not in given and (given.get("grf") or given.get("rft")):
+        chosen["connectivity"] = 26 if given.get("grf") else 18  # the clusters that the formulas are about
     if given.keys() & set(SIZE_RULES):
         chosen |= dict.fromkeys(SIZE_RULES)
         chosen["smallest_in_structure"] = given.get("min_region_size")
@@ -174,10 +176,12 @@ def _problems(c: Criteria) -> list[str]:
         )
     if c.cluster_alpha is not None and not 0 < c.cluster_alpha <= 1:
         problems.append(f"cluster_alpha = {c.cluster_alpha!r} is no probability; give a number above 0, at most 1")
-    return problems + (_field_theory_problems(c) if c.grf else [])
+    if c.grf and c.rft:
+        return [*problems, "grf with rft: cluster p by FSL's formulas, or the columns of SPM; leave one out"]
+    return problems + (_grf_problems(c) if c.grf else _rft_problems(c) if c.rft else [])
 
 
-def _field_theory_problems(c: Criteria) -> list[str]:
+def _grf_problems(c: Criteria) -> list[str]:
     problems = []
     if not c.spec.rule.fixed:
         problems.append(
@@ -188,4 +192,16 @@ def _field_theory_problems(c: Criteria) -> list[str]:
         problems.append("grf with local_regions: cluster p holds for whole connected components only; leave one out")
     if c.connectivity != 26:
         problems.append(f"grf with connectivity {c.connectivity}: the formulas hold for 26; give connectivity 26")
+    return problems
+
+
+def _rft_problems(c: Criteria) -> list[str]:
+    problems = []
+    if c.spec.rule.population == "ranked":
+        problems.append(
+            f"rft with threshold {c.spec.text}: a height is needed; "
+            "give a value, p=..., fwe=..., bonferroni=... or fdr=..."
+        )
+    if c.extract_type == "local_regions":
+        problems.append("rft with local_regions: the theory holds for whole connected components only; leave one out")
     return problems

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from bids_regions.errors import Contradiction
+from bids_regions.extraction.inference import t_to_z
 from bids_regions.extraction.smoothness import Smoothness
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "judge",
     "peak_p_values",
     "survival",
+    "z_equivalent",
 ]
 
 Array = NDArray[np.float64]
@@ -107,6 +109,17 @@ def survival(values: NDArray[Any] | float, field: FieldStatistic) -> Array:
     if field.kind == "F":
         return np.asarray(special.fdtrc(field.dof_effect, field.dof, np.maximum(x, 0.0)))
     return np.asarray(special.ndtr(-x) if math.isinf(field.dof) else special.stdtr(field.dof, -x))
+
+
+def z_equivalent(values: NDArray[Any], field: FieldStatistic) -> Array:
+    """The z of the same tail probability; inf where that is no number any more.
+
+    >>> z_equivalent(np.array([7.418374]), FieldStatistic(kind="F", dof=98, dof_effect=2)).round(4)
+    array([3.0902])
+    """
+    if field.kind == "F":
+        return np.asarray(-special.ndtri(survival(values, field)))
+    return t_to_z(values, field.dof)
 
 
 def ec_densities(values: NDArray[Any] | float, field: FieldStatistic) -> Array:
@@ -256,6 +269,7 @@ def judge(  # noqa: PLR0913 # the independent facts of one table
     least_size: int = 0,
     tails: int = 1,
     peaks: bool = True,
+    q_peak: Array | None = None,
 ) -> FieldTheory:
     """Every p and q of the clusters and maxima above a height: the columns and the footer of an SPM table.
 
@@ -279,6 +293,8 @@ def judge(  # noqa: PLR0913 # the independent facts of one table
         Two where both signs were sought: family-wise p are doubled, and both signs count in the set.
     peaks
         False where the smoothness was estimated from the map itself, by which p of peaks would be too small.
+    q_peak
+        Of each maximum, where it is not that of the maxima themselves.
 
     Raises
     ------
@@ -298,9 +314,11 @@ def judge(  # noqa: PLR0913 # the independent facts of one table
     expected = tails * clusters * float(uncorrected(np.array(least / search.voxels_per_resel)))
     found = int(np.count_nonzero(np.asarray(sizes) >= least))
     p_peak = peak_p_values(maxima, field, search, tails=tails) if peaks else None
-    q_peak = None
-    if peaks and np.size(maxima):
-        q_peak = adjust_for_discoveries(np.minimum(expected_clusters(maxima, field, search) / clusters, 1.0))
+    if not peaks:
+        q_peak = None
+    elif q_peak is None:
+        conditional = expected_clusters(maxima, field, search) / (clusters or 1.0)
+        q_peak = adjust_for_discoveries(np.minimum(conditional, 1.0))
     return FieldTheory(
         search=search, p_cluster=p_cluster, p_cluster_unc=p_unc, q_cluster=q_cluster, p_peak=p_peak, q_peak=q_peak,
         expected_voxels=None if math.isinf(height) else per_cluster * search.voxels_per_resel,
