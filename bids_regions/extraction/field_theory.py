@@ -39,6 +39,7 @@ __all__ = [
     "height_of_fwe",
     "judge",
     "peak_p_values",
+    "quantile_of_z",
     "survival",
     "z_equivalent",
 ]
@@ -120,6 +121,23 @@ def z_equivalent(values: NDArray[Any], field: FieldStatistic) -> Array:
     if field.kind == "F":
         return np.asarray(-special.ndtri(survival(values, field)))
     return t_to_z(values, field.dof)
+
+
+def quantile_of_z(z: float, field: FieldStatistic) -> float:
+    """The value of the field with the tail probability of z.
+
+    >>> round(quantile_of_z(3.0902323, FieldStatistic(kind="t", dof=98)), 4)
+    3.1755
+    """
+    if math.isinf(field.dof):
+        return z
+    low, high = 0.0, 1.0
+    while float(z_equivalent(np.array(high), field)) < z:
+        high *= 2
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if float(z_equivalent(np.array(middle), field)) < z else (low, middle)
+    return high
 
 
 def ec_densities(values: NDArray[Any] | float, field: FieldStatistic) -> Array:

@@ -6,6 +6,7 @@ This room knows no file and no dataset: arrays and frozen dataclasses go in and 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,24 @@ from bids_regions.errors import BadMap
 from bids_regions.extraction.components import label_components, select_voxels
 from bids_regions.extraction.criteria import Criteria
 from bids_regions.extraction.discoveries import true_discovery_proportions
-from bids_regions.extraction.field_theory import cluster_p_values, field_theory_warning
+from bids_regions.extraction.field_theory import FieldTheory
 from bids_regions.extraction.inference import t_to_z
+from bids_regions.extraction.judging import (
+    Judged,
+    Question,
+    cautions,
+    family_wise_height,
+    judge_clusters,
+    peak_facts,
+)
 from bids_regions.extraction.local_regions import split_exact
-from bids_regions.extraction.measures import Region, describe_regions, find_peaks, order_regions, scan_order
+from bids_regions.extraction.measures import Region, describe_regions, extremum, find_peaks, order_regions, scan_order
 from bids_regions.extraction.nilearn_walker import split_nilearn
-from bids_regions.extraction.smoothness import Smoothness, estimate_smoothness, smoothness_warning
+from bids_regions.extraction.smoothness import Smoothness
 from bids_regions.extraction.tails import TAILS
-from bids_regions.extraction.thresholds import DOF_HINT, Cutoff, Height, Statistic, find_height
+from bids_regions.extraction.thresholds import DOF_HINT, Cutoff, Height, Statistic, find_height, thresholded_tail
 from bids_regions.space import Domain, Elements, Extents, Grid, Mesh, as_domain
-from bids_regions.space.grid import grid_under
+from bids_regions.space.grid import grid_of, grid_under
 
 __all__ = ["Extraction", "find_regions"]
 
@@ -46,7 +55,8 @@ class Extraction:
     n_removed_regions: int  # by the size rule or cluster_alpha
     n_removed_voxels: int  # voxels or vertices of the removed regions
     warnings: tuple[str, ...]  # sentences
-    smoothness: Smoothness | None  # used for cluster p
+    smoothness: Smoothness | None  # used for random field theory
+    field_theory: FieldTheory | None = None  # what it says of clusters and maxima, those of removed regions counted
 
     def __repr__(self) -> str:
         n, cutoff = len(self.regions), self.cutoff
@@ -77,8 +87,7 @@ class _Found:
     sizes: Integers  # elements per region
     n_above: int  # elements that passed the cutoff, those of removed regions counted
     unmeasured: bool = False  # areas are not known, so the default minimum was not applied
-    p_cluster: Array | None = None  # per region
-    smoothness: Smoothness | None = None
+    judged: Judged | None = None  # by random field theory
 
     def only(self, kept: npt.NDArray[np.bool_]) -> "_Found":
         """Without the regions that are not kept; the others are numbered anew in the same order."""
@@ -90,7 +99,7 @@ class _Found:
             elements=self.elements.only(chosen),
             region=(np.cumsum(kept) - 1)[self.region[chosen]],
             sizes=self.sizes[kept],
-            p_cluster=None if self.p_cluster is None else self.p_cluster[kept],
+            judged=self.judged and self.judged.only(kept),
         )
 
 
@@ -144,26 +153,33 @@ def find_regions(  # noqa: PLR0913 # the four optional ones are independent fact
     >>> found.labels[:, 2, 2].tolist()
     [0, 1, 1, 0, 2, 0]
     """
-    task = _prepare(data, domain, (criteria or Criteria(), statistic or Statistic("z")), mask)
+    task = _prepare(data, domain, (criteria or Criteria(), statistic or Statistic("z")), (mask, smoothness))
     if values is not None and values.shape != data.shape:
         raise BadMap(f"the second map has shape {values.shape}, the map {data.shape}", hint="Give maps of one grid")
     found = _label(task)
     n_found = found.sizes.size
-    if task.criteria.grf:
-        found = _with_cluster_p(task, found, smoothness)
+    question = None
+    if task.criteria.grf or task.criteria.rft:
+        question = _question(task, grid_under(found.elements, "random field theory"), smoothness)
+        found = replace(found, judged=judge_clusters(question, found.elements, found.sizes))
     found = _without_small_ones(task, found)
     labels, regions = _number(task, found, values)
     return Extraction(
         labels=labels, regions=regions, cutoff=task.cutoff, n_above=found.n_above,
         n_removed_regions=n_found - found.sizes.size, n_removed_voxels=found.n_above - found.region.size,
-        warnings=tuple(_warnings(task, found)), smoothness=found.smoothness,
+        warnings=tuple(_warnings(task, found, question)),
+        smoothness=found.judged.smoothness if found.judged else None,
+        field_theory=found.judged.theory if found.judged else None,
     )  # fmt: skip
 
 
 def _prepare(
-    data: Array, where: Domain | Mesh | npt.ArrayLike, asked: tuple[Criteria, Statistic], mask: Mask | None
+    data: Array,
+    where: Domain | Mesh | npt.ArrayLike,
+    asked: tuple[Criteria, Statistic],
+    known: tuple[Mask | None, Smoothness | None],
 ) -> _Task:
-    criteria, statistic = asked
+    (criteria, statistic), (mask, smoothness) = asked, known
     data = _as_floats(data)
     if criteria.spec.kind != "value" or criteria.grf or criteria.tdp:  # else voxels are looked at one by one
         data = _finite(data)
@@ -175,7 +191,16 @@ def _prepare(
         if not mask.any():
             raise BadMap("the mask is empty", hint="Give another mask, or --mask none")
     flat_mask = None if mask is None else domain.flatten(mask)
-    height, cutoff = find_height(domain.flatten(data), criteria, statistic, flat_mask)
+    question = None
+    if criteria.spec.kind == "fwe":
+        question = Question(
+            grid=grid_of(domain, f"threshold {criteria.threshold}"), data=data, mask=mask, criteria=criteria,
+            statistic=statistic, tail=thresholded_tail(criteria, statistic), height=math.inf, smoothness=smoothness,
+        )  # fmt: skip
+    height, cutoff = find_height(
+        domain.flatten(data), criteria, statistic, flat_mask,
+        family_wise=partial(family_wise_height, question) if question else None,
+    )  # fmt: skip
     return _Task(
         data=data, domain=domain, criteria=criteria, statistic=statistic, mask=mask, cutoff=cutoff, height=height
     )
@@ -240,44 +265,27 @@ def _nilearn_regions(task: _Task, above: Elements, grid: Grid) -> Integers:
     return region
 
 
-def _with_cluster_p(task: _Task, found: _Found, smoothness: Smoothness | None) -> _Found:
-    grid = grid_under(found.elements, "cluster p")
-    smoothness = smoothness or _smoothness(task, grid)
-    two_tailed = TAILS[task.cutoff.tail].both
-    p_cluster = cluster_p_values(found.sizes, height=_height(task), smoothness=smoothness, two_tailed=two_tailed)
-    return replace(found, p_cluster=p_cluster, smoothness=smoothness)
-
-
-def _height(task: _Task) -> float:
-    """The cutoff as z."""
-    return float(t_to_z(task.cutoff.value, _dof(task)))
+def _question(task: _Task, grid: Grid, smoothness: Smoothness | None) -> Question:
+    return Question(
+        grid=grid, data=task.data, mask=task.mask, criteria=task.criteria, statistic=task.statistic,
+        tail=task.cutoff.tail, height=task.cutoff.value, smoothness=smoothness,
+    )  # fmt: skip
 
 
 def _dof(task: _Task) -> float:
     """Degrees of freedom for making z of the map's values; infinite for z itself."""
-    what = "cluster p" if task.criteria.grf else "a true-discovery proportion"
+    what = "a true-discovery proportion"
     if task.statistic.rule.distribution == "normal":
         return math.inf
     if task.statistic.rule.distribution != "t":
         raise BadMap(
             f"{what} was asked of the {task.statistic.kind} map, and is known for z and t only",
-            hint="Leave out --grf, --cluster-alpha and --tdp for it",
+            hint="Leave out --tdp for it",
         )
     dof = task.statistic.dof
     if not isinstance(dof, int | float) or not dof > 0:
         raise BadMap(f"{what} was asked of a t map without degrees of freedom", hint=DOF_HINT)
     return dof
-
-
-def _smoothness(task: _Task, grid: Grid) -> Smoothness:
-    dof = _dof(task)
-    if task.mask is None:
-        raise BadMap(
-            "cluster p was asked of a map without a mask and without a known smoothness",
-            hint="Give --mask auto or a path, or the smoothness (dlh and volume) in the map's sidecar",
-        )
-    z = t_to_z(grid.along_ras(task.data), dof)
-    return estimate_smoothness(z, grid.along_ras(task.mask), grid.zooms_ras)
 
 
 def _without_small_ones(task: _Task, found: _Found) -> _Found:
@@ -300,8 +308,8 @@ def _without_small_ones(task: _Task, found: _Found) -> _Found:
             kept &= other | (found.sizes >= count)
         if extent is not None:
             kept &= other | unknown | _extensive(task, extents, found.sizes, extent)
-    if criteria.cluster_alpha is not None and found.p_cluster is not None:
-        kept &= found.p_cluster < criteria.cluster_alpha
+    if criteria.cluster_alpha is not None and found.judged is not None:
+        kept &= found.judged.p_cluster < criteria.cluster_alpha
     return replace(found.only(kept), unmeasured=criteria.smallest_area is not None and bool(unknown.any()))
 
 
@@ -343,14 +351,19 @@ def _number(task: _Task, kept: _Found, values: Array | None) -> tuple[Array, tup
     number[order] = np.arange(1, n + 1)
     flat[elements.memory] = number[kept.region]
     facts = dict(_facts(task, kept, main, values))
-    return labels, describe_regions(elements, kept.region, peaks, order, facts)
+    of_peaks = peak_facts(elements.values[peaks], task.statistic)
+    if kept.judged:
+        of_peaks |= kept.judged.of_peaks(elements.values[peaks])
+    return labels, describe_regions(elements, kept.region, peaks, order, (facts, of_peaks))
 
 
 def _facts(task: _Task, kept: _Found, main: Integers, values: Array | None) -> Iterator[tuple[str, Array]]:
     """What was asked for besides the measures of every region, by Region's fields."""
     elements, region, n = kept.elements, kept.region, kept.sizes.size
-    if kept.p_cluster is not None:
-        yield "p_cluster", kept.p_cluster
+    if kept.judged:
+        yield from kept.judged.of_clusters().items()
+        of_peaks = kept.judged.of_peaks(elements.values[main])
+        yield from zip(("p_peak", "q_peak"), of_peaks.values(), strict=False)
     if task.criteria.tdp:
         yield "tdp", _true_discoveries(task, kept)
     if values is not None:
@@ -360,6 +373,20 @@ def _facts(task: _Task, kept: _Found, main: Integers, values: Array | None) -> I
         total = np.bincount(region[known], second[known], n)
         yield "values_mean", np.divide(total, count, where=count > 0, out=np.full(n, np.nan))
         yield "values_at_peak", np.where(known[main], second[main], np.nan)
+        yield from _second_extremum(kept, np.where(known, second, np.nan), main)
+
+
+def _second_extremum(kept: _Found, second: Array, main: Integers) -> Iterator[tuple[str, Array]]:
+    """Value and place of the second map's extremum, in the direction of each region's main peak."""
+    sign = np.sign(kept.elements.values[main]).astype(np.float64)
+    at = extremum(kept.elements, kept.region, second * sign[kept.region], main.size)
+    there = at >= 0
+    ascending = np.argsort(at)
+    xyz = np.empty((3, at.size))
+    xyz[:, ascending] = kept.elements.domain.xyz(kept.elements.only(np.maximum(at[ascending], 0)))
+    yield "values_peak", np.where(there, second[at], np.nan)
+    for axis, name in enumerate("xyz"):
+        yield f"values_peak_{name}", np.where(there, xyz[axis], np.nan)
 
 
 def _true_discoveries(task: _Task, kept: _Found) -> Array:
@@ -371,17 +398,15 @@ def _true_discoveries(task: _Task, kept: _Found) -> Array:
     )  # fmt: skip
 
 
-def _warnings(task: _Task, found: _Found) -> Iterator[str]:
+def _warnings(task: _Task, found: _Found, question: Question | None) -> Iterator[str]:
     """What a reader of the result should know."""
     criteria, cutoff = task.criteria, task.cutoff
     if cutoff.tail != criteria.tail:
         yield f"the {task.statistic.kind} map was thresholded in its positive tail only"
     if math.isinf(cutoff.value):
         yield f"no voxel meets {cutoff.asked}"
-    if criteria.grf and (caution := field_theory_warning(_height(task))):
-        yield caution
-    if found.smoothness and isinstance(task.domain, Grid):
-        yield from filter(None, [smoothness_warning(found.smoothness, task.domain.zooms_ras)])
+    if question and found.judged:
+        yield from cautions(question, found.judged)
     if criteria.tdp and task.mask is None:
         yield "the true-discovery proportions count every non-zero voxel as searched: there is no mask"
     if found.unmeasured:

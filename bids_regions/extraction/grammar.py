@@ -54,6 +54,11 @@ FDR = Citation(
     "approach to multiple testing. Journal of the Royal Statistical Society B 57, 289-300.",
     "10.1111/j.2517-6161.1995.tb02031.x",
 )
+WORSLEY = Citation(
+    "Worsley et al. (1996). A unified statistical approach for determining significant signals in images of cerebral "
+    "activation. Human Brain Mapping 4, 58-73.",
+    "10.1002/(SICI)1097-0193(1996)4:1<58::AID-HBM4>3.0.CO;2-O",
+)
 PROBABILITY = "a probability lies between 0 and 1, both excluded"
 
 THRESHOLDS: Mapping[str, ThresholdKind] = MappingProxyType({
@@ -91,6 +96,12 @@ THRESHOLDS: Mapping[str, ThresholdKind] = MappingProxyType({
         population="ranked", fixed=False, height="height_by_rank",
         sentence="the fraction {asked} of {n} voxels ({population})",
         methods="so that a fraction of {number:g} of {over} passes",
+    ),
+    "fwe": ThresholdKind(
+        example="fwe=0.05", before="fwe=", bounds=(0, 1), open=True, range=PROBABILITY, prefix="fwe",
+        population="tested", corrects=True, height="height_by_family_wise_error", reference=WORSLEY,
+        sentence="{asked}, family-wise by random field theory over {tested} voxels ({population}){halved}",
+        methods="at a family-wise p of {number:g} by random field theory{halved}",
     ),
 })  # fmt: skip
 

@@ -21,9 +21,12 @@ from bids_regions.extraction.field_theory import (
     adjust_for_discoveries,
     cluster_p_values,
     count_resels,
+    feat_height,
     field_theory_warning,
+    height_of_fwe,
     judge,
     peak_p_values,
+    quantile_of_z,
     survival,
     z_equivalent,
 )
@@ -34,13 +37,23 @@ from bids_regions.extraction.tails import TAILS, Tail
 from bids_regions.extraction.thresholds import DOF_HINT
 from bids_regions.space import Elements, Grid
 
-__all__ = ["Judged", "Question", "field_of", "judge_clusters", "least_voxels", "peak_facts", "search_of"]
+__all__ = [
+    "Judged",
+    "Question",
+    "cautions",
+    "family_wise_height",
+    "field_of",
+    "judge_clusters",
+    "least_voxels",
+    "peak_facts",
+    "search_of",
+]
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
 EDGES = 18  # neighbours: of the clusters and maxima that the full theory is about
-SMOOTHNESS_HINT = "Give --smoothness X Y Z (mm, of the residuals), or `Smoothness` in the map's sidecar; it is never estimated for this"
+SMOOTHNESS_HINT = "Give --smoothness X Y Z (mm, of the residuals), or `Smoothness` in the map's sidecar"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +101,12 @@ class Judged:
 
     def only(self, kept: Mask) -> "Judged":
         """Without the clusters that are not kept."""
+        return replace(self, **{name: column[kept] for name, column in self.of_clusters().items()})  # type: ignore[arg-type] # arrays all
+
+    def of_clusters(self) -> dict[str, Array]:
+        """The columns of clusters that there are."""
         columns = {"p_cluster": self.p_cluster, "p_cluster_unc": self.p_cluster_unc, "q_cluster": self.q_cluster}
-        return replace(self, **{name: column[kept] for name, column in columns.items() if column is not None})  # type: ignore[arg-type] # arrays all
+        return {name: column for name, column in columns.items() if column is not None}
 
     def of_peaks(self, values: Array) -> dict[str, Array]:
         """`p_fwe` and `q_fdr` of peaks by their values; nothing where the smoothness is the map's own."""
@@ -143,6 +160,25 @@ def least_voxels(criteria: Criteria, voxel_volume: float) -> int:
         return least
     ratio = round(criteria.min_region_size / voxel_volume, 6)
     return max(least, math.floor(ratio) + 1 if criteria.size_strict else math.ceil(ratio))
+
+
+def family_wise_height(question: Question, alpha: float) -> float:
+    """The height whose family-wise p is `alpha` in one tail: as FEAT finds it under its convention, else by the theory.
+
+    Raises
+    ------
+    BadMap
+        The smoothness is not given: one estimated from a map with signal would make the height too low.
+    """
+    smoothness, field = question.smoothness, question.field
+    if smoothness is None or not smoothness.given:
+        raise BadMap(
+            f"threshold {question.criteria.threshold} needs the smoothness of the residuals, and nothing tells it",
+            hint=SMOOTHNESS_HINT,
+        )
+    if question.criteria.convention == "fsl":
+        return quantile_of_z(feat_height(alpha, smoothness), field)
+    return height_of_fwe(alpha, field, search_of(question.grid, question.searched, smoothness))
 
 
 def judge_clusters(question: Question, elements: Elements, sizes: Array) -> Judged:

@@ -7,6 +7,7 @@ A *peak* is a local maximum of |value| among the elements of one region; element
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,17 @@ from bids_regions.extraction.criteria import Criteria
 from bids_regions.space import Addresses, Chains, Elements, Extents
 from bids_regions.space.grid import coarse_mm
 
-__all__ = ["PALETTE", "Peak", "Region", "describe_regions", "find_peaks", "local_maxima", "order_regions", "scan_order"]
+__all__ = [
+    "PALETTE",
+    "Peak",
+    "Region",
+    "describe_regions",
+    "extremum",
+    "find_peaks",
+    "local_maxima",
+    "order_regions",
+    "scan_order",
+]
 
 Array = npt.NDArray[Any]
 Integers = npt.NDArray[Any]  # int32 or intp
@@ -41,6 +52,10 @@ class Peak:
     xyz: tuple[float, float, float]  # mm, RAS+; nan on a surface without coordinates
     ijk: tuple[int, int, int] | None = None  # voxel, 0-based, the file's own axes; None for a vertex
     vertex: int | None = None  # number in the mesh, 0-based; None for a voxel
+    z_equivalent: float | None = None  # z of the same tail probability, with the value's sign
+    p_unc: float | None = None  # of one tail, uncorrected
+    p_fwe: float | None = None  # by random field theory, on request
+    q_fdr: float | None = None  # among all maxima above the height, on request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +77,18 @@ class Region:
     mean_value: float
     sd_value: float  # with n-1; nan for a single element
     sum_value: float
-    p_cluster: float | None = None  # by Gaussian random field theory, on request
+    p_cluster: float | None = None  # family-wise, by random field theory, on request; so are the four below
+    p_cluster_unc: float | None = None  # of one tail, uncorrected
+    q_cluster: float | None = None  # among all clusters above the height
+    p_peak: float | None = None  # of the main peak, family-wise
+    q_peak: float | None = None  # of the main peak, among all maxima above the height
     tdp: float | None = None  # true-discovery proportion, on request
     values_mean: float | None = None  # of the second map, on request
     values_at_peak: float | None = None  # of the second map, on request
+    values_peak: float | None = None  # extremum of the second map in the region's direction, on request
+    values_peak_x: float | None = None  # mm, RAS+, where that is
+    values_peak_y: float | None = None
+    values_peak_z: float | None = None
     color: str  # #rrggbb
 
     def __repr__(self) -> str:
@@ -264,7 +287,11 @@ def _negative(peaks: Elements, by_sign: bool) -> npt.NDArray[np.bool_]:
 
 
 def describe_regions(
-    elements: Elements, region: Integers, peaks: Integers, order: Integers, facts: Mapping[str, Array]
+    elements: Elements,
+    region: Integers,
+    peaks: Integers,
+    order: Integers,
+    facts: tuple[Mapping[str, Array], Mapping[str, Array]],
 ) -> tuple[Region, ...]:
     """The regions in the order of their numbers.
 
@@ -277,15 +304,16 @@ def describe_regions(
     order
         The regions, number 1 first.
     facts
-        What else is known of each region, by the names of Region's optional fields; nan for unknown.
+        What else is known of each region, and of each peak, by the names of Region's and Peak's optional fields; nan
+        for unknown.
     """
     bounds = np.searchsorted(region[peaks], np.arange(order.size + 1)).tolist()
     addresses = elements.domain.address(elements.only(peaks))
-    every_peak = _make_peaks(elements.only(peaks), addresses, region[peaks])
+    every_peak = _make_peaks(elements.only(peaks), addresses, region[peaks], facts[1])
     columns: dict[str, Sequence[Any]] = {
         **measure_regions(elements, region, order.size),
         "structure": [addresses.structure[first] for first in bounds[:-1]],
-        **{name: [None if math.isnan(v) else v for v in column.tolist()] for name, column in facts.items()},
+        **_known(facts[0]),
     }
     regions = []
     for index, k in enumerate(order.tolist(), start=1):
@@ -301,8 +329,30 @@ def _plain(number: float) -> float:
     return float(f"{number:.12g}")
 
 
-def _make_peaks(peaks: Elements, addresses: Addresses, owner: Integers) -> tuple[Peak, ...]:
+def _known(facts: Mapping[str, Array]) -> dict[str, list[Any]]:
+    """The columns as lists, None for what is unknown."""
+    return {name: [v if math.isfinite(v) else None for v in column.tolist()] for name, column in facts.items()}
+
+
+def _make_peaks(peaks: Elements, addresses: Addresses, owner: Integers, facts: Mapping[str, Array]) -> tuple[Peak, ...]:
     rank = np.arange(owner.size) - np.searchsorted(owner, owner) + 1
     xyz = zip(*peaks.domain.xyz(peaks).tolist(), strict=True)
     rows = zip(rank.tolist(), peaks.values.tolist(), xyz, addresses.ijk, addresses.vertex, strict=True)
-    return tuple(Peak(rank=r, value=value, xyz=mm, ijk=ijk, vertex=vertex) for r, value, mm, ijk, vertex in rows)
+    names = list(facts)
+    known = zip(*_known(facts).values(), strict=True) if names else repeat(())
+    return tuple(
+        Peak(rank=r, value=value, xyz=mm, ijk=ijk, vertex=vertex, **dict(zip(names, more, strict=True)))
+        for (r, value, mm, ijk, vertex), more in zip(rows, known, strict=False)
+    )
+
+
+def extremum(elements: Elements, region: Integers, score: Array, n_regions: int) -> Integers:
+    """The element of the highest score of each region, -1 where all scores are nan; ties in the order of places."""
+    known = np.flatnonzero(~np.isnan(score))
+    keys = elements.domain.ties(elements.only(known))
+    order = known[np.lexsort((*list(keys)[::-1], -score[known], region[known]))]
+    first = np.searchsorted(region[order], np.arange(n_regions))
+    there = first < order.size
+    found = np.full(n_regions, -1)
+    found[there] = order[first[there]]
+    return np.where((found >= 0) & (region[found] == np.arange(n_regions)), found, -1)

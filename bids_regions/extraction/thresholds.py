@@ -68,6 +68,7 @@ class Searched:
     tail: Tail
     criteria: Criteria
     statistic: Statistic
+    family_wise: Callable[[float], float] | None = None  # from an alpha of one tail to the height; `fwe` alone
 
     @property
     def spec(self) -> ThresholdSpec:
@@ -104,7 +105,12 @@ def find_cutoff(data: Array, criteria: Criteria, statistic: Statistic, mask: Mas
 
 
 def find_height(
-    data: Array, criteria: Criteria, statistic: Statistic, mask: Mask | None = None
+    data: Array,
+    criteria: Criteria,
+    statistic: Statistic,
+    mask: Mask | None = None,
+    *,
+    family_wise: Callable[[float], float] | None = None,
 ) -> tuple[Height, Cutoff]:
     """What is thresholded at which magnitude, and how that came about.
 
@@ -118,6 +124,9 @@ def find_height(
         What the numbers are; p, fdr and bonferroni need z, or t with degrees of freedom.
     mask
         True where the map has data; same shape.
+    family_wise
+        From an alpha of one tail to the height, which takes more than values: where the voxels lie and how smooth the
+        noise is. Of `fwe` alone.
 
     Raises
     ------
@@ -145,7 +154,7 @@ def find_height(
     over = _population(criteria, mask)
     searched = Searched(
         flat=data.reshape(-1), mask=None if over != "mask" or mask is None else mask.reshape(-1), over=over,
-        tail=tail, criteria=criteria, statistic=statistic,
+        tail=tail, criteria=criteria, statistic=statistic, family_wise=family_wise,
     )  # fmt: skip
     find: Callable[[Searched], Height] = globals()[spec.rule.height]
     height = find(searched)
@@ -218,6 +227,16 @@ def height_by_false_discovery(searched: Searched) -> Height:
     least = np.nextafter(flat.dtype.type(_inverse(searched, searched.alpha)), flat.dtype.type(0))
     _, top = _upper_part(_magnitudes(flat, searched.mask, "mask", searched.tail), least)  # rank n is held to alpha
     return Height(value=_false_discovery(top, searched.alpha / size, dof), size=size)
+
+
+def height_by_family_wise_error(searched: Searched) -> Height:
+    """Where the family-wise p of one tail is the alpha asked for."""
+    if searched.family_wise is None:
+        raise BadMap(
+            f"threshold {searched.spec.text} needs the voxels' places and the smoothness of the residuals",
+            hint="Use find_regions",
+        )
+    return Height(value=searched.family_wise(searched.alpha), size=searched.size)
 
 
 def _magnitudes(flat: Array, mask: Mask | None, over: str, tail: str) -> Iterator[Array]:

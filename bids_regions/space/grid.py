@@ -31,7 +31,7 @@ from bids_regions.space.domain import (
 )
 from bids_regions.space.resampling import find_displacement, resample_nearest
 
-__all__ = ["Grid", "Runs", "find_zooms", "grid_under", "neighbour_steps", "to_mm", "voxel_volume"]
+__all__ = ["Grid", "Runs", "find_zooms", "grid_of", "grid_under", "neighbour_steps", "to_mm", "voxel_volume"]
 
 SAME = 0.01  # of a voxel: corners nearer than this are the same place (float32 headers round at 1e-5)
 MM_RESOLUTION = 1e-4  # mm; places nearer than this are equal when ties are broken
@@ -323,9 +323,14 @@ def coarse_mm(mm: Array) -> Array:
 
 def grid_under(elements: Elements, what: str) -> Grid:
     """The grid that elements lie on; BadMap where it is none, since `what` is known for voxels only."""
-    if not isinstance(elements.domain, Grid):
+    return grid_of(elements.domain, what)
+
+
+def grid_of(domain: Domain, what: str) -> Grid:
+    """The domain if it is a grid; BadMap where it is none, since `what` is known for voxels only."""
+    if not isinstance(domain, Grid):
         raise BadMap(f"{what} was asked of a surface map, and is known for voxels only", hint="Leave it out for it")
-    return elements.domain
+    return domain
 
 
 def neighbour_steps(grid: Grid, neighbourhood: int) -> list[int]:
