@@ -76,15 +76,19 @@ ENTITY_NAMES = frozenset(
 )  # as pybids knows them
 
 __all__ = [
+    "FIELD_COLUMNS",
     "PEAK_COLUMNS",
+    "PEAK_FIELD_COLUMNS",
     "REGION_COLUMNS",
     "VALUE_COLUMNS",
     "Cells",
     "Column",
     "describe_columns",
     "format_cell",
+    "peak_columns",
     "peaks_table",
     "read_rows",
+    "region_columns",
     "regions_table",
     "rows_of",
     "table_text",
@@ -142,17 +146,32 @@ REGION_COLUMNS: tuple[Column, ...] = (
     Column(name="mean_value", description="Mean of the voxels' values", of=lambda r: r.mean_value),
     Column(name="sd_value", description="Standard deviation of the voxels' values (n - 1)", of=lambda r: r.sd_value),
     Column(name="sum_value", description="Sum of the voxels' values", of=lambda r: r.sum_value),
-    Column(name="p_cluster", description="Cluster p by Gaussian random field theory, corrected for the search volume",
+    Column(name="p_cluster", description="Cluster p by random field theory, corrected for the search volume",
            of=lambda r: r.p_cluster),
     Column(name="tdp", description="Lower bound of the proportion of true discoveries among the region's voxels",
            of=lambda r: r.tdp),
     Column(name="color", description="Colour of the region in every figure, sRGB", of=lambda r: r.color),
 )  # fmt: skip
 
+FIELD_COLUMNS: tuple[Column, ...] = (
+    Column(name="p_cluster_unc", description="Cluster p by random field theory, of one tail, uncorrected",
+           of=lambda r: r.p_cluster_unc),
+    Column(name="q_cluster", description="False discovery rate of the cluster among all clusters above the height",
+           of=lambda r: r.q_cluster),
+    Column(name="p_peak", description="p of the main peak by random field theory, corrected for the search volume",
+           of=lambda r: r.p_peak),
+    Column(name="q_peak", description="False discovery rate of the main peak among all maxima above the height",
+           of=lambda r: r.q_peak),
+)  # fmt: skip
+
 VALUE_COLUMNS: tuple[Column, ...] = (
     Column(name="values_mean", description="Mean of the second map over the region", of=lambda r: r.values_mean),
     Column(name="values_at_peak", description="Value of the second map at the region's peak voxel",
            of=lambda r: r.values_at_peak),
+    Column(name="values_peak", description="Extremum of the second map over the region, in the region's direction",
+           of=lambda r: r.values_peak),
+    *(_axis("values_peak", "the second map's extremum", axis,
+            lambda r: (r.values_peak_x, r.values_peak_y, r.values_peak_z)) for axis in range(3)),
 )  # fmt: skip
 
 PEAK_COLUMNS: tuple[Column, ...] = (
@@ -162,6 +181,16 @@ PEAK_COLUMNS: tuple[Column, ...] = (
     *(Column(name=letter, description=f"{letter} of the peak voxel, RAS+", units="mm",
              of=lambda row, axis=axis: row[1].xyz[axis]) for axis, letter in enumerate("xyz")),  # type: ignore[misc]
     *(_voxel("ijk"[axis], axis, lambda row: row[1].ijk) for axis in range(3)),
+    Column(name="z_equivalent", description="z of the same tail probability, with the sign of the value",
+           of=lambda row: row[1].z_equivalent),
+    Column(name="p_unc", description="p of the value in one tail, uncorrected", of=lambda row: row[1].p_unc),
+)  # fmt: skip
+
+PEAK_FIELD_COLUMNS: tuple[Column, ...] = (
+    Column(name="p_fwe", description="p of the peak by random field theory, corrected for the search volume",
+           of=lambda row: row[1].p_fwe),
+    Column(name="q_fdr", description="False discovery rate of the peak among all maxima above the height",
+           of=lambda row: row[1].q_fdr),
 )  # fmt: skip
 
 
@@ -194,15 +223,27 @@ def table_text(columns: Sequence[Column | Cells], rows: Sequence[object]) -> str
     return "\n".join(lines) + "\n"
 
 
-def regions_table(regions: Sequence[Region], *, values: bool = False, extra: Iterable[Cells] = ()) -> str:
+def region_columns(*, fields: bool = False, values: bool = False) -> tuple[Column, ...]:
+    """The columns of a `*_dseg.tsv`: with those of random field theory, with those of a second map."""
+    return (*REGION_COLUMNS, *(FIELD_COLUMNS if fields else ()), *(VALUE_COLUMNS if values else ()))
+
+
+def peak_columns(*, fields: bool = False) -> tuple[Column, ...]:
+    """The columns of a `*_peaks.tsv`."""
+    return (*PEAK_COLUMNS, *(PEAK_FIELD_COLUMNS if fields else ()))
+
+
+def regions_table(
+    regions: Sequence[Region], *, fields: bool = False, values: bool = False, extra: Iterable[Cells] = ()
+) -> str:
     """The text of a `*_dseg.tsv`: a row per region."""
-    return table_text((*REGION_COLUMNS, *(VALUE_COLUMNS if values else ()), *extra), regions)
+    return table_text((*region_columns(fields=fields, values=values), *extra), regions)
 
 
-def peaks_table(regions: Sequence[Region], *, extra: Iterable[Cells] = ()) -> str:
+def peaks_table(regions: Sequence[Region], *, fields: bool = False, extra: Iterable[Cells] = ()) -> str:
     """The text of a `*_peaks.tsv`: a row per peak, by region and rank."""
     rows: list[tuple[int, Peak]] = [(region.index, peak) for region in regions for peak in region.peaks]
-    return table_text((*PEAK_COLUMNS, *extra), rows)
+    return table_text((*peak_columns(fields=fields), *extra), rows)
 
 
 def describe_columns(columns: Iterable[Column | Cells]) -> dict[str, Any]:

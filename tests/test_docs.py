@@ -16,7 +16,13 @@ from bids_regions.group import values as group_values
 from bids_regions.results import records
 from bids_regions.results.keys import keys_of
 from bids_regions.settings import OPTIONS, REGION_OPTIONS, read_configuration
-from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, VALUE_COLUMNS
+from bids_regions.tables import (
+    FIELD_COLUMNS,
+    PEAK_COLUMNS,
+    PEAK_FIELD_COLUMNS,
+    REGION_COLUMNS,
+    VALUE_COLUMNS,
+)
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -27,7 +33,9 @@ METHODS = (DOCS / "methods.md").read_text()
 
 COLUMNS = {
     "REGION_COLUMNS": REGION_COLUMNS,
+    "FIELD_COLUMNS": FIELD_COLUMNS,
     "VALUE_COLUMNS": VALUE_COLUMNS,
+    "PEAK_FIELD_COLUMNS": PEAK_FIELD_COLUMNS,
     "PEAK_COLUMNS": PEAK_COLUMNS,
     "VALUES": group_values.VALUES,
     "PARTICIPANT_COLUMNS": group_tables.PARTICIPANT_COLUMNS,

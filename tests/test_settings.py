@@ -118,6 +118,10 @@ def test_labels_lose_their_prefix_and_may_come_from_a_file(tmp_path):
         (("--threshold", "97%", "--cluster-alpha", "0.05"), "a height fixed beforehand"),
         (("--threshold", "fdr=0.05", "--grf"), "a height fixed beforehand"),
         (("--grf", "--extract-type", "local_regions"), "whole connected components"),
+        (("--grf", "--rft"), "grf with rft: .* leave one out"),
+        (("--rft", "--threshold", "97%"), "rft with threshold 97%: a height is needed"),
+        (("--rft", "--threshold", "ratio=0.05"), "rft with threshold ratio=0.05"),
+        (("--rft", "--extract-type", "local_regions"), "rft with local_regions"),
         (("--threshold", "3.0", "3.0"), "two thresholds would both be written as desc-thr3p0"),
         (("--threshold", "-3"), "give the magnitude"),
     ],
@@ -126,6 +130,46 @@ def test_contradictions_are_refused_with_64(words, told):
     with pytest.raises(Contradiction, match=told) as caught:
         settings(*words)
     assert caught.value.exit_code == 64
+
+
+@pytest.mark.parametrize(
+    ("words", "mask"),
+    [
+        (("--convention", "spm"), "none"),
+        (("--convention", "spm", "--rft"), "auto"),
+        (("--convention", "fsl", "--threshold", "fwe=0.05"), "auto"),
+        (("--convention", "afni", "--tdp"), "auto"),
+        (("--convention", "fsl", "--cluster-alpha", "0.05"), "auto"),
+        (("--convention", "spm", "--rft", "--mask", "none"), "none"),
+    ],
+)
+def test_inference_takes_the_datasets_mask_with_every_convention(words, mask):
+    (entry,) = settings(*words).entries
+    assert entry.mask == mask
+
+
+def test_random_field_theory_chooses_its_clusters():
+    def asked(*words):
+        return settings(*words).entries[0].criteria
+
+    assert (asked("--rft").connectivity, asked("--grf").connectivity) == (18, 26)
+    assert (asked("--rft", "--connectivity", "6").connectivity, asked("--rft", "--convention", "fsl").connectivity) == (
+        6,
+        26,
+    )
+    kept = asked("--rft", "--cluster-alpha", "0.05")
+    assert (kept.rft, kept.grf, kept.connectivity) == (True, False, 18)
+    assert asked("--cluster-alpha", "0.05").grf
+
+
+def test_the_smoothness_is_three_numbers():
+    (entry,) = settings("--smoothness", "8.2", "8.1", "7.9").entries
+    assert entry.smoothness == (8.2, 8.1, 7.9)
+    assert entry.as_options()["smoothness"] == [8.2, 8.1, 7.9]
+    (repeated,) = settings("--smoothness", "8", "--smoothness", "7", "6").entries
+    assert repeated.smoothness == (8, 7, 6)
+    with pytest.raises(Contradiction, match=r"smoothness = 8 7 is not three numbers.*along x, y and z"):
+        settings("--smoothness", "8", "7")
 
 
 def test_output_inside_itself_is_refused():
@@ -158,7 +202,7 @@ atlas = "a.nii.gz"
     assert dict(second.match) == {"stat": ["t", "z"], "task": "auditory", "run": False}
     assert (second.criteria.threshold, second.criteria.connectivity, second.criteria.grf) == ("3", 26, True)
     assert (second.criteria.min_region_size, second.criteria.min_region_voxels) == (1200, None)
-    assert (second.criteria.max_peaks, second.mask, second.atlas) == (2, "none", ("a.nii.gz",))
+    assert (second.criteria.max_peaks, second.mask, second.atlas) == (2, "auto", ("a.nii.gz",))
 
 
 def test_precedence_is_builtin_convention_top_entry():

@@ -10,7 +10,9 @@ from bids_regions.tables import (
     Cells,
     Column,
     format_cell,
+    peak_columns,
     read_rows,
+    region_columns,
     regions_table,
     rows_of,
     table_text,
@@ -24,13 +26,19 @@ PRODUCT_COLUMNS = (
 
 def test_columns_are_those_promised_in_that_order():
     assert " ".join(column.name for column in REGION_COLUMNS) == PRODUCT_COLUMNS
-    assert " ".join(column.name for column in PEAK_COLUMNS) == "index rank value x y z i j k"
+    assert " ".join(column.name for column in PEAK_COLUMNS) == ("index rank value x y z i j k z_equivalent p_unc")
+    more = region_columns(fields=True, values=True)[len(REGION_COLUMNS) :]
+    assert " ".join(column.name for column in more) == (
+        "p_cluster_unc q_cluster p_peak q_peak "
+        "values_mean values_at_peak values_peak values_peak_x values_peak_y values_peak_z"
+    )
+    assert [column.name for column in peak_columns(fields=True)[-2:]] == ["p_fwe", "q_fdr"]
 
 
 def test_a_table_without_regions_is_its_header():
     extra = Cells(name="boxes_peak", description="d", cells=())
     assert regions_table((), values=True, extra=[extra]).split("\t")[-3:] == [
-        "values_mean", "values_at_peak", "boxes_peak\n"]  # fmt: skip
+        "values_peak_y", "values_peak_z", "boxes_peak\n"]  # fmt: skip
     assert rows_of(regions_table(())) == []
 
 

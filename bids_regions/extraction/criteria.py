@@ -112,6 +112,16 @@ class Criteria:
         return parse_threshold(self.threshold)
 
     @property
+    def searches(self) -> bool:
+        """Whether inference over a search volume is asked for, which needs the mask."""
+        return self.tdp or self.takes_smoothness
+
+    @property
+    def takes_smoothness(self) -> bool:
+        """Whether random field theory is asked for, by threshold or inference: it needs the noise's smoothness."""
+        return self.grf or self.rft or self.spec.kind == "fwe"
+
+    @property
     def knobs(self) -> Mapping[str, Any]:
         """Every knob of the convention."""
         return convention_knobs(self.convention)

@@ -78,6 +78,7 @@ class Search:
     n_voxels: int  # voxels with data
     resels: Four  # R0 to R3
     voxels_per_resel: float  # product of the three FWHM in voxels
+    fwhm_mm: tuple[float, float, float] | None = None  # mm, along the axes nearest to x, y, z
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,7 +72,13 @@ class Question:
     @property
     def asks(self) -> str:
         """In words."""
-        return "--rft" if self.criteria.rft else "cluster p"
+        return (
+            "--rft"
+            if self.criteria.rft
+            else "cluster p"
+            if self.criteria.grf
+            else f"threshold {self.criteria.threshold}"
+        )
 
     @property
     def searched(self) -> Mask:
@@ -82,6 +88,11 @@ class Question:
     @property
     def field(self) -> FieldStatistic:
         """The field that the map is one of."""
+        if self.statistic.rule.distribution == "F" and self.criteria.grf:
+            raise BadMap(
+                f"{self.asks} was asked of the {self.statistic.kind} map, and is known for z and t only",
+                hint="Leave out --grf and --cluster-alpha for it; --rft knows F",
+            )
         return field_of(self.statistic, self.asks)
 
 
@@ -138,7 +149,7 @@ def field_of(statistic: Statistic, asks: str) -> FieldStatistic:
     if kind in ("t", "F"):
         raise BadMap(f"{asks} was asked of a {kind} map without degrees of freedom", hint=DOF_HINT)
     raise BadMap(
-        f"{asks} was asked of the {statistic.kind} map, and random field theory is known for z, t and F only",
+        f"{asks} was asked of the {statistic.kind} map, and is known for z, t and F only",
         hint="Leave it out for this map",
     )
 
@@ -146,10 +157,12 @@ def field_of(statistic: Statistic, asks: str) -> FieldStatistic:
 def search_of(grid: Grid, searched: Mask, smoothness: Smoothness) -> Search:
     """The search region in resels."""
     fwhm = smoothness.fwhm_voxels(grid.zooms_ras)
+    x, y, z = (f * zoom for f, zoom in zip(fwhm, grid.zooms_ras, strict=True))
     return Search(
         n_voxels=int(np.count_nonzero(searched)),
         resels=count_resels(grid.along_ras(searched), fwhm),
         voxels_per_resel=math.prod(fwhm),
+        fwhm_mm=smoothness.fwhm_mm or (x, y, z),
     )
 
 

@@ -21,7 +21,7 @@ from bids_regions.aggregate import (
 from bids_regions.atlases import fit_atlases
 from bids_regions.dataset import is_standard_space
 from bids_regions.errors import Fault, MissingInput
-from bids_regions.extraction import Criteria, Extraction, find_regions
+from bids_regions.extraction import Criteria, Extraction, Statistic, find_regions
 from bids_regions.extraction.tails import SIGN_WORDS, TAILS
 from bids_regions.files import hash_file, hash_of, read_json, remove_file, write_json, write_text
 from bids_regions.group.members import Member
@@ -47,6 +47,8 @@ __all__ = ["Consensus", "fingerprint", "least_voxels", "write_set"]
 Floats = NDArray[np.float64]
 
 ROUNDING = 1e-9  # relative; a volume that is equal in decimals is equal
+
+PREVALENCE = Statistic("prevalence")  # a signed fraction, with no p behind it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,9 @@ def write_set(one: MapSet, tally: Tally, settings: Settings) -> Consensus:
     signs = TAILS[one.members[0].tail].signs
     signed = find_consensus(tally, min_prevalence=settings.min_prevalence, min_coverage=settings.min_coverage)
     usual = load_record(settings.output_dir / one.members[0].sidecar).criteria
-    extraction = find_regions(image_of(signed, one.grid), one.grid.affine, _criteria(usual, one.grid))
+    extraction = find_regions(
+        image_of(signed, one.grid), one.grid.affine, _criteria(usual, one.grid), statistic=PREVALENCE
+    )
     naming = _name(extraction, one, usual, settings)
     rate = max(member.rate for member in one.members) if all(m.rate == m.rate for m in one.members) else math.nan
     naming = replace(naming, region_cells=(*_share_cells(extraction, tally, rate), *naming.region_cells))

@@ -18,7 +18,7 @@ from bids_regions.group.members import Absence, Member, Status
 from bids_regions.group.passes import ChangedError, check_outputs
 from bids_regions.group.sets import Cohort, MapSet
 from bids_regions.results.records import library_versions, load_record
-from bids_regions.tables import REGION_COLUMNS, VALUE_COLUMNS, Column, describe_columns, format_cell, read_rows
+from bids_regions.tables import REGION_COLUMNS, Column, describe_columns, format_cell, read_rows, region_columns
 
 __all__ = [
     "AGREEMENT_COLUMNS",
@@ -176,7 +176,7 @@ def write_group_regions(sets: Iterable[MapSet], output_dir: Path) -> list[Absenc
     Returns those whose table cannot be read.
     """
     members = [(one, member) for one in sets if not one.refusal for member in one.members]
-    own = {column.name: column for column in (*REGION_COLUMNS, *VALUE_COLUMNS)}
+    own = {column.name: column for column in region_columns(fields=True, values=True)}
     named = dict.fromkeys(name for _, member in members for name in member.columns)
     names = [name for name in own if name in named or own[name] in REGION_COLUMNS]
     names += [name for name in named if name not in own]

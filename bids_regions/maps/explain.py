@@ -79,7 +79,7 @@ def explain_map(statmap: StatMap, entry: Entry, loaded: LoadedInputs) -> Iterato
     for name in CONVENTIONS:
         criteria = Criteria(convention=name, threshold=entry.criteria.threshold)
         try:
-            other = _Side.of(statmap, criteria, loaded, None)
+            other = _Side.of(statmap, criteria, loaded, loaded.mask if criteria.searches else None)
         except Fault as fault:
             yield Explained(
                 entry=entry.name, convention=name, rule=_rule(criteria), n_regions=0, n_voxels=0, largest=0,
@@ -153,4 +153,5 @@ def _rule(c: Criteria) -> str:
     sizes += [f"{c.min_region_voxels} voxels"] if c.min_region_voxels is not None else []
     (_, at), (_, more) = kept_words(c.knobs), minimum_words(c.knobs)
     kind = "local regions" if c.extract_type == "local_regions" else "components"
-    return f"{c.threshold} ({at}), {c.tail}, {c.connectivity} neighbours, {kind} {more} {' and '.join(sizes) or '0'}"
+    rule = f"{c.threshold} ({at}), {c.tail}, {c.connectivity} neighbours, {kind} {more} {' and '.join(sizes) or '0'}"
+    return rule if c.cluster_alpha is None else f"{rule}, cluster p < {c.cluster_alpha:g} ({'rft' if c.rft else 'grf'})"

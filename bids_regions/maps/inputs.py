@@ -17,7 +17,7 @@ from bids_regions.atlases import AtlasUser, Fitting, misplaced
 from bids_regions.dataset import MapFile, SourceDataset, find_dof, find_mask, find_sibling, read_metadata, read_sidecars
 from bids_regions.errors import BadMap, Fault, MissingInput, UnsuitableMap
 from bids_regions.extraction import Smoothness, Statistic
-from bids_regions.extraction.smoothness import smoothness_from_metadata
+from bids_regions.extraction.smoothness import smoothness_from_fwhm, smoothness_from_metadata
 from bids_regions.files import hash_file, hash_of
 from bids_regions.images import StatMap, load_mask, load_statmap, same_grid
 from bids_regions.results.records import MaskUsed
@@ -42,6 +42,7 @@ class LoadedInputs:
     mask_note: str  # what a reader must know of it: resampled
     values: Array | None
     smoothness: Smoothness | None
+    metadata: Mapping[str, Any]  # the sidecar, where something in it may matter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,8 @@ class MapInputs:
             ),
             mask_note=note,
             values=self._load_values(statmap) if self.values else None,
-            smoothness=self._smoothness(statmap, mask) if self.entry.criteria.grf else None,
+            smoothness=self._smoothness(statmap, mask) if self.entry.criteria.takes_smoothness else None,
+            metadata=self.metadata,
         )
 
     def _statistic(self, statmap: StatMap) -> Statistic:
@@ -116,7 +118,12 @@ class MapInputs:
 
     def _smoothness(self, statmap: StatMap, mask: npt.NDArray[np.bool_] | None) -> Smoothness | None:
         n_voxels = int(np.count_nonzero(statmap.data if mask is None else mask))
-        zooms = Grid.of(statmap.data, statmap.affine).zooms_ras
+        grid = Grid.of(statmap.data, statmap.affine)
+        zooms = grid.zooms_ras
+        if self.entry.smoothness:
+            return smoothness_from_fwhm(
+                self.entry.smoothness, volume=n_voxels, voxel_volume=grid.voxel_volume, origin="option"
+            )
         return smoothness_from_metadata(self.metadata, n_voxels=n_voxels, zooms=zooms)
 
 
@@ -146,7 +153,7 @@ def find_inputs(
         dof=dof,
         dof_map=dof_map,
         values=values,
-        metadata=read_metadata(mapfile) if entry.criteria.grf else {},
+        metadata=read_metadata(mapfile) if entry.criteria.takes_smoothness and not entry.smoothness else {},
         fittings=fittings,
         hashes={name: _hash_once(path, *_stamp(path)) for name, path in files.items() if path},
     )

@@ -3,6 +3,7 @@
 import numpy as np
 
 from bids_regions.extraction import Extraction
+from bids_regions.extraction.smoothness import misread_smoothness
 from bids_regions.images import StatMap
 from bids_regions.maps.inputs import LoadedInputs
 from bids_regions.settings import Entry
@@ -18,6 +19,8 @@ def find_warnings(statmap: StatMap, entry: Entry, loaded: LoadedInputs, extracti
     if statmap.n_nonfinite:
         sentences.append(f"{statmap.n_nonfinite} voxels were not finite and count as 0")
     sentences.append(_percentile_warning(statmap, entry))
+    if entry.criteria.takes_smoothness and not entry.smoothness:
+        sentences += misread_smoothness(loaded.metadata)
     if loaded.statistic.kind == "t" and loaded.statistic.dof is None:
         sentences.append("t map without known degrees of freedom: the cutoff is a t value, with no p behind it")
     return tuple(dict.fromkeys(s for s in (*sentences, *extraction.warnings) if s))

@@ -224,11 +224,14 @@ def _write(entry: Entry, place: OutputPaths, computed: _Computed) -> Record:
     extraction, naming, statmap = computed.extraction, computed.naming, computed.statmap
     with locked(place.output_dir / LOCK, place.sidecar.relative_to(place.output_dir).as_posix()):
         remove_file(place.sidecar)  # from here until the end this entry counts as unfinished
-        regions = regions_table(naming.regions, values=entry.values_from is not None, extra=naming.region_cells)
+        regions = regions_table(
+            naming.regions, fields=entry.criteria.rft, values=entry.values_from is not None, extra=naming.region_cells
+        )
+        peaks = peaks_table(naming.regions, fields=entry.criteria.rft, extra=naming.peak_cells)
         outputs = {
             place.labels.name: save_labels(place.labels, extraction.labels, statmap.grid),
             place.table.name: write_text(place.table, regions),
-            place.peaks.name: write_text(place.peaks, peaks_table(naming.regions, extra=naming.peak_cells)),
+            place.peaks.name: write_text(place.peaks, peaks),
         }
         for path, image in _also_written(entry, place, extraction, statmap):
             outputs[path.name] = save_map(path, image, statmap.grid, intent=computed.record.statistic.kind)

@@ -11,6 +11,7 @@ from bids_regions.maps.naming import NamedRegions
 from bids_regions.results.records import (
     DEFINED,
     CountsFound,
+    FieldTheoryUsed,
     Record,
     SmoothnessUsed,
     StatisticUsed,
@@ -19,7 +20,7 @@ from bids_regions.results.records import (
     library_versions,
     spatial_fields,
 )
-from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, VALUE_COLUMNS, describe_columns
+from bids_regions.tables import describe_columns, peak_columns, region_columns
 
 __all__ = ["compose_record"]
 
@@ -37,8 +38,8 @@ def compose_record(
     named_space, options = mapfile.entity("space"), entry.as_options()
     sources = inputs.sources
     space = spatial_fields(named_space or assume_space, mapfile.entity("res"), sources[0])
-    values = VALUE_COLUMNS if entry.values_from else ()
-    described = (column for column in REGION_COLUMNS if column.name not in DEFINED)
+    columns = region_columns(fields=entry.criteria.rft, values=entry.values_from is not None)
+    described = (column for column in columns if column.name not in DEFINED)
     return Record(
         description=f"Connected regions of {mapfile.relpath.rpartition('/')[2]}, one number per region",
         sources=sources,
@@ -65,10 +66,11 @@ def compose_record(
             *naming.warnings,
         ),
         smoothness=_smoothness(extraction.smoothness) if extraction.smoothness else None,
+        field_theory=_field_theory(extraction),
         atlases=naming.atlases,
         versions=library_versions(),
-        columns=describe_columns((*described, *values, *naming.region_cells)),
-        peak_columns=describe_columns((*PEAK_COLUMNS, *naming.peak_cells)),
+        columns=describe_columns((*described, *naming.region_cells)),
+        peak_columns=describe_columns((*peak_columns(fields=entry.criteria.rft), *naming.peak_cells)),
         source_hash=statmap.content_hash,
         input_hash=hash_inputs(statmap.content_hash, inputs),
         settings_hash=hash_settings(options),
@@ -98,4 +100,23 @@ def _smoothness(smoothness: Smoothness) -> SmoothnessUsed:
         voxels_per_resel=smoothness.voxels_per_resel,
         fwhm=smoothness.fwhm_mm or None,
         origin=smoothness.origin,
+    )
+
+
+def _field_theory(extraction: Extraction) -> FieldTheoryUsed | None:
+    theory = extraction.field_theory
+    if theory is None:
+        return None
+    return FieldTheoryUsed(
+        search_volume=theory.search.n_voxels,
+        fwhm=theory.search.fwhm_mm or (),
+        resels=theory.search.resels,
+        expected_voxels=theory.expected_voxels,
+        expected_clusters=theory.expected_clusters,
+        set_clusters=theory.set_clusters,
+        set_p=theory.set_p,
+        fwe_p=theory.critical_height,
+        fdr_p=theory.critical_peak_q,
+        fwe_c=theory.critical_size,
+        fdr_c=theory.critical_size_q,
     )

@@ -32,6 +32,10 @@ FIELDS = Reference(text="Friston et al. (1994). Assessing the significance of fo
 WORSLEY = Reference(text="Worsley et al. (1996). A unified statistical approach for determining significant signals in "
                     "images of cerebral activation. Human Brain Mapping 4, 58-73.",
                     doi="10.1002/(SICI)1097-0193(1996)4:1<58::AID-HBM4>3.0.CO;2-O")  # fmt: skip
+SETS = Reference(text="Friston et al. (1996). Detecting activations in PET and fMRI: levels of inference and power. "
+                 "NeuroImage 4, 223-235.", doi="10.1006/nimg.1996.0074")  # fmt: skip
+TOPOLOGICAL = Reference(text="Chumbley et al. (2010). Topological FDR for neuroimaging. NeuroImage 49, 3057-3064.",
+                        doi="10.1016/j.neuroimage.2009.10.090")  # fmt: skip
 ARI = Reference(text="Rosenblatt et al. (2018). All-resolutions inference for brain imaging. NeuroImage 181, 786-796.",
                 doi="10.1016/j.neuroimage.2018.07.060")  # fmt: skip
 OVER = {
@@ -71,6 +75,15 @@ def _paragraph(entry: Entry) -> str:
             "Cluster p values were computed by Gaussian random field theory (Friston et al., 1994; Worsley et al., "
             "1996) with FSL's formulas, which assume a smooth, stationary field and a high cluster-forming threshold."
         )
+    if c.rft:
+        sentences.append(
+            "Family-wise and uncorrected p of clusters, family-wise p of peaks and the probability of the set were "
+            "computed by random field theory (Friston et al., 1994, 1996; Worsley et al., 1996), and the false "
+            "discovery rates of clusters and peaks above the height as Chumbley et al. (2010) define them, with the "
+            "formulas of SPM12; family-wise p were doubled where both tails were tested."
+        )
+    if c.takes_smoothness:
+        sentences.append(_smoothness_sentence(entry))
     if c.cluster_alpha is not None:
         sentences.append(f"Regions with a cluster p of {c.cluster_alpha:g} or more were removed.")
     if c.tdp:
@@ -79,6 +92,18 @@ def _paragraph(entry: Entry) -> str:
             "(Rosenblatt et al., 2018) at alpha = 0.05, halved per tail where both are tested."
         )
     return " ".join(sentences)
+
+
+def _smoothness_sentence(entry: Entry) -> str:
+    if entry.smoothness:
+        x, y, z = entry.smoothness
+        return f"The smoothness of the noise was given as an FWHM of {x:g}, {y:g} and {z:g} mm along x, y and z."
+    if entry.criteria.spec.kind == "fwe":
+        return "The smoothness of the noise was that of the residuals, as the maps' sidecars tell it."
+    return (
+        "The smoothness of the noise was that of the residuals where a map's sidecar tells it, and else estimated from "
+        "the map within its mask."
+    )
 
 
 def _regions_sentence(c: Criteria) -> str:
@@ -96,7 +121,8 @@ def _regions_sentence(c: Criteria) -> str:
 
 
 def _references(c: Criteria) -> list[Reference]:
-    chosen = [(c.extract_type == "local_regions", WALKER), (c.grf, FIELDS), (c.grf, WORSLEY), (c.tdp, ARI)]
+    chosen = [(c.extract_type == "local_regions", WALKER), (c.grf or c.rft, FIELDS), (c.takes_smoothness, WORSLEY),
+        (c.rft, SETS), (c.rft, TOPOLOGICAL), (c.tdp, ARI)]  # fmt: skip
     height, convention = (_cited(citation) for citation in (c.spec.rule.reference, c.knobs["reference"]))
     return [*height, *(reference for wanted, reference in chosen if wanted), *convention]
 

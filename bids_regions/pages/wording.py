@@ -1,13 +1,13 @@
 """Numbers as sentences: what a threshold, a map and its counts say to a reader."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bids_regions.extraction.conventions import convention_knobs, kept_words, minimum_words
 from bids_regions.extraction.grammar import THRESHOLDS
 from bids_regions.extraction.statistics import Freedom
 from bids_regions.extraction.tails import TAILS
-from bids_regions.results.records import Record, ThresholdUsed
+from bids_regions.results.records import FieldTheoryUsed, Record, SmoothnessUsed, ThresholdUsed
 
 __all__ = ["entry_facts", "ordinal", "slug", "spoken", "threshold_sentence", "title_of"]
 
@@ -94,8 +94,34 @@ def entry_facts(record: Record) -> tuple[tuple[str, str], ...]:
     ]
     if record.smoothness is not None:
         smoothness = record.smoothness
-        facts.append(("smoothness", f"dlh {spoken(smoothness.dlh)}, {spoken(smoothness.volume)} voxels"))
-    return tuple(facts)
+        facts.append(("smoothness", _smoothness_words(smoothness)))
+    return (*facts, *(_field_facts(record.field_theory) if record.field_theory else ()))
+
+
+def _smoothness_words(smoothness: SmoothnessUsed) -> str:
+    origin = {"map": "estimated from the map", "sidecar": "as the sidecar tells", "option": "as given"}
+    fwhm = f"FWHM {' × '.join(spoken(f, 3) for f in smoothness.fwhm)} mm, " if smoothness.fwhm else ""
+    return (
+        f"{fwhm}dlh {spoken(smoothness.dlh)}, {spoken(smoothness.volume)} voxels, "
+        f"{origin.get(smoothness.origin, smoothness.origin)}"
+    )
+
+
+def _field_facts(theory: FieldTheoryUsed) -> Iterator[tuple[str, str]]:
+    """The footer of an SPM table."""
+    resels = ", ".join(spoken(r) for r in theory.resels)
+    yield "search volume", f"{spoken(theory.search_volume)} voxels; resels {resels}"
+    each = f" of {spoken(theory.expected_voxels)} voxels" if theory.expected_voxels is not None else ""
+    yield "expected in noise", f"{spoken(theory.expected_clusters)} clusters{each}"
+    yield "the set", f"{theory.set_clusters} clusters, p of so many {spoken(theory.set_p, 3)}"
+    critical = (
+        ("a height of {} (family-wise)", theory.fwe_p),
+        ("maxima from {} (FDR)", theory.fdr_p),
+        ("clusters of {} voxels (family-wise)", theory.fwe_c),
+        ("clusters of {} voxels (FDR)", theory.fdr_c),
+    )
+    told = [words.format(spoken(number)) for words, number in critical if number is not None]
+    yield "significant at 0.05", ", ".join(told) or "nothing"
 
 
 def title_of(entities: Mapping[str, str]) -> str:

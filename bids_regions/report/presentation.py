@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
 from bids_regions.report.model import Section, Table
-from bids_regions.tables import REGION_COLUMNS, VALUE_COLUMNS
+from bids_regions.tables import region_columns
 
 __all__ = [
     "PLAIN_ROWS",
@@ -51,11 +51,20 @@ _HEADINGS = {
     "sum_value": "sum",
     "p_cluster": "cluster p",
     "tdp": "true share",
+    "p_cluster_unc": "cluster p unc.",
+    "q_cluster": "cluster q",
+    "p_peak": "peak p",
+    "q_peak": "peak q",
+    "values_peak": "second map's peak",
+    "values_peak_x": "its x",
+    "values_peak_y": "its y",
+    "values_peak_z": "its z",
 }
-_COLUMNS = {column.name: column for column in (*REGION_COLUMNS, *VALUE_COLUMNS)}
+_COLUMNS = {column.name: column for column in region_columns(fields=True, values=True)}
 # Columns a reader of a report rarely needs: folded away until "All columns" is asked for.
 _MINOR = {"map", "color", "com_in_region", "sd_value", "sum_value"}
-_MINOR |= {f"peak_{axis}" for axis in "ijk"} | {f"com_{axis}" for axis in "xyz"}
+_MINOR |= {f"peak_{axis}" for axis in "ijk"} | {f"{what}_{axis}" for what in ("com", "values_peak") for axis in "xyz"}
+INFERRED = ("p_cluster", "tdp", "p_cluster_unc", "q_cluster", "p_peak", "q_peak")  # shown where there are values
 _LONG = 30  # characters of a cell from which a column of text is kept narrow, whole on hovering
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -219,7 +228,7 @@ def _head(table: Table, column: str, texts: list[str], *, regions: bool) -> Head
 def _is_minor(column: str, values: list[str]) -> bool:
     if column == "name":
         return all(_PLAIN_NAME.fullmatch(value) for value in values)
-    return column in _MINOR or (column in {"session", "p_cluster", "tdp"} and not values)
+    return column in _MINOR or (column in {"session", *INFERRED} and not values)
 
 
 def _cell(table: Table, head: Head, text: str, colour: str = "", index: str = "") -> Cell:

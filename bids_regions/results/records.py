@@ -25,6 +25,7 @@ from bids_regions.version import __version__
 __all__ = [
     "DEFINED",
     "CountsFound",
+    "FieldTheoryUsed",
     "MaskUsed",
     "Record",
     "SmoothnessUsed",
@@ -118,7 +119,24 @@ class SmoothnessUsed:
     volume: int = field(metadata=key("Volume", int))  # voxels searched
     voxels_per_resel: float = field(metadata=key("VoxelsPerResel", float))  # the product of the FWHM in voxels
     fwhm: tuple[float, ...] | None = field(default=None, metadata=key("FWHM", tuple))  # mm
-    origin: str = field(metadata=key("Origin"))  # map or sidecar
+    origin: str = field(metadata=key("Origin"))  # map, sidecar or option
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldTheoryUsed:
+    """What random field theory says of the map, as the footer of an SPM table does; of `rft`."""
+
+    search_volume: int = field(metadata=key("SearchVolume", int))  # voxels
+    fwhm: tuple[float, ...] = field(metadata=key("FWHM", tuple))  # mm
+    resels: tuple[float, ...] = field(metadata=key("Resels", tuple))  # R0 to R3
+    expected_voxels: float | None = field(default=None, metadata=key("ExpectedVoxels", float))  # per cluster
+    expected_clusters: float = field(metadata=key("ExpectedClusters", float))  # of at least the smallest size kept
+    set_clusters: int = field(metadata=key("SetClusters", int))  # found, of at least the smallest size kept
+    set_p: float = field(metadata=key("SetP", float))  # of so many or more
+    fwe_p: float | None = field(default=None, metadata=key("FWEp", float))  # height of family-wise p 0.05
+    fdr_p: float | None = field(default=None, metadata=key("FDRp", float))  # lowest maximum with q of at most 0.05
+    fwe_c: int | None = field(default=None, metadata=key("FWEc", int))  # voxels of the smallest cluster with p <= 0.05
+    fdr_c: int | None = field(default=None, metadata=key("FDRc", int))  # the same with q <= 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +158,7 @@ class Record:
     mask: MaskUsed = field(metadata=key("Mask", MaskUsed))
     warnings: tuple[str, ...] = field(metadata=key("Warnings", texts))
     smoothness: SmoothnessUsed | None = field(default=None, metadata=key("Smoothness", SmoothnessUsed))
+    field_theory: FieldTheoryUsed | None = field(default=None, metadata=key("FieldTheory", FieldTheoryUsed))
     atlases: tuple[Mapping[str, Any], ...] = field(default=(), metadata=key("Atlases", tuple))
     versions: Mapping[str, str] = field(metadata=key("Versions", dict))
     columns: Mapping[str, Mapping[str, str]] = field(metadata=key("", _described, spread=True))  # of the table

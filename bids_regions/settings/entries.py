@@ -41,6 +41,7 @@ class Entry:
     )  # entity: value(s), False for absent, "*" for any; empty: every map
     mask: str = "auto"  # auto, none or a path
     dof: float | None = None  # degrees of freedom of t maps
+    smoothness: tuple[float, float, float] | None = None  # mm, FWHM of the residuals along the axes nearest x, y, z
     values_from: tuple[str, str] | None = None  # entity, value
     atlas: tuple[str, ...] = ()
     atlas_space_unchecked: bool = False
@@ -55,6 +56,8 @@ class Entry:
         options: dict[str, Any] = {**self.criteria.as_options(), "mask": Path(self.mask).name}
         if self.dof is not None:
             options["dof"] = self.dof
+        if self.smoothness:
+            options["smoothness"] = list(self.smoothness)
         if self.values_from:
             options["values_from"] = "=".join(self.values_from)
         if self.atlas:
@@ -127,14 +130,28 @@ def make_entry(name: str, options: Mapping[str, Any], match: Mapping[str, Any] |
         name=name,
         criteria=criteria,
         match=dict(match or {}),
-        mask=str(options.get("mask", knobs["mask"])),
+        mask=str(options.get("mask", "auto" if criteria.searches else knobs["mask"])),
         dof=options.get("dof"),
+        smoothness=_three(options.get("smoothness")),
         values_from=(entity, value) if value else None,
         atlas=_several(options.get("atlas")),
         atlas_space_unchecked=bool(options.get("atlas_space_unchecked")),
         background=str(options.get("background", "auto")),
         also_write=tuple(sorted(set(_several(options.get("also_write"))))),
     )
+
+
+def _three(value: Sequence[float] | None) -> tuple[float, float, float] | None:
+    """The smoothness along x, y, z."""
+    if value is None:
+        return None
+    numbers = list(value) if isinstance(value, Sequence) else [value]
+    if len(numbers) != 3:
+        raise Contradiction(
+            f"smoothness = {' '.join(f'{n:g}' for n in numbers)} is not three numbers",
+            hint="Give the FWHM of the residuals in mm along x, y and z",
+        )
+    return numbers[0], numbers[1], numbers[2]
 
 
 def _several(value: str | Sequence[str] | None) -> tuple[str, ...]:
