@@ -1,4 +1,4 @@
-"""Random field theory on maps: what find_regions says of clusters, peaks and heights, against the pieces it is made of."""
+"""Random field theory on maps: what find_regions says of clusters, peaks and heights, against its pieces."""
 
 import math
 
@@ -29,9 +29,8 @@ T = Statistic("t", dof=40)
 def t_map(seed=0):
     """Smooth noise with two blobs of either sign, in a ball."""
     rng = np.random.default_rng(seed)
-    noise = ndimage.gaussian_filter(
-        rng.standard_normal(SHAPE), [f / z / 2.355 for f, z in zip(FWHM, (2, 3, 4), strict=True)]
-    )
+    sigma = [f / z / 2.355 for f, z in zip(FWHM, (2, 3, 4), strict=True)]
+    noise = ndimage.gaussian_filter(rng.standard_normal(SHAPE), sigma)
     data = noise / noise.std()
     data[5:10, 5:10, 5:10] += 5
     data[14:18, 12:17, 10:14] -= 5
@@ -108,12 +107,12 @@ def test_z_and_p_are_there_without_being_asked_for_where_the_distribution_is_kno
 
 def test_an_f_map_has_the_columns_too():
     f = Statistic("F", dof=(3, 40))
-    got = found("p=0.001", data=np.abs(DATA) * 3, statistic=f)
+    got = found("8", data=np.abs(DATA) * 3, statistic=f)
     main = got.regions[0].peak
     field = FieldStatistic(kind="F", dof=40.0, dof_effect=3.0)
     assert main.p_unc == pytest.approx(float(survival(main.value, field)))
     assert 0 < main.p_fwe < 1
-    assert got.regions[0].p_cluster_unc < got.regions[0].p_cluster
+    assert 0 < got.regions[0].p_cluster_unc < 1
 
 
 def test_a_flipped_and_permuted_map_is_judged_alike():
@@ -197,7 +196,7 @@ def test_a_family_wise_height_is_that_of_the_peaks_p(tail, alpha):
     got = find_regions(DATA, AFFINE, asked, mask=MASK, statistic=T, smoothness=GIVEN)
     assert got.cutoff.value == pytest.approx(height_of_fwe(alpha, FIELD, SEARCH))
     assert (got.cutoff.kind, got.cutoff.n_tested, got.cutoff.dof) == ("fwe", int(MASK.sum()), 40)
-    assert len(got.regions) == (1 if tail == "positive" else 2)
+    assert {region.sign for region in got.regions} == ({"positive"} if tail == "positive" else {"positive", "negative"})
 
 
 @pytest.mark.parametrize("statistic", [Statistic("z"), T])

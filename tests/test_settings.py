@@ -166,8 +166,6 @@ def test_the_smoothness_is_three_numbers():
     (entry,) = settings("--smoothness", "8.2", "8.1", "7.9").entries
     assert entry.smoothness == (8.2, 8.1, 7.9)
     assert entry.as_options()["smoothness"] == [8.2, 8.1, 7.9]
-    (repeated,) = settings("--smoothness", "8", "--smoothness", "7", "6").entries
-    assert repeated.smoothness == (8, 7, 6)
     with pytest.raises(Contradiction, match=r"smoothness = 8 7 is not three numbers.*along x, y and z"):
         settings("--smoothness", "8", "7")
 

@@ -21,8 +21,8 @@ from bids_regions.extraction.inference import t_to_z
 from bids_regions.extraction.judging import (
     Judged,
     Question,
-    cautions,
     family_wise_height,
+    field_warnings,
     judge_clusters,
     peak_facts,
 )
@@ -406,7 +406,7 @@ def _warnings(task: _Task, found: _Found, question: Question | None) -> Iterator
     if math.isinf(cutoff.value):
         yield f"no voxel meets {cutoff.asked}"
     if question and found.judged:
-        yield from cautions(question, found.judged)
+        yield from field_warnings(question, found.judged)
     if criteria.tdp and task.mask is None:
         yield "the true-discovery proportions count every non-zero voxel as searched: there is no mask"
     if found.unmeasured:

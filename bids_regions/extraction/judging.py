@@ -40,9 +40,9 @@ from bids_regions.space import Elements, Grid
 __all__ = [
     "Judged",
     "Question",
-    "cautions",
     "family_wise_height",
     "field_of",
+    "field_warnings",
     "judge_clusters",
     "least_voxels",
     "peak_facts",
@@ -270,13 +270,13 @@ def peak_facts(values: Array, statistic: Statistic) -> dict[str, Array]:
     }
 
 
-def cautions(question: Question, judged: Judged) -> Iterator[str]:
+def field_warnings(question: Question, judged: Judged) -> Iterator[str]:
     """What a reader of the p has to know."""
     field = question.field
-    if caution := field_theory_warning(float(z_equivalent(np.array(question.height), field))):
-        yield caution
-    if caution := smoothness_warning(judged.smoothness, question.grid.zooms_ras):
-        yield caution
+    if warning := field_theory_warning(float(z_equivalent(np.array(question.height), field))):
+        yield warning
+    if warning := smoothness_warning(judged.smoothness, question.grid.zooms_ras):
+        yield warning
     if not question.criteria.rft:
         return
     if not judged.smoothness.given:
