@@ -80,8 +80,11 @@ class Consensus:
         return image_of(coverage(self.tally), self.grid)
 
 
-def write_set(one: MapSet, tally: Tally, settings: Settings) -> Consensus:
-    """Find the consensus regions of a set and write its images, tables and sidecars; what is equal stays untouched."""
+def write_set(one: MapSet, tally: Tally, settings: Settings, *, pooled: bool = False) -> Consensus:
+    """Find the consensus regions of a set and write its images, tables and sidecars; what is equal stays untouched.
+
+    Of maps that are `pooled` over sessions or runs only the consensus regions are written: people count several times.
+    """
     assert one.grid is not None
     signs = TAILS[one.members[0].tail].signs
     signed = find_consensus(tally, min_prevalence=settings.min_prevalence, min_coverage=settings.min_coverage)
@@ -90,14 +93,12 @@ def write_set(one: MapSet, tally: Tally, settings: Settings) -> Consensus:
         image_of(signed, one.grid), one.grid.affine, _criteria(usual, one.grid), statistic=PREVALENCE
     )
     naming = _name(extraction, one, usual, settings)
-    rate = max(member.rate for member in one.members) if all(m.rate == m.rate for m in one.members) else math.nan
+    rates = [math.nan] if pooled else [member.rate for member in one.members]
+    rate = math.nan if any(map(math.isnan, rates)) else max(rates)
     naming = replace(naming, region_cells=(*_share_cells(extraction, tally, rate), *naming.region_cells))
-    writer = _SidecarWriter(one=one, settings=settings, usual=usual, rate=rate)
-    for sign in (1, -1):
-        writer.write_prevalence(sign, tally, wanted=sign in signs)
-    cover = image_of(coverage(tally), one.grid)
-    writer.write_map(one.paths.coverage, cover, "Fraction of the participants that have data", writer.map_sources())
-    record = writer.write_consensus(extraction, naming, signs)
+    writer = _SidecarWriter(one=one, settings=settings, usual=usual, rate=rate, pooled=pooled)
+    made = () if pooled else writer.write_maps(tally, signs)
+    record = writer.write_consensus(extraction, naming, signs, made)
     return Consensus(
         tally=tally,
         grid=one.grid,
@@ -232,22 +233,36 @@ class _SidecarWriter:
     settings: Settings
     usual: Mapping[str, Any]  # the participants' criteria
     rate: float  # false-positive rate of a voxel in one tail; nan where it is not known
+    pooled: bool  # maps of all sessions or runs together
 
-    def write_prevalence(self, sign: int, tally: Tally, *, wanted: bool) -> None:
-        """The prevalence of a sign and its lower bound; what only an earlier run had a use for is removed."""
+    def write_maps(self, tally: Tally, signs: tuple[int, ...]) -> tuple[Path, ...]:
+        """Prevalence, its lower bounds, coverage; the images that stand, those of an earlier run's signs removed."""
         assert self.one.grid is not None
         paths = self.one.paths
-        path, lower = (paths.positive, paths.positive_lower) if sign > 0 else (paths.negative, paths.negative_lower)
-        if not wanted:
-            _remove(path)
-        else:
+        made: list[Path] = []
+        for sign, path, lower in (
+            (1, paths.positive, paths.positive_lower),
+            (-1, paths.negative, paths.negative_lower),
+        ):
+            made += self._write_prevalence(sign, tally, (path, lower), wanted=sign in signs)
+        cover = image_of(coverage(tally), self.one.grid)
+        self.write_map(paths.coverage, cover, "Fraction of the participants that have data", self.map_sources())
+        return (*made, paths.coverage)
+
+    def _write_prevalence(self, sign: int, tally: Tally, paths: tuple[Path, Path], *, wanted: bool) -> tuple[Path, ...]:
+        assert self.one.grid is not None
+        path, lower = paths
+        known = math.isfinite(self.rate)
+        if wanted:
             share = image_of(prevalence(tally, sign), self.one.grid)
             self.write_map(path, share, _prevalence_words(sign), self.label_sources())
-        if not (wanted and math.isfinite(self.rate)):
-            _remove(lower)
-            return
-        bound = image_of(prevalence_lower(tally.of(sign), tally.data, self.rate), self.one.grid)
-        self.write_map(lower, bound, _lower_words(sign, self.rate), self.label_sources())
+        if wanted and known:
+            bound = image_of(prevalence_lower(tally.of(sign), tally.data, self.rate), self.one.grid)
+            self.write_map(lower, bound, _lower_words(sign, self.rate), self.label_sources())
+        stand = (path, lower)[: int(wanted) + int(wanted and known)]
+        for gone in {path, lower} - set(stand):
+            _remove(gone)
+        return stand
 
     def label_sources(self) -> list[str]:
         return [output_uri(member.labels) for member in self.one.members]
@@ -264,20 +279,18 @@ class _SidecarWriter:
             only_if_changed=True,
         )
 
-    def write_consensus(self, extraction: Extraction, naming: NamedRegions, signs: tuple[int, ...]) -> dict[str, Any]:
+    def write_consensus(
+        self, extraction: Extraction, naming: NamedRegions, signs: tuple[int, ...], made: tuple[Path, ...]
+    ) -> dict[str, Any]:
         assert self.one.grid is not None
-        place = self.one.paths.consensus
+        place = self.one.paths.pooled if self.pooled else self.one.paths.consensus
         save_labels(place.labels, extraction.labels, self.one.grid)
         write_text(place.table, regions_table(naming.regions, extra=naming.region_cells), only_if_changed=True)
         write_text(place.peaks, peaks_table(naming.regions, extra=naming.peak_cells), only_if_changed=True)
-        paths = self.one.paths
-        sources = [path for sign, path in ((1, paths.positive), (-1, paths.negative)) if sign in signs]
-        sources.append(paths.coverage)
-        lower = [path for sign, path in ((1, paths.positive_lower), (-1, paths.negative_lower)) if sign in signs]
-        made = [*sources, *(lower if math.isfinite(self.rate) else [])]
+        sources = [output_uri(path.relative_to(self.settings.output_dir).as_posix()) for path in made]
         record = {
             "Description": self._consensus_words(),
-            "Sources": [output_uri(path.relative_to(self.settings.output_dir).as_posix()) for path in sources],
+            "Sources": sources or self.label_sources(),
             **self._shared(),
             "RegionsEntry": self.one.entry,
             "Criteria": dict(self.usual),
@@ -314,15 +327,18 @@ class _SidecarWriter:
         return fields | spatial_fields(self.one.space or None, resolution, reference)
 
     def _consensus_words(self) -> str:
+        who = "maps, of all sessions or runs together," if self.pooled else "participants"
         return (
             "Consensus regions, one number per region: connected voxels that lie in regions of at least "
-            f"{self.settings.min_prevalence:.4g} of the participants with data there, where at least "
-            f"{self.settings.min_coverage:.4g} of the participants have data. The values of the tables are "
+            f"{self.settings.min_prevalence:.4g} of the {who} with data there, where at least "
+            f"{self.settings.min_coverage:.4g} of these have data. The values of the tables are "
             "prevalences, negative for negative regions"
         )
 
     def _participants(self) -> dict[str, Any]:
         members = self.one.members
+        if self.pooled:
+            return {"Counted": len({member.participant for member in members})}
         statuses = Counter(absence.status for absence in self.one.absent)
         return {
             "Total": len(members) + len(self.one.absent),

@@ -15,6 +15,7 @@ from bids_regions.files import write_bytes
 from bids_regions.group.measures import SHOWN_ROWS, SetResult, find_marks
 from bids_regions.group.members import Status
 from bids_regions.group.outputs import Consensus
+from bids_regions.group.reliability import FamilyResult
 from bids_regions.group.sets import describe_grid
 from bids_regions.group.tables import PARTICIPANT_COLUMNS, ParticipantRow
 from bids_regions.group.values import CIRCULAR
@@ -42,6 +43,7 @@ class GroupResults:
     """Everything the page is made of."""
 
     results: Sequence[SetResult]
+    families: Sequence[FamilyResult]
     group_maps: Sequence[MapOutcome]
     n_known: int  # participants
     failures: Sequence[model.Problem]

@@ -46,7 +46,10 @@ __all__ = [
     "Source",
     "check_outputs",
     "count_set",
+    "in_order",
+    "load_member",
     "measure_set",
+    "parts",
 ]
 
 AGAIN = "Run the participant level again"
@@ -149,7 +152,7 @@ class _ShardCount:
 
 def count_set(members: Sequence[Member], source: Source, workers: Workers) -> Counted:
     """The first pass over the maps of a set."""
-    shards = [_Shard(members=part, source=source) for part in _parts(members, workers)]
+    shards = [_Shard(members=part, source=source) for part in parts(members, workers)]
     kept: list[Member] = []
     summaries: list[Summary] = []
     lost: list[Absence] = []
@@ -168,7 +171,7 @@ def count_set(members: Sequence[Member], source: Source, workers: Workers) -> Co
 
 def _count_shards(shards: Sequence[_Shard], workers: Workers) -> Iterator[_ShardCount]:
     """The shards in order; one whose worker died is counted a member at a time, and who kills its worker is lost."""
-    for shard, found in zip(shards, _in_order(_count_shard, shards, workers), strict=True):
+    for shard, found in zip(shards, in_order(_count_shard, shards, workers), strict=True):
         if not isinstance(found, WorkerLost):
             yield found
         elif len(shard.members) > 1:
@@ -196,21 +199,20 @@ def measure_set(
     members: Sequence[Member], source: Source, reference: SetReference, workers: Workers
 ) -> Iterator[MemberMeasures]:
     """The second pass: each member of the set in order."""
-    shards = [_Shard(members=part, source=source, reference=reference) for part in _parts(members, workers)]
-    for found in _in_order(_measure_shard, shards, workers):
+    shards = [_Shard(members=part, source=source, reference=reference) for part in parts(members, workers)]
+    for found in in_order(_measure_shard, shards, workers):
         if isinstance(found, WorkerLost):
             raise Fault(f"a worker of the group level was lost: {found}", hint=MORE_MEMORY)
         yield from found
 
 
-def _parts(members: Sequence[Member], workers: Workers) -> list[tuple[Member, ...]]:
+def parts(members: Sequence[Job], workers: Workers) -> list[tuple[Job, ...]]:
+    """Shards of a few members each."""
     size = max(1, min(SHARD, -(-len(members) // (2 * workers.n))))
     return [tuple(members[at : at + size]) for at in range(0, len(members), size)]
 
 
-def _in_order(
-    function: Callable[[Job], Result], jobs: Sequence[Job], workers: Workers
-) -> Iterator[Result | WorkerLost]:
+def in_order(function: Callable[[Job], Result], jobs: Sequence[Job], workers: Workers) -> Iterator[Result | WorkerLost]:
     """Results in the order of the jobs, whoever finishes first."""
     waiting: dict[int, Result | WorkerLost] = {}
     due = 0

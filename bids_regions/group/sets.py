@@ -17,7 +17,7 @@ from bids_regions.images import Grid, load_grid, same_grid
 from bids_regions.results.placement import GroupPaths, place_group_outputs
 from bids_regions.results.records import load_record
 
-__all__ = ["Cohort", "MapSet", "find_sets"]
+__all__ = ["Cohort", "MapSet", "find_sets", "place_set"]
 
 OWN_SPACES = frozenset({"T1w", "T2w", "anat", "individual", "native", "orig", "func", "bold", "boldref", "scanner"})
 RESERVED = frozenset({"ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "space", "res", "tpl"})
@@ -111,10 +111,16 @@ def _open_set(
         members[_Key(entry=note.entry, space=space, entities=entities, split=split)] = []
 
 
+def place_set(entities: Entities, split: Entities, named: tuple[str, str], output_dir: Path) -> GroupPaths:
+    """Where the results of a set go: its entities, the columns that split it, and its entry and space."""
+    entry, space = named
+    extra = tuple((f"by{name}" if name in RESERVED else name, value) for name, value in split)
+    return place_group_outputs((*entities, *extra), entry, output_dir, assume_space=space or None)
+
+
 def _make_set(key: _Key, members: list[Member], shown: Entities, cohort: Cohort, output_dir: Path) -> MapSet:
     """A set with its paths and its absent ones; its grid is not yet known."""
-    extra = tuple((f"by{name}" if name in RESERVED else name, value) for name, value in key.split)
-    paths = place_group_outputs((*shown, *extra), key.entry, output_dir, assume_space=key.space or None)
+    paths = place_set(shown, key.split, (key.entry, key.space), output_dir)
     return MapSet(
         name=f"{paths.consensus.base}_desc-{key.entry}",
         paths=paths,

@@ -127,13 +127,14 @@ class GroupPaths:
     negative_lower: Path
     coverage: Path  # fraction of participants with data
     consensus: OutputPaths  # consensus regions: label image, table, sidecar, peaks, figure
+    pooled: OutputPaths  # the same of maps of all sessions or runs together
 
 
 def place_outputs(
     mapfile: MapFile, entry_name: str, output_dir: Path, *, assume_space: str | None = None
 ) -> OutputPaths:
     """Where the results of `mapfile` under the entry `entry_name` go."""
-    return _place(mapfile.entities, entry_name, output_dir, assume_space, mapfile.relpath)
+    return _place(mapfile.entities, (entry_name, ""), output_dir, assume_space, mapfile.relpath)
 
 
 def place_found(sidecar: Path, entry_name: str, output_dir: Path, owner: str, source: str) -> OutputPaths | None:
@@ -160,7 +161,7 @@ def place_group_outputs(
     words = "the participants' " + "_".join("-".join(pair) for pair in shared)
 
     def place(kind: str) -> OutputPaths:
-        return _place(shared, entry_name + kind, output_dir, assume_space, words)
+        return _place(shared, (entry_name, kind), output_dir, assume_space, words)
 
     def image(kind: str) -> Path:
         paths = place(kind)
@@ -173,6 +174,7 @@ def place_group_outputs(
         negative_lower=image("NegPrevalenceLower"),
         coverage=image("Coverage"),
         consensus=place("Consensus"),
+        pooled=place("PooledConsensus"),
     )
 
 
@@ -195,7 +197,11 @@ def check_collisions(places: Iterable[OutputPaths]) -> None:
         )
 
 
-def _place(entities: Entities, entry_name: str, output_dir: Path, assume_space: str | None, source: str) -> OutputPaths:
+def _place(
+    entities: Entities, named: tuple[str, str], output_dir: Path, assume_space: str | None, source: str
+) -> OutputPaths:
+    """The paths of an entry; `named` are its name and what is said after it, as PosPrevalence."""
+    entry_name, kind = named
     if not (entry_name.isascii() and entry_name.isalnum() and len(entry_name) <= ENTRY_LIMIT):
         raise Contradiction(
             f"The entry name {entry_name!r} cannot be the label of desc-",
@@ -207,8 +213,9 @@ def _place(entities: Entities, entry_name: str, output_dir: Path, assume_space: 
     if owner.startswith("sub-"):
         folder /= f"ses-{passed['ses']}" if "ses" in passed else ""
         folder /= "func" if "task" in passed else ""
-    base = _fit_name(owner, passed, folded, entry_name)
-    return OutputPaths(output_dir=output_dir, folder=folder, base=base, entry=entry_name, owner=owner, source=source)
+    entry = entry_name + kind
+    base = _fit_name(owner, passed, folded, entry)
+    return OutputPaths(output_dir=output_dir, folder=folder, base=base, entry=entry, owner=owner, source=source)
 
 
 def _own(passed: dict[str, str]) -> str:

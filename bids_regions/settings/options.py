@@ -199,6 +199,8 @@ OPTIONS: tuple[Option, ...] = (
            help="table of participants, where it does not lie beside the maps or the raw dataset"),
     Option(flags=("--regions-from",), group=GROUP, kind=Path, metavar="LABEL_IMAGE",
            help="take the values in the regions of this label image, independent of the maps"),
+    Option(flags=("--reliability",), group=GROUP, choices=("auto", "none"), default="auto",
+           help="agreement over sessions and runs, where participants have several (default: auto)"),
     Option(flags=("--nprocs", "--n-cpus", "--nthreads"), group=RUNNING, kind=count, metavar="N",
            help="maps worked on at once (default: the processors at hand)"),
     Option(flags=("--omp-nthreads",), group=RUNNING, kind=count, metavar="N", default=1,

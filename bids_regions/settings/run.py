@@ -37,6 +37,7 @@ class Settings:
     group_by: tuple[str, ...] = ()
     participants_tsv: Path | None = None
     regions_from: Path | None = None
+    reliability: Literal["auto", "none"] = "auto"
     nprocs: int = 1
     omp_nthreads: int = 1
     mem: int | None = None  # bytes
@@ -99,8 +100,8 @@ def make_settings(given: SimpleNamespace | Any, command: tuple[str, ...] = ()) -
 
 PLAIN = (
     "bids_filter_file", "assume_space", "min_prevalence", "min_coverage", "participants_tsv", "regions_from",
-    "omp_nthreads", "mem", "work_dir", "executor", "scheduler_address", "dry_run", "explain", "reports_only",
-    "boilerplate_only", "force", "stop_on_first_crash", "skip_bids_validation", "quiet",
+    "reliability", "omp_nthreads", "mem", "work_dir", "executor", "scheduler_address", "dry_run", "explain",
+    "reports_only", "boilerplate_only", "force", "stop_on_first_crash", "skip_bids_validation", "quiet",
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from bids_regions.group.members import Absence
 from bids_regions.group.methods import write_group_methods
 from bids_regions.group.page import GroupResults, write_group_page
 from bids_regions.group.regions import OtherRegions, load_other_regions
+from bids_regions.group.reliability import FamilyResult, find_families, write_reliability
 from bids_regions.group.sets import Cohort, MapSet, find_sets, name_some
 from bids_regions.group.tables import (
     AGREEMENT_COLUMNS,
@@ -83,14 +84,17 @@ def _run_group(settings: Settings, given: GroupInput, context: PageContext, work
     jobs = [replace(job, draw=True) for job in given.jobs]
     outcomes = process_owners(jobs, workers, logbook, stop_early=settings.stop_on_first_crash)
     _tell_unread(unread, logbook)
-    results = _study(sets, cohort, others, _Means(settings=settings, given=given, workers=workers))
+    results, families = _study(sets, cohort, others, _Means(settings=settings, given=given, workers=workers))
     unread += write_group_regions([result.one for result in results], settings.output_dir)
     _write_people(results, cohort, settings)
     for result in results:
         _tell(result, logbook)
+    for found in families:
+        logbook.say(f"{found.family.name}: {found.sentence}")
     anatomies, notices = _anatomies(results, settings)
     findings = GroupResults(
         results=results,
+        families=families,
         group_maps=outcomes,
         n_known=len(cohort.known),
         failures=_failures(results, unread, outcomes, settings),
@@ -112,8 +116,10 @@ class _Means:
     workers: Workers
 
 
-def _study(sets: Sequence[MapSet], cohort: Cohort, others: OtherRegions | None, means: _Means) -> list[SetResult]:
-    """Every set in turn; values and agreement go into their tables as they are found."""
+def _study(
+    sets: Sequence[MapSet], cohort: Cohort, others: OtherRegions | None, means: _Means
+) -> tuple[list[SetResult], list[FamilyResult]]:
+    """Every set in turn, then reliability; values and agreement go into their tables as they are found."""
     settings = means.settings
     about: dict[str, str] = {
         "Description": "Each participant's map in each region: one row per set, participant and region",
@@ -145,7 +151,9 @@ def _study(sets: Sequence[MapSet], cohort: Cohort, others: OtherRegions | None, 
             results.append(result)
         if not others or any(result.circular for result in results):
             about["Circularity"] = CIRCULAR
-    return results
+    families = find_families(results, settings.output_dir) if settings.reliability == "auto" else []
+    check_collisions(family.pooled.paths.pooled for family in families)
+    return results, write_reliability(families, study)
 
 
 def _write_people(results: Iterable[SetResult], cohort: Cohort, settings: Settings) -> None:

@@ -1,0 +1,329 @@
+"""Reliability: what a person's regions and values say of themselves in another session or run.
+
+An *occasion* is one session or one run. A *family* is the sets that differ in the occasion alone. Its regions are those
+of --regions-from, else of a consensus over the maps of all occasions pooled; per region it has the intraclass
+correlations of the mean values, per participant the Dice overlap of the regions of every two occasions.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_regions.aggregate import Reliability, dice_of_signs, index_regions, intraclass, mean_in_regions, merge_tallies
+from bids_regions.errors import Fault
+from bids_regions.executors import WorkerLost
+from bids_regions.files import remove_file
+from bids_regions.group.measures import SetResult, Study
+from bids_regions.group.members import Member
+from bids_regions.group.outputs import write_set
+from bids_regions.group.passes import MORE_MEMORY, Source, count_set, in_order, load_member, parts
+from bids_regions.group.places import GridPlaces, row_of
+from bids_regions.group.regions import lay_other_regions
+from bids_regions.group.sets import MapSet, place_set
+from bids_regions.group.tables import write_table
+from bids_regions.images import same_grid
+from bids_regions.tables import Column
+
+__all__ = [
+    "RELIABILITY_COLUMNS",
+    "RETEST_COLUMNS",
+    "Family",
+    "FamilyResult",
+    "RegionReliability",
+    "Retest",
+    "find_families",
+    "study_family",
+    "write_reliability",
+]
+
+OCCASIONS = {"ses": "sessions", "run": "runs"}  # entities that tell occasions of one and the same measurement
+
+FOUND_HERE = (
+    "These regions were found in the same maps: the coefficients are those of what people share in this very sample; "
+    "--regions-from takes regions from elsewhere"
+)
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """Sets that differ in session or run alone."""
+
+    name: str  # as the tables call it
+    entity: str  # "ses" or "run"
+    occasions: tuple[str, ...]  # labels, in order
+    results: tuple[SetResult, ...]  # of each occasion
+    pooled: MapSet  # the maps of all of them
+
+    @property
+    def words(self) -> str:
+        """What the occasions are."""
+        return OCCASIONS[self.entity]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionReliability:
+    """One row of group_reliability.tsv."""
+
+    family: str
+    region: int  # label
+    name: str
+    found: Reliability
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retest:
+    """One row of group_retest.tsv: one participant on two occasions."""
+
+    family: str
+    participant: str
+    first: str  # ses-1
+    second: str
+    dice: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FamilyResult:
+    """All that is found of a family."""
+
+    family: Family
+    regions: tuple[RegionReliability, ...]
+    retests: tuple[Retest, ...]
+    circular: bool  # the regions were found in the same maps
+    notes: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in words."""
+        people = len({retest.participant for retest in self.retests})
+        told = f"{people} participants on {len(self.family.occasions)} {self.family.words}"
+        dice = [retest.dice for retest in self.retests if np.isfinite(retest.dice)]
+        if dice:
+            told += f", median Dice of a person's regions with itself {np.median(dice):.2f}"
+        values = [row.found.icc3.value for row in self.regions if np.isfinite(row.found.icc3.value)]
+        if values:
+            told += f", median ICC(3,1) of the mean values in {len(values)} regions {np.median(values):.2f}"
+        return told
+
+
+def _coefficients() -> Iterator[Column]:
+    words = {
+        "icc1": "ICC(1,1): one-way, any difference between occasions is error",
+        "icc2": "ICC(2,1): two-way random, agreement; a shift of a whole occasion is error",
+        "icc3": "ICC(3,1): two-way mixed, consistency; a shift of a whole occasion is none",
+    }
+    for name, what in words.items():
+        yield Column(name=name, description=f"{what}; of the mean values in the region, single occasion",
+                     of=lambda row, name=name: getattr(row.found, name).value)  # type: ignore[misc] # fmt: skip
+        for end in ("low", "high"):
+            yield Column(name=f"{name}_{end}", description=f"{end.capitalize()}er limit (95 %) of {name}",
+                         of=lambda row, name=name, end=end: getattr(getattr(row.found, name), end))  # type: ignore[misc] # fmt: skip
+
+
+RELIABILITY_COLUMNS: tuple[Column, ...] = (
+    Column(name="set", description="The sets that differ in session or run alone, by what their names share",
+           of=lambda row: row.family),
+    Column(name="region", description="Number of the region: its value in the label image", of=lambda row: row.region),
+    Column(name="region_name", description="Name of the region, as in the table beside its label image",
+           of=lambda row: row.name),
+    Column(name="n", description="Participants with a value on every occasion", of=lambda row: row.found.n),
+    *_coefficients(),
+)  # fmt: skip
+
+RETEST_COLUMNS: tuple[Column, ...] = (
+    Column(name="set", description="The sets that differ in session or run alone, by what their names share",
+           of=lambda row: row.family),
+    Column(name="participant_id", description="Participant, as in participants.tsv", of=lambda row: row.participant),
+    Column(name="occasion", description="One session or run", of=lambda row: row.first),
+    Column(name="other_occasion", description="The other session or run", of=lambda row: row.second),
+    Column(name="dice", description="Dice overlap of the participant's regions on both, signs included",
+           of=lambda row: row.dice),
+)  # fmt: skip
+
+
+def find_families(results: Sequence[SetResult], output_dir: Path) -> list[Family]:
+    """The families among sets that were put together, by name."""
+    families = []
+    for entity in OCCASIONS:
+        alike: dict[Any, dict[str, SetResult]] = defaultdict(dict)
+        for result in results:
+            one = result.one
+            entities = dict(one.entities)
+            if result.consensus is not None and entity in entities:
+                rest = tuple(sorted(pair for pair in one.entities if pair[0] != entity))
+                alike[one.entry, one.space, rest, one.split][entities[entity]] = result
+        families += [_make_family(entity, found, output_dir) for found in alike.values() if len(found) > 1]
+    return sorted((family for family in families if _people(family)), key=lambda family: (family.name, family.entity))
+
+
+def _make_family(entity: str, found: Mapping[str, SetResult], output_dir: Path) -> Family:
+    occasions = sorted(found, key=lambda label: (not label.isdigit(), int(label) if label.isdigit() else 0, label))
+    results = tuple(found[label] for label in occasions)
+    most = max(results, key=lambda result: len(result.one.members)).one
+    shared = tuple(pair for pair in most.entities if pair[0] != entity)
+    paths = place_set(shared, most.split, (most.entry, most.space), output_dir)
+    name = f"{paths.consensus.base}_desc-{most.entry}"
+    members = [member for result in results for member in result.one.members]
+    words = f"Maps of {len(results)} {OCCASIONS[entity]} ({', '.join(occasions)}) are pooled"
+    pooled = replace(
+        most,
+        name=name,
+        paths=paths,
+        entities=shared,
+        members=tuple(sorted(members, key=lambda member: (member.participant, member.entities))),
+        absent=(),
+        notes=(words,),
+    )
+    return Family(name=name, entity=entity, occasions=tuple(occasions), results=results, pooled=pooled)
+
+
+def _people(family: Family) -> list[tuple[Member | None, ...]]:
+    """Of each participant with two occasions or more its map on each."""
+    maps: dict[str, dict[int, Member]] = defaultdict(dict)
+    for at, result in enumerate(family.results):
+        for member in result.one.members:
+            maps[member.participant][at] = member
+    n = len(family.occasions)
+    return [tuple(own.get(at) for at in range(n)) for _, own in sorted(maps.items()) if len(own) > 1]
+
+
+def write_reliability(families: Sequence[Family], study: Study) -> list[FamilyResult]:
+    """Study every family and write both tables; where there is none, those of an earlier run are removed.
+
+    Raises
+    ------
+    Fault
+        A worker was lost.
+    """
+    folder, others = study.settings.output_dir, study.others
+    paths = (folder / "group_reliability.tsv", folder / "group_retest.tsv")
+    if not families:
+        for path in paths:
+            remove_file(path)
+            remove_file(path.with_suffix(".json"))
+        return []
+    results = [study_family(family, study) for family in families]
+    where = f"the label image {others.name}" if others else "consensus regions over the maps of all occasions pooled"
+    about = {
+        "Description": "Reliability of the mean values in each region over sessions or runs: intraclass correlations",
+        "Regions": where,
+        **({"Circularity": FOUND_HERE} if any(result.circular for result in results) else {}),
+    }
+    with write_table(paths[0], RELIABILITY_COLUMNS, about) as table:
+        for result in results:
+            for row in result.regions:
+                table.add(row)
+    about = {"Description": "Overlap of each participant's regions on every two sessions or runs"}
+    with write_table(paths[1], RETEST_COLUMNS, about) as table:
+        for result in results:
+            for retest in result.retests:
+                table.add(retest)
+    return results
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shard:
+    people: tuple[tuple[Member | None, ...], ...]
+    source: Source
+    regions: Array  # row of labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Person:
+    participant: str
+    means: Floats  # (occasions, regions); nan without the map
+    dice: tuple[tuple[int, int, float], ...]  # of every two occasions
+
+
+def study_family(family: Family, study: Study) -> FamilyResult:
+    """One more pass over the maps of a family.
+
+    Raises
+    ------
+    Fault
+        A worker was lost.
+    """
+    pooled, others = family.pooled, study.others
+    assert pooled.grid is not None
+    source = Source(dataset=study.dataset, output_dir=study.settings.output_dir, grid=pooled.grid)
+    notes: tuple[str, ...] = ()
+    if others:
+        labels, notes = lay_other_regions(others, pooled.grid)
+        names = others.names
+        circular = any(others.is_circular(r.one.members, r.consensus) for r in family.results if r.consensus)
+    else:
+        consensus = write_set(pooled, _tally(family, source, study), study.settings, pooled=True)
+        labels, circular = consensus.extraction.labels, True
+        names = {region.index: region.name for region in consensus.naming.regions}
+    people = list(_measure(family, source, row_of(labels), study))
+    return FamilyResult(
+        family=family,
+        regions=tuple(_reliabilities(family, labels, people, names)),
+        retests=tuple(_retests(family, people)),
+        circular=circular and bool(labels.any()),
+        notes=(*pooled.notes, *notes),
+    )
+
+
+def _tally(family: Family, source: Source, study: Study) -> Any:
+    """The counts of all occasions together; counted again only where their grids differ."""
+    found = [result.consensus for result in family.results if result.consensus]
+    if all(same_grid(consensus.grid, source.grid) for consensus in found):
+        return merge_tallies(consensus.tally for consensus in found)
+    return count_set(family.pooled.members, source, study.workers).tally
+
+
+def _measure(family: Family, source: Source, regions: Array, study: Study) -> Iterator[_Person]:
+    shards = [_Shard(people=part, source=source, regions=regions) for part in parts(_people(family), study.workers)]
+    for found in in_order(_measure_shard, shards, study.workers):
+        if isinstance(found, WorkerLost):
+            raise Fault(f"a worker of the group level was lost: {found}", hint=MORE_MEMORY)
+        yield from found
+
+
+def _measure_shard(shard: _Shard) -> list[_Person]:
+    index = index_regions(shard.regions, GridPlaces(shard.source.grid))
+    people = []
+    for maps in shard.people:
+        means = np.full((len(maps), index.number.size), np.nan)
+        signs = {}
+        for at, member in enumerate(maps):
+            if member is not None:
+                one, _ = load_member(member, shard.source)
+                means[at] = mean_in_regions(index, one.data, one.covered)
+                signs[at] = one.sign_map()
+        dice = tuple((a, b, dice_of_signs(signs[a], signs[b])) for a, b in combinations(signs, 2))
+        who = next(member.participant for member in maps if member)
+        people.append(_Person(participant=who, means=means, dice=dice))
+    return people
+
+
+def _reliabilities(
+    family: Family, labels: Array, people: Sequence[_Person], names: Mapping[int, str]
+) -> Iterator[RegionReliability]:
+    numbers = np.unique(labels[labels > 0]).tolist()
+    means = np.array([person.means for person in people]).reshape(len(people), len(family.occasions), len(numbers))
+    for at, number in enumerate(numbers):
+        yield RegionReliability(
+            family=family.name,
+            region=number,
+            name=names.get(number, f"region-{number}"),
+            found=intraclass(means[:, :, at]),
+        )
+
+
+def _retests(family: Family, people: Sequence[_Person]) -> Iterator[Retest]:
+    called = [f"{family.entity}-{label}" for label in family.occasions]
+    for person in people:
+        for a, b, dice in person.dice:
+            yield Retest(
+                family=family.name, participant=person.participant, first=called[a], second=called[b], dice=dice
+            )
