@@ -11,6 +11,7 @@ from PIL import Image
 
 from bids_regions.dataset import description
 from bids_regions.extraction import THRESHOLDS, Criteria, criteria, find_regions
+from bids_regions.group import reliability as group_reliability
 from bids_regions.group import tables as group_tables
 from bids_regions.group import values as group_values
 from bids_regions.results import records
@@ -39,6 +40,8 @@ COLUMNS = {
     "PEAK_COLUMNS": PEAK_COLUMNS,
     "VALUES": group_values.VALUES,
     "PARTICIPANT_COLUMNS": group_tables.PARTICIPANT_COLUMNS,
+    "RELIABILITY_COLUMNS": group_reliability.RELIABILITY_COLUMNS,
+    "RETEST_COLUMNS": group_reliability.RETEST_COLUMNS,
     "AGREEMENT_COLUMNS": group_tables.AGREEMENT_COLUMNS,
 }
 OTHERS_OPTIONS = {  # of other programs, as the pages' commands give them; add what a new command needs

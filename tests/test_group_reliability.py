@@ -30,7 +30,7 @@ NAME = "tpl-MNI152NLin2009cAsym_task-x_seg-contrast+a+stat+z_desc-thr3p0"
 
 
 def visit(k, session):
-    """A blob whose height is the person's and a little the session's, moved along x in some; the negative one at times."""
+    """A blob whose height is the person's and a little the session's, moved along x in some."""
     rng = np.random.default_rng(100 * k + session)
     data = person(LABELS[k], a=True, b=k % 2 == 0, shift=int(k == session))
     data[1:6, 2:6, 3:7] += 0.5 * k + rng.normal(0, 0.4)

@@ -15,6 +15,7 @@ from bids_regions.files import write_bytes
 from bids_regions.group.measures import SHOWN_ROWS, SetResult, find_marks
 from bids_regions.group.members import Status
 from bids_regions.group.outputs import Consensus
+from bids_regions.group.page_reliability import show_families
 from bids_regions.group.reliability import FamilyResult
 from bids_regions.group.sets import describe_grid
 from bids_regions.group.tables import PARTICIPANT_COLUMNS, ParticipantRow
@@ -67,6 +68,7 @@ def write_group_page(findings: GroupResults, settings: Settings, context: PageCo
         sections=tuple(one.section for one in drawn),
         volumes=tuple(volumes),
         backgrounds=tuple({background.key: background for background in backgrounds}.values()),
+        reliability=show_families(findings.families, pages.href),
         tables=_tables(settings.output_dir, pages),
         skipped=context.skipped.get("", ()),
         failures=tuple(findings.failures),

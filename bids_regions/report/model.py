@@ -262,6 +262,18 @@ class GroupSet:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReliabilityView:
+    """What people's maps say of themselves on another occasion."""
+
+    key: str  # unique on the page, [a-zA-Z0-9_-]
+    title: str
+    lead: str  # what was found, in a sentence
+    notes: tuple[str, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class GroupPage:
     """All participants together, and the maps that belong to none."""
 
@@ -272,6 +284,7 @@ class GroupPage:
     sections: tuple[Section, ...] = ()  # group maps of the dataset itself
     volumes: tuple[Volume, ...] = ()
     backgrounds: tuple[Background, ...] = ()
+    reliability: tuple[ReliabilityView, ...] = ()
     tables: tuple[Table, ...] = ()  # tables over all sets
     skipped: tuple[Problem, ...] = ()
     failures: tuple[Problem, ...] = ()

@@ -28,6 +28,7 @@ from bids_regions.report.model import (
     GroupSet,
     Packed,
     ParticipantPage,
+    ReliabilityView,
     Rendered,
     Section,
     Table,
@@ -116,9 +117,10 @@ def render_group(page: GroupPage) -> Rendered:
     pseudo = [Section(key=s.key, title=s.title, group=s.group, entries=(s.consensus,)) for s in page.sets]
     pictures = [thumb.figure for one in page.sets for thumb in one.thumbnails]
     parts = _gather([*pseudo, *page.sections], page.volumes, page.backgrounds, "figures/report", pictures)
-    for table in chain(page.tables, *(one.tables for one in page.sets)):
+    cohorts: tuple[GroupSet | ReliabilityView, ...] = (*page.sets, *page.reliability)
+    for table in chain(page.tables, *(one.tables for one in cohorts)):
         parts.tables[table.key] = (table, "")
-    strips = {one.key: [s for m in one.metrics if (s := lay_out_strip(m, one.key))] for one in page.sets}
+    strips = {one.key: [s for m in one.metrics if (s := lay_out_strip(m, one.key))] for one in cohorts}
     context = {
         "counts": [_group_count(words, number) for words, number in page.counts],
         "strips": strips,

@@ -1,0 +1,83 @@
+"""Reliability on the group page: a lead sentence, the coefficients of each region, each participant with itself."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from bids_regions.group.reliability import FOUND_HERE, RELIABILITY_COLUMNS, RETEST_COLUMNS, FamilyResult, Retest
+from bids_regions.pages.wording import slug, title_of
+from bids_regions.report import model
+from bids_regions.tables import table_text
+
+__all__ = ["show_families"]
+
+PAIRS = 3  # of occasions with a strip plot
+SHOWN_ROWS = 2000  # of the table of participants; all of them are in the file
+
+
+def show_families(families: Sequence[FamilyResult], href: Callable[[str], str]) -> tuple[model.ReliabilityView, ...]:
+    """What the page shows of each family; `href` gives the address of a participant's page."""
+    return tuple(_show(found, href) for found in families)
+
+
+def _show(found: FamilyResult, href: Callable[[str], str]) -> model.ReliabilityView:
+    family = found.family
+    key = f"reliability-{family.entity}-{slug(family.name)}"
+    split = ", ".join(f"{column} {value}" for column, value in family.pooled.split)
+    parts = (f"Reliability over {family.words}", title_of(dict(family.pooled.entities)), family.pooled.entry, split)
+    return model.ReliabilityView(
+        key=key,
+        title=" · ".join(part for part in parts if part),
+        lead=f"{found.sentence}.",
+        notes=(*found.notes, *((FOUND_HERE,) if found.circular else ())),
+        metrics=tuple(_strips(found, href)),
+        tables=(_regions_table(found, key), _people_table(found, key, href)),
+    )
+
+
+def _strips(found: FamilyResult, href: Callable[[str], str]) -> list[model.Metric]:
+    pairs: dict[tuple[str, str], list[Retest]] = {}
+    for retest in found.retests:
+        pairs.setdefault((retest.first, retest.second), []).append(retest)
+    return [
+        model.Metric(
+            key=f"{first}-{second}",
+            name=f"Dice of a person's regions in {first} and {second}",
+            points=tuple(
+                model.Point(
+                    participant=retest.participant,
+                    value=retest.dice if np.isfinite(retest.dice) else None,
+                    href=href(retest.participant),
+                )
+                for retest in retests
+            ),
+        )
+        for (first, second), retests in list(pairs.items())[:PAIRS]
+    ]
+
+
+def _regions_table(found: FamilyResult, key: str) -> model.Table:
+    return model.Table(
+        key=f"{key}-regions",
+        caption="Intraclass correlations of the mean values in each region, with 95 % limits",
+        tsv=table_text(RELIABILITY_COLUMNS[1:], found.regions),
+        file_name=f"{found.family.name}_reliability.tsv",
+        descriptions={column.name: column.description for column in RELIABILITY_COLUMNS},
+        href="group_reliability.tsv",
+    )
+
+
+def _people_table(found: FamilyResult, key: str, href: Callable[[str], str]) -> model.Table:
+    shown = found.retests[:SHOWN_ROWS]
+    cut = len(found.retests) > SHOWN_ROWS
+    more = f": the first {SHOWN_ROWS:,} of {len(found.retests):,} rows; group_retest.tsv holds all" if cut else ""
+    return model.Table(
+        key=f"{key}-people",
+        caption="Each participant with itself" + more,
+        tsv=table_text(RETEST_COLUMNS[1:], shown),
+        file_name=f"{found.family.name}_retest.tsv",
+        descriptions={column.name: column.description for column in RETEST_COLUMNS},
+        href="group_retest.tsv",
+        links={retest.participant: address for retest in shown if (address := href(retest.participant))},
+        link_column="participant_id",
+    )
