@@ -67,7 +67,19 @@ def test_the_commands_of_the_page_run(tmp_path, monkeypatch):
     for program, *arguments in COMMANDS:
         run_it = main if program == "bids_regions-import" else run_app
         assert (arguments, run_it(arguments)) == (arguments, 0)
-    assert len(COMMANDS) > 7
+    assert len(COMMANDS) > 9
+    (fwe,) = (tmp_path / "fsl-regions").rglob("*toneCounting+stat+z_desc-fwe0p05_dseg.json")
+    resels = 960 // 80  # of stats/smoothness
+    cutoff = json.loads(fwe.read_text())["Threshold"]["Cutoff"]
+    assert resels * 0.11694 * (cutoff**2 - 1) * np.exp(-(cutoff**2) / 2) == pytest.approx(0.05, rel=5e-3)
+    (rft,) = (tmp_path / "spm-regions").rglob("*toneCounting+stat+t_desc-p0p001_dseg.json")
+    record = json.loads(rft.read_text())
+    assert record["FieldTheory"]["FWHM"] == record["Smoothness"]["FWHM"] == [10, 9, 8]
+    assert record["FieldTheory"]["SearchVolume"] == 960
+    head, *rows = rft.with_suffix(".tsv").read_text().splitlines()
+    assert "p_cluster_unc\tq_cluster\tp_peak\tq_peak" in head
+    assert rows
+    assert "n/a" not in rows[0].split("\t")[-4:]
 
 
 # FSL

@@ -47,6 +47,16 @@ check_behaviour() {
   PODMAN_OPTIONS='--env PYTHONPATH=/data --entrypoint /opt/bids_regions/bin/python' run -I -c '
 import bids, distributed, jinja2, matplotlib.colors, nibabel, PIL.Image, scipy.ndimage, scipy.sparse.linalg, scipy.stats, sys
 assert "/data" not in sys.path' || fail "a library is missing"
+  # the second command: a folder of FEAT becomes a dataset, of copies where no folder but / holds both ends
+  mkdir -p "$work/fsl/motor.feat/stats"
+  cp "$(find "$work/demo/dataset" -name '*_stat-z_statmap.nii.gz' | sort | head -n 1)" \
+    "$work/fsl/motor.feat/stats/zstat1.nii.gz"
+  fresh "$work/in-import"
+  PODMAN_OPTIONS='--entrypoint /opt/bids_regions/bin/bids_regions-import' \
+    "$here/strict.sh" "$image" "$work/fsl" "$work/in-import" /data/motor.feat /out/maps --participant-label 01 ||
+    fail "a folder of FEAT is not imported"
+  [ -s "$work/in-import/maps/sub-01/func/sub-01_space-func_contrast-1_stat-z_statmap.nii.gz" ] ||
+    fail "the imported map is not there"
   # TERM to process 1, with nothing in between
   fresh "$work/stopped"
   PODMAN_OPTIONS="--name bids_regions_stop --cidfile $work/stopped.cid" \
