@@ -7,7 +7,7 @@ never taken for granted. This room writes no file and knows no dataset.
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -22,20 +22,18 @@ from bids_regions.errors import BadMap, Contradiction, MissingInput
 from bids_regions.extraction import CONVENTIONS, Asked, Criteria, Extraction, Peak, Region, Smoothness, Statistic
 from bids_regions.extraction.statistics import told_kind
 from bids_regions.images import (
-    Grid,
+    StoredGrid,
     Volume,
     image_of_labels,
     is_image,
     load_mask,
     load_statmap,
     make_grid,
-    resample_nearest,
-    same_grid,
     volume_of,
 )
 from bids_regions.maps.naming import NamedRegions, name_extraction
-from bids_regions.space import Grayordinates, Mesh
-from bids_regions.space import Grid as VoxelGrid
+from bids_regions.space import Grayordinates, Grid, Mesh
+from bids_regions.space.grid import is_singular
 from bids_regions.tables import peaks_table, regions_table
 from bids_regions.version import __version__
 
@@ -56,7 +54,7 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
-Where = VoxelGrid | Grayordinates | Mesh | ArrayLike
+Where = Grid | Grayordinates | Mesh | ArrayLike
 INTENT_NAMES = {"z": 5, "t": 3, "F": 4}
 TELL = 'Give statistic="z", or Statistic("t", dof=20); an image\'s intent or its name (stat-t) tells it as well'
 AFFINE = "Give the 4 x 4 affine from voxels to mm (RAS+), as nibabel's image.affine, or the image itself"
@@ -66,7 +64,7 @@ AFFINE = "Give the 4 x 4 affine from voxels to mm (RAS+), as nibabel's image.aff
 class Regions(Extraction):
     """The regions of one map, and what can be made of them; iterating gives each `Region`."""
 
-    grid: Grid | None  # of the map; None on a surface
+    grid: StoredGrid | None  # of the map; None on a surface
     naming: NamedRegions
     with_values: bool  # a second map was measured as well
 
@@ -196,15 +194,15 @@ def _volume(image: Any, affine: Where | None) -> tuple[Volume, Where]:
     data = _array(image, "the map")
     if affine is None:
         raise BadMap("an array alone does not say where its voxels lie", hint=AFFINE)
-    if isinstance(affine, VoxelGrid | Grayordinates | Mesh):
+    if isinstance(affine, Grid | Grayordinates | Mesh):
         return Volume(data=data, grid=make_grid((1, 1, 1), np.eye(4))), affine
     matrix = np.asarray(affine)
-    if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or np.linalg.det(matrix[:3, :3]) == 0:
+    if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or is_singular(matrix):
         raise BadMap("the affine is no 4 x 4 matrix that places voxels in mm", hint=AFFINE)
     if data.ndim != 3:
         raise BadMap(f"the array has the shape {data.shape} and is not 3-D", hint="Give one 3-D volume")
     grid = make_grid((int(data.shape[0]), int(data.shape[1]), int(data.shape[2])), matrix)
-    grid = Grid(shape=grid.shape, affine=np.asarray(matrix, np.float64), zooms=grid.zooms, header=grid.header)
+    grid = replace(grid, affine=np.asarray(matrix, np.float64))
     return Volume(data=data, grid=grid), grid.affine
 
 
@@ -263,7 +261,7 @@ def _mask(mask: Any, volume: Volume) -> NDArray[np.bool_] | None:
         return load_mask(path, volume.grid)[0]
     if is_image(mask):
         own = volume_of(mask)
-        return np.asarray(resample_nearest(own.data > 0, own.grid, volume.grid), bool)
+        return np.asarray(own.grid.resample(own.data > 0, volume.grid), bool)
     return _array(mask, "the mask").astype(bool)
 
 
@@ -273,7 +271,7 @@ def _values(values: Any, volume: Volume) -> Array | None:
     if not (is_image(values) or isinstance(values, str | os.PathLike)):
         return _array(values, "the second map")
     own = volume_of(values) if is_image(values) else _load(Path(values))
-    if not same_grid(own.grid, volume.grid):
+    if not own.grid.same_as(volume.grid):
         raise BadMap("the second map lies on another grid than the map", hint="Resample it to the map's grid")
     return own.data
 
@@ -283,7 +281,10 @@ def _space(name: str) -> str:
 
 
 def _name(
-    found: Extraction, grid: Grid | None, atlas: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], space: str
+    found: Extraction,
+    grid: StoredGrid | None,
+    atlas: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    space: str,
 ) -> tuple[NamedRegions, tuple[str, ...]]:
     """The regions with their names, and what is to be said of the atlases."""
     specs = [os.fspath(each) for each in ((atlas,) if isinstance(atlas, str | os.PathLike) else atlas)]

@@ -15,7 +15,7 @@ from scipy import ndimage
 from bids_regions.demo_atlas import make_demo_atlas
 from bids_regions.errors import Fault, MissingInput
 from bids_regions.files import write_json, write_text
-from bids_regions.images import Grid, load_statmap, make_grid, save_labels, save_map
+from bids_regions.images import StoredGrid, load_statmap, make_grid, save_labels, save_map
 
 __all__ = ["make_demo", "run", "write_demo_atlas"]
 
@@ -47,13 +47,13 @@ def make_demo(folder: Path, real_map: Path) -> None:
     _describe(folder)
 
 
-def _smooth_noise(random: np.random.Generator, brain: np.ndarray, grid: Grid) -> np.ndarray:
+def _smooth_noise(random: np.random.Generator, brain: np.ndarray, grid: StoredGrid) -> np.ndarray:
     sigma = [NOISE_FWHM / (zoom * np.sqrt(8 * np.log(2))) for zoom in grid.zooms]
     noise = ndimage.gaussian_filter(random.standard_normal(brain.shape), sigma)
     return np.asarray(noise * (NOISE_SD / noise[brain].std()))
 
 
-def _write_map(folder: Path, label: str, data: np.ndarray, brain: np.ndarray, grid: Grid) -> None:
+def _write_map(folder: Path, label: str, data: np.ndarray, brain: np.ndarray, grid: StoredGrid) -> None:
     stem = folder / f"sub-{label}" / "func" / f"sub-{label}_{STEM}"
     stem.parent.mkdir(parents=True, exist_ok=True)
     save_map(Path(f"{stem}_contrast-leftVsRight_stat-z_statmap.nii.gz"), data, grid, intent="z")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_regions.atlases import Fitting, PlacedAtlas, fit_atlases, place_atlas
-from bids_regions.images import Grid
+from bids_regions.space import Grid
 
 MNI = "MNI152NLin2009cAsym"
 FSL = """<?xml version="1.0" encoding="ISO-8859-1"?>

@@ -19,7 +19,8 @@ from bids_regions.atlases import (
 )
 from bids_regions.atlases.naming import split_side
 from bids_regions.errors import MissingInput
-from bids_regions.images import Grid, make_grid, resample_nearest
+from bids_regions.images import make_grid
+from bids_regions.space import Grid
 
 # On the grid of a map
 
@@ -41,11 +42,12 @@ def test_placing_happens_once_for_each_atlas_and_grid(tmp_path: Path, monkeypatc
     assert atlas
     grids: list[Grid] = []
 
-    def count(data: NDArray[Any], grid_from: Grid, grid_to: Grid) -> NDArray[Any]:
-        grids.append(grid_to)
-        return resample_nearest(data, grid_from, grid_to)
+    def count(own: Grid, data: NDArray[Any], to: Grid) -> NDArray[Any]:
+        grids.append(to)
+        return resample(own, data, to)
 
-    monkeypatch.setattr("bids_regions.atlases.placing.resample_nearest", count)
+    resample = Grid.resample
+    monkeypatch.setattr(Grid, "resample", count)
     grid, other = make_grid((2, 1, 1), np.eye(4)), make_grid((3, 1, 1), np.eye(4))
     first = place_atlas(atlas, grid)
     assert place_atlas(pickle.loads(pickle.dumps(atlas)), make_grid((2, 1, 1), np.eye(4))) is first  # noqa: S301

@@ -23,7 +23,6 @@ from bids_regions.images import (
     load_statmap,
     load_volumes,
     make_grid,
-    same_grid,
     save_labels,
 )
 
@@ -192,9 +191,9 @@ def test_volumes_come_one_at_a_time(tmp_path, dtype, slope, shape):
 def test_a_grid_alone_is_read_from_the_header(tmp_path):
     path = put(tmp_path / "x.nii.gz", nifti(affine=OBLIQUE))
     grid = load_grid(path)
-    assert same_grid(grid, load_statmap(path).grid)
+    assert grid.same_as(load_statmap(path).grid)
     path.write_bytes(path.read_bytes()[:-4])  # what comes after the header is not looked at
-    assert same_grid(load_grid(path), grid)
+    assert load_grid(path).same_as(grid)
 
 
 # ---- where voxels lie

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.spatial import cKDTree
 
+from bids_regions.space.grid import to_mm
+
 __all__ = [
     "MIDLINE",
     "MIN_PERCENT_OF_LABEL",
@@ -82,8 +84,7 @@ class PlacedAtlas:
         labelled = codes > 0
         border = labelled & ~ndimage.binary_erosion(labelled, np.ones((3, 3, 3), dtype=bool), border_value=1)
         ijk = np.argwhere(border)
-        xyz = ijk @ self.affine[:3, :3].T + self.affine[:3, 3]
-        return cKDTree(xyz), codes[border]
+        return cKDTree(to_mm(self.affine, ijk.T).T), codes[border]
 
     def find_nearest(self, xyz: Counts) -> tuple[NDArray[np.intp], Counts]:
         """For points (m, 3) in mm outside every label: the nearest label's code and its distance in mm."""

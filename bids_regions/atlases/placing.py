@@ -18,7 +18,8 @@ from bids_regions.atlases.label_lists import unusable
 from bids_regions.atlases.naming import UNLABELLED, PlacedAtlas
 from bids_regions.errors import BadMap, UnsuitableMap
 from bids_regions.files import hash_file
-from bids_regions.images import Grid, LabelImage, count_volumes, load_label_image, load_volumes, resample_nearest
+from bids_regions.images import LabelImage, count_volumes, load_label_image, load_volumes
+from bids_regions.space import Grid
 
 __all__ = ["Content", "check_names", "place_atlas"]
 
@@ -172,7 +173,7 @@ def _place_labels(atlas: AtlasImage, grid: Grid) -> PlacedAtlas:
     image = _load_once(atlas.path)
     labels, own_grid = image.labels, image.grid
     values = np.array(sorted(atlas.names))
-    flat = resample_nearest(labels, own_grid, grid).ravel(order="F")
+    flat = grid.flatten(own_grid.resample(labels, grid))
     dtype = np.min_scalar_type(len(values))
     if values[-1] <= LONGEST_TABLE:
         table = np.zeros(values[-1] + 1, dtype=dtype)
@@ -193,7 +194,7 @@ def _place_volumes(atlas: AtlasImage, grid: Grid) -> PlacedAtlas:
         if volume.min() < 0:
             raise unusable(atlas.path, f"has negative values in volume {code}: no probabilities", MADE_OF_PROBABILITIES)
         largest = max(largest, float(volume.max()))
-        flat = resample_nearest(volume, own_grid, grid).ravel(order="F")
+        flat = grid.flatten(own_grid.resample(volume, grid))
         where = np.flatnonzero(flat)
         values = flat[where].astype(np.float32)
         higher = values > best[where]  # so that of equal ones the first stays

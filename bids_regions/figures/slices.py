@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bids_regions.space.grid import find_zooms
+
 __all__ = ["Mark", "Raster", "Underlay", "choose_cuts", "make_raster", "occupied", "sample_nearest"]
 
 MIN_CUT_DISTANCE = 8.0  # mm, between cuts through peaks
@@ -58,8 +60,7 @@ def voxel_sizes(affine: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     >>> voxel_sizes(np.diag([-2.0, 3.0, 4.0, 1.0])).tolist()
     [2.0, 3.0, 4.0]
     """
-    sizes: npt.NDArray[np.float64] = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
-    return sizes
+    return np.array(find_zooms(affine))
 
 
 def world_steps(affine: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

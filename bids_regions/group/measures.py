@@ -25,7 +25,6 @@ from bids_regions.figures import FigureStyle, Mark, Picture, choose_cuts
 from bids_regions.group.members import Absence
 from bids_regions.group.outputs import Consensus, write_set
 from bids_regions.group.passes import Counted, MemberMeasures, SetReference, Source, count_set, measure_set
-from bids_regions.group.places import row_of, voxel_volume
 from bids_regions.group.regions import OtherRegions, lay_other_regions
 from bids_regions.group.sets import MapSet
 from bids_regions.group.tables import GroupTable, ParticipantRow
@@ -138,7 +137,7 @@ def _make_reference(
         names, signs, peaks = others.names, others.signs, others.peaks
     tally, settings = consensus.tally, study.settings
     reference = SetReference(
-        regions=row_of(labels),
+        regions=one.grid.flatten(labels),
         signs=signs,
         peaks=peaks,
         consensus=consensus.shared,
@@ -251,7 +250,7 @@ def _rows(
 ) -> tuple[ParticipantRow, ...]:
     """Every participant of the set: the counted with their numbers and what stands out, the others with the reason."""
     assert one.grid is not None
-    voxel = voxel_volume(one.grid)
+    voxel = one.grid.voxel_volume
     agreement = [None] * len(one.members) if dice is None else mean_agreement(dice).tolist()
     volumes = [summary.n_voxels * voxel for summary in counted.summaries]
     largest = [summary.max_abs for summary in counted.summaries]

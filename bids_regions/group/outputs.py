@@ -25,9 +25,8 @@ from bids_regions.extraction import Criteria, Extraction, Statistic, find_region
 from bids_regions.extraction.tails import SIGN_WORDS, TAILS
 from bids_regions.files import hash_file, hash_of, read_json, remove_file, write_json, write_text
 from bids_regions.group.members import Member
-from bids_regions.group.places import image_of, voxel_volume
 from bids_regions.group.sets import MapSet
-from bids_regions.images import Grid, save_labels, save_map
+from bids_regions.images import StoredGrid, save_labels, save_map
 from bids_regions.maps.naming import NamedRegions, name_extraction
 from bids_regions.results.records import DEFINED, library_versions, load_record, spatial_fields
 from bids_regions.results.uris import output_uri, source_uri
@@ -56,7 +55,7 @@ class Consensus:
     """What the first pass made of a set."""
 
     tally: Tally
-    grid: Grid
+    grid: StoredGrid
     shared: NDArray[np.int8]  # row: the sign of consensus voxels, 0 elsewhere
     signs: tuple[int, ...]  # those that were looked for
     rate: float  # false-positive rate of a voxel in one tail; nan where it is not known
@@ -67,17 +66,17 @@ class Consensus:
     @property
     def positive(self) -> Floats:
         """Prevalence, (x, y, z)."""
-        return image_of(prevalence(self.tally, 1), self.grid)
+        return self.grid.unflatten(prevalence(self.tally, 1))
 
     @property
     def negative(self) -> Floats:
         """Prevalence, (x, y, z)."""
-        return image_of(prevalence(self.tally, -1), self.grid)
+        return self.grid.unflatten(prevalence(self.tally, -1))
 
     @property
     def coverage(self) -> Floats:
         """Fraction of participants with data, (x, y, z)."""
-        return image_of(coverage(self.tally), self.grid)
+        return self.grid.unflatten(coverage(self.tally))
 
 
 def write_set(one: MapSet, tally: Tally, settings: Settings, *, pooled: bool = False) -> Consensus:
@@ -89,9 +88,7 @@ def write_set(one: MapSet, tally: Tally, settings: Settings, *, pooled: bool = F
     signs = TAILS[one.members[0].tail].signs
     signed = find_consensus(tally, min_prevalence=settings.min_prevalence, min_coverage=settings.min_coverage)
     usual = load_record(settings.output_dir / one.members[0].sidecar).criteria
-    extraction = find_regions(
-        image_of(signed, one.grid), one.grid.affine, _criteria(usual, one.grid), statistic=PREVALENCE
-    )
+    extraction = find_regions(one.grid.unflatten(signed), one.grid, _criteria(usual, one.grid), statistic=PREVALENCE)
     naming = _name(extraction, one, usual, settings)
     rates = [math.nan] if pooled else [member.rate for member in one.members]
     rate = math.nan if any(map(math.isnan, rates)) else max(rates)
@@ -132,7 +129,7 @@ def _share_cells(extraction: Extraction, tally: Tally, rate: float) -> tuple[Cel
     return tuple(cells)
 
 
-def _criteria(usual: Mapping[str, Any], grid: Grid) -> Criteria:
+def _criteria(usual: Mapping[str, Any], grid: StoredGrid) -> Criteria:
     """How consensus voxels become regions: connected as the participants' are, and as large at least."""
     return Criteria(
         threshold="0",
@@ -150,9 +147,9 @@ def fingerprint(member: Member) -> str:
     return member.source_hash[:16]
 
 
-def least_voxels(usual: Mapping[str, Any], grid: Grid) -> int:
+def least_voxels(usual: Mapping[str, Any], grid: StoredGrid) -> int:
     """The participants' minimum size of a region in voxels of a grid."""
-    volume, asked = voxel_volume(grid), float(usual.get("min_region_size", 0))
+    volume, asked = grid.voxel_volume, float(usual.get("min_region_size", 0))
     strict = Criteria(convention=usual.get("convention")).size_strict
     whole = math.floor(asked / volume) + 1 if strict else math.ceil(asked / volume * (1 - ROUNDING))
     return max(1, whole, int(usual.get("min_region_voxels", 0)))
@@ -245,7 +242,7 @@ class _SidecarWriter:
             (-1, paths.negative, paths.negative_lower),
         ):
             made += self._write_prevalence(sign, tally, (path, lower), wanted=sign in signs)
-        cover = image_of(coverage(tally), self.one.grid)
+        cover = self.one.grid.unflatten(coverage(tally))
         self.write_map(paths.coverage, cover, "Fraction of the participants that have data", self.map_sources())
         return (*made, paths.coverage)
 
@@ -254,10 +251,10 @@ class _SidecarWriter:
         path, lower = paths
         known = math.isfinite(self.rate)
         if wanted:
-            share = image_of(prevalence(tally, sign), self.one.grid)
+            share = self.one.grid.unflatten(prevalence(tally, sign))
             self.write_map(path, share, _prevalence_words(sign), self.label_sources())
         if wanted and known:
-            bound = image_of(prevalence_lower(tally.of(sign), tally.data, self.rate), self.one.grid)
+            bound = self.one.grid.unflatten(prevalence_lower(tally.of(sign), tally.data, self.rate))
             self.write_map(lower, bound, _lower_words(sign, self.rate), self.label_sources())
         stand = (path, lower)[: int(wanted) + int(wanted and known)]
         for gone in {path, lower} - set(stand):

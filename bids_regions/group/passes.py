@@ -34,8 +34,8 @@ from bids_regions.executors import Task, WorkerLost, Workers, run_tasks
 from bids_regions.figures import FigureStyle, Mark, Picture, draw_thumbnail
 from bids_regions.files import hash_file
 from bids_regions.group.members import Absence, Member
-from bids_regions.group.places import GridPlaces, image_of, row_of, size_of
-from bids_regions.images import Grid, load_labels, load_mask, load_statmap, resample_nearest, same_grid
+from bids_regions.group.places import DomainPlaces
+from bids_regions.images import StoredGrid, load_labels, load_mask, load_statmap
 from bids_regions.tables import read_rows
 
 __all__ = [
@@ -69,7 +69,7 @@ class Source:
 
     dataset: SourceDataset
     output_dir: Path
-    grid: Grid  # of the set
+    grid: StoredGrid  # of the set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,11 +109,11 @@ class SetReference:
     view: FigureStyle  # of the thumbnails
     thumbnails: frozenset[str]  # participants that have one
 
-    def index(self, grid: Grid) -> RegionIndex:
+    def index(self, grid: StoredGrid) -> RegionIndex:
         """Where the regions lie on a grid."""
         return index_regions(
             self.regions,
-            GridPlaces(grid),
+            DomainPlaces(grid),
             signs=dict(self.signs),
             peaks=dict(self.peaks),
             spared=self.spared if self.in_consensus and self.consensus[self.regions > 0].all() else None,
@@ -180,9 +180,7 @@ def _count_shards(shards: Sequence[_Shard], workers: Workers) -> Iterator[_Shard
             (member,) = shard.members
             reason = f"{member.source}: {found}, killed for memory most likely"
             absence = Absence(participant=member.participant, status="failed", reason=reason, here=True)
-            yield _ShardCount(
-                tally=tally_maps((), size_of(shard.source.grid)), members=(), summaries=(), lost=(absence,)
-            )
+            yield _ShardCount(tally=tally_maps((), shard.source.grid.size), members=(), summaries=(), lost=(absence,))
 
 
 def _merge(tallies: Iterator[Tally]) -> Tally | None:
@@ -249,7 +247,7 @@ def _count_shard(shard: _Shard) -> _ShardCount:
             summaries.append(_summarize(member, one, blind))
             yield one
 
-    tally = tally_maps(maps(), size_of(shard.source.grid))
+    tally = tally_maps(maps(), shard.source.grid.size)
     return _ShardCount(tally=tally, members=tuple(kept), summaries=tuple(summaries), lost=tuple(lost))
 
 
@@ -285,14 +283,14 @@ def load_member(member: Member, source: Source) -> tuple[ParticipantMap, bool]:
     if member.source_hash and statmap.content_hash != member.source_hash:
         raise ChangedError(f"its map {member.source} has changed since its regions were found", hint=AGAIN)
     labels, grid = load_labels(source.output_dir / member.labels)
-    if not same_grid(grid, statmap.grid):
+    if not grid.same_as(statmap.grid):
         raise ChangedError(f"its label image does not lie on the grid of {member.source}", hint=AGAIN)
     mask = _load_mask(member, source, statmap.grid)
-    cut = member.kind in STANDARD and _thresholded_before(row_of(statmap.data))
+    cut = member.kind in STANDARD and _thresholded_before(grid.flatten(statmap.data))
     laid = lay_map(
-        row_of(resample_nearest(labels, grid, source.grid)),
-        row_of(resample_nearest(statmap.data, grid, source.grid)),
-        None if mask is None else row_of(resample_nearest(mask, grid, source.grid)),
+        source.grid.flatten(grid.resample(labels, source.grid)),
+        source.grid.flatten(grid.resample(statmap.data, source.grid)),
+        None if mask is None else source.grid.flatten(grid.resample(mask, source.grid)),
         zeros=cut,
     )
     return laid, cut and mask is None
@@ -325,7 +323,7 @@ def check_outputs(member: Member, output_dir: Path) -> None:
             raise ChangedError(f"{path.name} is not the one that its record tells of", hint=AGAIN)
 
 
-def _load_mask(member: Member, source: Source, grid: Grid) -> NDArray[np.bool_] | None:
+def _load_mask(member: Member, source: Source, grid: StoredGrid) -> NDArray[np.bool_] | None:
     if not member.mask:
         return None
     path = source.dataset.root / member.mask
@@ -368,7 +366,7 @@ def _second_means(
     if not member.values:
         return None
     second = load_statmap(source.dataset.root / member.values)
-    row = row_of(resample_nearest(second.data, second.grid, source.grid))
+    row = source.grid.flatten(second.grid.resample(second.data, source.grid))
     return mean_in_regions(index, row, one.covered & (row != 0))
 
 
@@ -376,7 +374,7 @@ def _draw(member: Member, one: ParticipantMap, reference: SetReference, source: 
     if member.participant not in reference.thumbnails:
         return None
     marks = read_marks(source.output_dir / member.table)
-    data, labels = (image_of(row, source.grid) for row in (one.data, one.labels))
+    data, labels = (source.grid.unflatten(row) for row in (one.data, one.labels))
     return draw_thumbnail(data, labels, source.grid.affine, marks, replace(reference.view, cutoff=member.cutoff))
 
 

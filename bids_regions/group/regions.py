@@ -12,7 +12,7 @@ from bids_regions.errors import Fault
 from bids_regions.files import read_json
 from bids_regions.group.members import Member
 from bids_regions.group.outputs import Consensus, fingerprint
-from bids_regions.images import Grid, load_labels, resample_nearest, same_grid
+from bids_regions.images import StoredGrid, load_labels
 from bids_regions.tables import read_rows
 
 __all__ = ["OtherRegions", "lay_other_regions", "load_other_regions"]
@@ -26,7 +26,7 @@ class OtherRegions:
 
     name: str  # of the file
     labels: Array
-    grid: Grid
+    grid: StoredGrid
     names: Mapping[int, str] = field(default_factory=dict)
     signs: Mapping[int, int] = field(default_factory=dict)
     peaks: Mapping[int, tuple[float, float, float]] = field(default_factory=dict)  # mm, RAS+
@@ -85,11 +85,11 @@ def _made_from(sidecar: Path) -> frozenset[str]:
     return frozenset(map(str, told)) if isinstance(told, list) else frozenset()
 
 
-def lay_other_regions(others: OtherRegions, grid: Grid) -> tuple[Array, tuple[str, ...]]:
+def lay_other_regions(others: OtherRegions, grid: StoredGrid) -> tuple[Array, tuple[str, ...]]:
     """The other regions on the grid of a set, and what is to be said of it."""
-    labels = resample_nearest(others.labels, others.grid, grid)
+    labels = others.grid.resample(others.labels, grid)
     notes = [f"Values are taken in the regions of {others.name}, which is taken to lie in the space of the maps"]
-    if not same_grid(others.grid, grid):
+    if not others.grid.same_as(grid):
         notes.append(f"{others.name} lies on another grid and was resampled (nearest)")
     lost = sorted(set(np.unique(others.labels).tolist()) - set(np.unique(labels).tolist()) - {0})
     if lost:

@@ -23,11 +23,10 @@ from bids_regions.group.measures import SetResult, Study
 from bids_regions.group.members import Member
 from bids_regions.group.outputs import write_set
 from bids_regions.group.passes import MORE_MEMORY, Source, count_set, in_order, load_member, parts
-from bids_regions.group.places import GridPlaces, row_of
+from bids_regions.group.places import DomainPlaces
 from bids_regions.group.regions import lay_other_regions
 from bids_regions.group.sets import MapSet, place_set
 from bids_regions.group.tables import write_table
-from bids_regions.images import same_grid
 from bids_regions.tables import Column
 
 __all__ = [
@@ -263,7 +262,7 @@ def study_family(family: Family, study: Study) -> FamilyResult:
         consensus = write_set(pooled, _tally(family, source, study), study.settings, pooled=True)
         labels, circular = consensus.extraction.labels, True
         names = {region.index: region.name for region in consensus.naming.regions}
-    people = list(_measure(family, source, row_of(labels), study))
+    people = list(_measure(family, source, pooled.grid.flatten(labels), study))
     return FamilyResult(
         family=family,
         regions=tuple(_reliabilities(family, labels, people, names)),
@@ -276,7 +275,7 @@ def study_family(family: Family, study: Study) -> FamilyResult:
 def _tally(family: Family, source: Source, study: Study) -> Any:
     """The counts of all occasions together; counted again only where their grids differ."""
     found = [result.consensus for result in family.results if result.consensus]
-    if all(same_grid(consensus.grid, source.grid) for consensus in found):
+    if all(consensus.grid.same_as(source.grid) for consensus in found):
         return merge_tallies(consensus.tally for consensus in found)
     return count_set(family.pooled.members, source, study.workers).tally
 
@@ -290,7 +289,7 @@ def _measure(family: Family, source: Source, regions: Array, study: Study) -> It
 
 
 def _measure_shard(shard: _Shard) -> list[_Person]:
-    index = index_regions(shard.regions, GridPlaces(shard.source.grid))
+    index = index_regions(shard.regions, DomainPlaces(shard.source.grid))
     people = []
     for maps in shard.people:
         means = np.full((len(maps), index.number.size), np.nan)

@@ -13,7 +13,7 @@ from pathlib import Path
 from bids_regions.dataset import Participants
 from bids_regions.errors import Fault
 from bids_regions.group.members import Absence, Entities, FailureNote, Member
-from bids_regions.images import Grid, load_grid, same_grid
+from bids_regions.images import StoredGrid, load_grid
 from bids_regions.results.placement import GroupPaths, place_group_outputs
 from bids_regions.results.records import load_record
 
@@ -55,7 +55,7 @@ class MapSet:
     space: str  # label; "" where it is not known
     members: tuple[Member, ...]  # by participant
     absent: tuple[Absence, ...]  # by participant
-    grid: Grid | None = None  # None: no map that can be compared
+    grid: StoredGrid | None = None  # None: no map that can be compared
     n_grids: int = 0  # different ones among the maps
     reference: str = ""  # a map on that grid, relative to the source dataset
     notes: tuple[str, ...] = ()  # what a reader must know
@@ -232,7 +232,7 @@ def _by_grid(whole: MapSet, output_dir: Path) -> list[MapSet]:
     return _split_by_grid(whole, kinds, output_dir)
 
 
-Kind = tuple[Grid, list[Member]]
+Kind = tuple[StoredGrid, list[Member]]
 
 
 def _sort_by_grid(members: Iterable[Member], output_dir: Path) -> tuple[list[Kind], list[Absence]]:
@@ -250,7 +250,7 @@ def _sort_by_grid(members: Iterable[Member], output_dir: Path) -> tuple[list[Kin
         if grid.header in exact:
             exact[grid.header].append(member)
             continue
-        at = next((k for k, (other, _) in enumerate(kinds) if same_grid(grid, other)), None)
+        at = next((k for k, (other, _) in enumerate(kinds) if grid.same_as(other)), None)
         if at is None:
             kinds.append((grid, []))
             at = len(kinds) - 1
@@ -304,7 +304,7 @@ def _split_by_grid(whole: MapSet, kinds: Sequence[Kind], output_dir: Path) -> li
     return sets
 
 
-def describe_grid(grid: Grid) -> str:
+def describe_grid(grid: StoredGrid) -> str:
     """A grid in words: "53 x 63 x 46 voxels of 3 mm"."""
     sizes = list(dict.fromkeys(f"{zoom:.3g}" for zoom in grid.zooms))
     return f"{' x '.join(map(str, grid.shape))} voxels of {' x '.join(sizes)} mm"

@@ -7,7 +7,7 @@ sentence. This room does not know what a region is, nor where in a dataset a fil
 from nibabel import __version__ as NIBABEL_VERSION  # noqa: N812
 
 from bids_regions.images.foreign import Bricks, load_bricks, save_as_nifti, voxel_axes
-from bids_regions.images.grids import Grid, make_grid, resample_linear, resample_nearest, same_grid
+from bids_regions.images.grids import StoredGrid, make_grid
 from bids_regions.images.memory import Volume, image_of_labels, is_image, volume_of
 from bids_regions.images.reading import (
     LabelImage,
@@ -26,9 +26,9 @@ from bids_regions.images.writing import save_labels, save_map
 __all__ = [
     "NIBABEL_VERSION",
     "Bricks",
-    "Grid",
     "LabelImage",
     "StatMap",
+    "StoredGrid",
     "Volume",
     "check_mask",
     "count_volumes",
@@ -42,9 +42,6 @@ __all__ = [
     "load_statmap",
     "load_volumes",
     "make_grid",
-    "resample_linear",
-    "resample_nearest",
-    "same_grid",
     "save_as_nifti",
     "save_labels",
     "save_map",

@@ -14,6 +14,7 @@ from bids_regions.images.gifti import LabelName
 from bids_regions.images.inflation import FETCH_AGAIN
 from bids_regions.images.structures import in_cifti
 from bids_regions.images.xml import parse_xml
+from bids_regions.space.grid import find_zooms, is_singular
 
 __all__ = ["BrainModel", "Grayordinates", "Matrix", "read_matrix"]
 
@@ -272,10 +273,10 @@ class _Document:
             self.bad("a volume without an affine of 16 numbers")
         affine = numbers.reshape(4, 4)
         affine[:3] *= 10.0 ** (self._exponent + 3)
-        zooms = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
+        zooms = np.array(find_zooms(affine))
         if not (zooms > 1e-6).all() or not (zooms < 1e6).all() or not np.abs(affine).max() < 1e9:
             self.bad("a volume with an affine that no scan can have")
-        if abs(np.linalg.det(affine[:3, :3] / zooms)) < 1e-6:
+        if is_singular(affine):
             self.bad("a volume with a singular affine")
         affine.setflags(write=False)
         self.affine = affine

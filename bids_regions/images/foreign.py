@@ -10,8 +10,9 @@ from nibabel import brikhead
 from nibabel.orientations import io_orientation
 
 from bids_regions.errors import BadMap, MissingInput
-from bids_regions.images.grids import find_zooms, make_grid
+from bids_regions.images.grids import make_grid
 from bids_regions.images.writing import save_map
+from bids_regions.space.grid import find_zooms, is_singular
 
 __all__ = ["Bricks", "load_bricks", "save_as_nifti", "voxel_axes"]
 
@@ -102,7 +103,7 @@ def voxel_axes(matrix: Any) -> tuple[tuple[int, float], ...]:
     ((1, 3.0), (0, 2.0), (2, 4.0))
     """
     affine = np.asarray(matrix, np.float64)
-    if affine.shape != (4, 4) or not np.isfinite(affine).all() or np.linalg.det(affine[:3, :3]) == 0:
+    if affine.shape != (4, 4) or not np.isfinite(affine).all() or is_singular(affine):
         raise BadMap("the matrix places no voxel in mm", hint="Give another image")
     nearest = io_orientation(affine)[:, 0].astype(int).tolist()  # of each voxel axis
     zooms = find_zooms(affine)

@@ -16,8 +16,10 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from bids_regions.errors import BadMap, UnsuitableMap
-from bids_regions.images.grids import Grid, find_displacement, find_zooms, grid_of
+from bids_regions.images.grids import StoredGrid, grid_of
 from bids_regions.images.inflation import FETCH_AGAIN, ByteStream
+from bids_regions.space.grid import find_zooms, is_singular
+from bids_regions.space.resampling import find_displacement
 
 __all__ = ["Layout", "read_layout"]
 
@@ -51,7 +53,7 @@ UNITS = {1: "metres", 3: "micrometres"}
 class Layout:
     """What a header promises about a 3-D image."""
 
-    grid: Grid
+    grid: StoredGrid
     dtype: np.dtype[Any]  # of the stored numbers, in the file's byte order
     offset: int  # bytes before the first voxel
     slope: float | None  # value = slope * stored + inter; None: values are stored as they are
@@ -239,7 +241,7 @@ def _find_scaling(header: Any, name: str) -> tuple[float | None, float]:
     return (None, 0.0) if (slope, inter) == (1, 0) else (slope, inter)
 
 
-def _place(header: Any, shape: tuple[int, int, int], name: str) -> tuple[Grid, tuple[str, ...]]:
+def _place(header: Any, shape: tuple[int, int, int], name: str) -> tuple[StoredGrid, tuple[str, ...]]:
     """The grid by nibabel's rules: the sform if it is set, else the qform, else voxel sizes around the centre."""
     _mend_as_nibabel_does(header)
     notes = []
@@ -274,9 +276,9 @@ def _mend_as_nibabel_does(header: Any) -> None:
 def _check_affine(affine: NDArray[np.float64], name: str) -> None:
     if not np.isfinite(affine).all():
         _bad(name, "has an affine with numbers that are not finite")
-    zooms = find_zooms(affine)
-    if min(zooms) == 0 or abs(np.linalg.det(affine[:3, :3] / np.array(zooms))) < 1e-6:
+    if is_singular(affine):
         _bad(name, "has a singular affine: its voxels have no volume")
+    zooms = find_zooms(affine)
     if min(zooms) < ZOOM_RANGE[0] or max(zooms) > ZOOM_RANGE[1] or np.abs(affine).max() > MAX_COORDINATE:
         _bad(name, f"has an affine that no scan can have: voxels of {' x '.join(f'{z:g}' for z in zooms)} mm")
 

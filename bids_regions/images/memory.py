@@ -15,8 +15,9 @@ from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from bids_regions.errors import BadMap, UnsuitableMap
-from bids_regions.images.grids import Grid, grid_of, make_grid
+from bids_regions.images.grids import StoredGrid, grid_of, make_grid
 from bids_regions.images.writing import make_header, smallest_labels
+from bids_regions.space.grid import is_singular
 
 __all__ = ["Volume", "image_of_labels", "is_image", "volume_of"]
 
@@ -26,7 +27,7 @@ class Volume:
     """A 3-D image of real numbers."""
 
     data: NDArray[Any]  # 3-D, the map's own units
-    grid: Grid
+    grid: StoredGrid
     intent: int = 0  # NIfTI code
     intent_dof: tuple[float, ...] = ()  # the parameters of the intent
     name: str = ""  # of the file it came from, where it came from one
@@ -68,16 +69,16 @@ def volume_of(image: Any) -> Volume:
     )
 
 
-def _grid(image: Any, shape: tuple[int, int, int], header: Nifti1Header | None) -> Grid:
+def _grid(image: Any, shape: tuple[int, int, int], header: Nifti1Header | None) -> StoredGrid:
     affine = image.affine
-    if affine is None or not np.isfinite(affine).all() or np.linalg.det(affine[:3, :3]) == 0:
+    if affine is None or not np.isfinite(affine).all() or is_singular(affine):
         raise BadMap("the image's affine does not place its voxels in mm", hint="Give an image with a usable affine")
     if header is None:
         return make_grid(shape, affine)
     return grid_of(shape, affine, bytes(header.as_byteswapped("<").binaryblock))
 
 
-def image_of_labels(labels: NDArray[np.integer[Any]], grid: Grid) -> Nifti1Pair:
+def image_of_labels(labels: NDArray[np.integer[Any]], grid: StoredGrid) -> Nifti1Pair:
     """Labels as an image on the exact grid of the map, the smallest type that fits, as files of labels have it."""
     labels = smallest_labels(labels)
     block = make_header(grid.header, labels.dtype, labels.shape, "label")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_regions.errors import BadMap, UnsuitableMap
-from bids_regions.images.grids import Affine, Grid, resample_nearest, same_grid
+from bids_regions.images.grids import StoredGrid
 from bids_regions.images.headers import Layout, read_layout
 from bids_regions.images.inflation import ByteStream
 
@@ -48,7 +48,7 @@ class StatMap:
     """A statistical map: one real number for each voxel of a grid."""
 
     data: NDArray[np.float32] | NDArray[np.float64]  # 3-D, the map's own units, finite, Fortran order, read-only
-    grid: Grid
+    grid: StoredGrid
     n_nonfinite: int  # voxels that were NaN or infinite in the file and are 0 here
     intent_name: str  # "z", "t", "F" as the header says, "" where it does not
     intent_dof: float | None  # degrees of freedom the header gives (the numerator's of F)
@@ -56,7 +56,7 @@ class StatMap:
     notes: tuple[str, ...]  # what a user should know of this file, a sentence each
 
     @property
-    def affine(self) -> Affine:
+    def affine(self) -> NDArray[np.float64]:
         """The 4 x 4 affine, ijk -> xyz in mm, RAS+."""
         return self.grid.affine
 
@@ -66,7 +66,7 @@ class LabelImage:
     """Whole numbers on a grid, and what a user should know of their file, a sentence each."""
 
     labels: NDArray[np.integer[Any]]  # 3-D, Fortran order, read-only
-    grid: Grid
+    grid: StoredGrid
     notes: tuple[str, ...]
 
 
@@ -103,7 +103,7 @@ def load_statmap(path: Path) -> StatMap:
     )
 
 
-def load_labels(path: Path) -> tuple[NDArray[np.integer[Any]], Grid]:
+def load_labels(path: Path) -> tuple[NDArray[np.integer[Any]], StoredGrid]:
     """The labels of `load_label_image` and their grid."""
     image = load_label_image(path)
     return image.labels, image.grid
@@ -156,7 +156,7 @@ def check_mask(path: Path) -> None:
         raise BadMap(f"The mask {path.name} is empty: no voxel is above 0", hint="Give another mask, or none")
 
 
-def load_mask(path: Path, grid: Grid) -> tuple[NDArray[np.bool_], str]:
+def load_mask(path: Path, grid: StoredGrid) -> tuple[NDArray[np.bool_], str]:
     """The mask in the NIfTI file `path` on `grid`, and a note where it had to be resampled.
 
     Returns
@@ -176,16 +176,16 @@ def load_mask(path: Path, grid: Grid) -> tuple[NDArray[np.bool_], str]:
     if not inside.any():
         raise BadMap(f"The mask {path.name} is empty: no voxel is above 0", hint="Give another mask, or none")
     mask = _shaped(inside, layout)
-    if same_grid(layout.grid, grid):
+    if layout.grid.same_as(grid):
         return mask, ""
-    mask = resample_nearest(mask, layout.grid, grid)
+    mask = layout.grid.resample(mask, grid)
     if not mask.any():
         sentence = f"The mask {path.name} does not overlap the map: it has no voxel in the map's field of view"
         raise BadMap(sentence, hint="Give a mask of the same space, or none")
     return mask, f"The mask {path.name} lies on another grid ({_in_words(layout.grid)}) and was resampled (nearest)"
 
 
-def load_grid(path: Path) -> Grid:
+def load_grid(path: Path) -> StoredGrid:
     """The grid of the 3-D NIfTI file `path`; only its header is read.
 
     Raises
@@ -203,7 +203,7 @@ def count_volumes(path: Path) -> int:
         return read_layout(stream, series=True).n_volumes
 
 
-def load_volumes(path: Path) -> Iterator[tuple[NDArray[np.floating[Any]], Grid]]:
+def load_volumes(path: Path) -> Iterator[tuple[NDArray[np.floating[Any]], StoredGrid]]:
     """The volumes of the 3-D or 4-D NIfTI file `path`, one at a time, each with the grid of all; NaN becomes 0.
 
     Raises
@@ -354,5 +354,5 @@ def _shaped(flat: NDArray[Any], layout: Layout) -> NDArray[Any]:
     return flat.reshape(layout.grid.shape, order="F")
 
 
-def _in_words(grid: Grid) -> str:
+def _in_words(grid: StoredGrid) -> str:
     return f"{' x '.join(map(str, grid.shape))} voxels of {' x '.join(f'{z:.3g}' for z in grid.zooms)} mm"

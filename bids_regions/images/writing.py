@@ -10,7 +10,7 @@ from nibabel.nifti2 import Nifti2Header
 from numpy.typing import NDArray
 
 from bids_regions.files import gzip_bytes, write_bytes
-from bids_regions.images.grids import Grid
+from bids_regions.images.grids import StoredGrid
 
 __all__ = ["make_header", "save_labels", "save_map", "smallest_labels"]
 
@@ -20,7 +20,7 @@ ROWS = ("srow_x", "srow_y", "srow_z", "xyzt_units")
 LABEL_TYPES = (np.uint8, np.uint16, np.int32)
 
 
-def save_labels(path: Path, labels: NDArray[np.integer[Any]], grid: Grid) -> str:
+def save_labels(path: Path, labels: NDArray[np.integer[Any]], grid: StoredGrid) -> str:
     """Write integer `labels` (shape of `grid`, 0 and above) as the smallest of uint8, uint16 and int32 that fits.
 
     Returns the hash of the file.
@@ -39,7 +39,7 @@ def smallest_labels(labels: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]
     return labels.astype(dtype, order="F", copy=False)
 
 
-def save_map(path: Path, data: NDArray[Any], grid: Grid, *, intent: str = "none") -> str:
+def save_map(path: Path, data: NDArray[Any], grid: StoredGrid, *, intent: str = "none") -> str:
     """Write `data` (shape of `grid`, or 4-D with volumes last) as float32; `intent` is none, z, t or F.
 
     Returns the hash of the file.
@@ -47,7 +47,7 @@ def save_map(path: Path, data: NDArray[Any], grid: Grid, *, intent: str = "none"
     return _save(path, data.astype(np.float32, order="F", copy=False), grid, intent)
 
 
-def _save(path: Path, data: NDArray[Any], grid: Grid, intent: str) -> str:
+def _save(path: Path, data: NDArray[Any], grid: StoredGrid, intent: str) -> str:
     if data.shape[:3] != grid.shape:
         raise ValueError(f"data of shape {data.shape} cannot lie on a grid of shape {grid.shape}")
     data = np.asfortranarray(data).astype(data.dtype.newbyteorder("<"), copy=False)

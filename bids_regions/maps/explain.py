@@ -100,7 +100,7 @@ class _Side:
     @classmethod
     def of(cls, statmap: StatMap, criteria: Criteria, loaded: LoadedInputs, mask: Mask | None) -> "_Side":
         extraction = find_regions(
-            statmap.data, statmap.affine, criteria, mask=mask, statistic=loaded.statistic, smoothness=loaded.smoothness
+            statmap.data, statmap.grid, criteria, mask=mask, statistic=loaded.statistic, smoothness=loaded.smoothness
         )
         return cls(criteria=criteria, extraction=extraction, mask=mask)
 

@@ -19,11 +19,10 @@ from bids_regions.errors import BadMap, Fault, MissingInput, UnsuitableMap
 from bids_regions.extraction import Smoothness, Statistic
 from bids_regions.extraction.smoothness import smoothness_from_fwhm, smoothness_from_metadata
 from bids_regions.files import hash_file, hash_of
-from bids_regions.images import StatMap, load_mask, load_statmap, same_grid
+from bids_regions.images import StatMap, load_mask, load_statmap
 from bids_regions.results.records import MaskUsed
 from bids_regions.results.uris import source_uri
 from bids_regions.settings import Entry
-from bids_regions.space import Grid
 
 __all__ = ["MASK_HINT", "LoadedInputs", "MapInputs", "find_inputs", "hash_inputs", "mask_misfit"]
 
@@ -110,7 +109,7 @@ class MapInputs:
             second = load_statmap(self.values)
         except UnsuitableMap as error:
             raise BadMap(str(error), hint="Fix the second map or --values-from") from error
-        if not same_grid(second.grid, statmap.grid):
+        if not second.grid.same_as(statmap.grid):
             raise BadMap(
                 f"{self.values} lies on another grid than {self.mapfile.path}", hint="Resample it to the map's grid"
             )
@@ -118,13 +117,12 @@ class MapInputs:
 
     def _smoothness(self, statmap: StatMap, mask: npt.NDArray[np.bool_] | None) -> Smoothness | None:
         n_voxels = int(np.count_nonzero(statmap.data if mask is None else mask))
-        grid = Grid.of(statmap.data, statmap.affine)
-        zooms = grid.zooms_ras
+        grid = statmap.grid
         if self.entry.smoothness:
             return smoothness_from_fwhm(
                 self.entry.smoothness, volume=n_voxels, voxel_volume=grid.voxel_volume, origin="option"
             )
-        return smoothness_from_metadata(self.metadata, n_voxels=n_voxels, zooms=zooms)
+        return smoothness_from_metadata(self.metadata, n_voxels=n_voxels, zooms=grid.zooms_ras)
 
 
 def find_inputs(

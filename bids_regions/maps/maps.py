@@ -201,7 +201,7 @@ def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, inputs: MapInputs) -> _C
     try:
         extraction = find_regions(
             statmap.data,
-            statmap.affine,
+            statmap.grid,
             entry.criteria,
             mask=loaded.mask,
             statistic=loaded.statistic,

@@ -6,7 +6,7 @@ from typing import Any
 
 from bids_regions.atlases import Fitting, Naming, Places, describe_atlas, describe_places, name_regions, place_atlas
 from bids_regions.extraction import Extraction, Region
-from bids_regions.images import Grid
+from bids_regions.space import Grid
 from bids_regions.tables import Cells
 
 __all__ = ["NamedRegions", "name_extraction"]

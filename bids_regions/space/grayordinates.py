@@ -28,7 +28,7 @@ from bids_regions.space.domain import (
     Places,
     Reach,
 )
-from bids_regions.space.grid import Grid, coarse_mm, neighbour_steps, to_mm
+from bids_regions.space.grid import Grid, coarse_mm, is_singular, neighbour_steps, to_mm
 from bids_regions.space.mesh import Mesh
 
 __all__ = ["Grayordinates", "Sheet", "Solid", "as_domain"]
@@ -355,7 +355,7 @@ def as_domain(data: Array, where: "Domain | Mesh | npt.ArrayLike") -> Domain:
         domain = cast("Domain", where)
         return domain.fit(data)
     affine = np.asarray(where, np.float64)
-    if affine.shape != (4, 4) or not np.isfinite(affine).all() or np.linalg.det(affine[:3, :3]) == 0:
+    if affine.shape != (4, 4) or not np.isfinite(affine).all() or is_singular(affine):
         raise BadMap("the affine is no invertible 4 x 4 matrix of numbers", hint="Repair the map's header")
     if data.ndim != 3:
         raise BadMap(f"the map has {data.ndim} dimensions", hint="Give a 3-D map")

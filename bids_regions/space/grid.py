@@ -31,9 +31,20 @@ from bids_regions.space.domain import (
 )
 from bids_regions.space.resampling import find_displacement, resample_nearest
 
-__all__ = ["Grid", "Runs", "find_zooms", "grid_of", "grid_under", "neighbour_steps", "to_mm", "voxel_volume"]
+__all__ = [
+    "Grid",
+    "Runs",
+    "find_zooms",
+    "grid_of",
+    "grid_under",
+    "is_singular",
+    "neighbour_steps",
+    "to_mm",
+    "voxel_volume",
+]
 
 SAME = 0.01  # of a voxel: corners nearer than this are the same place (float32 headers round at 1e-5)
+PLANE = 1e-6  # of a box's volume: an affine whose voxels have less lies in a plane
 MM_RESOLUTION = 1e-4  # mm; places nearer than this are equal when ties are broken
 
 
@@ -299,6 +310,16 @@ def find_zooms(affine: Array) -> tuple[float, float, float]:
     """
     x, y, z = np.sqrt(np.sum(np.asarray(affine)[:3, :3] ** 2, axis=0)).tolist()
     return x, y, z
+
+
+def is_singular(affine: Array) -> bool:
+    """Whether voxels have no volume: columns of no length, or so nearly in one plane that the rest is rounding.
+
+    >>> is_singular(np.diag([2.0, 2.0, 0.0, 1.0])), is_singular(np.diag([2.0, 2.0, 1e-5, 1.0]))
+    (True, False)
+    """
+    zooms = np.array(find_zooms(affine))
+    return bool(zooms.min() == 0 or abs(np.linalg.det(np.asarray(affine, np.float64)[:3, :3] / zooms)) < PLANE)
 
 
 def voxel_volume(affine: Array) -> float:

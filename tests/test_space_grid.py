@@ -1,0 +1,118 @@
+"""Voxels: from grid to grid as done by hand, ties, and which grids are the same."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from nifti_bytes import AFFINE, OBLIQUE, ramp
+
+from bids_regions.errors import BadMap
+from bids_regions.space import Grid
+from bids_regions.space.grid import is_singular
+
+
+def grid_of(shape, affine):
+    return Grid(shape=shape, affine=affine)
+
+
+def nearest_by_hand(data, grid_from, grid_to):
+    """The nearest voxel, one at a time; a tie goes to the lower index."""
+    found = np.zeros(grid_to.shape, data.dtype)
+    back = np.linalg.inv(grid_from.affine)
+    for ijk in np.ndindex(*grid_to.shape):
+        place = (back @ grid_to.affine @ [*ijk, 1])[:3]
+        at = np.ceil(np.round(place - 0.5, 4)).astype(int)
+        if (at >= 0).all() and (at < grid_from.shape).all():
+            found[ijk] = data[tuple(at)]
+    return found
+
+
+def permuted(affine, order, flips, shape):
+    """The affine of an image stored with other axes and directions, and how to store it so."""
+    affine = affine[:, [*order, 3]].copy()
+    for axis, flip in enumerate(flips):
+        if flip:
+            affine[:, 3] += affine[:, axis] * (shape[order[axis]] - 1)
+            affine[:, axis] *= -1
+    return affine
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 1, 0), (0, 2, 1)])
+@pytest.mark.parametrize("flips", list(product([0, 1], repeat=3))[::3])
+@pytest.mark.parametrize("step", [1, 2, 0.7])
+def test_nearest_resampling_is_the_one_done_by_hand(order, flips, step):
+    data = np.random.default_rng(1).integers(0, 1 << 30, (6, 5, 4))
+    source = grid_of((6, 5, 4), AFFINE)
+    target = permuted(AFFINE, order, flips, (6, 5, 4))
+    target[:3, :3] *= step
+    target[:3, 3] += 1.3
+    asked = grid_of((7, 6, 8), target)
+    found = source.resample(data, asked)
+    assert found.dtype == data.dtype
+    assert found.flags.f_contiguous
+    assert np.array_equal(found, nearest_by_hand(data, source, asked))
+    assert found.any()
+
+
+def test_nearest_resampling_of_oblique_grids():
+    data = np.random.default_rng(1).integers(0, 1 << 30, (6, 5, 4))
+    near = OBLIQUE @ np.diag([0.9, 1.1, 1, 1])
+    near[:3] += 0.05
+    source, asked = grid_of((6, 5, 4), OBLIQUE), grid_of((7, 6, 5), near)
+    turned = grid_of(
+        (9, 9, 9), np.array([[1.4, 0.6, 0, -82], [-0.6, 1.4, 0.2, -96], [0, -0.2, 1.5, -61], [0, 0, 0, 1]])
+    )
+    for grid in (asked, turned):
+        found = source.resample(data, grid)
+        assert np.array_equal(found, nearest_by_hand(data, source, grid))
+        assert (found > 0).sum() > 40
+        mask = source.resample(data > (1 << 29), grid)
+        assert mask.dtype == np.bool_
+        assert np.array_equal(mask, found > (1 << 29))
+
+
+def test_midway_goes_to_the_lower_voxel_also_where_grids_are_oblique():
+    data = np.arange(1, 9).reshape(8, 1, 1)
+    turn = np.array([[0.8, -0.6, 0, 0], [0.6, 0.8, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    fine = np.diag([0.5, 1, 1, 1.0])
+    for rotation in (np.eye(4), turn):
+        found = grid_of((8, 1, 1), rotation).resample(data, grid_of((16, 1, 1), rotation @ fine))
+        assert found.ravel().tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8]
+
+
+@pytest.mark.parametrize("start", [-90.3, -90, 0.1, 0])
+@pytest.mark.parametrize("zoom", [2.3, 3.3, 2])
+def test_midway_goes_to_the_lower_voxel_whatever_headers_round(start, zoom):
+    affine = np.diag([zoom, zoom, zoom, 1])
+    affine[:3, 3] = start
+    shifted = affine + np.outer([1, 0, 0, 0], [0, 0, 0, zoom / 2])
+    data = np.arange(1, 41).reshape(40, 1, 1)
+    found = grid_of((40, 1, 1), affine).resample(data, grid_of((40, 1, 1), shifted))
+    assert np.array_equal(found, data)
+
+
+def test_the_same_grid_is_handed_through():
+    data, grid = ramp(), grid_of((4, 5, 3), AFFINE)
+    assert grid.resample(data, grid_of((4, 5, 3), AFFINE + 1e-5)) is data
+    assert not grid.same_as(grid_of((4, 5, 3), AFFINE + np.eye(4)[:, :1] @ [[0, 0, 0, 0.1]]))
+    assert not grid.same_as(grid_of((4, 5, 2), AFFINE))
+
+
+def test_far_away_is_zero():
+    far = grid_of((3, 3, 3), AFFINE + np.eye(4)[:, :1] @ [[0, 0, 0, 1e4]])
+    assert not grid_of((4, 5, 3), AFFINE).resample(ramp(), far).any()
+
+
+def test_a_map_of_another_shape_is_refused():
+    with pytest.raises(BadMap, match=r"map has shape \(4, 5, 3\), its grid \(4, 5, 4\)"):
+        grid_of((4, 5, 4), AFFINE).fit(ramp())
+    with pytest.raises(BadMap, match="map has 2 dimensions"):
+        grid_of((4, 5, 4), AFFINE).fit(np.zeros((4, 5)))
+
+
+def test_an_affine_is_singular_where_its_voxels_lie_in_a_plane():
+    flat = OBLIQUE.copy()
+    flat[:3, 2] = flat[:3, 0] * 3 - flat[:3, 1]
+    assert is_singular(flat)
+    assert is_singular(np.diag([2.0, 0, 2, 1]))
+    assert not is_singular(OBLIQUE * 1e-5)
