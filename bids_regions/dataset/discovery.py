@@ -49,7 +49,8 @@ def find_maps(dataset: SourceDataset, selection: Selection) -> Discovery:
     skipped: list[Skipped] = []
     failed = list(walk.failed)
     twins = _find_twins(wanted)
-    for mapfile in _of_wanted_stat(wanted, stats, selection.filters):
+    chosen = _of_wanted_stat(wanted, stats, selection.filters)
+    for mapfile in chosen:
         if reason := _unfit(mapfile, selection.suffixes) or twins.get(mapfile.relpath, ""):
             skipped.append(_leave(mapfile, reason))
         elif reason := _broken(mapfile):
@@ -65,6 +66,7 @@ def find_maps(dataset: SourceDataset, selection: Selection) -> Discovery:
         failed=tuple(sorted(failed, key=lambda one: one.relpath)),
         notices=tuple(notices),
         n_found=len(found),
+        stats_left=tuple(sorted({m.stat.lower() for m in wanted} - {m.stat.lower() for m in chosen})),
     )
 
 
@@ -86,7 +88,11 @@ def check_selection(dataset: SourceDataset, discovery: Discovery) -> None:
             hint="Give the derivatives dataset with the maps, such as the output of FitLins or nilearn",
         )
     hint = "Change --participant-label, --task-id, --contrast, --stat or --bids-filter-file"
-    raise EmptySelection(" ".join(["The selection leaves no statistical map.", *discovery.notices]), hint=hint)
+    told = ["The selection leaves no statistical map.", *discovery.notices]
+    if discovery.stats_left:
+        told.append("By default maps of stat-z are taken, and those of stat-t that have no z beside them.")
+        hint = f"Ask for others by --stat; there is {', '.join(stat for stat in discovery.stats_left if stat)}"
+    raise EmptySelection(" ".join(told), hint=hint)
 
 
 def read_filter_file(path: Path) -> dict[str, object]:

@@ -103,6 +103,7 @@ class Discovery:
     failed: tuple[Skipped, ...]  # broken: the run ends with exit code 1
     notices: tuple[str, ...]  # sentences for the log and the report
     n_found: int  # maps seen on the way, before the selection
+    stats_left: tuple[str, ...] = ()  # `stat-` in lower case of maps that only the default choice of z and t leaves out
 
 
 def read_map_name(root: Path, relpath: str) -> MapFile:

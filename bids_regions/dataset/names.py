@@ -5,10 +5,11 @@ long name (`subject`). This file splits names verbatim, so that nothing a name s
 lies in `vocabulary`. It knows neither files nor folders on disk.
 """
 
+import hashlib
 import re
 import unicodedata
 
-__all__ = ["PASSED", "clean_label", "kind_of_stat", "read_entities", "split_name"]
+__all__ = ["PASSED", "clean_label", "fold_label", "kind_of_stat", "read_entities", "split_name"]
 
 # The entities that the BIDS schema allows on a segmentation, in its order; all others are folded into `seg-`.
 PASSED = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "space", "res")
@@ -21,6 +22,9 @@ P_STAT = re.compile(
     r"(?:neg|minus)?(?:n|m)?(?:log(?:10)?)?[pq]"
     r"(?:-?(?:val|values?|map|unc|uncorr|uncorrected|corr|corrected|adj|adjusted|fwe|fwer|fdr|perm|tfce|voxel|cluster))*"
 )
+
+CONTRASTS = ("contrast", "taskcontrast")
+SIGNS = ((">", "Gt"), ("<", "Lt"), ("=", "Eq"))  # as nilearn words them
 
 SUFFIX = re.compile(r"[^.+]*")  # AFNI goes on after it with +, as in `statmap+tlrc.HEAD`
 
@@ -80,6 +84,28 @@ def clean_label(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text)
     kept = [c for c in plain if not unicodedata.combining(c)]
     return "".join(_clean_character(c) for c in kept or plain)
+
+
+def fold_label(key: str, label: str) -> str:
+    """A label as it stands in `seg-`: contrasts keep the signs that tell them apart as words.
+
+    What a contrast loses beyond that is told by six digits of its hash, so that its name depends on it alone.
+
+    >>> fold_label("contrast", "face>house"), fold_label("contrast", "two-back"), fold_label("contrast", "two_back")
+    ('faceGthouse', 'twoMinusback', 'two+back+fa1174')
+    >>> fold_label("desc", "two_back")
+    'two+back'
+    """
+    if key not in CONTRASTS:
+        return clean_label(label)
+    worded = re.sub("(?<=.)-(?=.)", "Minus", label)
+    for sign, word in SIGNS:
+        worded = worded.replace(sign, word)
+    cleaned = clean_label(worded)
+    if cleaned == worded:
+        return cleaned
+    digits = hashlib.sha256(label.encode("utf-8", "surrogateescape")).hexdigest()[:6]
+    return "+".join(part for part in (cleaned.strip("+"), digits) if part)
 
 
 def _clean_character(character: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bids_regions.dataset import MapFile
-from bids_regions.dataset.names import PASSED, Entities, clean_label
+from bids_regions.dataset.names import PASSED, Entities, clean_label, fold_label
 from bids_regions.errors import BadDataset, Contradiction
 from bids_regions.files import hash_of
 
@@ -237,7 +237,7 @@ def _sort_out(entities: Entities, assume_space: str | None) -> tuple[dict[str, s
         elif key == "tpl" and not any(k == "sub" for k, _ in entities) and space in (None, label):
             space = label  # a template map says its space by tpl-
         else:
-            folded.append("+".join(part for part in (clean_label(key), cleaned) if part))
+            folded.append("+".join(part for part in (clean_label(key), fold_label(key, label)) if part))
     if space and clean_label(space):
         passed.setdefault("space", clean_label(space))
     for key in FOLDERS:

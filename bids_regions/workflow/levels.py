@@ -10,7 +10,7 @@ from typing import Any
 
 from bids_regions.atlases import describe_atlas
 from bids_regions.dataset import describe_output, read_map_name
-from bids_regions.errors import BadMap, Contradiction, Fault, printable, tell_os_error
+from bids_regions.errors import BadMap, Contradiction, EmptySelection, Fault, printable, tell_os_error
 from bids_regions.executors import Workers, check_workers
 from bids_regions.figures import prepare_matplotlib
 from bids_regions.files import make_folder, remove_file, sweep_temporaries, write_text
@@ -214,13 +214,22 @@ def _exit_code(logbook: Logbook) -> int:
         return STORAGE
     if logbook.counts["refused"]:
         return Contradiction.exit_code
-    return 1 if logbook.counts["failed"] else 0
+    if logbook.counts["failed"]:
+        return 1
+    return EmptySelection.exit_code if _nothing_to_do(logbook) else 0
+
+
+def _nothing_to_do(logbook: Logbook) -> bool:
+    """Whether every file was skipped, and no participant had results either."""
+    counts = logbook.counts
+    return bool(counts["skipped"]) and not (counts["maps"] or counts["sets"])
 
 
 def _end(logbook: Logbook, reason: str) -> int:
     counts = logbook.counts
     code = _exit_code(logbook)
-    told = [
+    told = ["there was nothing to do"] if code == EmptySelection.exit_code else []
+    told += [
         f"{counts['maps']} maps done with {counts['regions']} regions",
         f"{counts['empty']} results empty",
         f"{counts['skipped']} files skipped",

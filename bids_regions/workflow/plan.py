@@ -21,9 +21,11 @@ from bids_regions.dataset import (
 from bids_regions.errors import Contradiction, EmptySelection
 from bids_regions.maps.inputs import MASK_HINT, mask_misfit
 from bids_regions.maps.maps import MapJob
+from bids_regions.results.ownership import check_owners
 from bids_regions.results.placement import check_collisions, name_owner, place_outputs
 from bids_regions.settings import Settings
 from bids_regions.workflow.logbook import Logbook
+from bids_regions.workflow.matching import tell_idle_entries
 from bids_regions.workflow.named import check_named_files
 
 __all__ = ["Plan", "make_plan"]
@@ -67,6 +69,8 @@ def make_plan(settings: Settings, logbook: Logbook) -> Plan:
     jobs = _fit_atlases([_make_job(mapfile, dataset, settings) for mapfile in wanted])
     _refuse_misplaced_masks(settings, jobs)
     _tell_unmatched([job for job in jobs if not job.entries], len(jobs), logbook)
+    for text in tell_idle_entries(settings.entries if settings.config_file else (), discovery):
+        logbook.notice(text)
     jobs = [job for job in jobs if job.entries]
     broken = [
         (_make_job(read_map_name(dataset.root, one.relpath), dataset, settings), one)
@@ -75,6 +79,11 @@ def make_plan(settings: Settings, logbook: Logbook) -> Plan:
     ]
     _refuse_nothing(settings, discovery, jobs, broken)
     check_collisions(place for job in jobs for place in job.places)
+    notices = tuple(text.replace(str(settings.bids_dir), "BIDS_DIR") for text in logbook.notices)
+    if not (settings.force or settings.reports_only):
+        claims = ((job.mapfile, place) for job in jobs for place in job.places)
+        for text in check_owners(claims, dataset, settings.output_dir):
+            logbook.notice(text)  # of this run alone: on no page
     return Plan(
         dataset=dataset,
         selection=selection,
@@ -83,7 +92,7 @@ def make_plan(settings: Settings, logbook: Logbook) -> Plan:
         group=[job for job in jobs if job.mapfile.participant is None],
         broken=broken,
         skipped=discovery.skipped,
-        notices=tuple(text.replace(str(settings.bids_dir), "BIDS_DIR") for text in logbook.notices),
+        notices=notices,
     )
 
 
@@ -168,7 +177,9 @@ def _refuse_nothing(settings: Settings, discovery: Discovery, jobs: Sequence[Map
         return  # skipped with a reason each, which is an answer
     if any(mapfile.participant is None for mapfile in discovery.maps):
         raise EmptySelection("all selected maps belong to the group, to no participant", hint="Add the level group")
-    raise EmptySelection("no entry of the configuration matches a selected map", hint="Fix the match of the entries")
+    raise EmptySelection(
+        "no entry of the configuration matches a selected map", hint="Fix the match of the entries, as the notes say"
+    )
 
 
 def _by_owner(jobs: Sequence[MapJob], broken: Sequence[tuple[MapJob, Skipped]]) -> dict[str, Sequence[MapJob]]:

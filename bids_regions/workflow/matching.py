@@ -1,0 +1,41 @@
+"""Entries of a configuration that match no selected map, by a slip of the pen mostly: said, with the nearest label."""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bids_regions.dataset import Discovery, MapFile, matches
+from bids_regions.settings import Entry
+
+__all__ = ["tell_idle_entries"]
+
+
+def tell_idle_entries(entries: Sequence[Entry], discovery: Discovery) -> Iterator[str]:
+    """A sentence for each entry that matches none of the maps."""
+    for entry in entries:
+        if not any(matches(mapfile, entry.match) for mapfile in discovery.maps):
+            reasons = [reason for key in entry.match if (reason := _reason(key, entry.match, discovery))]
+            why = "; ".join(reasons) or "no map has all of what it asks for"
+            yield f"The entry {entry.name} matches no selected map: {why}"
+
+
+def _reason(key: str, match: Mapping[str, Any], discovery: Discovery) -> str:
+    """Why one entity of a match rules out every map; empty where it does not."""
+    if not discovery.maps or any(matches(mapfile, {key: match[key]}) for mapfile in discovery.maps):
+        return ""
+    wanted = [str(each) for each in (match[key] if isinstance(match[key], list) else [match[key]])]
+    there = _labels(key, discovery.maps)
+    if match[key] is False:
+        return f"every map has {key}-"
+    if not there:
+        return f"no map has the entity {key}"
+    hidden = [label for label in wanted if key == "stat" and label.lower() in discovery.stats_left]
+    if hidden:
+        ask = " ".join(sorted({*there, *hidden}))
+        return f"maps with stat-{hidden[0]} are left out unless asked for: add --stat {ask}"
+    near = difflib.get_close_matches(wanted[0], there, n=1, cutoff=0.0)
+    return f"no map has {key}-{' or '.join(wanted)}; the nearest there is is {key}-{near[0] if near else there[0]}"
+
+
+def _labels(key: str, maps: Sequence[MapFile]) -> list[str]:
+    return sorted({label for mapfile in maps if (label := mapfile.entity(key)) is not None})

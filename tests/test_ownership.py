@@ -1,0 +1,221 @@
+"""No result is lost to another source: names tell contrasts apart, and places belong to whoever wrote there."""
+
+import gzip
+import json
+import shutil
+
+import numpy as np
+import pytest
+import trees
+
+from bids_regions.cli import main
+from bids_regions.dataset import read_map_name
+from bids_regions.dataset.names import fold_label
+from bids_regions.results.placement import place_outputs
+
+
+def name(contrast="x", label="01", extension=".nii.gz"):
+    return f"sub-{label}/func/sub-{label}_task-a_space-T_contrast-{contrast}_stat-z_statmap{extension}"
+
+
+def dataset(root, *contrasts, seed=""):
+    trees.describe(root)
+    for contrast in contrasts:
+        trees.write_map(root / name(contrast), trees.make_data(contrast + seed))
+    return root
+
+
+def run(capsys, *words):
+    code = main([str(word) for word in words])
+    return code, capsys.readouterr().err
+
+
+def stem(contrast):
+    place = place_outputs(read_map_name(trees.Path("/in"), name(contrast)), "a", trees.Path("/out"))
+    return place.stem
+
+
+# ---- names
+
+
+@pytest.mark.parametrize(
+    ("label", "folded"),
+    [
+        ("faces", "faces"),
+        ("face>house", "faceGthouse"),
+        ("face<house", "faceLthouse"),
+        ("face-house", "faceMinushouse"),
+        ("face+house", "face+house"),
+        ("a=b", "aEqb"),
+        ("a>=b", "aGtEqb"),
+        ("a-b-c", "aMinusbMinusc"),
+    ],
+)
+@pytest.mark.parametrize("key", ["contrast", "taskcontrast"])
+def test_signs_of_contrasts_become_words(key, label, folded):
+    assert fold_label(key, label) == folded
+
+
+@pytest.mark.parametrize("label", ["two_back", "two back", "größe", "-a", "a-", "a.b", "a*b", ">", "左"])
+def test_what_is_lost_beyond_is_told_by_six_digits(label):
+    folded = fold_label("contrast", label)
+    if label == ">":
+        assert folded == "Gt"
+    else:
+        assert len(folded.rpartition("+")[2]) == 6
+        assert set(folded.rpartition("+")[2]) <= set("0123456789abcdef")
+    assert folded.replace("+", "").isalnum()
+    assert folded.isascii()
+
+
+def test_labels_of_other_entities_stay_as_they_were():
+    assert fold_label("feature", "two_back") == "two+back"
+    assert fold_label("model", "a>b") == "a+b"
+
+
+def test_contrasts_that_differ_in_signs_alone_have_names_of_their_own():
+    labels = [
+        "face>house",
+        "face<house",
+        "face-house",
+        "face+house",
+        "face=house",
+        "face_house",
+        "face house",
+        "facehouse",
+    ]
+    assert len({stem(label).lower() for label in labels}) == len(labels)
+
+
+def test_all_of_them_are_done_in_one_run(tmp_path, capsys):
+    root = dataset(tmp_path / "in", "face>house", "face<house", "face-house", "face_house")
+    assert run(capsys, root, tmp_path / "out", "participant")[0] == 0
+    assert len(list((tmp_path / "out").rglob("*_dseg.json"))) == 4
+
+
+# ---- whose results stand there
+
+
+def source_of(output):
+    (record,) = output.rglob("*_dseg.json")
+    return json.loads(record.read_text())["Sources"][0]
+
+
+def test_results_of_another_dataset_are_not_overwritten(tmp_path, capsys):
+    one, other = dataset(tmp_path / "one", "x"), dataset(tmp_path / "other", "x", seed="!")
+    assert run(capsys, one, tmp_path / "out", "participant")[0] == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "out" / "sub-01").rglob("*") if path.is_file()}
+    code, said = run(capsys, other, tmp_path / "out", "participant")
+    assert code == 16
+    assert str(tmp_path / "one" / name()) in said
+    assert "--force" in said
+    assert before == {path: path.read_bytes() for path in (tmp_path / "out" / "sub-01").rglob("*") if path.is_file()}
+    description = json.loads((tmp_path / "out" / "dataset_description.json").read_text())
+    assert description["DatasetLinks"]["input"].endswith("one")
+    assert run(capsys, other, tmp_path / "out", "participant", "--force")[0] == 0
+
+
+def test_a_dry_run_tells_it_too(tmp_path, capsys):
+    one, other = dataset(tmp_path / "one", "x"), dataset(tmp_path / "other", "x", seed="!")
+    assert run(capsys, one, tmp_path / "out", "participant")[0] == 0
+    assert run(capsys, other, tmp_path / "out", "participant", "--dry-run")[0] == 16
+
+
+def test_the_same_content_elsewhere_is_the_same_source(tmp_path, capsys):
+    one = dataset(tmp_path / "one", "x")
+    assert run(capsys, one, tmp_path / "out", "participant")[0] == 0
+    shutil.copytree(one, tmp_path / "copy")
+    assert run(capsys, tmp_path / "copy", tmp_path / "out", "participant")[0] == 0
+
+
+def test_a_changed_map_of_the_same_name_is_the_same_source(tmp_path, capsys):
+    root = dataset(tmp_path / "in", "x")
+    assert run(capsys, root, tmp_path / "out", "participant")[0] == 0
+    trees.write_map(root / name(), -trees.make_data("new"))
+    assert run(capsys, root, tmp_path / "out", "participant")[0] == 0
+
+
+def test_a_map_that_was_unpacked_is_the_same_source(tmp_path, capsys):
+    root = dataset(tmp_path / "in", "x")
+    assert run(capsys, root, tmp_path / "out", "participant")[0] == 0
+    (root / name(extension=".nii")).write_bytes(gzip.decompress((root / name()).read_bytes()))
+    (root / name()).unlink()
+    assert run(capsys, root, tmp_path / "out", "participant")[0] == 0
+    assert source_of(tmp_path / "out").endswith(".nii")
+
+
+def test_a_source_that_is_gone_is_replaced_and_said(tmp_path, capsys):
+    one, other = dataset(tmp_path / "one", "x"), dataset(tmp_path / "other", "x", seed="!")
+    assert run(capsys, one, tmp_path / "out", "participant")[0] == 0
+    shutil.rmtree(one)
+    code, said = run(capsys, other, tmp_path / "out", "participant")
+    assert code == 0
+    assert f"held the results of {name()}, which is gone, and is replaced" in said
+    code, said = run(capsys, other, tmp_path / "out", "participant")
+    assert (code, "gone" in said) == (0, False)
+
+
+def test_a_dataset_that_moved_with_its_results_is_the_same(tmp_path, capsys):
+    root = dataset(tmp_path / "study" / "in", "x")
+    assert run(capsys, root, tmp_path / "study" / "out", "participant")[0] == 0
+    (tmp_path / "study").rename(tmp_path / "moved")
+    trees.write_map(tmp_path / "moved" / "in" / name(), -trees.make_data("new"))
+    assert run(capsys, tmp_path / "moved" / "in", tmp_path / "moved" / "out", "participant")[0] == 0
+
+
+# ---- entries that match nothing
+
+
+def configured(tmp_path, match, **stats):
+    root = trees.describe(tmp_path / "in")
+    for stat in stats or {"z": 1}:
+        trees.write_map(root / name().replace("stat-z", f"stat-{stat}"))
+    file = tmp_path / "c.toml"
+    rest = f'[[regions]]\nname = "lost"\nthreshold = "3"\nmatch = {{ {match} }}\n'
+    file.write_text('[[regions]]\nname = "all"\nthreshold = "3"\n' + rest)
+    return [root, tmp_path / "out", "participant", "--config-file", file]
+
+
+@pytest.mark.parametrize(
+    ("match", "words"),
+    [
+        ('contrast = "xx"', "no map has contrast-xx; the nearest there is is contrast-x"),
+        ('task = ["b", "c"]', "no map has task-b or c; the nearest there is is task-a"),
+        ('run = "*"', "no map has the entity run"),
+        ("task = false", "every map has task-"),
+        ('stat = "t"', "maps with stat-t are left out unless asked for: add --stat t z"),
+    ],
+)
+def test_an_entry_that_matches_no_map_is_said_with_what_there_is(tmp_path, capsys, match, words):
+    code, said = run(capsys, *configured(tmp_path, match, z=1, t=1))
+    assert code == 0
+    assert f"The entry lost matches no selected map: {words}" in said
+
+
+def test_entries_that_match_are_not_told_of(tmp_path, capsys):
+    _, said = run(capsys, *configured(tmp_path, 'task = "a"'))
+    assert "matches no" not in said
+
+
+# ---- nothing to do
+
+
+def test_18_where_every_file_was_skipped(tmp_path, capsys):
+    root = trees.describe(tmp_path / "in")
+    trees.write_map(root / name(), np.zeros((4, 5, 3, 2), np.float32))
+    code, said = run(capsys, root, tmp_path / "out", "participant")
+    assert code == 18
+    assert said.splitlines()[-1].startswith("bids_regions: there was nothing to do")
+    assert run(capsys, root, tmp_path / "out", "participant", "group")[0] == 18
+    trees.write_map(root / name("y", "02"))
+    assert run(capsys, root, tmp_path / "out", "participant", "--participant-label", "02")[0] == 0
+    assert run(capsys, root, tmp_path / "out", "group")[0] == 0
+
+
+def test_18_names_what_the_default_leaves_out(tmp_path, capsys):
+    root = trees.describe(tmp_path / "in")
+    trees.write_map(root / name().replace("stat-z", "stat-effect"))
+    code, said = run(capsys, root, tmp_path / "out", "participant")
+    assert code == 18
+    assert "By default maps of stat-z are taken" in said
+    assert "Ask for others by --stat; there is effect" in said
