@@ -158,7 +158,7 @@ def test_randomise_is_taken_by_its_prefix_with_the_scale_of_its_p(tmp_path, run)
     code, said = run(randomise(tmp_path / "one"), "--space", "MNI152NLin6Asym")
     found = images(tmp_path / "out")
     assert code == 0
-    stats = ("1_stat-t", "2_stat-t", "F1_stat-F", "1_stat-voxCorrp", "1_stat-tfceCorrp", "1_stat-clustereCorrp")
+    stats = ("1_stat-t", "2_stat-t", "F1_stat-F", "1_stat-corrp", "1_stat-tfceCorrp", "1_stat-clustereCorrp")
     assert set(found) == {f"space-MNI152NLin6Asym_name-one_contrast-{stat}_statmap" for stat in stats}
     assert sidecar(tmp_path / "out", "stat-tfceCorrp")["PScale"] == "1-p"
     assert "PScale" not in sidecar(tmp_path / "out", "1_stat-t_")
@@ -168,7 +168,7 @@ def test_randomise_is_taken_by_its_prefix_with_the_scale_of_its_p(tmp_path, run)
 @pytest.mark.parametrize(("options", "scale"), [("-n 500", "p"), ("-n 500 -save1-p", "1-p"), ("-n 500 -logp", "log10")])
 def test_the_scale_of_palm_is_that_of_its_record(tmp_path, run, options, scale):
     assert run(palm(tmp_path / "palm", options))[0] == 0
-    assert sidecar(tmp_path / "out", "stat-voxFwep")["PScale"] == scale
+    assert sidecar(tmp_path / "out", "stat-fwep")["PScale"] == scale
     assert sidecar(tmp_path / "out", "stat-tfceFwep")["PScale"] == scale
     assert len(images(tmp_path / "out")) == 4  # the enhanced statistic is no t
 
@@ -180,7 +180,7 @@ def test_the_scale_of_palm_is_asked_for_where_nothing_tells_it(tmp_path, run):
     assert "whether PALM wrote p, 1 - p or -log10 p is not told. Give --p-scale" in said
     assert not (tmp_path / "out").exists()
     assert run(prefix, "--p-scale", "1-p")[0] == 0
-    assert sidecar(tmp_path / "out", "stat-voxUncp")["PScale"] == "1-p"
+    assert sidecar(tmp_path / "out", "stat-uncp")["PScale"] == "1-p"
 
 
 # SPM

@@ -157,12 +157,11 @@ def field_of(statistic: Statistic, asks: str) -> FieldStatistic:
 def search_of(grid: Grid, searched: Mask, smoothness: Smoothness) -> Search:
     """The search region in resels."""
     fwhm = smoothness.fwhm_voxels(grid.zooms_ras)
-    x, y, z = (f * zoom for f, zoom in zip(fwhm, grid.zooms_ras, strict=True))
     return Search(
         n_voxels=int(np.count_nonzero(searched)),
         resels=count_resels(grid.along_ras(searched), fwhm),
         voxels_per_resel=math.prod(fwhm),
-        fwhm_mm=smoothness.fwhm_mm or (x, y, z),
+        fwhm_mm=smoothness.fwhm_used(grid.zooms_ras),
     )
 
 

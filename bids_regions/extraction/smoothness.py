@@ -52,12 +52,16 @@ class Smoothness:
         """Whether it is that of the residuals, as somebody who had them told it."""
         return self.origin != "map"
 
+    def fwhm_used(self, zooms: Three) -> Three:
+        """The FWHM in mm along x, y, z; where only their product is known, of noise that is equal along them."""
+        if self.fwhm_mm is not None:
+            return self.fwhm_mm
+        mm = (self.voxels_per_resel * math.prod(zooms)) ** (1 / 3)
+        return mm, mm, mm
+
     def fwhm_voxels(self, zooms: Three) -> Three:
-        """The FWHM in voxels along x, y, z; where only their product is known, of noise that is equal in mm."""
-        if self.fwhm_mm is None:
-            mm = (self.voxels_per_resel * math.prod(zooms)) ** (1 / 3)
-            return mm / zooms[0], mm / zooms[1], mm / zooms[2]
-        x, y, z = (f / zoom for f, zoom in zip(self.fwhm_mm, zooms, strict=True))
+        """The same in voxels."""
+        x, y, z = (f / zoom for f, zoom in zip(self.fwhm_used(zooms), zooms, strict=True))
         return x, y, z
 
 

@@ -71,7 +71,7 @@ KINDS: tuple[Kind, ...] = (
 BY_WORD: Mapping[str, Kind] = MappingProxyType({word: kind for kind in KINDS for word in kind.words})
 SIGNED = BY_WORD["effect"]
 LOGARITHM = re.compile(r"(?:neg|minus)?log(?:10)?p.*", re.DOTALL)  # words that begin so tell their scale
-PART = r"(?:unc|uncorr|uncorrected|corr|corrected|adj|adjusted|c?fwer?|m?fwer?|fdr|perm|tfce|vox|voxel|clus|cluster[em]?|max|size|mass)"  # noqa: E501
+PART = r"(?:unc|uncorr|uncorrected|corr|corrected|adj|adjusted|m?c?fwer?|m?c?fdr|perm|tfce|vox|voxel|clus|cluster[em]?|max|size|mass)"  # noqa: E501
 INFERENCE = re.compile(rf"(?:1m|oneminus|n|m|ln)?{PART}*(?:log(?:10)?)?[pq](?:val|vals|value|values|map)?{PART}*")
 INTENT_NAMES = MappingProxyType({2: "r", 22: "p", 23: "lnp", 24: "log10p"})
 

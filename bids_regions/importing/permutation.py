@@ -14,11 +14,12 @@ __all__ = ["has_prefix", "read_prefix"]
 
 RANDOMISE = re.compile(r"(?:(vox|tfce|clustere|clusterm)_(p|corrp)_)?([tf])stat(\d+)")
 PALM = re.compile(
-    r"(vox|dpv|dpx|dat|tfce|clustere|clusterm|npc\w*?)_(z?[tf]stat|[a-z]+stat)"
+    r"(vox|dpv|dpx|dat|tfce|clustere|clusterm)_(z?[tf]stat|[a-z]+stat)"
     r"(?:_(uncp|fwep|fdrp|cfwep|cfdrp|mfwep|mfdrp|mcfwep|mcfdrp))?((?:_[mdc]\d+)*)"
 )
 ENDING = re.compile(r"\.nii(\.gz)?$")
 SCALES = {"p": "p", "1-p": "1-p", "log10": "log10"}
+VOXELS = ("vox", "dpv", "dpx", "dat")  # of the statistic itself, at each voxel
 KINDS = {"tstat": "t", "fstat": "F", "ztstat": "z"}
 
 
@@ -82,7 +83,7 @@ def _of_randomise(rest: str) -> tuple[str, str, str] | None:
     contrast = number if letter == "t" else f"F{number}"
     if over is None:
         return contrast, "t" if letter == "t" else "F", ""
-    return contrast, over + ("Corrp" if p == "corrp" else "Uncp"), "1-p"
+    return contrast, _word(over, "corrp" if p == "corrp" else "uncp"), "1-p"
 
 
 def _of_palm(rest: str, path: Path, p_scale: str | None) -> tuple[str, str, str] | None:
@@ -94,10 +95,15 @@ def _of_palm(rest: str, path: Path, p_scale: str | None) -> tuple[str, str, str]
     contrast = numbers.get("c", "1") + "".join(f"{key}{numbers[key]}" for key in "md" if key in numbers)
     contrast = f"F{contrast}" if statistic.endswith("fstat") else contrast
     if p:
-        return contrast, over + p.capitalize(), _palm_scale(path, p_scale)
-    if over not in ("vox", "dpv") or statistic not in KINDS:
+        return contrast, _word(over, p), _palm_scale(path, p_scale)
+    if over not in VOXELS or statistic not in KINDS:
         return None  # an enhanced or another statistic: no t
     return contrast, KINDS[statistic], ""
+
+
+def _word(over: str, p: str) -> str:
+    """The label of a p: `corrp` by voxel, `tfceCorrp`, `clustereFwep`, ... else."""
+    return p if over in VOXELS else over + p.capitalize()
 
 
 def _palm_scale(path: Path, p_scale: str | None) -> str:

@@ -65,7 +65,7 @@ def compose_record(
             *find_warnings(statmap, entry, loaded, extraction),
             *naming.warnings,
         ),
-        smoothness=_smoothness(extraction.smoothness) if extraction.smoothness else None,
+        smoothness=_smoothness(extraction.smoothness, statmap.grid.zooms_ras) if extraction.smoothness else None,
         field_theory=_field_theory(extraction),
         atlases=naming.atlases,
         versions=library_versions(),
@@ -93,12 +93,12 @@ def _threshold(cutoff: Cutoff) -> ThresholdUsed:
     )
 
 
-def _smoothness(smoothness: Smoothness) -> SmoothnessUsed:
+def _smoothness(smoothness: Smoothness, zooms: tuple[float, float, float]) -> SmoothnessUsed:
     return SmoothnessUsed(
         dlh=smoothness.dlh,
         volume=smoothness.volume,
         voxels_per_resel=smoothness.voxels_per_resel,
-        fwhm=smoothness.fwhm_mm or None,
+        fwhm=smoothness.fwhm_used(zooms),
         origin=smoothness.origin,
     )
 
