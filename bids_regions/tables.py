@@ -8,7 +8,7 @@ import csv
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bids_regions.errors import BadDataset
 from bids_regions.extraction import Peak, Region
@@ -95,15 +95,20 @@ __all__ = [
 ]
 
 NO_VALUE = "n/a"
+Shown = Literal[
+    "always", "folded", "where known"
+]  # on a page: folded away until asked for, always or where all are n/a
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One column: what it is called, what it is, and where its value comes from."""
+    """One column: what it is called, what it is, where its value comes from, and how a page shows it."""
 
     name: str
     description: str
     units: str = ""
+    heading: str = ""  # on a page, where the name is not the plainest word
+    shown: Shown = "always"
     of: Callable[[Any], object]
 
 
@@ -117,50 +122,69 @@ class Cells:
     cells: tuple[str, ...]
 
 
-def _axis(name: str, what: str, axis: int, of: Callable[[Any], Sequence[float]]) -> Column:
-    return Column(name=f"{name}_{'xyz'[axis]}", description=f"{'xyz'[axis]} of {what}, RAS+", units="mm",
-                  of=lambda row: of(row)[axis])  # fmt: skip
+def _axes(
+    name: str, what: str, of: Callable[[Any], Sequence[float]], heading: str = "", shown: Shown = "always"
+) -> tuple[Column, ...]:
+    return tuple(
+        Column(name=f"{name}_{letter}", description=f"{letter} of {what}, RAS+", units="mm",
+               heading=f"{heading} {letter}".strip(), shown=shown, of=lambda row, axis=axis: of(row)[axis])  # type: ignore[misc]
+        for axis, letter in enumerate("xyz")
+    )  # fmt: skip
 
 
-def _voxel(name: str, axis: int, of: Callable[[Any], Sequence[int] | None]) -> Column:
-    letter = "ijk"[axis]
-    return Column(name=name, description=f"{letter} of the peak voxel, 0-based, in the file's own axes",
-                  of=lambda row: (of(row) or (None,) * 3)[axis])  # fmt: skip
+def _voxel(prefix: str, of: Callable[[Any], Sequence[int] | None]) -> tuple[Column, ...]:
+    return tuple(
+        Column(name=f"{prefix}{letter}", description=f"{letter} of the peak voxel, 0-based, in the file's own axes",
+               heading=letter, shown="folded", of=lambda row, axis=axis: (of(row) or (None,) * 3)[axis])  # type: ignore[misc]
+        for axis, letter in enumerate("ijk")
+    )  # fmt: skip
 
 
 REGION_COLUMNS: tuple[Column, ...] = (
-    Column(name="index", description="Number of the region: its value in the label image", of=lambda r: r.index),
+    Column(name="index", heading="region",
+           description="Number of the region: its value in the label image", of=lambda r: r.index),
     Column(name="name", description="Name of the region: side and atlas label of its peak where an atlas was given",
            of=lambda r: r.name),
     Column(name="sign", description="positive, negative, or both where the tails are merged", of=lambda r: r.sign),
-    Column(name="n_voxels", description="Number of voxels", of=lambda r: r.n_voxels),
-    Column(name="volume_mm3", description="Volume: voxels times the absolute determinant of the affine", units="mm3",
+    Column(name="n_voxels", heading="voxels", description="Number of voxels", of=lambda r: r.n_voxels),
+    Column(name="volume_mm3", heading="volume",
+           description="Volume: voxels times the absolute determinant of the affine", units="mm3",
            of=lambda r: r.volume_mm3),
-    Column(name="peak_value", description="Value of the voxel with the largest magnitude, signed",
+    Column(name="peak_value", heading="peak", description="Value of the voxel with the largest magnitude, signed",
            of=lambda r: r.peak.value),
-    *(_axis("peak", "the peak voxel", axis, lambda r: r.peak.xyz) for axis in range(3)),
-    *(_voxel(f"peak_{'ijk'[axis]}", axis, lambda r: r.peak.ijk) for axis in range(3)),
-    *(_axis("com", "the centre of mass, weighted by |value|", axis, lambda r: r.com_xyz) for axis in range(3)),
-    Column(name="com_in_region", description="Whether the voxel nearest to the centre of mass belongs to the region",
+    *_axes("peak", "the peak voxel", lambda r: r.peak.xyz),
+    *_voxel("peak_", lambda r: r.peak.ijk),
+    *_axes("com", "the centre of mass, weighted by |value|", lambda r: r.com_xyz, "centre", "folded"),
+    Column(name="com_in_region", heading="centre inside", shown="folded",
+           description="Whether the voxel nearest to the centre of mass belongs to the region",
            of=lambda r: r.com_in_region),
-    Column(name="mean_value", description="Mean of the voxels' values", of=lambda r: r.mean_value),
-    Column(name="sd_value", description="Standard deviation of the voxels' values (n - 1)", of=lambda r: r.sd_value),
-    Column(name="sum_value", description="Sum of the voxels' values", of=lambda r: r.sum_value),
-    Column(name="p_cluster", description="Cluster p by random field theory, corrected for the search volume",
+    Column(name="mean_value", heading="mean", description="Mean of the voxels' values", of=lambda r: r.mean_value),
+    Column(name="sd_value", heading="SD", shown="folded",
+           description="Standard deviation of the voxels' values (n - 1)", of=lambda r: r.sd_value),
+    Column(name="sum_value", heading="sum", shown="folded",
+           description="Sum of the voxels' values", of=lambda r: r.sum_value),
+    Column(name="p_cluster", heading="cluster p", shown="where known",
+           description="Cluster p by random field theory, corrected for the search volume",
            of=lambda r: r.p_cluster),
-    Column(name="tdp", description="Lower bound of the proportion of true discoveries among the region's voxels",
+    Column(name="tdp", heading="true share", shown="where known",
+           description="Lower bound of the proportion of true discoveries among the region's voxels",
            of=lambda r: r.tdp),
-    Column(name="color", description="Colour of the region in every figure, sRGB", of=lambda r: r.color),
+    Column(name="color", shown="folded",
+           description="Colour of the region in every figure, sRGB", of=lambda r: r.color),
 )  # fmt: skip
 
 FIELD_COLUMNS: tuple[Column, ...] = (
-    Column(name="p_cluster_unc", description="Cluster p by random field theory, of one tail, uncorrected",
+    Column(name="p_cluster_unc", heading="cluster p unc.", shown="where known",
+           description="Cluster p by random field theory, of one tail, uncorrected",
            of=lambda r: r.p_cluster_unc),
-    Column(name="q_cluster", description="False discovery rate of the cluster among all clusters above the height",
+    Column(name="q_cluster", heading="cluster q", shown="where known",
+           description="False discovery rate of the cluster among all clusters above the height",
            of=lambda r: r.q_cluster),
-    Column(name="p_peak", description="p of the main peak by random field theory, corrected for the search volume",
+    Column(name="p_peak", heading="peak p", shown="where known",
+           description="p of the main peak by random field theory, corrected for the search volume",
            of=lambda r: r.p_peak),
-    Column(name="q_peak", description="False discovery rate of the main peak among all maxima above the height",
+    Column(name="q_peak", heading="peak q", shown="where known",
+           description="False discovery rate of the main peak among all maxima above the height",
            of=lambda r: r.q_peak),
 )  # fmt: skip
 
@@ -168,10 +192,11 @@ VALUE_COLUMNS: tuple[Column, ...] = (
     Column(name="values_mean", description="Mean of the second map over the region", of=lambda r: r.values_mean),
     Column(name="values_at_peak", description="Value of the second map at the region's peak voxel",
            of=lambda r: r.values_at_peak),
-    Column(name="values_peak", description="Extremum of the second map over the region, in the region's direction",
+    Column(name="values_peak", heading="second map's peak",
+           description="Extremum of the second map over the region, in the region's direction",
            of=lambda r: r.values_peak),
-    *(_axis("values_peak", "the second map's extremum", axis,
-            lambda r: (r.values_peak_x, r.values_peak_y, r.values_peak_z)) for axis in range(3)),
+    *_axes("values_peak", "the second map's extremum", lambda r: (r.values_peak_x, r.values_peak_y, r.values_peak_z),
+           "its", "folded"),
 )  # fmt: skip
 
 PEAK_COLUMNS: tuple[Column, ...] = (
@@ -180,7 +205,7 @@ PEAK_COLUMNS: tuple[Column, ...] = (
     Column(name="value", description="Value of the peak voxel, signed", of=lambda row: row[1].value),
     *(Column(name=letter, description=f"{letter} of the peak voxel, RAS+", units="mm",
              of=lambda row, axis=axis: row[1].xyz[axis]) for axis, letter in enumerate("xyz")),  # type: ignore[misc]
-    *(_voxel("ijk"[axis], axis, lambda row: row[1].ijk) for axis in range(3)),
+    *_voxel("", lambda row: row[1].ijk),
     Column(name="z_equivalent", description="z of the same tail probability, with the sign of the value",
            of=lambda row: row[1].z_equivalent),
     Column(name="p_unc", description="p of the value in one tail, uncorrected", of=lambda row: row[1].p_unc),

@@ -30,41 +30,8 @@ __all__ = [
 PLAIN_ROWS = 500  # rows a table has in the page itself; the script shows all of them, for any number
 _SAMPLE = 2000  # rows that decide whether a column holds numbers, and how many digits they need
 
-# Heads of the regions table, where the column's name is not the plainest word for it.
-_HEADINGS = {
-    "index": "region",
-    "n_voxels": "voxels",
-    "volume_mm3": "volume",
-    "peak_value": "peak",
-    "peak_x": "x",
-    "peak_y": "y",
-    "peak_z": "z",
-    "peak_i": "i",
-    "peak_j": "j",
-    "peak_k": "k",
-    "com_x": "centre x",
-    "com_y": "centre y",
-    "com_z": "centre z",
-    "com_in_region": "centre inside",
-    "mean_value": "mean",
-    "sd_value": "SD",
-    "sum_value": "sum",
-    "p_cluster": "cluster p",
-    "tdp": "true share",
-    "p_cluster_unc": "cluster p unc.",
-    "q_cluster": "cluster q",
-    "p_peak": "peak p",
-    "q_peak": "peak q",
-    "values_peak": "second map's peak",
-    "values_peak_x": "its x",
-    "values_peak_y": "its y",
-    "values_peak_z": "its z",
-}
+SHOWN = {"map": "folded", "session": "where known"}  # of the columns that the group puts before a region's own
 _COLUMNS = {column.name: column for column in region_columns(fields=True, values=True)}
-# Columns a reader of a report rarely needs: folded away until "All columns" is asked for.
-_MINOR = {"map", "color", "com_in_region", "sd_value", "sum_value"}
-_MINOR |= {f"peak_{axis}" for axis in "ijk"} | {f"{what}_{axis}" for what in ("com", "values_peak") for axis in "xyz"}
-INFERRED = ("p_cluster", "tdp", "p_cluster_unc", "q_cluster", "p_peak", "q_peak")  # shown where there are values
 _LONG = 30  # characters of a cell from which a column of text is kept narrow, whole on hovering
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -215,7 +182,7 @@ def _head(table: Table, column: str, texts: list[str], *, regions: bool) -> Head
     description = table.descriptions.get(column, known.description if known else "")
     return Head(
         column=column,
-        heading=_HEADINGS.get(column, column.replace("_", " ")) if regions else column,
+        heading=((known and known.heading) or column.replace("_", " ")) if regions else column,
         unit=known.units.replace("mm3", "mm³") if known else "",
         title=f"{column}: {description}" if description else column,
         kind=kind,
@@ -228,7 +195,8 @@ def _head(table: Table, column: str, texts: list[str], *, regions: bool) -> Head
 def _is_minor(column: str, values: list[str]) -> bool:
     if column == "name":
         return all(_PLAIN_NAME.fullmatch(value) for value in values)
-    return column in _MINOR or (column in {"session", *INFERRED} and not values)
+    shown = _COLUMNS[column].shown if column in _COLUMNS else SHOWN.get(column, "always")
+    return shown == "folded" or (shown == "where known" and not values)
 
 
 def _cell(table: Table, head: Head, text: str, colour: str = "", index: str = "") -> Cell:

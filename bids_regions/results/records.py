@@ -20,6 +20,7 @@ from bids_regions.extraction.tails import Tail
 from bids_regions.files import encode_json, hash_file, hash_of, read_json, write_text
 from bids_regions.images import NIBABEL_VERSION
 from bids_regions.results.keys import decode, encode, key, one_of, texts
+from bids_regions.tables import peak_columns, region_columns
 from bids_regions.version import __version__
 
 __all__ = [
@@ -40,7 +41,8 @@ __all__ = [
 ]
 
 DEFINED = ("index", "name", "color")  # columns that BIDS itself defines must not be described again
-FORM = 1  # raised when the outputs of unchanged settings change their form
+FORM = 1  # raised when the outputs of unchanged settings change their form, but for the columns of their tables
+COLUMNS = tuple(column.name for column in (*region_columns(fields=True, values=True), *peak_columns(fields=True)))
 HASH = "RecordHash"
 STATEMENTS = frozenset({"Description", "Units"})  # a key of a record that holds these describes a column
 
@@ -176,7 +178,7 @@ class Record:
 
 def hash_settings(options: Mapping[str, Any]) -> str:
     """The hash of everything in an entry that decides the results, and of the version that makes them."""
-    return hash_of({"options": options, "version": __version__, "layout": FORM})
+    return hash_of({"options": options, "version": __version__, "form": FORM, "columns": COLUMNS})
 
 
 def load_record(path: Path) -> Record:
