@@ -79,6 +79,12 @@ def read_json(path):
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
+def columns_of(sidecar):
+    """What a sidecar says of the columns; those that are named as an entity stand apart."""
+    content = read_json(sidecar)
+    return content | content.get("EntityColumns", {})
+
+
 def find(out, ending, where="tpl-*"):
     """The one file with this ending below the template folders."""
     found = sorted(out.glob(f"{where}/*{ending}"))

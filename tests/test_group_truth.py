@@ -5,7 +5,22 @@ import itertools
 import nibabel as nib
 import numpy as np
 import pytest
-from cohorts import AFFINE, SHAPE, A, B, array, find, person, read_json, rows, run, start, write_image, write_person
+from cohorts import (
+    AFFINE,
+    SHAPE,
+    A,
+    B,
+    array,
+    columns_of,
+    find,
+    person,
+    read_json,
+    rows,
+    run,
+    start,
+    write_image,
+    write_person,
+)
 
 N = 10
 NO_DATA = np.s_[7:, :, :]  # sub-08 and sub-09 lack data here, where the negative blob lies
@@ -124,7 +139,7 @@ def test_the_columns_of_participants_tsv_join_the_values(out):
     table = rows(out / "group_values.tsv")
     assert {row["participant_id"]: row["age"] for row in table} == {f"sub-{x}": str(20 + int(x)) for x in LABELS}
     assert {row["participants_sign"] for row in table[:10]} == {"young"}  # a name that is taken is told apart
-    sidecar = read_json(out / "group_values.json")
+    sidecar = columns_of(out / "group_values.json")
     assert sidecar["age"] == {"Description": "Age at the scan", "Units": "years"}
     assert sidecar["participants_sign"] == {"Description": "Column sign of participants.tsv"}
     assert set(table[0]) <= set(sidecar)
@@ -143,7 +158,7 @@ def test_group_regions_holds_the_rows_of_all_tables(out):
         assert found["participant_id"] == participant
         assert found["map"].startswith(f"{participant}/func/{participant}_task-x")
         assert {name: found[name] for name in row} == row
-    assert set(table[0]) <= set(read_json(out / "group_regions.json"))
+    assert set(table[0]) <= set(columns_of(out / "group_regions.json"))
 
 
 def test_participants_are_told_with_their_numbers(out):
@@ -158,7 +173,7 @@ def test_participants_are_told_with_their_numbers(out):
         assert float(row["dice_consensus"]) == pytest.approx(2 * shared / both)
         assert float(row["max_abs_value"]) == pytest.approx(float(np.abs(DATA[k]).max()), rel=1e-9)
         assert float(row["coverage"]) == pytest.approx(HAS[k].mean())
-    assert set(table[0]) <= set(read_json(out / "group_participants.json"))
+    assert set(table[0]) <= set(columns_of(out / "group_participants.json"))
 
 
 def test_agreement_of_every_pair(out):

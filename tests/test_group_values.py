@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import shutil
 
 import nibabel as nib
@@ -15,6 +14,7 @@ from cohorts import (
     A,
     B,
     array,
+    columns_of,
     find,
     map_path,
     person,
@@ -66,8 +66,8 @@ def test_the_columns_are_those_of_the_contract(out):
         "region_name", "sign", "n_voxels", "mean_value", "n_voxels_loo", "mean_value_loo", "peak_value", "dice",
         "dice_loo", "peak_distance_mm", "values_mean", "participants_task", "age",
     ]  # fmt: skip
-    sidecar = read_json(out / "group_values.json")
-    assert all(sidecar[name]["Description"] for name in header)
+    described = columns_of(out / "group_values.json")
+    assert all(described[name]["Description"] for name in header)
     first = rows(out / "group_values.tsv")[0]
     assert (first["ses"], first["session"], first["contrast"], first["entry"]) == ("1", "ses-1", "a", "thr3p0")
 
@@ -309,7 +309,6 @@ def test_the_sign_of_all_maps_turned_round_turns_the_tables_round(root, out, tmp
 
 def test_group_tables_are_json_described_and_valid(out):
     for path in out.glob("group_*.tsv"):
-        sidecar = json.loads(path.with_suffix(".json").read_text())
-        assert set(path.read_text().partition("\n")[0].split("\t")) <= set(sidecar)
+        assert set(path.read_text().partition("\n")[0].split("\t")) <= set(columns_of(path.with_suffix(".json")))
     assert nib.load(find(out, "PosPrevalenceLower_probseg.nii.gz")).get_data_dtype() == np.float32
     np.testing.assert_allclose(nib.load(find(out, "PosPrevalenceLower_probseg.nii.gz")).affine, AFFINE)
