@@ -20,6 +20,7 @@ from bids_regions.dataset import is_standard_space
 from bids_regions.dataset.names import read_entities, split_name
 from bids_regions.errors import BadMap, Contradiction, MissingInput
 from bids_regions.extraction import CONVENTIONS, Asked, Criteria, Extraction, Peak, Region, Smoothness, Statistic
+from bids_regions.extraction.smoothness import smoothness_from_fwhm
 from bids_regions.extraction.statistics import told_kind
 from bids_regions.images import (
     StoredGrid,
@@ -64,6 +65,7 @@ AFFINE = "Give the 4 x 4 affine from voxels to mm (RAS+), as nibabel's image.aff
 class Regions(Extraction):
     """The regions of one map, and what can be made of them; iterating gives each `Region`."""
 
+    criteria: Criteria
     grid: StoredGrid | None  # of the map; None on a surface
     naming: NamedRegions
     with_values: bool  # a second map was measured as well
@@ -76,11 +78,14 @@ class Regions(Extraction):
 
     def to_dataframe(self) -> "pd.DataFrame":
         """A row per region, with the columns of `*_dseg.tsv`; no value is NaN."""
-        return _frame(regions_table(self.regions, values=self.with_values, extra=self.naming.region_cells))
+        fields = self.criteria.rft
+        return _frame(
+            regions_table(self.regions, fields=fields, values=self.with_values, extra=self.naming.region_cells)
+        )
 
     def peaks_dataframe(self) -> "pd.DataFrame":
         """A row per peak, with the columns of `*_peaks.tsv`."""
-        return _frame(peaks_table(self.regions, extra=self.naming.peak_cells))
+        return _frame(peaks_table(self.regions, fields=self.criteria.rft, extra=self.naming.peak_cells))
 
     def to_image(self) -> Any:
         """The label image as nibabel has it, on the exact grid of the map.
@@ -103,7 +108,7 @@ def find_regions(  # noqa: PLR0913 # independent facts about one map
     mask: Any = None,
     statistic: Statistic | str | None = None,
     values: Any = None,
-    smoothness: Smoothness | None = None,
+    smoothness: Smoothness | Sequence[float] | None = None,
     atlas: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     space: str = "",
     **asked: Unpack[Asked],
@@ -126,7 +131,8 @@ def find_regions(  # noqa: PLR0913 # independent facts about one map
     values
         A second map on the same grid, as array, image or path, for the columns `values_*`.
     smoothness
-        For cluster p; estimated from map and mask where not given.
+        For random field theory: FWHM of the residuals in mm, along the voxel axes nearest x, y, z; for cluster p
+        estimated from map and mask where not given.
     atlas
         One or several, as `--atlas` takes them: paths, `templateflow:NAME`.
     space
@@ -151,20 +157,21 @@ def find_regions(  # noqa: PLR0913 # independent facts about one map
     volume, where = _volume(image, affine)
     told = _statistic(statistic, volume)
     _refuse_untold(criteria, told)
+    inside = _mask(mask, volume)
     found = extraction.find_regions(
         volume.data,
         where,
         criteria,
-        mask=_mask(mask, volume),
+        mask=inside,
         statistic=told,
         values=_values(values, volume),
-        smoothness=smoothness,
+        smoothness=_smoothness(smoothness, volume, inside),
     )
     grid = volume.grid if where is volume.grid.affine else None
     naming, notes = _name(found, grid, atlas, space or _space(volume.name))
     own = {each.name: getattr(found, each.name) for each in fields(Extraction)}
     own |= {"regions": naming.regions, "warnings": (*found.warnings, *notes)}
-    return Regions(**own, grid=grid, naming=naming, with_values=values is not None)
+    return Regions(**own, criteria=criteria, grid=grid, naming=naming, with_values=values is not None)
 
 
 def _criteria(criteria: Criteria | None, asked: Mapping[str, Any]) -> Criteria:
@@ -244,7 +251,7 @@ def _statistic(given: Statistic | str | None, volume: Volume) -> Statistic:
 def _refuse_untold(criteria: Criteria, statistic: Statistic) -> None:
     """A p is made of what the numbers are: a t map is never taken for z."""
     needs = [f"threshold {criteria.spec.text}"] if criteria.spec.rule.population == "tested" else []
-    needs += [name for name in ("grf", "tdp") if getattr(criteria, name)]
+    needs += [name for name in ("grf", "rft", "tdp") if getattr(criteria, name)]
     if needs and statistic.kind == "unknown":
         raise BadMap(f"{' and '.join(needs)}: nothing tells what the map's numbers are", hint=TELL)
     if needs and statistic.rule.n_dof and statistic.dof is None:
@@ -274,6 +281,23 @@ def _values(values: Any, volume: Volume) -> Array | None:
     if not own.grid.same_as(volume.grid):
         raise BadMap("the second map lies on another grid than the map", hint="Resample it to the map's grid")
     return own.data
+
+
+def _smoothness(
+    given: Smoothness | Sequence[float] | None, volume: Volume, mask: NDArray[np.bool_] | None
+) -> Smoothness | None:
+    if given is None or isinstance(given, Smoothness):
+        return given
+    numbers = tuple(float(number) for number in given)
+    if len(numbers) != 3 or not all(np.isfinite(number) and number > 0 for number in numbers):
+        raise Contradiction(
+            f"smoothness = {given!r} is not three FWHM in mm", hint="Give three, such as (8.2, 8.1, 7.9)"
+        )
+    n_voxels = int(np.count_nonzero(volume.data if mask is None else mask))
+    voxel_volume = float(abs(np.linalg.det(volume.grid.affine[:3, :3])))
+    return smoothness_from_fwhm(
+        (numbers[0], numbers[1], numbers[2]), volume=n_voxels, voxel_volume=voxel_volume, origin="option"
+    )
 
 
 def _space(name: str) -> str:

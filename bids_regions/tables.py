@@ -90,6 +90,7 @@ __all__ = [
     "read_rows",
     "region_columns",
     "regions_table",
+    "rows_in",
     "rows_of",
     "table_text",
 ]
@@ -289,6 +290,21 @@ def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
+def rows_in(text: str, path: Path) -> list[dict[str, str]]:
+    """The rows of the table that was read from `path`.
+
+    Raises
+    ------
+    BadDataset
+        A row is not as long as the header.
+    """
+    rows = rows_of(text)
+    for number, row in enumerate(rows, 2):
+        if None in row or None in row.values():
+            raise BadDataset(f"{path}: line {number} is not as long as the header", hint="Fix or remove this file")
+    return rows
+
+
 def read_rows(path: Path) -> list[dict[str, str]]:
     """The rows of the table at `path`.
 
@@ -299,8 +315,4 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     BadDataset
         A row is not as long as the header.
     """
-    rows = rows_of(read_text(path))
-    for number, row in enumerate(rows, 2):
-        if None in row or None in row.values():
-            raise BadDataset(f"{path}: line {number} is not as long as the header", hint="Fix or remove this file")
-    return rows
+    return rows_in(read_text(path), path)

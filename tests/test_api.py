@@ -94,6 +94,8 @@ def test_a_map_without_regions_has_empty_tables_with_all_columns(data):
         {"threshold": "fdr=0.05"},
         {"threshold": "bonferroni=0.05"},
         {"threshold": "3.2", "grf": True},
+        {"threshold": "3.2", "rft": True},
+        {"threshold": "fwe=0.05"},
         {"threshold": "3.2", "tdp": True},
     ],
 )
@@ -103,7 +105,8 @@ def test_what_needs_a_p_is_refused_where_nothing_tells_the_statistic(data, asked
             find_regions(*given, **asked)
         assert "nothing tells what the map's numbers are" in str(refused.value)
     mask = np.ones(data.shape, bool)
-    assert len(find_regions(data, AFFINE, statistic="z", mask=mask, min_region_voxels=1, **asked)) == 2
+    told = {"statistic": "z", "mask": mask, "smoothness": (9.0, 9.0, 9.0)}
+    assert len(find_regions(data, AFFINE, min_region_voxels=1, **told, **asked)) == 2
 
 
 def test_a_t_map_is_never_taken_for_z(data, tmp_path):
@@ -192,6 +195,8 @@ def test_choices_are_refused_by_name(data):
         find_regions(data, AFFINE, thresh=3)
     with pytest.raises(Contradiction, match="beside each other"):
         find_regions(data, AFFINE, Criteria(), threshold=3)
+    with pytest.raises(Contradiction, match="not three FWHM"):
+        find_regions(data, AFFINE, smoothness=(8, 8))
     with pytest.raises(MissingInput, match=r"the mask .* is not there"):
         find_regions(data, AFFINE, mask="nowhere.nii")
     with pytest.raises(BadMap, match="another grid"):

@@ -15,7 +15,8 @@ from scipy import ndimage
 
 from bids_regions.extraction import local_regions
 from bids_regions.extraction.components import label_components, select_voxels
-from bids_regions.extraction.local_regions import find_seeds, join_stranded, split_exact, split_nilearn
+from bids_regions.extraction.local_regions import find_seeds, join_stranded, split_exact
+from bids_regions.extraction.nilearn_walker import split_nilearn
 from bids_regions.extraction.random_walk import Links
 from bids_regions.space import Grid
 

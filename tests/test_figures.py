@@ -591,7 +591,8 @@ class TestAnyGrid:
         broken, mended = data.copy(), data.copy()
         broken[20:23, 20:23], mended[20:23, 20:23] = np.array([np.nan, np.inf, -np.inf])[:, None, None], 0
         one, two = (
-            figures.draw_map(m, labels, affine, marks, FigureStyle(cuts=(46.0,), cutoff=3.0)) for m in (broken, mended)
+            figures.encode(figures.compose_map(m, labels, affine, marks, FigureStyle(cuts=(46.0,), cutoff=3.0)))
+            for m in (broken, mended)
         )
         assert one.data == two.data
 
@@ -605,12 +606,16 @@ class TestAnyGrid:
     @pytest.mark.parametrize("labels", [np.zeros((3, 3, 4), int), np.zeros((3, 3), int)])
     def test_grids_that_differ_are_refused(self, labels: Any) -> None:
         with pytest.raises(ValueError, match="not on one 3-D grid"):
-            figures.draw_map(np.ones((3, 3, 3)), labels, np.eye(4), [], FigureStyle(cuts=(0.0,), cutoff=1.0))
+            figures.encode(
+                figures.compose_map(np.ones((3, 3, 3)), labels, np.eye(4), [], FigureStyle(cuts=(0.0,), cutoff=1.0))
+            )
 
     def test_no_cut_is_refused(self) -> None:
         with pytest.raises(ValueError, match="at least one cut"):
-            figures.draw_map(
-                np.ones((3, 3, 3)), np.zeros((3, 3, 3), int), np.eye(4), [], FigureStyle(cuts=(), cutoff=1.0)
+            figures.encode(
+                figures.compose_map(
+                    np.ones((3, 3, 3)), np.zeros((3, 3, 3), int), np.eye(4), [], FigureStyle(cuts=(), cutoff=1.0)
+                )
             )
 
 

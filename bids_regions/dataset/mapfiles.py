@@ -53,12 +53,6 @@ class MapFile:
         """`stat` in lower case; `p` for every sort of p map."""
         return kind_of_stat(self.stat)
 
-    @property
-    def long_entities(self) -> dict[str, str]:
-        """The entities under pybids' long names, and suffix, extension and datatype."""
-        own = {"subject": self.participant} if self.participant else {}
-        return own | dict(self.described)
-
     def entity(self, key: str) -> str | None:
         """The label of the entity with this short key or long name; None without it."""
         sought = "sub" if key == "subject" else key

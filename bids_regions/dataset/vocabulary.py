@@ -13,7 +13,14 @@ from bids_regions.surroundings import ensure_home
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["INDEX_ENTITIES", "describe_name", "is_standard_space", "long_names", "pybids_configuration"]
+__all__ = [
+    "INDEX_ENTITIES",
+    "describe_name",
+    "is_standard_space",
+    "long_names",
+    "pybids_configuration",
+    "standard_spaces",
+]
 
 # long name: short key; what FitLins, nilearn, HALFpipe and tedana write and pybids' own configurations do not know
 OURS = {
@@ -36,34 +43,6 @@ OURS = {
 # Entities whose label is a number, so that `run-01` and `run-1` are the same run.
 INDEX_ENTITIES = frozenset({"run", "echo", "flip", "inv", "chunk", "split", "inversion"})
 
-# Spaces that BIDS defines; any other needs a SpatialReference in the sidecar.
-STANDARD_SPACES = frozenset(
-    [
-        "ICBM452AirSpace",
-        "ICBM452Warp5Space",
-        "IXI549Space",
-        "MNI152Lin",
-        "MNI152NLin2009aAsym",
-        "MNI152NLin2009aSym",
-        "MNI152NLin2009bAsym",
-        "MNI152NLin2009bSym",
-        "MNI152NLin2009cAsym",
-        "MNI152NLin2009cSym",
-        "MNI152NLin6Asym",
-        "MNI152NLin6Sym",
-        "MNI305",
-        "MNIColin27",
-        "NIHPD",
-        "OASIS30AntsOASISAnts",
-        "OASIS30Atropos",
-        "Talairach",
-        "UNCInfant",
-        "fsLR",
-        "fsaverage",
-        "fsaverageSym",
-    ]
-)
-
 SHORT_KEY = re.compile(r"([a-zA-Z]+)-\(")
 
 
@@ -75,7 +54,15 @@ def pybids_configuration() -> list[Any]:
 
 def is_standard_space(label: str | None) -> bool:
     """Whether BIDS defines the space with this label, so that no SpatialReference is needed."""
-    return label in STANDARD_SPACES
+    return label in standard_spaces()
+
+
+@cache
+def standard_spaces() -> frozenset[str]:
+    """The labels of the spaces that BIDS defines, those it has withdrawn left out: the schema's own list."""
+    from bidsschematools.schema import load_schema  # noqa: PLC0415  # comes with pybids, as late as pybids
+
+    return frozenset(map(str, load_schema()["objects"]["enums"]["_StandardTemplateCoordSys"]["enum"]))
 
 
 @cache

@@ -38,12 +38,11 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from bids_regions.extraction.nilearn_walker import split_nilearn
 from bids_regions.extraction.random_walk import Links, first_seeds
 from bids_regions.space import Elements
 from bids_regions.space.grid import find_zooms, grid_under, neighbour_steps
 
-__all__ = ["find_seeds", "join_stranded", "smoothing_deviation", "split_exact", "split_nilearn"]
+__all__ = ["find_seeds", "join_stranded", "smoothing_deviation", "split_exact"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]

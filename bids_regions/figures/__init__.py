@@ -37,7 +37,6 @@ __all__ = [
     "compose_map",
     "compose_prevalence",
     "compose_surfaces",
-    "draw_map",
     "draw_thumbnail",
     "encode",
     "prepare_matplotlib",
@@ -124,18 +123,6 @@ def compose_map(
         letters=framed.letters,
         alt=alt_text(marks),
     )
-
-
-def draw_map(
-    data: npt.NDArray[Any],
-    labels: npt.NDArray[Any],
-    affine: npt.NDArray[np.float64],
-    marks: Sequence[Mark],
-    view: FigureStyle,
-    background: Underlay | None = None,
-) -> Picture:
-    """A map with its regions as a WebP picture for a page; the parameters are those of `compose_map`."""
-    return encode(compose_map(data, labels, affine, marks, view, background))
 
 
 def draw_thumbnail(

@@ -21,7 +21,7 @@ from bids_regions.aggregate import (
 )
 from bids_regions.dataset import SourceDataset
 from bids_regions.executors import Workers
-from bids_regions.figures import FigureStyle, Mark, Picture, choose_cuts
+from bids_regions.figures import FigureStyle, Picture, choose_cuts
 from bids_regions.group.members import Absence
 from bids_regions.group.outputs import Consensus, write_set
 from bids_regions.group.passes import Counted, MemberMeasures, SetReference, Source, count_set, measure_set
@@ -29,9 +29,10 @@ from bids_regions.group.regions import OtherRegions, lay_other_regions
 from bids_regions.group.sets import MapSet
 from bids_regions.group.tables import GroupTable, ParticipantRow
 from bids_regions.group.values import value_rows
+from bids_regions.pages.marks import marks_of
 from bids_regions.settings import Settings
 
-__all__ = ["SetResult", "Study", "find_marks", "study_set"]
+__all__ = ["SetResult", "Study", "study_set"]
 
 PAIRS = 300  # participants up to which every two are compared
 FEW = 10  # participants below which it is said what a consensus of them is
@@ -156,7 +157,7 @@ def _make_reference(
 def _thumbnail_view(one: MapSet, consensus: Consensus, counted: Counted) -> FigureStyle:
     """How all thumbnails of a set are drawn: same cuts, same colours."""
     assert one.grid is not None
-    marks = find_marks(consensus)
+    marks = marks_of(consensus.naming.regions)
     member = one.members[0]
     scale = float(np.median([summary.max_abs for summary in counted.summaries]))
     if np.isfinite(member.cutoff):
@@ -168,20 +169,6 @@ def _thumbnail_view(one: MapSet, consensus: Consensus, counted: Counted) -> Figu
         unit=member.kind,
         scale=scale or None,
     )
-
-
-def find_marks(consensus: Consensus) -> list[Mark]:
-    """The consensus regions, as far as a picture shows them."""
-    return [
-        Mark(
-            index=region.index,
-            color=region.color,
-            n_voxels=region.n_elements,
-            peak_value=region.peak.value,
-            peak_xyz=region.peak.xyz,
-        )
-        for region in consensus.naming.regions
-    ]
 
 
 def _measure(

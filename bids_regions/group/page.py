@@ -12,7 +12,7 @@ import numpy as np
 from bids_regions.aggregate import order_by_agreement
 from bids_regions.figures import FigureStyle, Picture, Prevalence, Underlay, choose_cuts, compose_prevalence, encode
 from bids_regions.files import write_bytes
-from bids_regions.group.measures import SHOWN_ROWS, SetResult, find_marks
+from bids_regions.group.measures import SHOWN_ROWS, SetResult
 from bids_regions.group.members import Status
 from bids_regions.group.outputs import Consensus
 from bids_regions.group.page_reliability import show_families
@@ -22,6 +22,7 @@ from bids_regions.group.tables import PARTICIPANT_COLUMNS, ParticipantRow
 from bids_regions.group.values import CIRCULAR
 from bids_regions.maps.maps import MapOutcome
 from bids_regions.pages.backgrounds import Anatomy, pack_coverage
+from bids_regions.pages.marks import marks_of
 from bids_regions.pages.page import PageContext
 from bids_regions.pages.wording import slug, spoken, title_of
 from bids_regions.report import model
@@ -256,7 +257,7 @@ class _ConsensusBuilder:
     def _figure(self, consensus: Consensus) -> model.Figure:
         one = self.result.one
         assert one.grid is not None
-        marks = find_marks(consensus)
+        marks = marks_of(consensus.naming.regions)
         prevalence = Prevalence(positive=consensus.positive, negative=consensus.negative, coverage=consensus.coverage)
         cuts = choose_cuts([marks], consensus.coverage, one.grid.affine)
         view = FigureStyle(cuts=cuts, cutoff=self.settings.min_prevalence)

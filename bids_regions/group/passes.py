@@ -29,14 +29,15 @@ from bids_regions.aggregate import (
     tally_maps,
 )
 from bids_regions.dataset import SourceDataset
-from bids_regions.errors import BadDataset, Fault, MissingInput
+from bids_regions.errors import Fault, MissingInput
 from bids_regions.executors import Task, WorkerLost, Workers, run_tasks
-from bids_regions.figures import FigureStyle, Mark, Picture, draw_thumbnail
-from bids_regions.files import hash_file
+from bids_regions.figures import FigureStyle, Picture, draw_thumbnail
+from bids_regions.files import hash_bytes, read_text
 from bids_regions.group.members import Absence, Member
 from bids_regions.group.places import DomainPlaces
-from bids_regions.images import StoredGrid, load_labels, load_mask, load_statmap
-from bids_regions.tables import read_rows
+from bids_regions.images import StoredGrid, load_label_image, load_mask, load_statmap
+from bids_regions.pages.marks import marks_of_table
+from bids_regions.tables import rows_in
 
 __all__ = [
     "ChangedError",
@@ -44,12 +45,12 @@ __all__ = [
     "MemberMeasures",
     "SetReference",
     "Source",
-    "check_outputs",
     "count_set",
     "in_order",
     "load_member",
     "measure_set",
     "parts",
+    "read_table",
 ]
 
 AGAIN = "Run the participant level again"
@@ -231,8 +232,7 @@ def _count_shard(shard: _Shard) -> _ShardCount:
         for member in shard.members:
             try:
                 one, blind = load_member(member, shard.source)
-                read_marks(shard.source.output_dir / member.table)
-                check_outputs(member, shard.source.output_dir)
+                read_table(member, shard.source.output_dir)
             except ChangedError as change:
                 lost.append(Absence(participant=member.participant, status="changed", reason=str(change)))
                 continue
@@ -282,7 +282,9 @@ def load_member(member: Member, source: Source) -> tuple[ParticipantMap, bool]:
     statmap = load_statmap(path)
     if member.source_hash and statmap.content_hash != member.source_hash:
         raise ChangedError(f"its map {member.source} has changed since its regions were found", hint=AGAIN)
-    labels, grid = load_labels(source.output_dir / member.labels)
+    image = load_label_image(source.output_dir / member.labels)
+    _compare(member.labels, image.content_hash, member.output_hashes[:1])
+    labels, grid = image.labels, image.grid
     if not grid.same_as(statmap.grid):
         raise ChangedError(f"its label image does not lie on the grid of {member.source}", hint=AGAIN)
     mask = _load_mask(member, source, statmap.grid)
@@ -309,18 +311,23 @@ def _thresholded_before(data: Array) -> bool:
     return True
 
 
-def check_outputs(member: Member, output_dir: Path) -> None:
-    """Refuse results that are not those their record tells of: damaged, or written again while we are reading.
+def read_table(member: Member, output_dir: Path) -> list[dict[str, str]]:
+    """The rows of a member's table of regions.
 
     Raises
     ------
-    ChangedError, MissingInput, StorageFault
-        A label image or table is another one, or cannot be read.
+    ChangedError, MissingInput, BadDataset, StorageFault
+        The table is another one than its record tells of, or cannot be read.
     """
-    for name, digest in zip((member.labels, member.table), member.output_hashes, strict=False):
-        path = output_dir / name
-        if hash_file(path) != digest:
-            raise ChangedError(f"{path.name} is not the one that its record tells of", hint=AGAIN)
+    text = read_text(output_dir / member.table)
+    _compare(member.table, hash_bytes(text.encode()), member.output_hashes[1:])
+    return rows_in(text, output_dir / member.table)
+
+
+def _compare(name: str, digest: str, told: tuple[str, ...]) -> None:
+    """Refuse a result that is not the one its record tells of: damaged, or written again while we are reading."""
+    if told and told[0] != digest:
+        raise ChangedError(f"{name.rpartition('/')[2]} is not the one that its record tells of", hint=AGAIN)
 
 
 def _load_mask(member: Member, source: Source, grid: StoredGrid) -> NDArray[np.bool_] | None:
@@ -340,7 +347,6 @@ def _measure_shard(shard: _Shard) -> list[MemberMeasures]:
     measured = []
     for member in shard.members:
         one, _ = load_member(member, shard.source)
-        check_outputs(member, shard.source.output_dir)
         signs, values = one.sign_map(), measure_regions(index, one)
         measured.append(
             MemberMeasures(
@@ -373,29 +379,6 @@ def _second_means(
 def _draw(member: Member, one: ParticipantMap, reference: SetReference, source: Source) -> Picture | None:
     if member.participant not in reference.thumbnails:
         return None
-    marks = read_marks(source.output_dir / member.table)
+    marks = marks_of_table(read_table(member, source.output_dir), member.table)
     data, labels = (source.grid.unflatten(row) for row in (one.data, one.labels))
     return draw_thumbnail(data, labels, source.grid.affine, marks, replace(reference.view, cutoff=member.cutoff))
-
-
-def read_marks(table: Path) -> list[Mark]:
-    """The regions of a table, as far as a picture shows them.
-
-    Raises
-    ------
-    MissingInput, BadDataset
-        The table is not there, or is not the one that was written.
-    """
-    try:
-        return [
-            Mark(
-                index=int(row["index"]),
-                color=row["color"],
-                n_voxels=int(row["n_voxels"]),
-                peak_value=float(row["peak_value"]),
-                peak_xyz=(float(row["peak_x"]), float(row["peak_y"]), float(row["peak_z"])),
-            )
-            for row in read_rows(table)
-        ]
-    except (KeyError, ValueError) as error:
-        raise BadDataset(f"{table.name} is damaged ({error})", hint=AGAIN) from error

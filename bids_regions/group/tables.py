@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from bids_regions.errors import BadDataset, Fault, MissingInput
 from bids_regions.files import open_atomic, read_json, write_json
 from bids_regions.group.members import Absence, Member, Status
-from bids_regions.group.passes import ChangedError, check_outputs
+from bids_regions.group.passes import ChangedError, read_table
 from bids_regions.group.sets import Cohort, MapSet
 from bids_regions.results.records import library_versions, load_record
-from bids_regions.tables import REGION_COLUMNS, Column, describe_columns, format_cell, read_rows, region_columns
+from bids_regions.tables import REGION_COLUMNS, Column, describe_columns, format_cell, region_columns
 
 __all__ = [
     "AGREEMENT_COLUMNS",
@@ -204,8 +204,7 @@ def write_group_regions(sets: Iterable[MapSet], output_dir: Path) -> list[Absenc
     with write_table(output_dir / "group_regions.tsv", columns, about) as table:
         for one, member in members:
             try:
-                rows = read_rows(output_dir / member.table)
-                check_outputs(member, output_dir)
+                rows = read_table(member, output_dir)
             except (MissingInput, BadDataset, ChangedError) as fault:
                 unread.append(Absence(participant=member.participant, status="failed", reason=str(fault)))
                 continue

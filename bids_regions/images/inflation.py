@@ -175,6 +175,8 @@ class ByteStream:
                 whole: bytearray = deflate.gzip_decompress(held, size)
             except deflate.DeflateError:
                 whole = bytearray()
+            # libdeflate compares the CRC-32 of the first member, and stops there: that the file ends with it says that
+            # no other member follows
             if len(whole) == size and deflate.crc32(whole) == int.from_bytes(end[:4], "little"):
                 return whole
         self._file.seek(here)

@@ -67,6 +67,7 @@ class LabelImage:
 
     labels: NDArray[np.integer[Any]]  # 3-D, Fortran order, read-only
     grid: StoredGrid
+    content_hash: str  # SHA-256 of the file's bytes, in hexadecimal digits
     notes: tuple[str, ...]
 
 
@@ -121,14 +122,14 @@ def load_label_image(path: Path) -> LabelImage:
     """
     notes: tuple[str, ...] = ()
     with _within_memory(path):
-        layout, labels = _load_asked_for(path, lambda stored, _: stored)
+        layout, labels, content_hash = _load_asked_for(path, lambda stored, _: stored)
         if labels.dtype.kind == "f" or layout.slope is not None:
             labels, notes = _rounded(_Tally().mend(_find_values(labels, layout)), layout, path)
         if not np.can_cast(labels.dtype, np.int32):
             if labels.max() > INT32.max or labels.min() < INT32.min:
                 raise BadMap(f"{path.name} holds labels beyond {INT32.max}", hint="Number the labels again")
             labels = labels.astype(np.int32)
-    return LabelImage(labels=_shaped(labels, layout), grid=layout.grid, notes=notes)
+    return LabelImage(labels=_shaped(labels, layout), grid=layout.grid, content_hash=content_hash, notes=notes)
 
 
 def _rounded(labels: NDArray[Any], layout: Layout, path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
@@ -151,7 +152,7 @@ def check_mask(path: Path) -> None:
         The file is broken or not 3-D, or no voxel is above 0.
     """
     with _within_memory(path):
-        _, inside = _load_asked_for(path, _is_inside)
+        _, inside, _ = _load_asked_for(path, _is_inside)
     if not inside.any():
         raise BadMap(f"The mask {path.name} is empty: no voxel is above 0", hint="Give another mask, or none")
 
@@ -172,7 +173,7 @@ def load_mask(path: Path, grid: StoredGrid) -> tuple[NDArray[np.bool_], str]:
         The file is broken or not 3-D; the mask is empty, or has no voxel in the field of view of `grid`.
     """
     with _within_memory(path):
-        layout, inside = _load_asked_for(path, _is_inside)
+        layout, inside, _ = _load_asked_for(path, _is_inside)
     if not inside.any():
         raise BadMap(f"The mask {path.name} is empty: no voxel is above 0", hint="Give another mask, or none")
     mask = _shaped(inside, layout)
@@ -230,13 +231,12 @@ def _within_memory(path: Path) -> Iterator[None]:
         raise BadMap(f"{path.name} does not fit into memory", hint="Give more memory to each worker") from error
 
 
-def _load_asked_for(path: Path, convert: Convert) -> tuple[Layout, NDArray[Any]]:
+def _load_asked_for(path: Path, convert: Convert) -> tuple[Layout, NDArray[Any], str]:
     """An image somebody named: of the wrong kind it is a fault, where a map would be skipped."""
     try:
-        layout, converted, _ = _load(path, convert)
+        return _load(path, convert)
     except UnsuitableMap as error:
         raise BadMap(error.sentence, hint="Give a 3-D image") from error
-    return layout, converted
 
 
 def _load(path: Path, convert: Convert) -> tuple[Layout, NDArray[Any], str]:

@@ -1,6 +1,7 @@
 """The methods text: what was done, to paste into a paper, with what to cite; from settings, never from results."""
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 from bids_regions.atlases import cite_atlases, describe_naming
@@ -139,15 +140,11 @@ def methods_markdown(methods: Methods) -> str:
 
 def methods_html(methods: Methods) -> str:
     """The methods text for logs/CITATION.html."""
-    paragraphs = "".join(f"<p>{_escape(p)}</p>\n" for p in methods.paragraphs)
-    items = "".join(f"<li>{_escape(r.text)}{_link(r.doi)}</li>\n" for r in methods.references)
+    paragraphs = "".join(f"<p>{escape(p)}</p>\n" for p in methods.paragraphs)
+    items = "".join(f"<li>{escape(r.text)}{_link(r.doi)}</li>\n" for r in methods.references)
     head = '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Methods</title>\n'
     return f"{head}<h1>Methods</h1>\n{paragraphs}<h2>References</h2>\n<ul>\n{items}</ul>\n</html>\n"
 
 
 def _link(doi: str) -> str:
-    return f' <a href="https://doi.org/{_escape(doi)}">{_escape(doi)}</a>' if doi else ""
-
-
-def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    return f' <a href="https://doi.org/{escape(doi)}">{escape(doi)}</a>' if doi else ""

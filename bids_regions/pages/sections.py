@@ -11,6 +11,7 @@ from bids_regions.figures import FigureStyle, Mark, PanelLayout, choose_cuts, co
 from bids_regions.files import hash_bytes, read_text, write_bytes
 from bids_regions.images import StatMap, load_labels
 from bids_regions.pages.backgrounds import Anatomy, pack_coverage
+from bids_regions.pages.marks import marks_of_table
 from bids_regions.pages.wording import entry_facts, slug, spoken, threshold_sentence, title_of
 from bids_regions.report import model
 from bids_regions.report.payload import pack_labels, pack_volume
@@ -64,7 +65,7 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
         palette="positive" if told_kind(statistic)[1].sequential else "diverging",
     )
     tables = [read_text(each.place.table) for each in done]
-    marks = [_marks(table) for table in tables]
+    marks = [marks_of_table(rows_of(table), each.place.table.name) for each, table in zip(done, tables, strict=True)]
     cuts = choose_cuts(marks, statmap.data, statmap.affine, n=8 if len(done) > 1 else 7)
     ground = pack_coverage(statmap.data != 0, statmap.affine, key=f"{key}-coverage", name="where the map has data")
     layout = SIDE_BY_SIDE if len(done) > 1 else PanelLayout()
@@ -186,19 +187,6 @@ def _overlap_words(overlap: Mapping[str, Any], *, probabilistic: bool) -> str:
     share = "mean probability" if probabilistic else "of the region"
     words = f"{overlap['Label']}: {overlap['PercentOfRegion']:g} % {share}"
     return words + (f", {overlap['PercentOfLabel']:g} % of the label" if "PercentOfLabel" in overlap else "")
-
-
-def _marks(table: str) -> list[Mark]:
-    return [
-        Mark(
-            index=int(row["index"]),
-            color=row["color"],
-            n_voxels=int(row["n_voxels"]),
-            peak_value=float(row["peak_value"]),
-            peak_xyz=(float(row["peak_x"]), float(row["peak_y"]), float(row["peak_z"])),
-        )
-        for row in rows_of(table)
-    ]
 
 
 def _href(place: OutputPaths, path: Path) -> str:

@@ -79,7 +79,7 @@ def make_figure(data: Array, affine: Array, found: Extraction, cuts: Sequence[fl
     ]
     view = figures.FigureStyle(cuts=tuple(cuts), cutoff=found.cutoff.value, layout=figures.PanelLayout(columns=4))
     below = figures.Underlay(data=brain()[0], affine=brain()[1]) if background else None
-    picture = figures.draw_map(data, found.labels, affine, marks, view, below)
+    picture = figures.encode(figures.compose_map(data, found.labels, affine, marks, view, below))
     return model.Figure(
         data=picture.data, mime=picture.mime, alt=picture.alt, width=picture.width, height=picture.height
     )
