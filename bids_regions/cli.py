@@ -2,13 +2,14 @@
 
 import argparse
 import os
+import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from bids_regions.errors import LONGEST, Fault, printable, tell_os_error
 from bids_regions.settings import LEVELS, OPTIONS, Option
@@ -28,7 +29,7 @@ DEFECT = f"This is a defect of {PROGRAM}: run again with -v and report what it p
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the command line, made from the table of options."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=PROGRAM,
         description="From statistical maps to their regions: threshold, connected regions, tables and reports "
         "for a whole BIDS derivatives dataset.",
@@ -60,8 +61,43 @@ def _argument(option: Option) -> dict[str, Any]:
     if option.metavar:
         argument["metavar"] = option.metavar
     if option.many:
-        argument["nargs"] = "+"
-    return {**argument, "type": option.kind}
+        argument |= {"nargs": "+", "action": "extend"}  # one that stands several times adds up
+    return {**argument, "type": _reader(option)}
+
+
+def _reader(option: Option) -> Callable[[str], Any]:
+    """What reads a value of the option; what is wrong with one is told as in a configuration file."""
+    kind = option.kind
+    assert kind is not None
+
+    def read(text: str) -> Any:
+        try:
+            return kind(text)
+        except (ValueError, OverflowError) as error:
+            raise argparse.ArgumentTypeError(str(error).rstrip(".")) from error
+
+    return read
+
+
+class _Parser(argparse.ArgumentParser):
+    """Answers a fault with a sentence, and not with the list of all options."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end with the code of bad values."""
+        text = re.sub(r"^argument (--?[^/:]+)(/[^:]+)?:", r"\1:", message)
+        if not text.startswith("-"):
+            text = f"{text}{_nearest_flag(text)}. {PROGRAM} --help lists all"
+        _say(f"error: {printable(text, LONGEST)} (exit code 2)")
+        raise SystemExit(2)
+
+
+def _nearest_flag(text: str) -> str:
+    import difflib  # noqa: PLC0415 # a fault pays for it, not --help
+
+    _, _, unknown = text.partition("unrecognized arguments: ")
+    flags = [flag for option in OPTIONS for flag in option.flags]
+    near = difflib.get_close_matches(unknown.split()[0], flags, n=1) if unknown.strip() else []
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 class _PrintDescriptor(argparse.Action):

@@ -39,14 +39,14 @@ def dataset(tmp_path: Path) -> Path:
 def test_0_all_well(dataset: Path, tmp_path: Path) -> None:
     code, last, _ = run_app(dataset, tmp_path / "out", "participant")
     assert code == 0
-    assert last.startswith("bids_regions: 1 maps done with ")
+    assert last.startswith("bids_regions: 1 map done with ")
     assert last.endswith("0 failed (exit code 0)")
 
 
 def test_0_no_region_survived(dataset: Path, tmp_path: Path) -> None:
     code, last, _ = run_app(dataset, tmp_path / "out", "participant", "--threshold", "1000")
     assert (code, last) == (
-        0, "bids_regions: 1 maps done with 0 regions, 1 results empty, 0 files skipped, 0 failed (exit code 0)"
+        0, "bids_regions: 1 map done with 0 regions, 1 result empty, 0 files skipped, 0 failed (exit code 0)"
     )  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def test_1_a_map_failed_and_the_others_are_done(dataset: Path, tmp_path: Path, l
     (dataset / "sub-02" / "sub-02_task-a_space-S_contrast-x_stat-z_statmap.nii.gz").touch()
     code, last, _ = run_app(dataset, tmp_path / "out", *level.split())
     assert code == 1
-    assert last.startswith("bids_regions: 1 maps done with ")
+    assert last.startswith("bids_regions: 1 map done with ")
     assert "1 failed" in last
     assert last.endswith("(exit code 1)")
     assert (tmp_path / "out" / "sub-01.html").exists()

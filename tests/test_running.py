@@ -180,7 +180,7 @@ def test_lines_stand_above_the_bar_and_none_below_when_the_run_ends(tmp_path, mo
     told = ["note: a word", "failed: x.nii.gz: x.nii.gz is empty (0 bytes)."]
     assert terminal.screen == [*told, bar]
     logbook.close(143, "stopped")
-    assert terminal.screen == [*told, told[1], "bids_regions: stopped (exit code 143)", ""]
+    assert terminal.screen == [*told, "bids_regions: stopped (exit code 143)", ""]
 
 
 def test_quiet_and_verbose_runs_have_no_bar(tmp_path, monkeypatch, clock):

@@ -173,9 +173,15 @@ def _kind_of(typed: str) -> str:
 
 
 def _hint_for(typed: str) -> str:
-    """The text that was meant, where only the sign of comparison is another (p<0.001); else the whole grammar."""
-    meant = SIGNS_OF_COMPARISON.sub("=", typed.lower(), count=1)
-    return f"write {meant}" if _kind_of(meant) else GRAMMAR_HINT
+    """The text that was meant, where the signs alone are others (`p<0.001`, `97 %`, `3,1`); else the whole grammar."""
+    tight = typed.lower().replace(" ", "").replace(",", ".").replace("percent", "%")
+    readings = (
+        SIGNS_OF_COMPARISON.sub("=", tight, count=1),
+        re.sub(r"^(?:pct|perc|percentile=?)([\d.]+)$", r"\1%", tight),
+        re.sub(r"^[|ztf]*[<>]=?", "", tight),
+    )
+    meant = next((reading for reading in readings if _kind_of(reading)), "")
+    return f"write {meant}" if meant else GRAMMAR_HINT
 
 
 def _range_problem(rule: ThresholdKind, number: float) -> str:

@@ -8,8 +8,11 @@ from bids_regions.images import StatMap
 from bids_regions.maps.inputs import LoadedInputs
 from bids_regions.settings import Entry
 
-__all__ = ["find_warnings"]
+__all__ = ["PERCENT_HINT", "find_warnings"]
 
+PERCENT_HINT = "a percentile is written"
+
+PERCENTILES = (50, 100)  # numbers that people take for percentiles
 MANY_ZEROS = 0.2  # share of zero voxels from which a percentile over the whole image says more of the background
 
 
@@ -18,12 +21,20 @@ def find_warnings(statmap: StatMap, entry: Entry, loaded: LoadedInputs, extracti
     sentences = [*statmap.notes, loaded.mask_note]
     if statmap.n_nonfinite:
         sentences.append(f"{statmap.n_nonfinite} voxels were not finite and count as 0")
-    sentences.append(_percentile_warning(statmap, entry))
+    sentences += [_percentile_warning(statmap, entry), _sign_warning(entry, extraction)]
     if entry.criteria.takes_smoothness and not entry.smoothness:
         sentences += misread_smoothness(loaded.metadata)
     if loaded.statistic.kind == "t" and loaded.statistic.dof is None:
         sentences.append("t map without known degrees of freedom: the cutoff is a t value, with no p behind it")
     return tuple(dict.fromkeys(s for s in (*sentences, *extraction.warnings) if s))
+
+
+def _sign_warning(entry: Entry, extraction: Extraction) -> str:
+    """That a percentile has a sign of its own, where a number that looks like one lies above the whole map."""
+    spec = entry.criteria.spec
+    if spec.kind != "value" or extraction.n_above or not PERCENTILES[0] <= spec.number <= PERCENTILES[1]:
+        return ""
+    return f"No value of the map reaches {spec.number:g}; {PERCENT_HINT} {spec.number:g}%"
 
 
 def _percentile_warning(statmap: StatMap, entry: Entry) -> str:

@@ -3,6 +3,7 @@
 An *option* is one choice a user makes; a *region option* may also stand as a key in a configuration file.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from bids_regions.extraction.grammar import grammar_examples, parse_threshold
 __all__ = ["LEVELS", "OPTIONS", "REGION_OPTIONS", "Option"]
 
 LEVELS = ("participant", "group")
+DIGITS = re.compile(r"[+-]?\d*\.?\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +62,25 @@ def entity_value(text: str) -> str:
     return text
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        meant = text.strip().replace(",", ".")
+        hint = f"; write {meant}" if meant != text and DIGITS.fullmatch(meant) else ""
+        raise ValueError(f"{text!r} is no number{hint}") from None
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no whole number") from None
+
+
 def positive(text: str) -> float:
     """A finite number above zero."""
-    number = float(text)
+    number = _number(text)
     if not 0 < number < float("inf"):
         raise ValueError(f"{text} is not a finite number above 0")
     return number
@@ -70,7 +88,7 @@ def positive(text: str) -> float:
 
 def not_negative(text: str) -> float:
     """A finite number of at least zero."""
-    number = float(text)
+    number = _number(text)
     if not 0 <= number < float("inf"):
         raise ValueError(f"{text} is not a finite number of at least 0")
     return number
@@ -78,7 +96,7 @@ def not_negative(text: str) -> float:
 
 def count(text: str) -> int:
     """A whole number of at least one."""
-    number = int(text)
+    number = _whole_number(text)
     if number < 1:
         raise ValueError(f"{text} is not a whole number of at least 1")
     return number
@@ -86,7 +104,7 @@ def count(text: str) -> int:
 
 def whole(text: str) -> int:
     """A whole number of at least zero."""
-    number = int(text)
+    number = _whole_number(text)
     if number < 0:
         raise ValueError(f"{text} is not a whole number of at least 0")
     return number
@@ -94,7 +112,7 @@ def whole(text: str) -> int:
 
 def fraction(text: str) -> float:
     """A number above 0, at most 1."""
-    number = float(text)
+    number = _number(text)
     if not 0 < number <= 1:
         raise ValueError(f"{text} does not lie above 0 and at most at 1")
     return number
@@ -102,7 +120,7 @@ def fraction(text: str) -> float:
 
 def probability(text: str) -> float:
     """A number between 0 and 1, both excluded."""
-    number = float(text)
+    number = _number(text)
     if not 0 < number < 1:
         raise ValueError(f"{text} does not lie between 0 and 1")
     return number
@@ -113,7 +131,10 @@ def memory(text: str) -> int:
     scales = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
     digits = text.strip().upper().removesuffix("B")
     scale = scales.get(digits[-1:], 0)
-    amount = float(digits[:-1] if scale else digits) * (scale or 2**20)
+    try:
+        amount = float(digits[:-1] if scale else digits) * (scale or 2**20)
+    except ValueError:
+        amount = 0
     if not 0 < amount < 2**60:
         raise ValueError(f"{text} is no amount of memory; write 8G or 8000M")
     return int(amount)

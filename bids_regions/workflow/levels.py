@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from bids_regions.results.placement import name_owner
 from bids_regions.settings import Settings
 from bids_regions.version import __version__
 from bids_regions.workflow.group import GroupInput, run_group
-from bids_regions.workflow.logbook import Logbook
+from bids_regions.workflow.logbook import Logbook, counted
 from bids_regions.workflow.memory import fit_workers
 from bids_regions.workflow.participants import StopEarlyError, run_participants
 from bids_regions.workflow.plan import Plan, make_plan
@@ -179,10 +179,9 @@ def _forget_mended(plan: Plan, output_dir: Path) -> None:
 
 def _tell_left_out(plan: Plan, logbook: Logbook) -> None:
     for one in plan.skipped:
-        logbook.counts["skipped"] += 1
-        logbook.say(f"skipped: {one.relpath}: {one.reason}")
+        logbook.skip(one.relpath, one.reason)
     for job, one in plan.broken:
-        fault = BadMap(f"{one.relpath}: {one.reason}", hint=BROKEN_HINT)
+        fault = BadMap(one.reason, hint=BROKEN_HINT)
         logbook.counts["failed"] += 1
         logbook.fail(one.relpath, fault)
         for place in job.places:
@@ -230,18 +229,24 @@ def _end(logbook: Logbook, reason: str) -> int:
     code = _exit_code(logbook)
     told = ["there was nothing to do"] if code == EmptySelection.exit_code else []
     told += [
-        f"{counts['maps']} maps done with {counts['regions']} regions",
-        f"{counts['empty']} results empty",
-        f"{counts['skipped']} files skipped",
+        *_done(counts),
+        f"{counted(counts['empty'], 'result')} empty",
+        f"{counted(counts['skipped'], 'file')} skipped",
         f"{counts['failed']} failed",
     ]
     if counts["sets"]:
-        told.append(f"{_sets(counts['sets'] - counts['refused'])} of participants put together")
+        told.append(f"{counted(counts['sets'] - counts['refused'], 'set')} of participants put together")
     if counts["refused"]:
-        told.append(f"{_sets(counts['refused'])} refused, made with different settings")
+        told.append(f"{counted(counts['refused'], 'set')} refused, made with different settings")
     logbook.close(code, f"{reason + ': ' if reason else ''}{', '.join(told)}")
     return code
 
 
-def _sets(number: int) -> str:
-    return f"{number} set" if number == 1 else f"{number} sets"
+def _done(counts: Mapping[str, int]) -> Iterator[str]:
+    """What this run did, and what it found done by another."""
+    found, regions_found = counts["maps_found"], counts["regions_found"]
+    done, regions = counts["maps"] - found, counts["regions"] - regions_found
+    if done or not found:
+        yield f"{counted(done, 'map')} done with {counted(regions, 'region')}"
+    if found:
+        yield f"{counted(found, 'map')} found done with {counted(regions_found, 'region')}"

@@ -15,7 +15,7 @@ from bids_regions.files import write_json
 from bids_regions.settings import Settings, with_folders, without_folders
 from bids_regions.version import __version__
 
-__all__ = ["Logbook"]
+__all__ = ["Logbook", "count_words", "counted"]
 
 BAR = 30  # characters
 MINUTE = 60  # seconds
@@ -32,6 +32,8 @@ class Logbook:
         self.counts: Counter[str] = Counter()
         self.failures: list[dict[str, Any]] = []
         self.notices: list[str] = []
+        self.hints: dict[str, None] = {}  # what stands before the last line where no result has a region
+        self._skipped: dict[str, list[str]] = {}  # reason: files
         self._bar = sys.stderr.isatty() and not settings.quiet and not settings.verbose
         self._shown = ""  # the bar as it stands on the terminal
         self._began = time.monotonic()
@@ -55,8 +57,15 @@ class Logbook:
             self.notices.append(text)
             self.say(f"note: {text}")
 
+    def skip(self, source: str, reason: str) -> None:
+        """A file that is left out; those of one reason are one line at the end, and each a line with -v."""
+        self.counts["skipped"] += 1
+        name = source.rpartition("/")[2]
+        self._skipped.setdefault(reason.replace(f"{name} is ", "").replace(f"{name} ", ""), []).append(source)
+        self.say(f"skipped: {source}: {reason}", level=1)
+
     def fail(self, source: str, fault: Fault, crash: str = "") -> None:
-        """A map that failed; said at once, and again at the end."""
+        """A map that failed; said at once."""
         self.failures.append({"source": printable(source), "reason": str(fault), "exit_code": fault.exit_code})
         self._write(f"failed: {printable(source)}: {fault}\n")
         if crash and self.settings.verbose:
@@ -106,6 +115,10 @@ class Logbook:
             "counts": dict(sorted(self.counts.items())),
             "failures": self.failures,
             "notices": self.notices,
+            "skipped": [
+                {"reason": printable(reason), "files": [printable(source) for source in sources]}
+                for reason, sources in self._skipped.items()
+            ],
             "exit_code": exit_code,
             "reason": printable(reason, LONGEST),
         }
@@ -122,10 +135,16 @@ class Logbook:
     def _finish(self, exit_code: int, reason: str) -> None:
         self._put(_cleared(self._shown))
         self._shown = ""
-        for failure in self.failures[:SHOWN_FAILURES]:
-            self._write(f"failed: {failure['source']}: {failure['reason']}\n")
+        for why, sources in self._skipped.items():
+            if len(sources) == 1 and not self.settings.verbose:
+                self.say(f"skipped: {sources[0]}: {why}")
+            elif len(sources) > 1:
+                self.say(f"skipped: {len(sources)} files, such as {sources[0]}: {why}")
         if len(self.failures) > SHOWN_FAILURES:
-            self._write(f"... and {len(self.failures) - SHOWN_FAILURES} more, all in logs/log-{self.run_id}.json\n")
+            self._write(f"{len(self.failures)} failures are told above and in logs/log-{self.run_id}.json\n")
+        if self.counts["empty"] == self.counts["results"]:
+            for hint in self.hints:
+                self._write(f"note: {printable(hint, 2000)}\n")
         self._write(f"bids_regions: {printable(reason, LONGEST)} (exit code {exit_code})\n")
 
     def _write(self, lines: str) -> None:
@@ -155,6 +174,15 @@ def _spoken(seconds: float) -> str:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / MINUTE), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "map"), counted(0, "region"), counted(12, "file")
+    ('1 map', '0 regions', '12 files')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def count_words(counts: Sequence[tuple[int, str]]) -> str:

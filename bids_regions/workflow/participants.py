@@ -11,6 +11,7 @@ from bids_regions.errors import Fault, printable
 from bids_regions.executors import Task, WorkerLost, Workers, run_tasks
 from bids_regions.images import load_statmap
 from bids_regions.maps.explain import EXPLAIN_COLUMNS, align_table, explain_table
+from bids_regions.maps.map_warnings import PERCENT_HINT
 from bids_regions.maps.maps import (
     EntryOutcome,
     MapJob,
@@ -32,7 +33,7 @@ from bids_regions.pages.sections import Drawn, draw_section, section_key
 from bids_regions.report import model
 from bids_regions.results.failures import write_failure
 from bids_regions.results.walk import Result, find_results
-from bids_regions.workflow.logbook import Logbook, count_words
+from bids_regions.workflow.logbook import Logbook, count_words, counted
 
 __all__ = ["DrawJob", "draw_map_section", "process_owners", "run_participants"]
 
@@ -304,21 +305,24 @@ def _lost_map(job: MapJob) -> MapOutcome:
 def _tell(outcome: MapOutcome, logbook: Logbook) -> None:
     logbook.tick()
     if outcome.skipped:
-        logbook.counts["skipped"] += 1
-        logbook.say(f"skipped: {outcome.mapfile.relpath}: {outcome.skipped}", level=0)
+        logbook.skip(outcome.mapfile.relpath, outcome.skipped)
         return
     for failure in outcome.failures:
         assert failure.fault
         logbook.fail(f"{outcome.mapfile.relpath} ({failure.name})", failure.fault, failure.crash)
     logbook.counts["failed"] += bool(outcome.failures)
     logbook.counts["maps"] += bool(outcome.entries) and not outcome.failures  # no entries: all maps of an owner broken
+    found = bool(outcome.entries) and not any(entry.fresh or entry.fault for entry in outcome.entries)
+    logbook.counts["maps_found"] += found
     for entry in outcome.entries:
         if entry.record:
             n_regions = entry.record.counts.kept
+            logbook.counts["regions_found"] += n_regions * found
             logbook.counts["results"] += 1
             logbook.counts["computed"] += entry.fresh
             logbook.counts["regions"] += n_regions
             logbook.counts["empty"] += n_regions == 0
+            logbook.hints |= {text: None for text in entry.record.warnings if PERCENT_HINT in text}
     logbook.say(f"{outcome.mapfile.relpath}: {_map_words(outcome)}", level=1)
     if outcome.explained:
         logbook.show(f"{printable(outcome.mapfile.relpath)}\n{align_table(explain_table(outcome.explained))}\n")
@@ -326,7 +330,7 @@ def _tell(outcome: MapOutcome, logbook: Logbook) -> None:
 
 def _map_words(outcome: MapOutcome) -> str:
     return ", ".join(
-        f"{e.name} {e.record.counts.kept} regions{'' if e.fresh else ' (finished before)'}"
+        f"{e.name} {counted(e.record.counts.kept, 'region')}{'' if e.fresh else ' (finished before)'}"
         if e.record
         else f"{e.name} failed"
         for e in outcome.entries

@@ -1,0 +1,145 @@
+"""Options that stand several times add up; a bad value is answered by a sentence, as in a configuration file."""
+
+import json
+
+import pytest
+import trees
+
+from bids_regions.cli import build_parser, main
+from bids_regions.errors import Contradiction
+from bids_regions.settings import OPTIONS, read_configuration
+
+
+def parse(*words):
+    return build_parser().parse_args(["a", "b", "participant", *words])
+
+
+@pytest.mark.parametrize("option", [option for option in OPTIONS if option.many], ids=lambda option: option.name)
+def test_an_option_of_several_values_adds_up(option):
+    one, two, three = (option.choices * 3)[:3] if option.choices else ("1", "2", "3")
+    flag = option.flags[0]
+    found = getattr(parse(flag, str(one), str(two), flag, str(three)), option.name)
+    assert found == [option.kind(str(each)) for each in (one, two, three)]
+
+
+def test_an_option_without_values_keeps_its_default():
+    assert all(getattr(parse(), option.name) is None for option in OPTIONS if option.many and option.default is None)
+
+
+def test_repeated_options_are_all_done(tmp_path, capsys):
+    for label in ("01", "02", "03"):
+        trees.write_map(tmp_path / "in" / f"sub-{label}/func/sub-{label}_task-a_space-T_contrast-x_stat-z_statmap.nii")
+    trees.describe(tmp_path / "in")
+    words = ["--participant-label", "01", "--participant_label", "02", "--threshold", "3.0", "--threshold", "97%"]
+    assert main([str(tmp_path / "in"), str(tmp_path / "out"), "participant", *words]) == 0
+    assert len(list((tmp_path / "out").rglob("*_dseg.tsv"))) == 4
+
+
+def test_a_percentile_without_its_sign_is_done_and_told(tmp_path, capsys):
+    trees.write_map(trees.describe(tmp_path / "in") / "sub-01/sub-01_space-T_contrast-x_stat-z_statmap.nii")
+    words = [str(tmp_path / "in"), str(tmp_path / "out"), "participant"]
+    assert main([*words, "--threshold", "97"]) == 0
+    (record,) = (tmp_path / "out").rglob("*_dseg.json")
+    told = "a percentile is written 97%"
+    assert any(told in warning for warning in json.loads(record.read_text())["Warnings"])
+    assert told in capsys.readouterr().err.splitlines()[-2]
+    assert main([*words, "--threshold", "4.9", "97%"]) == 0
+    assert told not in capsys.readouterr().err
+
+
+def write_maps(root, *stems):
+    trees.describe(root)
+    for stem in stems:
+        trees.write_map(root / f"{stem}_statmap.nii")
+    return root
+
+
+def test_what_is_skipped_for_one_reason_is_one_line_and_each_with_v(tmp_path, capsys):
+    root = write_maps(tmp_path / "in", *(f"sub-{n:02d}/sub-{n:02d}_contrast-x_stat-z" for n in range(3)))
+    for n in range(5):
+        path = root / f"sub-{n:02d}/sub-{n:02d}_contrast-y_stat-z_statmap.nii.gz"
+        trees.write_map(path, trees.np.zeros((4, 5, 3, 2), trees.np.float32))
+        trees.touch(path.with_name(path.name.replace("nii.gz", "mgz")))
+    words = [str(root), str(tmp_path / "out"), "participant"]
+    assert main(words) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("skipped")]
+    assert len(lines) == 2
+    assert all(line.startswith("skipped: 5 files, such as sub-00/") for line in lines)
+    (log,) = (tmp_path / "out" / "logs").glob("log-*.json")
+    assert [len(each["files"]) for each in json.loads(log.read_text())["skipped"]] == [5, 5]
+    assert main([*words, "-v"]) == 0
+    assert len([line for line in capsys.readouterr().err.splitlines() if line.startswith("skipped: sub-")]) == 10
+
+
+def test_the_last_line_tells_what_was_done_and_what_was_found_done(tmp_path, capsys):
+    root = write_maps(tmp_path / "in", *(f"sub-{n:02d}/sub-{n:02d}_contrast-x_stat-z" for n in range(2)))
+    words = [str(root), str(tmp_path / "out"), "participant"]
+    assert main([*words, "--participant-label", "00"]) == 0
+    assert "bids_regions: 1 map done with 2 regions, 0 results empty" in capsys.readouterr().err
+    assert main(words) == 0
+    assert "1 map done with 2 regions, 1 map found done with 2 regions, 0 results" in capsys.readouterr().err
+    assert main(words) == 0
+    assert "bids_regions: 2 maps found done with 4 regions, 0 results" in capsys.readouterr().err
+
+
+def test_a_failure_is_told_once(tmp_path, capsys):
+    root = write_maps(tmp_path / "in", "sub-01/sub-01_contrast-x_stat-z")
+    trees.touch(root / "sub-01/sub-01_contrast-y_stat-z_statmap.nii", b"")
+    trees.touch(root / "sub-01/sub-01_contrast-w_stat-z_statmap.nii", b"no image" * 100)
+    assert main([str(root), str(tmp_path / "out"), "participant"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("sub-01_contrast-y_stat-z_statmap.nii") == 1
+    assert len([line for line in said.splitlines() if line.startswith("failed")]) == 2
+
+
+def said_by(capsys, *words):
+    with pytest.raises(SystemExit) as ended:
+        parse(*words)
+    assert ended.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("p<0.001", "write p=0.001"),
+        ("p < 0.001", "write p=0.001"),
+        ("FDR=0.05", "write fdr=0.05"),
+        ("3,1", "write 3.1"),
+        ("97 %", "write 97%"),
+        ("p97", "Write 3.0, 97%"),
+        ("z>3.1", "write 3.1"),
+        ("97percent", "write 97%"),
+        ("pct97", "write 97%"),
+        ("three", "Write 3.0, 97%"),
+    ],
+)
+def test_a_threshold_is_answered_with_what_was_meant(tmp_path, capsys, typed, hint):
+    said = said_by(capsys, "--threshold", typed)
+    assert len(said.splitlines()) == 1
+    sentence = said.removeprefix("bids_regions: error: --threshold: ").removesuffix(" (exit code 2)\n")
+    assert hint in sentence
+    (tmp_path / "c.toml").write_text(f"[[regions]]\nname = 'a'\nthreshold = {json.dumps(typed)}\n")
+    with pytest.raises(Contradiction) as refused:
+        read_configuration(tmp_path / "c.toml")
+    assert sentence.rstrip(".") in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--values-from", "effect"), "--values-from: 'effect' is not of the form ENTITY=VALUE, such as stat=effect"),
+        (("--min-region-size", "1,5"), "--min-region-size: '1,5' is no number; write 1.5"),
+        (("--min-region-size", "x,5"), "--min-region-size: 'x,5' is no number"),
+        (("--nprocs", "1.5"), "--nprocs: '1.5' is no whole number"),
+        (("--mem", "lots"), "--mem: lots is no amount of memory; write 8G or 8000M"),
+        (("--connectivity", "7"), "--connectivity: invalid choice: 7 (choose from 6, 18, 26)"),
+        (("--thresold", "3"), "unrecognized arguments: --thresold 3; did you mean --threshold?. bids_regions --help"),
+        (("--threshold",), "--threshold: expected at least one argument"),
+    ],
+)
+def test_a_bad_value_is_answered_in_one_line(capsys, words, sentence):
+    said = said_by(capsys, *words)
+    assert said.startswith(f"bids_regions: error: {sentence}")
+    assert said.endswith("(exit code 2)\n")
+    assert len(said.splitlines()) == 1
