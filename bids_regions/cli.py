@@ -65,6 +65,10 @@ def _argument(option: Option) -> dict[str, Any]:
     return {**argument, "type": _reader(option)}
 
 
+class _BadValueError(argparse.ArgumentTypeError, ValueError):
+    """What is wrong with a value, in our words and not in argparse's."""
+
+
 def _reader(option: Option) -> Callable[[str], Any]:
     """What reads a value of the option; what is wrong with one is told as in a configuration file."""
     kind = option.kind
@@ -74,7 +78,7 @@ def _reader(option: Option) -> Callable[[str], Any]:
         try:
             return kind(text)
         except (ValueError, OverflowError) as error:
-            raise argparse.ArgumentTypeError(str(error).rstrip(".")) from error
+            raise _BadValueError(str(error).rstrip(".")) from error
 
     return read
 
