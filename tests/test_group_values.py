@@ -228,6 +228,19 @@ def test_few_participants_are_told_what_their_consensus_is(n, words, tmp_path):
     assert words[:30] in (tmp_path / "out" / "group.html").read_text()
 
 
+def test_a_set_without_a_consensus_tells_how_far_it_is_from_one(tmp_path):
+    root = start(tmp_path / "maps")
+    for k, label in enumerate(LABELS[:4]):
+        write_person(root, label, person(label, a=k == 0, b=k == 1))
+    assert run(root, tmp_path / "out") == 0
+    assert "at most 1 of 4 share a voxel; a consensus needs 2 of 4." in (tmp_path / "out" / "group.html").read_text()
+    empty = start(tmp_path / "empty")
+    for label in LABELS[:2]:
+        write_person(empty, label, person(label))
+    assert run(empty, tmp_path / "none") == 0
+    assert "None of 2 participants has a region." in (tmp_path / "none" / "group.html").read_text()
+
+
 def test_where_both_signs_are_as_frequent_a_voxel_belongs_to_neither(tmp_path):
     root = start(tmp_path / "maps")
     for k, label in enumerate(LABELS[:4]):
@@ -284,6 +297,9 @@ def test_one_who_agrees_with_nobody_is_named_with_the_number(tmp_path):
     flags = {row["participant_id"]: row["outlier"] for row in rows(tmp_path / "out" / "group_participants.tsv")}
     assert flags.pop("sub-06").startswith("low Dice with the others (z=-")
     assert set(flags.values()) == {"n/a"}
+    page = (tmp_path / "out" / "group.html").read_text()
+    assert "5 of 6 share the largest, region-1 (positive), at its peak; 1 consensus region (1 positive)." in page
+    assert "At least 42 % of all people have a region there (95 % lower bound). sub-06 agrees with nobody" in page
 
 
 def test_the_sign_of_all_maps_turned_round_turns_the_tables_round(root, out, tmp_path):

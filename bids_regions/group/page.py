@@ -12,6 +12,7 @@ import numpy as np
 from bids_regions.aggregate import order_by_agreement
 from bids_regions.figures import FigureStyle, Picture, Prevalence, Underlay, choose_cuts, compose_prevalence, encode
 from bids_regions.files import write_bytes
+from bids_regions.group.leads import lead_of
 from bids_regions.group.measures import SHOWN_ROWS, SetResult
 from bids_regions.group.members import Status
 from bids_regions.group.outputs import Consensus
@@ -126,6 +127,7 @@ def _show_set(
         key=key,
         title=" · ".join(part for part in (title_of(entities), one.entry, split) if part),
         group=", ".join(f"{name}-{entities[name]}" for name in HEADING if name in entities),
+        lead=lead_of(result, settings.min_prevalence),
         facts=_facts(result),
         consensus=builder.show(consensus) if consensus else _nothing(result),
         metrics=_metrics(result, pages),

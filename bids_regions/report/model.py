@@ -249,6 +249,7 @@ class GroupSet:
 
     key: str  # unique on the page, [a-zA-Z0-9_-]
     title: str
+    lead: str = ""  # what was found, in a sentence or three
     group: str = ""
     facts: tuple[tuple[str, str], ...] = ()  # ("participants", "28"), ("grids", "one")
     consensus: EntryView  # its views are the prevalence and coverage maps; its regions the consensus table

@@ -1,5 +1,6 @@
 """The group level: group maps as any other map, then sets of participants' maps put together, in two passes each."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -102,7 +103,7 @@ def _run_group(settings: Settings, given: GroupInput, context: PageContext, work
         notices=(*context.notices, *notices),
         value_columns=value_columns(cohort, sets),
     )
-    write_group_page(findings, settings, context, _methods(results, context, settings))
+    write_group_page(findings, settings, context, _methods(findings, context, settings))
     if not (cohort.members or cohort.failures or outcomes) and given.discovery.maps:
         raise EmptySelection(
             "no participant has results in OUTPUT_DIR", hint="Run the participant level first, with the same OUTPUT_DIR"
@@ -236,14 +237,19 @@ def _anatomies(results: Sequence[SetResult], settings: Settings) -> tuple[dict[s
     return {space: anatomy for space, (anatomy, _) in loaded.items()}, list(notes)
 
 
-def _methods(results: Sequence[SetResult], context: PageContext, settings: Settings) -> model.Methods:
+def _methods(findings: GroupResults, context: PageContext, settings: Settings) -> model.Methods:
     """How the participants' maps were worked on, as their records tell, and how they were put together."""
     entries: dict[str, Entry] = {}
-    for result in results:
+    for result in findings.results:
         members = result.one.members
         if members and result.one.entry not in entries:
             record = load_record(settings.output_dir / members[0].sidecar)
             entries[result.one.entry] = make_entry(result.one.entry, record.criteria)
     if not entries:
         return context.methods
-    return write_group_methods(tuple(entries[name] for name in sorted(entries)), settings)
+    return write_group_methods(
+        tuple(entries[name] for name in sorted(entries)),
+        settings,
+        bounded=any(result.consensus and math.isfinite(result.consensus.rate) for result in findings.results),
+        occasions=sorted({found.family.words for found in findings.families}),
+    )

@@ -1,0 +1,71 @@
+"""The lead of a set: what its participants share, how sure that is, and who differs, in a sentence or three."""
+
+from collections.abc import Sequence
+
+from bids_regions.aggregate import least_participants, prevalence
+from bids_regions.group.measures import SetResult
+from bids_regions.group.outputs import Consensus
+from bids_regions.group.tables import ParticipantRow
+from bids_regions.pages.wording import spoken
+
+__all__ = ["lead_of"]
+
+ALONE = 0.05  # Dice with the others below which a participant agrees with nobody
+NAMED = 3  # participants named
+
+
+def lead_of(result: SetResult, min_prevalence: float) -> str:
+    """What is to be said of a set first; empty where nothing was put together."""
+    consensus = result.consensus
+    if consensus is None:
+        return ""
+    told = _shared(consensus) if consensus.naming.regions else _nothing(consensus, min_prevalence)
+    told += [_who_differs(result.rows), _who_lacks(result.rows)]
+    return " ".join(sentence for sentence in told if sentence)
+
+
+def _shared(consensus: Consensus) -> list[str]:
+    regions = consensus.naming.regions
+    cells = {column.name: column.cells for column in consensus.naming.region_cells}
+    at = max(range(len(regions)), key=lambda k: (regions[k].n_voxels, -k))
+    largest = regions[at]
+    signs = [sum(region.sign == sign for region in regions) for sign in ("positive", "negative")]
+    parts = [f"{spoken(n)} {sign}" for n, sign in zip(signs, ("positive", "negative"), strict=True) if n]
+    found = f"{spoken(len(regions))} consensus region{'s' if len(regions) > 1 else ''} ({' and '.join(parts)})"
+    sharing = f"{cells['n_sharing'][at]} of {cells['n_with_data'][at]}"
+    sentences = [f"{sharing} share the largest, {largest.name} ({largest.sign}), at its peak; {found}."]
+    if "prevalence_lower" in cells:
+        bound = 100 * float(cells["prevalence_lower"][at])
+        sentences.append(f"At least {bound:.0f} % of all people have a region there (95 % lower bound).")
+    return sentences
+
+
+def _nothing(consensus: Consensus, min_prevalence: float) -> list[str]:
+    tally = consensus.tally
+    most = max(int(tally.of(sign).max(initial=0)) for sign in consensus.signs)
+    highest = max(float(prevalence(tally, sign).max(initial=0)) for sign in consensus.signs)
+    if not most:
+        return [f"None of {spoken(tally.n)} participants has a region."]
+    least = least_participants(tally.n, min_prevalence)
+    wanted = f"a consensus needs {least} of {tally.n}" + (" and the minimum size" if highest >= min_prevalence else "")
+    return [f"No consensus region: at most {most} of {spoken(tally.n)} share a voxel; {wanted}."]
+
+
+def _who_differs(rows: Sequence[ParticipantRow]) -> str:
+    flagged = [row for row in rows if row.outlier]
+    if not flagged:
+        return ""
+    named = ", ".join(_word(row) for row in flagged[:NAMED])
+    more = f", and {spoken(len(flagged) - NAMED)} more stand out" if len(flagged) > NAMED else ""
+    return f"{named}{more}."
+
+
+def _word(row: ParticipantRow) -> str:
+    if row.dice_loo is not None and row.dice_loo < ALONE and "low Dice" in row.outlier:
+        return f"{row.participant} agrees with nobody (Dice {row.dice_loo:.2f})"
+    return f"{row.participant} stands out: {row.outlier}"
+
+
+def _who_lacks(rows: Sequence[ParticipantRow]) -> str:
+    n = sum(row.status not in ("ok", "empty") for row in rows)
+    return f"{spoken(n)} participant{'s are' if n > 1 else ' is'} not counted." if n else ""
