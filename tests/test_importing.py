@@ -125,6 +125,19 @@ def test_what_a_feat_folder_lacks_is_named_and_left_out(tmp_path, run):
     assert "DegreesOfFreedom" not in sidecar(tmp_path / "out", "stat-F")
 
 
+def test_names_may_stand_in_design_fsf_and_the_fwhm_in_newer_smoothness(tmp_path, run):
+    folder = feat(tmp_path / "tones.feat")
+    (folder / "design.con").unlink()
+    with (folder / "design.fsf").open("a") as design:
+        design.write('set fmri(conname_real.1) "left hand"\n')
+    (folder / "stats" / "smoothness").write_text(
+        "DLH 0.0577\nVOLUME 960\nRESELS 80\nFWHMvoxel 4.5 4.25 4.183\nFWHMmm 18 17 16.732\n"
+    )
+    assert run(folder)[0] == 0
+    told = sidecar(tmp_path / "out", "leftHand_stat-z")
+    assert told["Smoothness"] == {"dlh": 0.0577, "Volume": 960, "VoxelsPerResel": 80, "FWHM": [18, 17, 16.732]}
+
+
 def test_a_group_of_feat_has_both_contrasts_and_degrees_of_freedom_by_voxel(tmp_path, run):
     code, _ = run(gfeat(tmp_path / "all.gfeat"))
     found = images(tmp_path / "out")

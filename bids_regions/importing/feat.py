@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bids_regions.errors import BadDataset, Fault, MissingInput
+from bids_regions.errors import Fault, MissingInput
 from bids_regions.files import list_names, read_text
 from bids_regions.importing.labels import distinct_labels, find_clues, label_of
 from bids_regions.importing.model import Find, Source, left_out, read_number
@@ -86,7 +86,7 @@ def read_feat(path: Path, *, lower: str | None = None, notes: tuple[str, ...] = 
         )
     design = _design(path)
     first_level = lower is None and design.get("level", "1") == "1" and not (path / "design.lev").is_file()
-    finds, said = _finds(path, images, () if lower is None else (("taskcontrast", lower),))
+    finds, said = _finds((path, design), images, () if lower is None else (("taskcontrast", lower),))
     inputs = [value for key, value in design.items() if key.startswith("feat_files(")]
     clues = find_clues([*inputs, str(path.absolute())] if first_level else inputs)
     clues = clues if first_level or "sub" in clues else {key: clues[key] for key in clues if key == "task"}
@@ -123,9 +123,10 @@ def _standard(design: Mapping[str, str]) -> str | None:
 
 
 def _finds(
-    path: Path, images: Mapping[tuple[str, int], Path], lower: tuple[tuple[str, str], ...]
+    folder: tuple[Path, Mapping[str, str]], images: Mapping[tuple[str, int], Path], lower: tuple[tuple[str, str], ...]
 ) -> tuple[list[Find], list[str]]:
-    names = _contrast_names(path)
+    path, design = folder
+    names = _contrast_names(path, design)
     numbers = sorted({number for kind, number in images if kind not in ("fstat", "zfstat")})
     labels, notes = distinct_labels([(n, names.get(n, "")) for n in numbers])
     notes = [f"{path}: {note}" for note in notes]
@@ -164,13 +165,18 @@ def _facts(path: Path, kind: str, number: int, *, dof: float | None) -> dict[str
     return {"DegreesOfFreedom": [effect, dof]} if effect else {}
 
 
-def _contrast_names(path: Path) -> dict[int, str]:
-    try:
-        text = read_text(path / "design.con")
-    except (MissingInput, BadDataset):
-        return {}
-    found = re.findall(r"^/ContrastName(\d+)[ \t]*([^\n]*)$", text, re.MULTILINE)
-    return {int(number): name.strip() for number, name in found}
+def _contrast_names(path: Path, design: Mapping[str, str]) -> dict[int, str]:
+    """By design.con, of the folder or of the group folder around it, else by design.fsf."""
+    for place in (path, *([path.parent] if path.parent.suffix == ".gfeat" else [])):
+        try:
+            text = read_text(place / "design.con")
+        except Fault:
+            continue
+        found = re.findall(r"^/ContrastName(\d+)[ \t]*([^\n]*)$", text, re.MULTILINE)
+        if found:
+            return {int(number): name.strip() for number, name in found}
+    told = {key.rpartition(".")[2]: name for key, name in design.items() if key.startswith("conname_real.")}
+    return {int(number): name for number, name in told.items() if number.isdecimal()}
 
 
 def _effect_dof(path: Path, number: int) -> int | None:
@@ -187,12 +193,16 @@ def _matrix(text: str) -> list[list[str]]:
     return [row.split() for row in text.partition("/Matrix")[2].strip().splitlines() if row.split()]
 
 
-def _smoothness(stats: Path) -> dict[str, float]:
-    """What `smoothest` printed: DLH, VOLUME and RESELS, which are voxels per resel."""
+def _smoothness(stats: Path) -> dict[str, Any]:
+    """What `smoothest` printed: DLH, VOLUME and RESELS, which are voxels per resel; newer ones the FWHM in mm, too."""
     told = dict(_words(stats / "smoothness"))
     names = {"dlh": "DLH", "Volume": "VOLUME", "VoxelsPerResel": "RESELS"}
     numbers = {key: read_number(told.get(name, "")) for key, name in names.items()}
-    return {key: number for key, number in numbers.items() if number is not None and number > 0}
+    known: dict[str, Any] = {key: number for key, number in numbers.items() if number is not None and number > 0}
+    fwhm = [read_number(word) for word in told.get("FWHMMM", "").split()]
+    if len(fwhm) == 3 and all(number is not None and number > 0 for number in fwhm):
+        known["FWHM"] = fwhm
+    return known
 
 
 def _words(path: Path) -> Iterator[tuple[str, str]]:
