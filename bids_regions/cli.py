@@ -73,6 +73,8 @@ def _reader(option: Option) -> Callable[[str], Any]:
     """What reads a value of the option; what is wrong with one is told as in a configuration file."""
     kind = option.kind
     assert kind is not None
+    if kind in (str, Path):
+        return kind
 
     def read(text: str) -> Any:
         try:
