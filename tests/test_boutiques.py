@@ -186,5 +186,11 @@ def test_boutiques_runs_it(tmp_path: Path, invocation: Path, command_folder: Pat
 def test_parser_actions_are_of_known_kinds() -> None:
     """A new kind of action would slip through the comparison above."""
     kinds = {type(action) for action in OPTIONS.values()}
-    assert {kind.__name__ for kind in kinds} == {"_StoreAction", "_StoreTrueAction", "_CountAction", "_PrintDescriptor"}
+    assert {kind.__name__ for kind in kinds} == {
+        "_StoreAction",
+        "_ExtendAction",
+        "_StoreTrueAction",
+        "_CountAction",
+        "_PrintDescriptor",
+    }
     assert all(isinstance(action, argparse.Action) for action in OPTIONS.values())
