@@ -18,13 +18,13 @@ from bids_regions.dataset.mapfiles import Selection, is_selected
 from bids_regions.errors import Contradiction, MissingInput
 from bids_regions.group.members import Absence, Entities, Member, read_failures, read_members
 from bids_regions.group.sets import Cohort, name_some, ordered
-from bids_regions.settings import Settings
+from bids_regions.settings import GroupSettings
 
 __all__ = ["gather_cohort"]
 
 
 def gather_cohort(
-    settings: Settings, dataset: SourceDataset, discovery: Discovery, selection: Selection
+    settings: GroupSettings, dataset: SourceDataset, discovery: Discovery, selection: Selection
 ) -> tuple[Cohort, list[Absence]]:
     """The cohort of a run, and the records that cannot be read.
 
@@ -62,7 +62,7 @@ def gather_cohort(
     return cohort, unread
 
 
-def _read_table(settings: Settings, dataset: SourceDataset) -> Participants | None:
+def _read_table(settings: GroupSettings, dataset: SourceDataset) -> Participants | None:
     path: Path | None = settings.participants_tsv or find_participants_tsv(dataset)
     if path is None:
         if settings.group_by:

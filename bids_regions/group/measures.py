@@ -30,7 +30,7 @@ from bids_regions.group.sets import MapSet
 from bids_regions.group.tables import GroupTable, ParticipantRow
 from bids_regions.group.values import value_rows
 from bids_regions.pages.marks import marks_of
-from bids_regions.settings import Settings
+from bids_regions.settings import GroupSettings
 
 __all__ = ["SetResult", "Study", "study_set"]
 
@@ -48,7 +48,7 @@ Array = NDArray[Any]
 class Study:
     """What all sets of a run are studied with."""
 
-    settings: Settings
+    settings: GroupSettings
     dataset: SourceDataset
     workers: Workers
     values: GroupTable

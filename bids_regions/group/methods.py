@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bids_regions.pages.methods import write_methods
 from bids_regions.report.model import Methods, Reference
-from bids_regions.settings import Entry, Settings
+from bids_regions.settings import Entry, GroupSettings
 
 __all__ = ["write_group_methods"]
 
@@ -33,7 +33,7 @@ LIMITS = Reference(
 
 
 def write_group_methods(
-    entries: Sequence[Entry], settings: Settings, *, bounded: bool = False, occasions: Sequence[str] = ()
+    entries: Sequence[Entry], settings: GroupSettings, *, bounded: bool = False, occasions: Sequence[str] = ()
 ) -> Methods:
     """Paragraphs and references for sets made from these entries.
 
@@ -59,7 +59,7 @@ OUTLYING = (
 )
 
 
-def _prevalence(settings: Settings) -> str:
+def _prevalence(settings: GroupSettings) -> str:
     return (
         "Across participants, prevalence was computed per voxel and sign as the fraction of participants whose regions "
         "cover the voxel among those with data there (inside their mask, if there is one, where the map is finite and "
@@ -69,7 +69,7 @@ def _prevalence(settings: Settings) -> str:
     )
 
 
-def _values(settings: Settings) -> str:
+def _values(settings: GroupSettings) -> str:
     where = (
         "the consensus regions; as these were found in the same maps, one-sample tests on the values are circular, "
         "also on those in the voxels that the other participants alone would have chosen"
@@ -80,7 +80,7 @@ def _values(settings: Settings) -> str:
     return f"Values were taken per participant in {where}. {agreement}"
 
 
-def _reliability(settings: Settings, occasions: Sequence[str]) -> str:
+def _reliability(settings: GroupSettings, occasions: Sequence[str]) -> str:
     where = "a consensus over all of these maps pooled"
     if settings.regions_from:
         where = f"the regions of {settings.regions_from.name}"

@@ -30,7 +30,7 @@ from bids_regions.images import StoredGrid, save_labels, save_map
 from bids_regions.maps.naming import NamedRegions, name_extraction
 from bids_regions.results.records import DEFINED, library_versions, load_record, spatial_fields
 from bids_regions.results.uris import output_uri, source_uri
-from bids_regions.settings import Settings, without_folders
+from bids_regions.settings import GroupSettings, without_folders
 from bids_regions.tables import (
     PEAK_COLUMNS,
     REGION_COLUMNS,
@@ -79,7 +79,7 @@ class Consensus:
         return self.grid.unflatten(coverage(self.tally))
 
 
-def write_set(one: MapSet, tally: Tally, settings: Settings, *, pooled: bool = False) -> Consensus:
+def write_set(one: MapSet, tally: Tally, settings: GroupSettings, *, pooled: bool = False) -> Consensus:
     """Find the consensus regions of a set and write its images, tables and sidecars; what is equal stays untouched.
 
     Of maps that are `pooled` over sessions or runs only the consensus regions are written: people count several times.
@@ -155,7 +155,7 @@ def least_voxels(usual: Mapping[str, Any], grid: StoredGrid) -> int:
     return max(1, whole, int(usual.get("min_region_voxels", 0)))
 
 
-def _name(extraction: Extraction, one: MapSet, usual: Mapping[str, Any], settings: Settings) -> NamedRegions:
+def _name(extraction: Extraction, one: MapSet, usual: Mapping[str, Any], settings: GroupSettings) -> NamedRegions:
     """Names as the participants' regions have them: from their atlases, where these are still at hand."""
     if not usual.get("atlas"):
         return NamedRegions(regions=extraction.regions)
@@ -170,7 +170,7 @@ def _name(extraction: Extraction, one: MapSet, usual: Mapping[str, Any], setting
         return NamedRegions(regions=extraction.regions, warnings=(f"regions are not named: {fault}",))
 
 
-def _find_again(spec: str, settings: Settings) -> str:
+def _find_again(spec: str, settings: GroupSettings) -> str:
     """A request for an atlas with its folders, as this run has it or else as the latest run's log tells.
 
     Raises
@@ -178,7 +178,7 @@ def _find_again(spec: str, settings: Settings) -> str:
     MissingInput
         No run with this output folder tells, or the atlas is no longer where it was.
     """
-    known = {without_folders(own): own for entry in settings.entries for own in entry.atlas}
+    known = {without_folders(own): own for own in settings.atlases}
     if spec in known or spec.startswith("templateflow:"):
         return known.get(spec, spec)
     for log in sorted(settings.output_dir.glob("logs/log-*.json"), reverse=True):
@@ -227,7 +227,7 @@ class _SidecarWriter:
     """What the sidecars of a set share."""
 
     one: MapSet
-    settings: Settings
+    settings: GroupSettings
     usual: Mapping[str, Any]  # the participants' criteria
     rate: float  # false-positive rate of a voxel in one tail; nan where it is not known
     pooled: bool  # maps of all sessions or runs together

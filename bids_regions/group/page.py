@@ -29,7 +29,7 @@ from bids_regions.pages.wording import slug, spoken, title_of
 from bids_regions.report import model
 from bids_regions.report.pages import render_group
 from bids_regions.report.payload import pack_labels, pack_volume
-from bids_regions.settings import Settings
+from bids_regions.settings import GroupSettings
 from bids_regions.tables import REGION_COLUMNS, Column, peaks_table, regions_table, table_text
 from bids_regions.version import __version__
 
@@ -55,7 +55,9 @@ class GroupResults:
     value_columns: Sequence[Column]
 
 
-def write_group_page(findings: GroupResults, settings: Settings, context: PageContext, methods: model.Methods) -> None:
+def write_group_page(
+    findings: GroupResults, settings: GroupSettings, context: PageContext, methods: model.Methods
+) -> None:
     """Fill the model, render it, write group.html and what stands beside it."""
     pages = _Pages(output_dir=settings.output_dir)
     drawn = [outcome.drawn for outcome in findings.group_maps if outcome.drawn]
@@ -115,7 +117,7 @@ def _counts(findings: GroupResults) -> tuple[tuple[str, int], ...]:
 
 
 def _show_set(
-    result: SetResult, findings: GroupResults, settings: Settings, pages: _Pages
+    result: SetResult, findings: GroupResults, settings: GroupSettings, pages: _Pages
 ) -> tuple[model.GroupSet, list[model.Volume], list[model.Background]]:
     one, consensus = result.one, result.consensus
     key = "set-" + slug(one.name)
@@ -173,7 +175,7 @@ class _ConsensusBuilder:
 
     key: str
     result: SetResult
-    settings: Settings
+    settings: GroupSettings
     anatomy: Anatomy | None
 
     def ground(self) -> model.Background:
@@ -423,13 +425,13 @@ def _tables(output_dir: Path, pages: _Pages) -> tuple[model.Table, ...]:
     )
 
 
-def _command(settings: Settings) -> str:
+def _command(settings: GroupSettings) -> str:
     """The canonical command of the group level: no path, nothing that differs between equal runs."""
     words = ["bids_regions", "BIDS_DIR", "OUTPUT_DIR", "group"]
     return " ".join([*words, *(f"--{name} {value}" for name, value in _group_settings(settings))])
 
 
-def _group_settings(settings: Settings) -> tuple[tuple[str, str], ...]:
+def _group_settings(settings: GroupSettings) -> tuple[tuple[str, str], ...]:
     told = [("min-prevalence", f"{settings.min_prevalence:.10g}"), ("min-coverage", f"{settings.min_coverage:.10g}")]
     if settings.group_by:
         told.append(("group-by", " ".join(settings.group_by)))

@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from bids_regions.settings.configuration import read_configuration
     from bids_regions.settings.entries import Entry, make_entry, name_of_threshold, with_folders, without_folders
     from bids_regions.settings.options import LEVELS, OPTIONS, REGION_OPTIONS, Option
-    from bids_regions.settings.run import Settings, make_settings
+    from bids_regions.settings.run import GroupSettings, Settings, make_settings
 
 __all__ = [
     "LEVELS",
     "OPTIONS",
     "REGION_OPTIONS",
     "Entry",
+    "GroupSettings",
     "Option",
     "Settings",
     "make_entry",
@@ -31,7 +32,7 @@ HOMES = {
     "options": ("LEVELS", "OPTIONS", "REGION_OPTIONS", "Option"),
     "entries": ("Entry", "make_entry", "name_of_threshold", "with_folders", "without_folders"),
     "configuration": ("read_configuration",),
-    "run": ("Settings", "make_settings"),
+    "run": ("GroupSettings", "Settings", "make_settings"),
 }
 
 

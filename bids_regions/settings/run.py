@@ -1,6 +1,6 @@
 """What a run was asked to do: every string of the command line ends here.
 
-`Settings` is a value that travels whole to every worker; a room below gets only the part it needs.
+`Settings` stays with the run; a room below gets only the part it needs: an entry, a selection, `GroupSettings`.
 """
 
 import os
@@ -16,7 +16,22 @@ from bids_regions.settings.entries import Entry, entries_of_command
 from bids_regions.settings.options import LEVELS, OPTIONS, REGION_OPTIONS
 from bids_regions.surroundings import count_processors
 
-__all__ = ["Settings", "make_settings"]
+__all__ = ["GroupSettings", "Settings", "make_settings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupSettings:
+    """The part of the settings that the group level needs."""
+
+    output_dir: Path
+    participants: tuple[str, ...]  # labels; none: all
+    min_prevalence: float
+    min_coverage: float
+    group_by: tuple[str, ...]  # columns of participants.tsv
+    participants_tsv: Path | None
+    regions_from: Path | None
+    reliability: Literal["auto", "none"]
+    atlases: tuple[str, ...]  # every request of every entry, with its folders
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +74,21 @@ class Settings:
     def participants(self) -> tuple[str, ...]:
         """The labels of the participants asked for; none: all."""
         return self.labels.get("sub", ())
+
+    @property
+    def group(self) -> GroupSettings:
+        """The group level's part."""
+        return GroupSettings(
+            output_dir=self.output_dir,
+            participants=self.participants,
+            min_prevalence=self.min_prevalence,
+            min_coverage=self.min_coverage,
+            group_by=self.group_by,
+            participants_tsv=self.participants_tsv,
+            regions_from=self.regions_from,
+            reliability=self.reliability,
+            atlases=tuple(dict.fromkeys(spec for entry in self.entries for spec in entry.atlas)),
+        )
 
 
 def make_settings(given: SimpleNamespace | Any, command: tuple[str, ...] = ()) -> Settings:

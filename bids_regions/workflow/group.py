@@ -34,7 +34,7 @@ from bids_regions.pages.page import PageContext, told_failures
 from bids_regions.report import model
 from bids_regions.results.placement import check_collisions
 from bids_regions.results.records import load_record
-from bids_regions.settings import Entry, Settings, make_entry
+from bids_regions.settings import Entry, GroupSettings, Settings, make_entry
 from bids_regions.workflow.logbook import Logbook
 from bids_regions.workflow.participants import process_owners
 
@@ -78,14 +78,14 @@ def run_group(settings: Settings, given: GroupInput, context: PageContext, worke
 
 
 def _run_group(settings: Settings, given: GroupInput, context: PageContext, workers: Workers, logbook: Logbook) -> None:
-    cohort, unread = gather_cohort(settings, given.dataset, given.discovery, given.selection)
+    cohort, unread = gather_cohort(settings.group, given.dataset, given.discovery, given.selection)
     others = load_other_regions(settings.regions_from)
     sets = find_sets(cohort, settings.output_dir)
     check_collisions([*(one.paths.consensus for one in sets), *(place for job in given.jobs for place in job.places)])
     jobs = [replace(job, draw=True) for job in given.jobs]
     outcomes = process_owners(jobs, workers, logbook, stop_early=settings.stop_on_first_crash)
     _tell_unread(unread, logbook)
-    results, families = _study(sets, cohort, others, _Means(settings=settings, given=given, workers=workers))
+    results, families = _study(sets, cohort, others, _Means(settings=settings.group, given=given, workers=workers))
     unread += write_group_regions([result.one for result in results], settings.output_dir)
     _write_people(results, cohort, settings)
     for result in results:
@@ -103,7 +103,7 @@ def _run_group(settings: Settings, given: GroupInput, context: PageContext, work
         notices=(*context.notices, *notices),
         value_columns=value_columns(cohort, sets),
     )
-    write_group_page(findings, settings, context, _methods(findings, context, settings))
+    write_group_page(findings, settings.group, context, _methods(findings, context, settings))
     if not (cohort.members or cohort.failures or outcomes) and given.discovery.maps:
         raise EmptySelection(
             "no participant has results in OUTPUT_DIR", hint="Run the participant level first, with the same OUTPUT_DIR"
@@ -112,7 +112,7 @@ def _run_group(settings: Settings, given: GroupInput, context: PageContext, work
 
 @dataclass(frozen=True, kw_only=True)
 class _Means:
-    settings: Settings
+    settings: GroupSettings
     given: GroupInput
     workers: Workers
 
@@ -249,7 +249,7 @@ def _methods(findings: GroupResults, context: PageContext, settings: Settings) -
         return context.methods
     return write_group_methods(
         tuple(entries[name] for name in sorted(entries)),
-        settings,
+        settings.group,
         bounded=any(result.consensus and math.isfinite(result.consensus.rate) for result in findings.results),
         occasions=sorted({found.family.words for found in findings.families}),
     )
