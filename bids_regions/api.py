@@ -5,6 +5,7 @@ never taken for granted. This room writes no file and knows no dataset.
 """
 
 import io
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -21,7 +22,7 @@ from bids_regions.dataset.names import read_entities, split_name
 from bids_regions.errors import BadMap, Contradiction, MissingInput
 from bids_regions.extraction import CONVENTIONS, Asked, Criteria, Extraction, Peak, Region, Smoothness, Statistic
 from bids_regions.extraction.smoothness import smoothness_from_fwhm
-from bids_regions.extraction.statistics import told_kind
+from bids_regions.extraction.statistics import P_LOGARITHMS, told_kind
 from bids_regions.images import (
     StoredGrid,
     Volume,
@@ -56,7 +57,6 @@ __all__ = [
 
 Array = NDArray[Any]
 Where = Grid | Grayordinates | Mesh | ArrayLike
-INTENT_NAMES = {"z": 5, "t": 3, "F": 4}
 TELL = 'Give statistic="z", or Statistic("t", dof=20); an image\'s intent or its name (stat-t) tells it as well'
 AFFINE = "Give the 4 x 4 affine from voxels to mm (RAS+), as nibabel's image.affine, or the image itself"
 
@@ -108,6 +108,7 @@ def find_regions(  # noqa: PLR0913 # independent facts about one map
     mask: Any = None,
     statistic: Statistic | str | None = None,
     values: Any = None,
+    peaks: Any = None,
     smoothness: Smoothness | Sequence[float] | None = None,
     atlas: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     space: str = "",
@@ -130,6 +131,9 @@ def find_regions(  # noqa: PLR0913 # independent facts about one map
         its name tells; where neither does, whatever needs a p is refused.
     values
         A second map on the same grid, as array, image or path, for the columns `values_*`.
+    peaks
+        A map on the same grid that tells peaks and their values, and the sign where the map has none: of a map of p
+        the z or t map.
     smoothness
         For random field theory: FWHM of the residuals in mm, along the voxel axes nearest x, y, z; for cluster p
         estimated from map and mask where not given.
@@ -165,6 +169,7 @@ def find_regions(  # noqa: PLR0913 # independent facts about one map
         mask=inside,
         statistic=told,
         values=_values(values, volume),
+        peaks=_values(peaks, volume),
         smoothness=_smoothness(smoothness, volume, inside),
     )
     grid = volume.grid if where is volume.grid.affine else None
@@ -229,10 +234,8 @@ def _load(path: Path) -> Volume:
     path = path.expanduser()
     if not path.exists():
         raise MissingInput(f"{path} is not there", hint="Check the path")
-    found = load_statmap(path)
-    dof = () if found.intent_dof is None else (found.intent_dof,)
-    intent = INTENT_NAMES.get(found.intent_name, 0)
-    return Volume(data=found.data, grid=found.grid, intent=intent, intent_dof=dof, name=path.name)
+    found = load_statmap(path, nan=math.nan)
+    return Volume(data=found.stored, grid=found.grid, intent=found.intent, dof=found.dof, name=path.name)
 
 
 def _statistic(given: Statistic | str | None, volume: Volume) -> Statistic:
@@ -242,10 +245,9 @@ def _statistic(given: Statistic | str | None, volume: Volume) -> Statistic:
     entities = dict(read_entities("", volume.name)) if volume.name else {}
     others = (split_name(volume.name)[1], entities.get("desc", "")) if volume.name else ()
     word, rule = told_kind(given or entities.get("stat", ""), others, volume.intent)
-    dof = volume.intent_dof[: rule.n_dof] if rule.n_dof and volume.intent in rule.intents else ()
-    known = len(dof) == rule.n_dof and all(number > 0 for number in dof)
-    freedom = None if not (dof and known) else dof[0] if len(dof) == 1 else (dof[0], dof[1])
-    return Statistic(word, freedom, rule)
+    dof = next((volume.dof[intent] for intent in rule.intents if intent in volume.dof), ())
+    freedom = None if not dof else dof[0] if len(dof) == 1 else (dof[0], dof[1])
+    return Statistic(word, freedom, rule, one_sign=volume.intent in P_LOGARITHMS)
 
 
 def _refuse_untold(criteria: Criteria, statistic: Statistic) -> None:
@@ -254,7 +256,7 @@ def _refuse_untold(criteria: Criteria, statistic: Statistic) -> None:
     needs += [name for name in ("grf", "rft", "tdp") if getattr(criteria, name)]
     if needs and statistic.kind == "unknown":
         raise BadMap(f"{' and '.join(needs)}: nothing tells what the map's numbers are", hint=TELL)
-    if needs and statistic.rule.n_dof and statistic.dof is None:
+    if needs and statistic.rule.n_dof and statistic.dof is None and statistic.dof_map is None:
         raise BadMap(f"{' and '.join(needs)}: the {statistic.kind} map's degrees of freedom are not known", hint=TELL)
 
 

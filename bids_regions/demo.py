@@ -56,7 +56,7 @@ def _smooth_noise(random: np.random.Generator, brain: np.ndarray, grid: StoredGr
 def _write_map(folder: Path, label: str, data: np.ndarray, brain: np.ndarray, grid: StoredGrid) -> None:
     stem = folder / f"sub-{label}" / "func" / f"sub-{label}_{STEM}"
     stem.parent.mkdir(parents=True, exist_ok=True)
-    save_map(Path(f"{stem}_contrast-leftVsRight_stat-z_statmap.nii.gz"), data, grid, intent="z")
+    save_map(Path(f"{stem}_contrast-leftVsRight_stat-z_statmap.nii.gz"), data, grid, intent=5)
     save_labels(Path(f"{stem}_desc-brain_mask.nii.gz"), brain.astype(np.uint8), grid)
 
 

@@ -202,7 +202,8 @@ def _check_same(one: StatMap | BadMap | UnsuitableMap, other: StatMap | BadMap |
         return
     assert one.data.dtype == other.data.dtype
     assert np.array_equal(one.data, other.data)
-    for name in ("n_nonfinite", "content_hash", "notes"):
+    assert np.array_equal(one.infinite, other.infinite)
+    for name in ("n_nan", "content_hash", "notes"):
         assert getattr(one, name) == getattr(other, name)
 
 

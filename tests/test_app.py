@@ -297,7 +297,7 @@ def test_unfit_files_are_skipped_with_their_reasons_and_exit_0(tmp_path, capsys)
     faulty(tmp_path / "in")
     assert main([str(tmp_path / "in"), str(tmp_path / "out"), "participant", "--nprocs", "1"]) == 0
     told = capsys.readouterr().err
-    for reason in ("GIFTI", "CIFTI", "p map", "4-D"):
+    for reason in ("GIFTI", "CIFTI", "4-D"):
         assert reason in told
     page = (tmp_path / "out" / "sub-01.html").read_text()
     assert "GIFTI" in page

@@ -109,21 +109,48 @@ def test_each_unfit_file_is_skipped_or_failed_with_its_reason(tmp_path):
     reasons = {one.relpath.split("contrast-")[1]: one.reason for one in (*found.skipped, *found.failed)}
     assert "CIFTI" in reasons["cifti_stat-z_statmap.dscalar.nii"]
     assert "GIFTI" in reasons["gifti_hemi-L_stat-z_statmap.func.gii"]
-    assert "p map" in reasons["sound_stat-p_statmap.nii.gz"]
-    assert "p map" in reasons["sound_stat-logpFWE_statmap.nii.gz"]
     assert "git annex get" in reasons["annexed_stat-z_statmap.nii.gz"]
     assert "0 bytes" in reasons["empty_stat-z_statmap.nii.gz"]
-    assert len(reasons) == 6
+    assert len(reasons) == 4
     assert {one.relpath.split("contrast-")[1][:5] for one in found.failed} == {"annex", "empty"}
     assert len(found.notices) == 1
     assert "Surface maps" in found.notices[0]
     assert {one.participant for one in (*found.skipped, *found.failed)} == {"01"}
 
 
-def test_p_maps_are_skipped_also_when_asked_for(tmp_path):
+def test_p_maps_are_taken_when_asked_for(tmp_path):
     found = find(trees.faults(tmp_path), stats=("p",))
-    assert names(found) == []
-    assert [one.relpath.rpartition("sound_")[2] for one in found.skipped] == ["stat-p_statmap.nii.gz"]
+    assert [name.rpartition("sound_")[2] for name in names(found)] == ["stat-p_statmap.nii.gz"]
+    assert found.skipped == ()
+
+
+def test_without_stat_all_is_taken_but_what_is_one_sided(tmp_path):
+    for name in ("desc-beta_statmap", "statmap", "desc-z_statmap", "stat-foo_statmap", "desc-varcope_statmap"):
+        trees.touch(tmp_path / f"sub-01_task-a_{name}.nii.gz")
+    found = find(tmp_path)
+    assert [name.partition("task-a_")[2] for name in names(found)] == [
+        "desc-beta_statmap.nii.gz", "desc-z_statmap.nii.gz", "statmap.nii.gz",
+    ]  # fmt: skip
+    assert [one.reason for one in found.skipped] == ["a map of varcope, which is taken only where --stat asks for it"]
+    asked = find(tmp_path, stats=("varcope",))
+    assert [name.partition("task-a_")[2] for name in names(asked)] == ["desc-varcope_statmap.nii.gz"]
+
+
+def test_a_suffix_that_is_named_is_taken_whatever_its_statistic(tmp_path):
+    for name in ("stat-foo_spmT", "stat-foo_statmap", "stat-z_statmap"):
+        trees.touch(tmp_path / f"sub-01_task-a_{name}.nii.gz")
+    found = find(tmp_path, suffixes=("statmap", "spmT"))
+    assert [name.partition("task-a_")[2] for name in names(found)] == [
+        "stat-foo_spmT.nii.gz", "stat-z_statmap.nii.gz",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("other", "left"), [("zstat", ["zstat"]), ("Z", ["Z"]), ("zfstat", ["tstat", "zfstat"])])
+def test_a_z_sibling_by_any_of_its_words(tmp_path, other, left):
+    """The z of an F is no sibling: it has another question."""
+    for stat in ("tstat", other):
+        trees.touch(tmp_path / f"sub-01_stat-{stat}_statmap.nii.gz")
+    assert [m.stat for m in find(tmp_path).maps] == left
 
 
 def test_what_was_not_asked_for_is_not_told(tmp_path):

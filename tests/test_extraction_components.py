@@ -145,21 +145,21 @@ ROW = np.array([-4.0, -3.0, -1.0, -0.0, 0.0, 1.0, 3.0, 4.0, np.nan, np.inf, -np.
 @pytest.mark.parametrize(
     ("tail", "strict", "cutoff", "expected"),
     [
-        ("bi", False, 3.0, [0, 1, 6, 7]),
-        ("two", False, 3.0, [0, 1, 6, 7]),
-        ("bi", True, 3.0, [0, 7]),
-        ("positive", False, 3.0, [6, 7]),
-        ("positive", True, 3.0, [7]),
-        ("negative", False, 3.0, [0, 1]),
-        ("negative", True, 3.0, [0]),
-        ("bi", False, 0.0, [0, 1, 2, 5, 6, 7]),
-        ("positive", False, 0.0, [5, 6, 7]),
-        ("bi", False, INF, []),
-        ("positive", True, INF, []),
+        ("bi", False, 3.0, [0, 1, 6, 7, 9, 10]),
+        ("two", False, 3.0, [0, 1, 6, 7, 9, 10]),
+        ("bi", True, 3.0, [0, 7, 9, 10]),
+        ("positive", False, 3.0, [6, 7, 9]),
+        ("positive", True, 3.0, [7, 9]),
+        ("negative", False, 3.0, [0, 1, 10]),
+        ("negative", True, 3.0, [0, 10]),
+        ("bi", False, 0.0, [0, 1, 2, 5, 6, 7, 9, 10]),
+        ("positive", False, 0.0, [5, 6, 7, 9]),
+        ("bi", False, INF, [9, 10]),
+        ("positive", True, INF, [9]),
     ],
 )
 def test_which_voxels_pass(tail, strict, cutoff, expected):
-    """Equality passes unless strict; zeros and what is not finite never do."""
+    """Equality passes unless strict; zeros and NaN never do, infinities whatever the cutoff."""
     for dtype in (np.float32, np.float64):
         assert passing(ROW.astype(dtype), cutoff, tail, strict=strict) == expected
 

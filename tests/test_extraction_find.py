@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import ndimage
@@ -60,11 +60,21 @@ little_criteria = st.builds(
 )
 
 
+def found_in(data, criteria, affine=MM2):
+    """The regions of whole numbers, which look thresholded already: where tests are counted that is refused."""
+    looks_thresholded = not np.any((data != 0) & (np.abs(data) < 1))
+    if criteria.counts_tests and looks_thresholded:
+        with pytest.raises(BadMap, match="was thresholded already"):
+            find_regions(data, affine, criteria)
+        reject()
+    return find_regions(data, affine, criteria)
+
+
 @settings(max_examples=150, deadline=None)
 @given(little_maps, little_criteria)
 def test_what_holds_of_every_extraction(data, criteria):
     """Labels are 1..n in the order of the rules; every labelled voxel passes; tails do not mix; peaks lie inside."""
-    found = find_regions(data, MM2, criteria)
+    found = found_in(data, criteria)
     values = data.astype(data.dtype if data.dtype == np.float32 else np.float64)
     cutoff = values.dtype.type(found.cutoff.value)
     assert found.labels.shape == data.shape
@@ -93,7 +103,7 @@ def test_what_holds_of_every_extraction(data, criteria):
 def test_storage_does_not_matter(data, criteria, order, flips):
     """The same map with flipped and permuted axes: the same regions, to the last bit."""
     affine = np.array([[2.0, 0, 0, -10], [0, 3, 0, 5], [0, 0, 4, 0], [0, 0, 0, 1]])
-    found = find_regions(data, affine, criteria)
+    found = found_in(data, criteria, affine)
     for axis, flip in enumerate(flips):
         if flip:
             data = np.flip(data, axis)
@@ -116,7 +126,7 @@ def test_storage_does_not_matter(data, criteria, order, flips):
 @given(little_maps, little_criteria)
 def test_the_negated_map_swaps_the_tails(data, criteria):
     other = {"positive": "negative", "negative": "positive"}.get(criteria.tail, criteria.tail)
-    here = find_regions(data.astype(np.float64), MM2, criteria)
+    here = found_in(data.astype(np.float64), criteria)
     there = find_regions(-data.astype(np.float64), MM2, replace(criteria, tail=other))
     swap = {"positive": "negative", "negative": "positive", "both": "both"}
 
@@ -286,6 +296,7 @@ def lines(*lengths):
     data = np.zeros((max(lengths) + 1, 3 * len(lengths), 1))
     for k, length in enumerate(lengths):
         data[:length, 3 * k] = 5.0
+    data[-1, -1] = 0.1  # a map without small values would have been thresholded already
     return data
 
 
@@ -354,17 +365,18 @@ def test_cluster_p_and_true_discoveries_are_refused_where_they_make_no_sense():
 
 
 def test_cluster_p_where_nothing_survives():
-    found = find_regions(np.full((4, 4, 4), 0.1), MM2, Criteria(threshold="bonferroni=0.05", grf=True), smoothness=FSL)
-    assert found.regions == ()
-    t = find_regions(np.zeros((4, 4, 4)), MM2, Criteria(threshold="bonferroni=0.05", grf=True), smoothness=FSL,
-                     statistic=Statistic("t", dof=3))  # fmt: skip
-    assert t.regions == ()
+    faint = np.linspace(0.1, 0.2, 64).reshape(4, 4, 4)
+    for statistic in (Statistic("z"), Statistic("t", dof=3)):
+        found = find_regions(
+            faint, MM2, Criteria(threshold="bonferroni=0.05", grf=True), smoothness=FSL, statistic=statistic
+        )
+        assert found.regions == ()
 
 
 def test_true_discoveries_of_each_region():
     data = cube((1, 1, 1), value=8.0)
     data[9:12, 9:12, 9:12] = 3.3
-    data[data == 0] = 0.1
+    data[data == 0] = np.linspace(0.05, 0.15, np.count_nonzero(data == 0))
     criteria = Criteria(threshold="3.0", tdp=True, min_region_voxels=1, tail="positive")
     strong, weak = find_regions(data, MM2, criteria, mask=np.ones(data.shape, bool)).regions
     assert strong.tdp == 1
@@ -418,25 +430,29 @@ def test_what_cannot_be_used_is_refused_with_a_hint(change, message):
     assert refused.value.hint
 
 
-def test_values_that_are_not_finite_count_as_zero():
-    """Also in a percentile: of 8 voxels 3 are not finite, and the median of |x| is that of 0 0 0 1 2 3 4 5."""
-    data = np.array([np.nan, np.inf, -np.inf, 1, -2, 3, -4, 5]).reshape(2, 2, 2)
-    assert find_regions(data, MM2, Criteria(threshold="50%")).cutoff.value == 1.5
-    assert find_regions(data, MM2, Criteria(threshold="fdr=0.5")).cutoff.n_tested == 5
-    assert find_regions(data, MM2, Criteria(threshold="2.5")).n_above == 3
+def test_nan_counts_as_zero_and_infinities_as_the_largest_magnitude():
+    """In a percentile too: the median of |x| is that of 0 0.5 2 3 4 5 5 5; nilearn's infinities are 0."""
+    data = np.array([np.nan, np.inf, -np.inf, 0.5, -2, 3, -4, 5]).reshape(2, 2, 2)
+    assert find_regions(data, MM2, Criteria(threshold="50%")).cutoff.value == 3.5
+    assert find_regions(data, MM2, Criteria(threshold="fdr=0.5")).cutoff.n_tested == 7
+    assert find_regions(data, MM2, Criteria(threshold="2.5")).n_above == 5
+    assert find_regions(data, MM2, Criteria(threshold="9")).n_above == 2
+    nilearn = Criteria(threshold="50%", convention="nilearn", extract_type="connected_components")
+    assert find_regions(data, MM2, nilearn).cutoff.value == 1.25 + 1e-5  # of 0 0 0 0.5 2 3 4 5
     huge = np.full((2, 2, 2), 3e38, np.float32)  # the sum overflows although each is finite
     for threshold in ("3.0", "10%"):
         assert find_regions(huge, MM2, Criteria(threshold=threshold, min_region_voxels=1)).regions[0].n_voxels == 8
 
 
 @pytest.mark.parametrize(("knob", "column"), [("grf", "p_cluster"), ("tdp", "tdp")])
-def test_inference_counts_what_is_not_finite_as_zero(knob, column):
+def test_inference_counts_nan_as_no_data_and_infinities_as_the_largest_magnitude(knob, column):
     """It looks at every voxel of the map, not only at those that pass."""
     data = smooth_noise(3) + cube((14, 16, 12), side=4, value=4.0, shape=(30, 34, 26))
     data[:2], data[20:], data[9, 9, 9] = np.nan, np.inf, -np.inf
     criteria = Criteria(threshold="2.5", min_region_voxels=1, **{knob: True})
     mask = np.ones(data.shape, bool)
-    zeroed = np.nan_to_num(data, nan=0, posinf=0, neginf=0)
+    largest = np.abs(data[np.isfinite(data)]).max()
+    zeroed = np.nan_to_num(data, nan=0, posinf=largest, neginf=-largest)
     found, expected = (find_regions(each, MM2, criteria, mask=mask).regions for each in (data, zeroed))
     assert [getattr(region, column) for region in found] == [getattr(region, column) for region in expected]
     assert max(getattr(region, column) for region in found) > 0

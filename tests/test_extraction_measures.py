@@ -144,8 +144,9 @@ def test_a_larger_neighbour_in_another_region_does_not_hide_a_peak():
 
 def test_neighbourhoods_of_the_conventions():
     """Two voxels that share a corner in one region: both are maxima for SPM (18) and for FSL with connectivity 6."""
-    data = np.full((3, 3, 3), 2.0)
-    data[0, 0, 0], data[1, 1, 1] = 3, 5
+    data = np.zeros((5, 5, 5))
+    data[1:4, 1:4, 1:4] = 2
+    data[1, 1, 1], data[2, 2, 2] = 3, 5
     assert len(peaks_of(data, convention="spm")) == 2
     assert len(peaks_of(data, convention="fsl", connectivity=6)) == 2
     assert len(peaks_of(data, convention="fsl")) == 1

@@ -146,8 +146,12 @@ def test_the_far_tail_by_closed_forms():
 
 def test_statistics_without_a_known_distribution_take_no_probability():
     for spec in ("p=0.001", "fdr=0.05", "bonferroni=0.05"):
-        with pytest.raises(BadMap, match="of the F map, and p is known for z and t only"):
+        with pytest.raises(BadMap, match="of the effect map, and p is known for z, t, F and chi2 only"):
+            cutoff_of(STEPS, spec, statistic=Statistic("effect"))
+        with pytest.raises(BadMap, match=r"F map, which has no degrees of freedom.*--dof N N"):
             cutoff_of(STEPS, spec, statistic=Statistic("F"))
+        with pytest.raises(BadMap, match=r"F map, which has 98 degrees of freedom"):
+            cutoff_of(STEPS, spec, statistic=Statistic("F", dof=98))
         with pytest.raises(BadMap, match=r"t map, which has no degrees of freedom.*--dof"):
             cutoff_of(STEPS, spec, statistic=Statistic("t"))
         with pytest.raises(BadMap, match="t map, which has 0 degrees of freedom"):

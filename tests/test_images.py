@@ -74,26 +74,31 @@ def test_plain_float32_is_not_copied_after_inflating(tmp_path):
     assert peak < data.nbytes + path.stat().st_size + (1 << 18)
 
 
-def test_what_is_not_finite_becomes_zero_and_is_counted(tmp_path):
+def test_what_is_not_finite_is_replaced_and_counted_apart(tmp_path):
+    """NaN by 0, infinities by the largest finite magnitude with their sign; `stored` has the infinities."""
     data = ramp()
     data[0, 0, 0], data[1, 2, 1], data[3, 4, 2] = math.nan, math.inf, -math.inf
     found = load_statmap(put(tmp_path / "x.nii.gz", nifti(data)))
-    assert found.n_nonfinite == 3
-    assert found.data[0, 0, 0] == found.data[1, 2, 1] == found.data[3, 4, 2] == 0
+    assert (found.n_nan, found.infinite.size) == (1, 2)
     kept = np.isfinite(data)
+    largest = np.abs(data[kept]).max()
+    assert (found.data[0, 0, 0], found.data[1, 2, 1], found.data[3, 4, 2]) == (0, largest, -largest)
     assert np.array_equal(found.data[kept], data[kept])
+    assert np.array_equal(found.stored, np.where(np.isnan(data), 0, data))
+    assert np.array_equal(load_statmap(tmp_path / "x.nii.gz", nan=math.nan).stored, data, equal_nan=True)
 
 
 def test_numbers_that_scaling_carries_beyond_float64_are_not_finite(tmp_path):
     found = load_statmap(put(tmp_path / "x.nii", nifti(np.full((2, 1, 1), 1e300), scl_slope=1e30)))
-    assert found.n_nonfinite == 2
-    assert not found.data.any()
+    assert found.infinite.tolist() == [0, 1]
+    assert (found.data == 1).all()
+    assert np.isposinf(found.stored).all()
 
 
 @pytest.mark.parametrize("fill", [math.nan, 0.0, 4.25])
 def test_maps_of_one_value(tmp_path, fill):
     found = load_statmap(put(tmp_path / "x.nii.gz", nifti(np.full((3, 4, 5), fill, np.float32))))
-    assert found.n_nonfinite == (60 if math.isnan(fill) else 0)
+    assert found.n_nan == (60 if math.isnan(fill) else 0)
     assert (found.data == (0 if math.isnan(fill) else fill)).all()
     assert bool(found.notes) == (fill == 4.25)
 
@@ -158,16 +163,37 @@ def test_a_symbolic_link_is_followed(tmp_path):
     assert np.array_equal(load_statmap(tmp_path / "link.nii.gz").data, ramp())
 
 
-@pytest.mark.parametrize(("code", "name"), [(3, "t"), (4, "F"), (5, "z"), (0, ""), (2, ""), (1001, "")])
-def test_the_statistic_the_header_names(tmp_path, code, name):
-    found = load_statmap(put(tmp_path / "x.nii", nifti(intent_code=code, intent_p1=17)))
-    assert found.intent_name == name
-    assert found.intent_dof == (17 if name in ("t", "F") else None)
+@pytest.mark.parametrize(
+    ("code", "dof"), [(3, {3: (17,)}), (4, {4: (17, 98)}), (6, {6: (17,)}), (5, {}), (0, {}), (2, {}), (1001, {})]
+)
+def test_the_statistic_the_header_names(tmp_path, code, dof):
+    found = load_statmap(put(tmp_path / "x.nii", nifti(intent_code=code, intent_p1=17, intent_p2=98)))
+    assert (found.intent, found.dof) == (code, dof)
+
+
+@pytest.mark.parametrize(
+    ("words", "dof"),
+    [
+        (b"SPM{T_[98.0]} - contrast 1: a > b", {3: (98,)}),
+        (b"SPM{F_[2.0,98.0]} - contrast 2: all", {4: (2, 98)}),
+        (b"SPM{F_[98.0]}", {}),
+        (b"SPM{T_[0.0]}", {}),
+        (b"SPM{T_[9.8.0]}", {}),
+        (b"T map", {}),
+    ],
+)
+def test_degrees_of_freedom_in_the_words_of_spm(tmp_path, words, dof):
+    assert load_statmap(put(tmp_path / "x.nii", nifti(descrip=words))).dof == dof
+
+
+def test_an_intent_speaks_before_the_words_of_spm(tmp_path):
+    found = load_statmap(put(tmp_path / "x.nii", nifti(intent_code=3, intent_p1=17, descrip=b"SPM{T_[98.0]}")))
+    assert found.dof == {3: (17,)}
 
 
 @pytest.mark.parametrize("dof", [0, -3, math.nan, math.inf])
 def test_degrees_of_freedom_that_are_none(tmp_path, dof):
-    assert load_statmap(put(tmp_path / "x.nii", nifti(intent_code=3, intent_p1=dof))).intent_dof is None
+    assert load_statmap(put(tmp_path / "x.nii", nifti(intent_code=3, intent_p1=dof))).dof == {}
 
 
 # ---- many volumes

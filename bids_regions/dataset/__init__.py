@@ -9,12 +9,13 @@ from bids_regions.dataset.companions import (
     find_mask,
     find_segmentation,
     find_sibling,
+    find_signed_sibling,
     linked_datasets,
 )
 from bids_regions.dataset.description import describe_output
 from bids_regions.dataset.discovery import check_selection, find_maps, read_filter_file
 from bids_regions.dataset.mapfiles import Discovery, MapFile, Selection, Skipped, matches, read_map_name
-from bids_regions.dataset.metadata import DegreesOfFreedom, find_dof, read_metadata, read_sidecars
+from bids_regions.dataset.metadata import DegreesOfFreedom, find_dof, read_metadata, read_sidecars, tell_p_scale
 from bids_regions.dataset.participants import Participants, find_participants_tsv, read_participants
 from bids_regions.dataset.source import LINK, SourceDataset, open_dataset
 from bids_regions.dataset.vocabulary import is_standard_space, pybids_configuration
@@ -37,6 +38,7 @@ __all__ = [
     "find_participants_tsv",
     "find_segmentation",
     "find_sibling",
+    "find_signed_sibling",
     "is_standard_space",
     "linked_datasets",
     "matches",
@@ -47,4 +49,5 @@ __all__ = [
     "read_metadata",
     "read_participants",
     "read_sidecars",
+    "tell_p_scale",
 ]

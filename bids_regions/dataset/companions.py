@@ -16,9 +16,17 @@ from bids_regions.dataset.names import Entities, split_name
 from bids_regions.dataset.source import SourceDataset, list_folders
 from bids_regions.dataset.vocabulary import long_names
 from bids_regions.errors import Fault
+from bids_regions.extraction.statistics import kind_of_word, told_kind
 from bids_regions.files import list_names
 
-__all__ = ["find_anatomical", "find_mask", "find_segmentation", "find_sibling", "linked_datasets"]
+__all__ = [
+    "find_anatomical",
+    "find_mask",
+    "find_segmentation",
+    "find_sibling",
+    "find_signed_sibling",
+    "linked_datasets",
+]
 
 VOLUMES = (".nii.gz", ".nii")
 NATIVE = "T1w"  # the space label of maps in the participant's own anatomy, whose images name no space
@@ -80,9 +88,36 @@ def find_sibling(mapfile: MapFile, changes: Mapping[str, str | None]) -> Path | 
     folders_say = {key: label for key, label in mapfile.entities if key not in dict(split_name(mapfile.path.name)[0])}
     for name, entities in _images_in(folder, mapfile.suffix, mapfile.root):
         own = folders_say | dict(entities)
-        if own.keys() == wanted.keys() and all(same_label(key, own[key], wanted[key]) for key in own):
+        if _same_labels(own, wanted):
             return folder / name
     return None
+
+
+def find_signed_sibling(mapfile: MapFile) -> Path | None:
+    """The one z map, else the one t map, beside `mapfile` whose name differs in nothing but what tells its kind."""
+    told_by_desc = not mapfile.stat and kind_of_word(mapfile.suffix) is None
+    apart = {"stat", "desc"} if told_by_desc else {"stat"}
+    wanted = {key: label for key, label in mapfile.entities if key not in apart}
+    own = dict(split_name(mapfile.path.name)[0])
+    folders_say = {key: label for key, label in mapfile.entities if key not in own}
+    found: dict[str, list[Path]] = {"z": [], "t": []}
+    for name in list_names(mapfile.path.parent, strict=True):
+        entities, suffix, extension = split_name(name)
+        others = {key: label for key, label in (folders_say | dict(entities)).items() if key not in apart}
+        if name[0] == "." or extension not in VOLUMES or not _same_labels(others, wanted):
+            continue
+        labels = dict(entities)
+        if suffix != mapfile.suffix and (kind_of_word(suffix) is None or mapfile.stat):
+            continue
+        word, kind = told_kind(labels.get("stat", ""), (suffix, labels.get("desc", "")))
+        if kind.both and word in found:
+            found[word].append(mapfile.path.parent / name)
+    z, t = found["z"], found["t"]
+    return z[0] if len(z) == 1 else t[0] if len(t) == 1 and not z else None
+
+
+def _same_labels(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    return one.keys() == other.keys() and all(same_label(key, one[key], other[key]) for key in one)
 
 
 def find_anatomical(mapfile: MapFile, dataset: SourceDataset) -> Path | None:

@@ -7,7 +7,7 @@ is broken. A z sibling of a t map has the same name but for `stat-`. Nothing is 
 import errno
 import os
 import stat
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from bids_regions.dataset.mapfiles import (
@@ -30,7 +30,6 @@ __all__ = ["check_selection", "find_maps", "read_filter_file"]
 
 VOLUMES = (".nii.gz", ".nii")
 SURFACE_NOTICE = "Surface maps (GIFTI, CIFTI) are not handled and were skipped"
-P_REASON = "a p map: thresholding it upward would keep what is least significant"
 FILTER_QUERY = "statmap"
 FILTER_HINT = 'Its form is {"statmap": {"task": "rest", "run": null}}'
 SHOWN = 10  # labels named in a sentence
@@ -49,9 +48,10 @@ def find_maps(dataset: SourceDataset, selection: Selection) -> Discovery:
     skipped: list[Skipped] = []
     failed = list(walk.failed)
     twins = _find_twins(wanted)
-    chosen = _of_wanted_stat(wanted, stats, selection.filters)
+    chosen = _of_wanted_stat(wanted, stats, selection)
     for mapfile in chosen:
-        if reason := _unfit(mapfile, selection.suffixes) or twins.get(mapfile.relpath, ""):
+        unfit = _unfit(mapfile, selection.suffixes) or _unasked(mapfile, stats, selection)
+        if reason := unfit or twins.get(mapfile.relpath, ""):
             skipped.append(_leave(mapfile, reason))
         elif reason := _broken(mapfile):
             failed.append(_leave(mapfile, reason))
@@ -130,14 +130,19 @@ def _is_surface(mapfile: MapFile) -> bool:
     return extension.endswith(".gii") or (extension.endswith((".nii", ".nii.gz")) and extension not in VOLUMES)
 
 
-def _of_wanted_stat(maps: list[MapFile], stats: Collection[str], filters: Mapping[str, object]) -> list[MapFile]:
-    """The maps of the statistics asked for; by default z, t without a z sibling, and p to say why they are left out."""
+def _of_wanted_stat(maps: list[MapFile], stats: Collection[str], selection: Selection) -> list[MapFile]:
+    """The maps of the statistics asked for; by default z, t without a z sibling, and every map without `stat-`."""
     if stats:
-        return [m for m in maps if is_among("stat", m.stat, stats)]
-    if "stat" in filters:
+        return [m for m in maps if is_among("stat", m.stat or m.told()[0], stats)]
+    if "stat" in selection.filters:
         return maps
-    with_z = {_family(m) for m in maps if m.kind == "z"}
-    return [m for m in maps if m.kind in ("z", "p") or (m.kind == "t" and _family(m) not in with_z)]
+    free = set(selection.suffixes) - set(STATMAP)  # named by --suffix
+    with_z = {_family(m) for m in maps if m.kind.distribution == "normal" and m.kind.both}
+    return [
+        m
+        for m in maps
+        if not m.stat or m.suffix in free or (m.kind.selected and not (m.kind.name == "t" and _family(m) in with_z))
+    ]
 
 
 def _family(mapfile: MapFile) -> tuple[object, ...]:
@@ -174,10 +179,17 @@ def _unfit(mapfile: MapFile, suffixes: Collection[str] = STATMAP) -> str:
         return "a CIFTI map: surfaces are not handled"
     if mapfile.extension.lower() not in VOLUMES:
         return f"a {mapfile.extension} file: only NIfTI files (.nii, .nii.gz) are read"
-    if mapfile.kind == "p":
-        return P_REASON
     unlabelled = [key for key, label in mapfile.entities if key in PASSED and not label]
     return f"its name has {unlabelled[0]}- without a label" if unlabelled else ""
+
+
+def _unasked(mapfile: MapFile, stats: Collection[str], selection: Selection) -> str:
+    """Why a map without `stat-`, which no default leaves out, is skipped all the same; empty for one that is taken."""
+    word, kind = mapfile.told()
+    asked = stats or "stat" in selection.filters or mapfile.suffix in set(selection.suffixes) - set(STATMAP)
+    if mapfile.stat or asked or not kind.asked_only:
+        return ""
+    return f"a map of {word}, which is taken only where --stat asks for it"
 
 
 def _broken(mapfile: MapFile) -> str:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from bids_regions.dataset.names import Entities, kind_of_stat, read_entities, split_name
+from bids_regions.dataset.names import Entities, read_entities, split_name
 from bids_regions.dataset.vocabulary import INDEX_ENTITIES, describe_name, long_names
+from bids_regions.extraction.statistics import Kind, told_kind
 
 __all__ = ["Discovery", "MapFile", "Selection", "Skipped", "matches", "read_map_name"]
 
@@ -49,9 +50,13 @@ class MapFile:
         return self.entity("stat") or ""
 
     @property
-    def kind(self) -> str:
-        """`stat` in lower case; `p` for every sort of p map."""
-        return kind_of_stat(self.stat)
+    def kind(self) -> Kind:
+        """What sort of numbers the map holds, as far as its name tells."""
+        return self.told()[1]
+
+    def told(self, intent: int = 0) -> tuple[str, Kind]:
+        """The word that tells what the map is, and its kind: `stat-`, else suffix, `desc-`, or the NIfTI intent."""
+        return told_kind(self.stat, (self.suffix, self.entity("desc") or ""), intent)
 
     def entity(self, key: str) -> str | None:
         """The label of the entity with this short key or long name; None without it."""

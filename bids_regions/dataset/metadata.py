@@ -6,6 +6,7 @@ no entity that the map has not. What lies nearer overrides what lies farther awa
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,9 +16,10 @@ from bids_regions.dataset.companions import find_sibling, says_no_more
 from bids_regions.dataset.mapfiles import MapFile
 from bids_regions.dataset.names import Entities, read_entities, split_name
 from bids_regions.errors import BadMap, Fault
+from bids_regions.extraction.statistics import P_SCALES, Freedom, PScale
 from bids_regions.files import list_names, read_json
 
-__all__ = ["DegreesOfFreedom", "find_dof", "read_metadata", "read_sidecars"]
+__all__ = ["DegreesOfFreedom", "find_dof", "read_metadata", "read_sidecars", "tell_p_scale"]
 
 # As producers spell it, without case and underscores; first come first served.
 DOF_KEYS = (
@@ -40,7 +42,7 @@ NESTED = ("modelparameters", "statistic", "model")  # objects of a sidecar that 
 class DegreesOfFreedom:
     """The degrees of freedom of a map, as far as its files tell them."""
 
-    value: float | None  # of the error; None where the sidecars do not say
+    value: Freedom | None  # of t and chi-squared one, of F the effect's and the error's; None: sidecars do not say
     map_path: Path | None  # a stat-dof map, asked only where the sidecars do not say
     source: str  # in words, for the sidecar and the report
 
@@ -88,16 +90,26 @@ def find_sidecars(mapfile: MapFile) -> list[Path]:
     return found
 
 
-def find_dof(mapfile: MapFile) -> DegreesOfFreedom:
-    """The degrees of freedom that the sidecars of a map tell, as far as they can be read, else the `stat-dof` map."""
-    metadata = _plain_keys(read_sidecars(mapfile)[0])
+def find_dof(mapfile: MapFile, content: Mapping[str, Any] | None = None, *, pair: bool = False) -> DegreesOfFreedom:
+    """The degrees of freedom that the sidecars of a map tell, else the `stat-dof` map beside it.
+
+    Parameters
+    ----------
+    mapfile
+        The map.
+    content
+        Its sidecar, where it is read already; else as far as it can be read.
+    pair
+        Two are sought, as F has them; no map beside it tells both.
+    """
+    metadata = _plain_keys(read_sidecars(mapfile)[0] if content is None else content)
     inner = [_plain_keys(metadata[name]) for name in NESTED if isinstance(metadata.get(name), dict)]
     for place in (metadata, *inner):
         for key in DOF_KEYS:
-            value = _positive_number(place.get(key))
+            value = _positive_pair(place.get(key)) if pair else _positive_number(place.get(key))
             if value is not None:
                 return DegreesOfFreedom(value=value, map_path=None, source="the sidecar of the map")
-    path = find_sibling(mapfile, {"stat": "dof"})
+    path = None if pair else find_sibling(mapfile, {"stat": "dof"})
     source = f"the map {path.name}" if path else "nothing in the dataset"
     return DegreesOfFreedom(value=None, map_path=path, source=source)
 
@@ -119,8 +131,37 @@ def _list_sidecars(root: Path, below: str, suffix: str, changed: int) -> tuple[t
     return tuple((name, read_entities(below, name)) for name in names if name[0] != ".")
 
 
-def _plain_keys(content: dict[str, Any]) -> dict[str, Any]:
+def _plain_keys(content: Mapping[str, Any]) -> dict[str, Any]:
     return {key.replace("_", "").replace(" ", "").lower(): value for key, value in content.items()}
+
+
+def tell_p_scale(content: Mapping[str, Any]) -> PScale | None:
+    """The scale of p that a sidecar tells as `PScale`: p, 1-p, log10 or ln.
+
+    Raises
+    ------
+    BadMap
+        It tells another one.
+
+    Examples
+    --------
+    >>> tell_p_scale({"PScale": "1-P"}), tell_p_scale({})
+    ('1-p', None)
+    """
+    told = _plain_keys(content).get("pscale")
+    if told is None:
+        return None
+    for scale in P_SCALES:
+        if str(told).strip().lower().removeprefix("-") == scale:
+            return scale
+    raise BadMap(f"the sidecar's PScale is {told!r}", hint=f"Write one of {', '.join(P_SCALES)}")
+
+
+def _positive_pair(value: object) -> tuple[float, float] | None:
+    if not isinstance(value, list) or len(value) != 2:
+        return None
+    first, second = map(_positive_number, value)
+    return None if first is None or second is None else (first, second)
 
 
 def _positive_number(value: object) -> float | None:

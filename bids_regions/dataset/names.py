@@ -9,19 +9,13 @@ import hashlib
 import re
 import unicodedata
 
-__all__ = ["PASSED", "clean_label", "fold_label", "kind_of_stat", "read_entities", "split_name"]
+__all__ = ["PASSED", "clean_label", "fold_label", "read_entities", "split_name"]
 
 # The entities that the BIDS schema allows on a segmentation, in its order; all others are folded into `seg-`.
 PASSED = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "space", "res")
 
 # A folder names entities only in this strict form: `fmriprep-23.1.3` and `first_level` are just folders.
 FOLDER_ENTITY = re.compile(r"[0-9a-zA-Z]+-[0-9a-zA-Z+]+")
-
-# p values, their logarithms, and q values, however the producer spells them: `p`, `pFWE`, `logp`, `neglog10p`, `qval`.
-P_STAT = re.compile(
-    r"(?:neg|minus)?(?:n|m)?(?:log(?:10)?)?[pq]"
-    r"(?:-?(?:val|values?|map|unc|uncorr|uncorrected|corr|corrected|adj|adjusted|fwe|fwer|fdr|perm|tfce|voxel|cluster))*"
-)
 
 CONTRASTS = ("contrast", "taskcontrast")
 SIGNS = ((">", "Gt"), ("<", "Lt"), ("=", "Eq"))  # as nilearn words them
@@ -112,13 +106,3 @@ def _clean_character(character: str) -> str:
     if character.isascii():
         return character if character.isalnum() else "+" if character.isprintable() else f"u{ord(character):04x}"
     return f"u{ord(character):04x}"
-
-
-def kind_of_stat(stat: str) -> str:
-    """What sort of value a map holds, told by its `stat-` label: `p` for p and q values, else the label in lower case.
-
-    >>> kind_of_stat("Z"), kind_of_stat("pFWE"), kind_of_stat("neglog10p"), kind_of_stat("psc")
-    ('z', 'p', 'p', 'psc')
-    """
-    lower = stat.lower()
-    return "p" if P_STAT.fullmatch(lower) else lower

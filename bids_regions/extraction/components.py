@@ -27,7 +27,7 @@ ROOM = 1 << 28  # voxels up to which int32 holds every place: the empty columns 
 
 
 def select_voxels(
-    flat: Array, cutoff: float, tail: str, *, strict: bool = False, mask: Array | None = None
+    flat: Array, cutoff: float, tail: str, *, strict: bool = False, below: bool = False, mask: Array | None = None
 ) -> tuple[Places, Array]:
     """The voxels that pass a cutoff: their numbers in a flat map, ascending, and their values.
 
@@ -41,37 +41,45 @@ def select_voxels(
         bi, two, positive or negative.
     strict
         Leave out voxels equal to the cutoff.
+    below
+        The map holds p: what lies at or below the cutoff passes, zeros too.
     mask
         (n,) True where voxels may pass.
 
     Notes
     -----
-    Zeros and values that are not finite never pass.
+    NaN never passes, nor does zero but of a map of p; an infinite value passes every cutoff of its sign.
 
     Examples
     --------
     >>> select_voxels(np.array([-3.0, 0.0, 1.0, 2.0, np.nan]), 2.0, "bi")
     (array([0, 3], dtype=int32), array([-3.,  2.]))
     >>> select_voxels(np.array([-3.0, 0.0, 1.0, 2.0, np.inf]), 2.0, "bi", strict=True)
-    (array([0], dtype=int32), array([-3.]))
+    (array([0, 4], dtype=int32), array([-3., inf]))
+    >>> select_voxels(np.array([0.0, 0.01, 0.05, 1.0]), 0.05, "positive", below=True)[0]
+    array([0, 1, 2], dtype=int32)
     """
     found, number = [], np.int32 if flat.size < ROOM else np.int64
     with np.errstate(over="ignore"):
         least = flat.dtype.type(cutoff)
     for start in range(0, flat.size, BLOCK):
         block = flat[start : start + BLOCK]
-        above = _passing(block, least, tail, strict)
+        above = _at_most(block, least, strict) if below else _passing(block, least, tail, strict)
         if mask is not None:
             above &= mask[start : start + BLOCK]
         found.append((np.flatnonzero(above) + start).astype(number))
     memory = np.concatenate(found) if found else np.empty(0, number)
     values = flat[memory]
-    usable = np.isfinite(values) & (values != 0)
+    usable = np.full(values.size, True) if below else values != 0
     return (memory, values) if usable.all() else (memory[usable], values[usable])
 
 
+def _at_most(block: Array, most: Any, strict: bool) -> Array:
+    return np.asarray(block < most if strict else block <= most)
+
+
 def _passing(block: Array, least: Any, tail: str, strict: bool) -> Array:
-    over, under = (np.greater, np.less) if strict else (np.greater_equal, np.less_equal)
+    over, under = (np.greater, np.less) if strict and np.isfinite(least) else (np.greater_equal, np.less_equal)
     signs = TAILS[tail].signs
     if 1 not in signs:
         return np.asarray(under(block, -least))

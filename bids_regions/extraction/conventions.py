@@ -33,6 +33,7 @@ BUILT_IN: Mapping[str, Any] = MappingProxyType(
         "peak_neighbourhood": 26,  # neighbours that a maximum must not lie below
         "peak_neighbourhood_by_faces": None,  # the same where connectivity is 6, if another
         "peak_distance_inclusive": False,  # two peaks at exactly the minimum distance are both kept
+        "infinite_is_zero": False,  # infinities are no data
         "order": "size",  # or "scan": by the first voxel in the scan of the file's axes
         "walker": "exact",  # or "nilearn": whose rule splits a component
         "reference": None,  # what to cite
@@ -50,6 +51,7 @@ PEERS: dict[str, dict[str, Any]] = {
         "mask": "none",
         "percentile_offset": 1e-5,
         "size_strict": True,
+        "infinite_is_zero": True,
         "order": "scan",
         "walker": "nilearn",
         "reference": Citation("Nilearn contributors. Nilearn.", "10.5281/zenodo.8397156"),

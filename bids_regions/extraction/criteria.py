@@ -93,6 +93,7 @@ class Criteria:
     size_strict: bool = field(init=False)  # a region of exactly the minimum size is left out
     peak_neighbourhood: int = field(init=False)  # neighbours a maximum must not lie below: 6, 18 or 26
     peak_distance_inclusive: bool = field(init=False)  # two peaks at exactly the minimum distance are both kept
+    infinite_is_zero: bool = field(init=False)  # infinities are no data (nilearn)
     order: Literal["size", "scan"] = field(init=False)  # by size, or by the first voxel in the file's scan (nilearn)
     walker: Literal["exact", "nilearn"] = field(init=False)  # whose rule splits a component into local regions
 
@@ -120,6 +121,25 @@ class Criteria:
     def takes_smoothness(self) -> bool:
         """Whether random field theory is asked for, by threshold or inference: it needs the noise's smoothness."""
         return self.grf or self.rft or self.spec.kind == "fwe"
+
+    @property
+    def needs_p(self) -> bool:
+        """Whether the p of the map's values are needed, by threshold or inference."""
+        return self.spec.rule.population == "tested" or self.searches
+
+    @property
+    def counts_tests(self) -> bool:
+        """Whether the number of voxels tested decides anything."""
+        return self.spec.rule.corrects or self.searches
+
+    @property
+    def asks(self) -> str:
+        """What needs the number of tests, in words."""
+        if self.spec.rule.corrects:
+            return f"threshold {self.threshold}"
+        if self.grf or self.rft:
+            return "cluster p"
+        return "a true-discovery proportion"
 
     @property
     def knobs(self) -> Mapping[str, Any]:

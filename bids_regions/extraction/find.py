@@ -29,6 +29,7 @@ from bids_regions.extraction.judging import (
 from bids_regions.extraction.local_regions import split_exact
 from bids_regions.extraction.measures import Region, describe_regions, extremum, find_peaks, order_regions, scan_order
 from bids_regions.extraction.nilearn_walker import split_nilearn
+from bids_regions.extraction.preparation import as_floats, finite_values, prepare_map
 from bids_regions.extraction.smoothness import Smoothness
 from bids_regions.extraction.tails import TAILS
 from bids_regions.extraction.thresholds import DOF_HINT, Cutoff, Height, Statistic, find_height, thresholded_tail
@@ -69,11 +70,16 @@ class Extraction:
 class _Task:
     """One map, and what is asked of it."""
 
-    data: Array  # float32 or float64; finite where more is asked of it than which voxels reach a value
+    data: Array  # float32 or float64, finite: what splits and measures regions
+    searched: Array  # compared with the cutoff: infinities in their places
+    peaks: Array | None  # another map that tells peaks and values
     domain: Domain  # as the data lie in memory
     criteria: Criteria
     statistic: Statistic
-    mask: Mask | None
+    mask: Mask | None  # tested, where anything is
+    own_sign: bool  # the signs of the data are the map's own
+    unmeasured: bool  # the values mean nothing
+    notes: tuple[str, ...]
     cutoff: Cutoff
     height: Height
 
@@ -86,6 +92,7 @@ class _Found:
     region: Integers  # (n,) 0, 1, ...
     sizes: Integers  # elements per region
     n_above: int  # elements that passed the cutoff, those of removed regions counted
+    split: Array  # (n,) values by whose signs the regions were split
     unmeasured: bool = False  # areas are not known, so the default minimum was not applied
     judged: Judged | None = None  # by random field theory
 
@@ -97,6 +104,7 @@ class _Found:
         return replace(
             self,
             elements=self.elements.only(chosen),
+            split=self.split[chosen],
             region=(np.cumsum(kept) - 1)[self.region[chosen]],
             sizes=self.sizes[kept],
             judged=self.judged and self.judged.only(kept),
@@ -111,6 +119,7 @@ def find_regions(  # noqa: PLR0913 # the four optional ones are independent fact
     mask: Mask | None = None,
     statistic: Statistic | None = None,
     values: Array | None = None,
+    peaks: Array | None = None,
     smoothness: Smoothness | None = None,
 ) -> Extraction:
     """The connected regions of a statistical map.
@@ -119,17 +128,22 @@ def find_regions(  # noqa: PLR0913 # the four optional ones are independent fact
     ----------
     data
         The map, any memory order: 3-D on a grid, else a value for each vertex or voxel. float32 is compared in
-        float32, everything else in float64. Values that are not finite count as 0.
+        float32, everything else in float64. NaN is no data; infinite values pass every cutoff of their sign and
+        stand in the measures as the largest finite magnitude.
     domain
         What it lies on: a voxel -> mm affine (4, 4), RAS+, for the grid of a 3-D map; a Mesh; Grayordinates.
     criteria
         What makes a region; the built-in defaults where not given.
     mask
-        Same shape, True where the map has data; voxels outside are never part of a region.
+        Same shape, True where the map may have data; voxels outside are never part of a region. Zeros in it are no
+        data.
     statistic
         What the numbers are; z where not given.
     values
         A second map on the same grid, for `values_mean` and `values_at_peak`.
+    peaks
+        A map on the same grid that tells peaks, order, centre and values, and the sign where the map itself has none:
+        of a map of p the z or t map.
     smoothness
         For cluster p; estimated from map and mask where not given.
 
@@ -153,15 +167,17 @@ def find_regions(  # noqa: PLR0913 # the four optional ones are independent fact
     >>> found.labels[:, 2, 2].tolist()
     [0, 1, 1, 0, 2, 0]
     """
-    task = _prepare(data, domain, (criteria or Criteria(), statistic or Statistic("z")), (mask, smoothness))
-    if values is not None and values.shape != data.shape:
-        raise BadMap(f"the second map has shape {values.shape}, the map {data.shape}", hint="Give maps of one grid")
+    for second in (values, peaks):
+        if second is not None and second.shape != data.shape:
+            raise BadMap(f"the second map has shape {second.shape}, the map {data.shape}", hint="Give maps of one grid")
+    task = _prepare((data, peaks, mask), domain, (criteria or Criteria(), statistic or Statistic("z")), smoothness)
     found = _label(task)
     n_found = found.sizes.size
     question = None
     if task.criteria.grf or task.criteria.rft:
         question = _question(task, grid_under(found.elements, "random field theory"), smoothness)
-        found = replace(found, judged=judge_clusters(question, found.elements, found.sizes))
+        own = replace(found.elements, values=_judged_values(task, found)[0])
+        found = replace(found, judged=judge_clusters(question, own, found.sizes))
     found = _without_small_ones(task, found)
     labels, regions = _number(task, found, values)
     return Extraction(
@@ -174,15 +190,13 @@ def find_regions(  # noqa: PLR0913 # the four optional ones are independent fact
 
 
 def _prepare(
-    data: Array,
+    arrays: tuple[Array, Array | None, Mask | None],
     where: Domain | Mesh | npt.ArrayLike,
     asked: tuple[Criteria, Statistic],
-    known: tuple[Mask | None, Smoothness | None],
+    smoothness: Smoothness | None,
 ) -> _Task:
-    (criteria, statistic), (mask, smoothness) = asked, known
-    data = _as_floats(data)
-    if criteria.spec.kind != "value" or criteria.grf or criteria.tdp:  # else voxels are looked at one by one
-        data = _finite(data)
+    (data, peaks, mask), (criteria, statistic) = arrays, asked
+    data = as_floats(data)
     domain = as_domain(data, where)  # flat views from here on: a copy of the map costs more than all that follows
     if mask is not None:
         mask = np.asarray(mask, bool)
@@ -190,50 +204,39 @@ def _prepare(
             raise BadMap(f"the mask has shape {mask.shape}, the map {data.shape}", hint="Give a mask on the map's grid")
         if not mask.any():
             raise BadMap("the mask is empty", hint="Give another mask, or --mask none")
-    flat_mask = None if mask is None else domain.flatten(mask)
+    ready = prepare_map(data, criteria, statistic, mask)
     question = None
     if criteria.spec.kind == "fwe":
+        field, of = _as_field(ready.standing, ready.statistic, statistic.dof_map)
         question = Question(
-            grid=grid_of(domain, f"threshold {criteria.threshold}"), data=data, mask=mask, criteria=criteria,
-            statistic=statistic, tail=thresholded_tail(criteria, statistic), height=math.inf, smoothness=smoothness,
+            grid=grid_of(domain, f"threshold {criteria.threshold}"), data=field, mask=ready.mask,
+            criteria=criteria, statistic=of, tail=thresholded_tail(criteria, ready.statistic),
+            height=math.inf, smoothness=smoothness,
         )  # fmt: skip
     height, cutoff = find_height(
-        domain.flatten(data), criteria, statistic, flat_mask,
+        domain.flatten(ready.height), criteria, ready.statistic, _flat(domain, ready.mask),
+        dof=_flat(domain, statistic.dof_map), mask_words=ready.mask_words,
         family_wise=partial(family_wise_height, question) if question else None,
     )  # fmt: skip
     return _Task(
-        data=data, domain=domain, criteria=criteria, statistic=statistic, mask=mask, cutoff=cutoff, height=height
-    )
+        data=ready.standing, searched=ready.searched, peaks=None if peaks is None else finite_values(as_floats(peaks)),
+        domain=domain, criteria=criteria, statistic=ready.statistic, mask=ready.mask, own_sign=ready.own_sign,
+        unmeasured=ready.unmeasured and peaks is None, notes=ready.notes, cutoff=cutoff, height=height,
+    )  # fmt: skip
 
 
-def _as_floats(data: Array) -> Array:
-    """The map as float32 or float64."""
-    if data.dtype not in (np.float32, np.float64) or not data.dtype.isnative:
-        data = data.astype(np.float32 if data.dtype.newbyteorder("=") == np.float32 else np.float64)
-    return data
-
-
-def _finite(data: Array) -> Array:
-    """The map with 0 for what is not finite."""
-    with np.errstate(all="ignore"):
-        if np.isfinite(np.sum(data)):  # one pass without a temporary; a sum may overflow, so look closer then
-            return data
-    finite = np.isfinite(data)
-    if finite.all():
-        return data
-    data = data.copy(order="K")
-    data[~finite] = 0
-    return data
+def _flat(domain: Domain, array: Array | None) -> Array | None:
+    return None if array is None else domain.flatten(array)
 
 
 def _label(task: _Task) -> _Found:
     """The regions before any is removed."""
-    flat, criteria, domain = task.domain.flatten(task.data), task.criteria, task.domain
-    tail, mask = task.cutoff.tail, None if task.mask is None else domain.flatten(task.mask)
-    memory, values = select_voxels(
-        flat if task.height.on is None else task.height.on, task.height.value, tail, strict=criteria.strict, mask=mask
+    criteria, domain, height, tail = task.criteria, task.domain, task.height, task.cutoff.tail
+    on = domain.flatten(task.searched) if height.on is None else height.on
+    memory, _ = select_voxels(
+        on, height.value, tail, strict=criteria.strict, below=height.below, mask=_flat(domain, task.mask)
     )
-    above = domain.at(memory, values if task.height.on is None else flat[memory])
+    above = domain.at(memory, domain.flatten(task.data)[memory])
     if criteria.extract_type == "local_regions" and criteria.walker == "nilearn":
         region = _nilearn_regions(task, above, grid_under(above, "local_regions"))
     else:
@@ -247,7 +250,10 @@ def _label(task: _Task) -> _Found:
     if np.any(region < 0):
         inside = np.flatnonzero(region >= 0)
         above, region = above.only(inside), region[inside]
-    return _Found(elements=above, region=region, sizes=np.bincount(region), n_above=n_above)
+    split = above.values
+    if task.peaks is not None:
+        above = replace(above, values=domain.flatten(task.peaks)[above.memory])
+    return _Found(elements=above, split=split, region=region, sizes=np.bincount(region), n_above=n_above)
 
 
 def _nilearn_regions(task: _Task, above: Elements, grid: Grid) -> Integers:
@@ -266,14 +272,33 @@ def _nilearn_regions(task: _Task, above: Elements, grid: Grid) -> Integers:
 
 
 def _question(task: _Task, grid: Grid, smoothness: Smoothness | None) -> Question:
+    data, statistic, height = task.data, task.statistic, task.cutoff.value
+    if statistic.dof_map is not None:  # as a z map: each voxel has its own t
+        of_height = np.where(statistic.dof_map > 0, height, 0)
+        lowest = t_to_z(of_height, np.asarray(statistic.dof_map, np.float64))
+        height = task.height.value if task.height.on is not None else float(lowest[statistic.dof_map > 0].min())
+        data, statistic = _as_field(data, statistic, statistic.dof_map)
     return Question(
-        grid=grid, data=task.data, mask=task.mask, criteria=task.criteria, statistic=task.statistic,
-        tail=task.cutoff.tail, height=task.cutoff.value, smoothness=smoothness,
+        grid=grid, data=data, mask=task.mask, criteria=task.criteria, statistic=statistic,
+        tail=task.cutoff.tail, height=height, smoothness=smoothness,
     )  # fmt: skip
 
 
-def _dof(task: _Task) -> float:
-    """Degrees of freedom for making z of the map's values; infinite for z itself."""
+def _as_field(values: Array, statistic: Statistic, dof: Array | None) -> tuple[Array, Statistic]:
+    """Values as a field that theory knows: of a t map with degrees of freedom voxel by voxel the z of the same p."""
+    if dof is None:
+        return values, statistic
+    return t_to_z(values, np.asarray(dof, np.float64)), Statistic("z")
+
+
+def _judged_values(task: _Task, kept: _Found) -> tuple[Array, Statistic]:
+    """The map's own values of elements, as a field."""
+    dof = _flat(task.domain, task.statistic.dof_map)
+    return _as_field(kept.split, task.statistic, None if dof is None else dof[kept.elements.memory])
+
+
+def _dof(task: _Task) -> float | Array:
+    """Degrees of freedom for making z of the map's values, one or for each voxel; infinite for z itself."""
     what = "a true-discovery proportion"
     if task.statistic.rule.distribution == "normal":
         return math.inf
@@ -282,6 +307,8 @@ def _dof(task: _Task) -> float:
             f"{what} was asked of the {task.statistic.kind} map, and is known for z and t only",
             hint="Leave out --tdp for it",
         )
+    if task.statistic.dof_map is not None:
+        return np.asarray(task.statistic.dof_map)
     dof = task.statistic.dof
     if not isinstance(dof, int | float) or not dof > 0:
         raise BadMap(f"{what} was asked of a t map without degrees of freedom", hint=DOF_HINT)
@@ -340,21 +367,39 @@ def _number(task: _Task, kept: _Found, values: Array | None) -> tuple[Array, tup
         return labels, ()
     peaks = find_peaks(elements, kept.region, criteria)
     main = peaks[np.searchsorted(kept.region[peaks], np.arange(n))]
-    apart = not TAILS[task.cutoff.tail].merged
+    merged = TAILS[task.cutoff.tail].merged
+    signs = _signs(task, kept, main)
+    negative = (signs == "negative") & (not merged)
     if criteria.order == "size":
-        order = order_regions(elements, kept.sizes, main, by_sign=apart)
+        order = order_regions(elements, kept.sizes, main, negative)
     elif criteria.extract_type == "local_regions":
         order = np.arange(n)  # the walker's own
     else:  # nilearn scans the volume of both signs, and each sign of a surface
-        order = scan_order(elements, kept.region, main, by_sign=apart and not isinstance(task.domain, Grid))
+        order = scan_order(elements, kept.region, negative & (not isinstance(task.domain, Grid)))
     number = np.empty(n, smallest)
     number[order] = np.arange(1, n + 1)
     flat[elements.memory] = number[kept.region]
-    facts = dict(_facts(task, kept, main, values))
-    of_peaks = peak_facts(elements.values[peaks], task.statistic)
+    facts = {"sign": signs, **dict(_facts(task, kept, main, values))}
+    own, field = _judged_values(task, kept)
+    of_peaks = {} if task.peaks is not None or task.statistic.rule.is_p else peak_facts(own[peaks], field)
     if kept.judged:
-        of_peaks |= kept.judged.of_peaks(elements.values[peaks])
-    return labels, describe_regions(elements, kept.region, peaks, order, (facts, of_peaks))
+        of_peaks |= kept.judged.of_peaks(own[peaks])
+    regions = describe_regions(elements, kept.region, peaks, order, (facts, of_peaks))
+    return labels, tuple(map(_without_values, regions)) if task.unmeasured else regions
+
+
+def _signs(task: _Task, kept: _Found, main: Integers) -> Array:
+    """The sign of each region: of the values it was split by, where the map has signs, else of its main peak."""
+    if not task.own_sign:
+        return np.where(kept.elements.values[main] < 0, "negative", "positive")
+    n_positive = np.bincount(kept.region[kept.split > 0], minlength=main.size)
+    return np.where(n_positive == kept.sizes, "positive", np.where(n_positive > 0, "both", "negative"))
+
+
+def _without_values(region: Region) -> Region:
+    nothing = math.nan
+    peaks = tuple(replace(peak, value=nothing) for peak in region.peaks)
+    return replace(region, peak=peaks[0], peaks=peaks, mean_value=nothing, sd_value=nothing, sum_value=nothing)
 
 
 def _facts(task: _Task, kept: _Found, main: Integers, values: Array | None) -> Iterator[tuple[str, Array]]:
@@ -362,7 +407,7 @@ def _facts(task: _Task, kept: _Found, main: Integers, values: Array | None) -> I
     elements, region, n = kept.elements, kept.region, kept.sizes.size
     if kept.judged:
         yield from kept.judged.of_clusters().items()
-        of_peaks = kept.judged.of_peaks(elements.values[main])
+        of_peaks = kept.judged.of_peaks(_judged_values(task, kept)[0][main])
         yield from zip(("p_peak", "q_peak"), of_peaks.values(), strict=False)
     if task.criteria.tdp:
         yield "tdp", _true_discoveries(task, kept)
@@ -391,18 +436,32 @@ def _second_extremum(kept: _Found, second: Array, main: Integers) -> Iterator[tu
 
 def _true_discoveries(task: _Task, kept: _Found) -> Array:
     dof = _dof(task)
-    population = task.data[task.mask if task.mask is not None else task.data != 0]
+    tested = task.mask if task.mask is not None else task.data != 0
+    of_all, of_kept = dof, dof
+    if isinstance(dof, np.ndarray):
+        of_all, of_kept = dof[tested], task.domain.flatten(dof)[kept.elements.memory]
     return true_discovery_proportions(
-        t_to_z(population, dof), t_to_z(kept.elements.values, dof), kept.region + 1,
+        t_to_z(task.data[tested], of_all), t_to_z(kept.split, of_kept), kept.region + 1,
         n_regions=kept.sizes.size, tail=task.cutoff.tail,
     )  # fmt: skip
+
+
+def _tail_warnings(task: _Task) -> Iterator[str]:
+    """What the signs of the map are, where that is not plain."""
+    kind, is_p = task.statistic.kind, task.statistic.rule.is_p
+    if is_p and task.peaks is None:
+        sign = "" if task.own_sign else ", and the sign is positive"
+        yield f"no z or t map beside the {kind} map tells peaks: -log10 p stands for the value{sign}"
+    if task.cutoff.tail != task.criteria.tail:
+        words = "has no sign: its one tail was thresholded" if is_p else "was thresholded in its positive tail only"
+        yield f"the {kind} map {words}"
 
 
 def _warnings(task: _Task, found: _Found, question: Question | None) -> Iterator[str]:
     """What a reader of the result should know."""
     criteria, cutoff = task.criteria, task.cutoff
-    if cutoff.tail != criteria.tail:
-        yield f"the {task.statistic.kind} map was thresholded in its positive tail only"
+    yield from task.notes
+    yield from _tail_warnings(task)
     if math.isinf(cutoff.value):
         yield f"no voxel meets {cutoff.asked}"
     if question and found.judged:

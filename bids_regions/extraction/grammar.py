@@ -42,11 +42,13 @@ class ThresholdKind:
     prefix: str  # of the entry's name, desc-<prefix><number>
     sentence: str  # in a report: {asked} {place} {n} {population} {tested} {halved}
     methods: str  # in the methods text: {number} {place} {over} {halved}
+    sentence_on_p: str = "{asked}"  # the same of a map whose numbers are p
     reference: Citation | None = None
     population: Literal["applied", "ranked", "tested"]  # its voxels: those compared, those ranked, those tested
     corrects: bool = False  # its cutoff depends on the number of tests
     fixed: bool = True  # its height does not depend on the values of the map, as cluster p needs it
     height: str  # the function of `thresholds` that finds the height; named, for numpy must stay outside
+    on_p: str = ""  # the same for a map whose numbers are p; "" where that makes no sense
 
 
 FDR = Citation(
@@ -63,8 +65,9 @@ PROBABILITY = "a probability lies between 0 and 1, both excluded"
 
 THRESHOLDS: Mapping[str, ThresholdKind] = MappingProxyType({
     "value": ThresholdKind(
-        example="3.0", prefix="thr", population="applied", height="height_by_value",
+        example="3.0", prefix="thr", population="applied", height="height_by_value", on_p="p_height_by_value",
         sentence="the value given",
+        sentence_on_p="the value given",
         methods="at a magnitude of {number:g}",
     ),
     "percentile": ThresholdKind(
@@ -75,20 +78,25 @@ THRESHOLDS: Mapping[str, ThresholdKind] = MappingProxyType({
     ),
     "p": ThresholdKind(
         example="p=0.001", before="p=", bounds=(0, 1), open=True, range=PROBABILITY, prefix="p",
-        population="tested", height="height_by_p",
+        population="tested", height="height_by_p", on_p="p_height_by_p",
         sentence="uncorrected {asked}{halved}",
+        sentence_on_p="{asked} as the map has it",
         methods="at an uncorrected p of {number:g}{halved}",
     ),
     "fdr": ThresholdKind(
         example="fdr=0.05", before="fdr=", bounds=(0, 1), open=True, range=PROBABILITY, prefix="fdr",
-        population="tested", corrects=True, fixed=False, height="height_by_false_discovery", reference=FDR,
+        population="tested", corrects=True, fixed=False, height="height_by_false_discovery",
+        on_p="p_height_by_false_discovery", reference=FDR,
         sentence="{asked}, Benjamini-Hochberg over {tested} tests ({population})",
+        sentence_on_p="{asked}, Benjamini-Hochberg over {tested} tests ({population})",
         methods="at a false discovery rate of {number:g} (Benjamini-Hochberg)",
     ),
     "bonferroni": ThresholdKind(
         example="bonferroni=0.05", before="bonferroni=", bounds=(0, 1), open=True, range=PROBABILITY, prefix="bonf",
         population="tested", corrects=True, height="height_by_bonferroni",
+        on_p="p_height_by_bonferroni",
         sentence="{asked}, Bonferroni over {tested} tests ({population}){halved}",
+        sentence_on_p="{asked}, Bonferroni over {tested} tests ({population})",
         methods="at p = {number:g}, Bonferroni corrected{halved}",
     ),
     "ratio": ThresholdKind(

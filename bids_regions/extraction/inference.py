@@ -14,7 +14,7 @@ __all__ = ["t_to_z"]
 SMALLEST = 1e-290  # survival functions below it are computed as logarithms
 
 
-def t_to_z(t: NDArray[np.floating[Any]] | float, dof: float) -> NDArray[np.float64]:
+def t_to_z(t: NDArray[np.floating[Any]] | float, dof: float | NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """The z values with the same tail probability as t values, precise in both tails as far as z is finite.
 
     Parameters
@@ -22,7 +22,8 @@ def t_to_z(t: NDArray[np.floating[Any]] | float, dof: float) -> NDArray[np.float
     t
         Any shape, finite.
     dof
-        Degrees of freedom, positive; infinite ones leave t as it is.
+        Degrees of freedom, positive; infinite ones leave t as it is. An array of them, of t's shape, is taken value
+        by value; where it is 0, z is 0.
 
     Returns
     -------
@@ -41,9 +42,11 @@ def t_to_z(t: NDArray[np.floating[Any]] | float, dof: float) -> NDArray[np.float
     >>> round(float(t_to_z(1000.0, 1000)), 3)       # its p is no longer a number
     83.107
     """
+    x = np.asarray(t, dtype=np.float64)
+    if isinstance(dof, np.ndarray):
+        return _each_to_z(x, dof)
     if not dof > 0:
         raise BadMap(f"degrees of freedom of {dof!r} are not positive", hint="Give them with --dof")
-    x = np.asarray(t, dtype=np.float64)
     if math.isinf(dof):
         return x.copy()
     size = np.abs(x)
@@ -53,6 +56,19 @@ def t_to_z(t: NDArray[np.floating[Any]] | float, dof: float) -> NDArray[np.float
     if far.any():
         z[far] = -special.ndtri_exp(_log_survival_far(size[far], dof))
     return np.copysign(z, x)
+
+
+def _each_to_z(t: NDArray[np.float64], dof: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Each value by its own degrees of freedom; 0 where there are none."""
+    known = (dof > 0) & (t != 0)
+    some, theirs = np.abs(t[known]), np.asarray(dof[known], np.float64)
+    survival = special.stdtr(theirs, -some)
+    found = np.asarray(-special.ndtri(np.maximum(survival, SMALLEST)))
+    for k in np.flatnonzero(survival < SMALLEST):
+        found[k] = -special.ndtri_exp(_log_survival_far(some[k : k + 1], float(theirs[k])))[0]
+    z = np.zeros_like(t)
+    z[known] = np.copysign(found, t[known])
+    return z
 
 
 def _log_survival_far(t: NDArray[np.float64], dof: float) -> NDArray[np.float64]:

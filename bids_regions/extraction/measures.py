@@ -130,7 +130,10 @@ def measure_regions(elements: Elements, region: Integers, n_regions: int) -> dic
     deviation -= values  # in place here and below: these are the largest arrays of an extraction
     squares = np.bincount(region, np.square(deviation, out=deviation), n_regions)
     sd = np.sqrt(np.divide(squares, count - 1, where=count > 1, out=np.full(n_regions, np.nan)))
-    centres = elements.domain.centres(elements, np.abs(values, out=values), region, n_regions)
+    weight = np.abs(values, out=values)
+    weightless = np.bincount(region, weight, n_regions) == 0
+    weight[weightless[region]] = 1
+    centres = elements.domain.centres(elements, weight, region, n_regions)
     n_positive = np.bincount(region[elements.values > 0], minlength=n_regions)
     return {
         "sign": [_sign(*counts) for counts in zip(n_positive.tolist(), count.tolist(), strict=True)],
@@ -266,24 +269,20 @@ def find_peaks(elements: Elements, region: Integers, criteria: Criteria) -> Inte
     return np.asarray(top[np.sort(np.concatenate(kept))])
 
 
-def order_regions(elements: Elements, sizes: Integers, main: Integers, *, by_sign: bool) -> Integers:
-    """The regions, number 1 first: positive (by_sign), elements descending, |peak| descending, peak place ascending.
+def order_regions(elements: Elements, sizes: Integers, main: Integers, negative: npt.NDArray[np.bool_]) -> Integers:
+    """The regions, number 1 first: those not negative, elements and |peak| descending, peak place ascending.
 
     Of voxels the place is x, y, z in mm, on sheets the structure and the vertex.
     """
     peaks = elements.only(main)
-    return np.lexsort((*_reversed(peaks), -np.abs(peaks.values), -sizes, _negative(peaks, by_sign)))
+    return np.lexsort((*_reversed(peaks), -np.abs(peaks.values), -sizes, negative))
 
 
-def scan_order(elements: Elements, region: Integers, main: Integers, *, by_sign: bool) -> Integers:
-    """The regions, number 1 first: positive (by_sign), then by their first element in the scan of the file."""
-    first = np.full(main.size, np.iinfo(np.intp).max)
+def scan_order(elements: Elements, region: Integers, negative: npt.NDArray[np.bool_]) -> Integers:
+    """The regions, number 1 first: those that are not negative, then by their first element in the scan of the file."""
+    first = np.full(negative.size, np.iinfo(np.intp).max)
     np.minimum.at(first, region, elements.domain.scan(elements))
-    return np.lexsort((first, _negative(elements.only(main), by_sign)))
-
-
-def _negative(peaks: Elements, by_sign: bool) -> npt.NDArray[np.bool_]:
-    return peaks.values < 0 if by_sign else np.zeros(peaks.values.size, bool)
+    return np.lexsort((first, negative))
 
 
 def describe_regions(
@@ -331,7 +330,10 @@ def _plain(number: float) -> float:
 
 def _known(facts: Mapping[str, Array]) -> dict[str, list[Any]]:
     """The columns as lists, None for what is unknown."""
-    return {name: [v if math.isfinite(v) else None for v in column.tolist()] for name, column in facts.items()}
+    return {
+        name: [None if isinstance(v, float) and not math.isfinite(v) else v for v in column.tolist()]
+        for name, column in facts.items()
+    }
 
 
 def _make_peaks(peaks: Elements, addresses: Addresses, owner: Integers, facts: Mapping[str, Array]) -> tuple[Peak, ...]:

@@ -7,16 +7,29 @@ thresholds, inference, figures, reports) reads KINDS. Plain data, no numpy.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["KINDS", "SIGNED", "Freedom", "Kind", "PScale", "Statistic", "kind_of_intent", "kind_of_word", "told_kind"]
+__all__ = [
+    "KINDS",
+    "P_LOGARITHMS",
+    "P_SCALES",
+    "SIGNED",
+    "Freedom",
+    "Kind",
+    "PScale",
+    "Statistic",
+    "intent_of",
+    "kind_of_intent",
+    "kind_of_word",
+    "on_scale",
+    "told_kind",
+]
 
 PScale = Literal["p", "1-p", "log10", "ln"]
+P_LOGARITHMS = (23, 24)  # NIfTI intents of logarithms of p, whose sign means nothing
+P_SCALES: tuple[PScale, ...] = ("p", "1-p", "log10", "ln")
 Freedom = float | tuple[float, float]  # degrees of freedom; of F the effect's and the error's
 Distribution = Literal["normal", "t", "F", "chi2"]
 
@@ -84,12 +97,16 @@ def kind_of_word(word: str) -> Kind | None:
     >>> kind_of_word("statmap") is None
     True
     """
-    plain = re.sub(r"[^0-9a-z]", "", word.lower())
+    plain = _plain(word)
     if plain in BY_WORD:
         return BY_WORD[plain]
     if LOGARITHM.fullmatch(plain):
         return BY_WORD["logp"]
     return BY_WORD["corrp"] if INFERENCE.fullmatch(plain) else None
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[^0-9a-z]", "", word.lower())
 
 
 def kind_of_intent(code: int) -> tuple[str, Kind] | None:
@@ -98,6 +115,18 @@ def kind_of_intent(code: int) -> tuple[str, Kind] | None:
         if code in kind.intents:
             return INTENT_NAMES.get(code, kind.name), kind
     return None
+
+
+def intent_of(statistic: "Statistic") -> int:
+    """The NIfTI code that says what the numbers are; 0 where there is none.
+
+    >>> intent_of(Statistic("t")), intent_of(Statistic("effect")), intent_of(Statistic("corrp", scale="1-p"))
+    (3, 0, 0)
+    """
+    rule = statistic.rule
+    if rule.is_p:
+        return {"p": 22, "ln": 23, "log10": 24}.get(statistic.scale or "", 0)
+    return rule.intents[0] if rule.distribution and rule.intents else 0
 
 
 def told_kind(stat: str, others: Iterable[str] = (), intent: int = 0) -> tuple[str, Kind]:
@@ -126,6 +155,17 @@ def told_kind(stat: str, others: Iterable[str] = (), intent: int = 0) -> tuple[s
     return kind_of_intent(intent) or ("unknown", SIGNED)
 
 
+def on_scale(word: str, kind: Kind, scale: PScale | None) -> Kind:
+    """The kind of a p map whose scale is told apart from its word; others stay what they are.
+
+    >>> on_scale("corrp", BY_WORD["corrp"], "1-p").scale, on_scale("z", BY_WORD["z"], "1-p").scale
+    ('1-p', None)
+    """
+    if scale is None or not (kind.is_p or kind_of_word(word) is None):
+        return kind
+    return replace(kind if kind.is_p else BY_WORD["corrp"], scale=scale, both=scale in ("log10", "ln"))
+
+
 @dataclass(frozen=True)
 class Statistic:
     """What the numbers of a map are.
@@ -134,12 +174,25 @@ class Statistic:
     --------
     >>> Statistic("t", dof=12).kind, Statistic("F", dof=(2, 98)).rule.distribution
     ('t', 'F')
+    >>> Statistic("zstat").kind, Statistic("corrp", scale="1-p").rule.scale
+    ('z', '1-p')
     """
 
     kind: str = "z"  # z, t, F, chi2, or any other word: effect, variance, logp, ...
     dof: Freedom | None = None
     rule: Kind = None  # type: ignore[assignment] # of the table; told by `kind` where it is not given
+    scale: PScale | None = None  # of a p map; the rule's where it is not given
+    dof_map: Any = field(default=None, compare=False)  # (shape of the map) degrees of freedom of each voxel, 0 for none
+    one_sign: bool = False  # a map of one sign has no sign, as the NIfTI intents of logarithms of p mean it
 
     def __post_init__(self) -> None:
-        if self.rule is None:
-            object.__setattr__(self, "rule", told_kind(self.kind)[1])
+        word, told = told_kind(self.kind) if self.kind != "unknown" else ("unknown", SIGNED)
+        rule = on_scale(word, self.rule or told, self.scale)
+        given = {"kind": word if self.rule is None else self.kind, "rule": rule, "scale": rule.scale}
+        for name, value in given.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def uncorrected(self) -> bool:
+        """Whether its p, where it is a map of p, is not yet corrected for multiple tests."""
+        return _plain(self.kind) in self.rule.uncorrected

@@ -6,7 +6,7 @@ The *population* is the set of voxels a percentile is taken over, or that are te
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,11 @@ from scipy import special
 
 from bids_regions.errors import BadMap
 from bids_regions.extraction.criteria import Criteria
+from bids_regions.extraction.distributions import OneTail, inverse_survival, one_tail
 from bids_regions.extraction.grammar import ThresholdSpec
 from bids_regions.extraction.inference import t_to_z
-from bids_regions.extraction.statistics import Freedom, Statistic
+from bids_regions.extraction.probabilities import carry_cutoff, p_values
+from bids_regions.extraction.statistics import Freedom, PScale, Statistic
 from bids_regions.extraction.tails import TAILS, Tail
 
 __all__ = [
@@ -41,6 +43,11 @@ DOF_HINT = (
     "Give --dof N, or put the degrees of freedom into its JSON sidecar, its NIfTI intent or a stat-dof map beside it; "
     "a threshold by value or percentile needs none"
 )
+DOF_HINTS = {
+    1: DOF_HINT,
+    2: "Give --dof N N (of the effect and of the error), or put the pair into its JSON sidecar (DegreesOfFreedom) or "
+    "its NIfTI intent; a threshold by value or percentile needs none",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +56,8 @@ class Cutoff:
 
     kind: str  # a name in grammar.THRESHOLDS
     asked: str  # the threshold's text as typed
-    value: float  # magnitude in the map's units; inf when no voxel can pass
+    value: float  # magnitude in the map's units; inf when no voxel can pass; the lowest where it differs by voxel
+    range: tuple[float, float] | None = None  # the lowest and the highest, where it differs by voxel
     population: str  # in words, the voxels it was taken over or applied to
     population_size: int  # voxels
     n_tested: int | None  # tests corrected for; kinds that correct only
@@ -93,6 +101,7 @@ class Height:
     value: float  # magnitude in the units of what is thresholded; inf when no voxel can pass
     size: int  # voxels of the population
     on: Array | None = None  # (n,) thresholded in place of the map that is measured; None: the map itself
+    below: bool = False  # what lies at or below the value passes, zeros too: a map of p
 
 
 def find_cutoff(data: Array, criteria: Criteria, statistic: Statistic, mask: Mask | None = None) -> Cutoff:
@@ -104,12 +113,14 @@ def find_cutoff(data: Array, criteria: Criteria, statistic: Statistic, mask: Mas
     return find_height(data, criteria, statistic, mask)[1]
 
 
-def find_height(
+def find_height(  # noqa: PLR0913 # independent facts about the map
     data: Array,
     criteria: Criteria,
     statistic: Statistic,
     mask: Mask | None = None,
     *,
+    dof: Array | None = None,
+    mask_words: str = "",
     family_wise: Callable[[float], float] | None = None,
 ) -> tuple[Height, Cutoff]:
     """What is thresholded at which magnitude, and how that came about.
@@ -124,6 +135,10 @@ def find_height(
         What the numbers are; p, fdr and bonferroni need z, or t with degrees of freedom.
     mask
         True where the map has data; same shape.
+    dof
+        Degrees of freedom of each voxel, 0 where there are none, of a t map that has them so; same shape.
+    mask_words
+        What the voxels of the mask are called; the usual words where not given.
     family_wise
         From an alpha of one tail to the height, which takes more than values: where the voxels lie and how smooth the
         noise is. Of `fwe` alone.
@@ -152,21 +167,48 @@ def find_height(
     """
     spec, tail = criteria.spec, thresholded_tail(criteria, statistic)
     over = _population(criteria, mask)
-    searched = Searched(
-        flat=data.reshape(-1), mask=None if over != "mask" or mask is None else mask.reshape(-1), over=over,
-        tail=tail, criteria=criteria, statistic=statistic, family_wise=family_wise,
-    )  # fmt: skip
-    find: Callable[[Searched], Height] = globals()[spec.rule.height]
-    height = find(searched)
-    words = WORDS[over]
+    flat, tested = data.reshape(-1), None if over != "mask" or mask is None else mask.reshape(-1)
+    by_voxel = dof is not None and spec.rule.population == "tested"
+    if dof is not None and by_voxel:
+        known = dof.reshape(-1) > 0
+        flat, tested = t_to_z(flat, dof.reshape(-1)), known & (flat != 0) if tested is None else tested & known
+    searched = Searched(flat=flat, mask=tested, over=over, tail=tail, criteria=criteria,
+                        statistic=Statistic("z") if by_voxel else statistic, family_wise=family_wise)  # fmt: skip
+    height = _find(searched)
+    words = mask_words or WORDS["mask"] if over == "mask" else WORDS[over]
     if spec.rule.population == "ranked" and not TAILS[tail].both:
         words += f", {tail} values" + ("" if over == "nonzero" else " and zeros")
+    value, limits = height.value, None
+    if dof is not None and tested is not None and by_voxel:
+        height = replace(height, on=flat)
+        limits = _limits(height.value, dof.reshape(-1)[tested])
+        value = limits[0]
     used = statistic.dof if statistic.rule.n_dof and spec.rule.population == "tested" else None
     cutoff = Cutoff(
-        kind=spec.kind, asked=spec.text, value=height.value, population=words, population_size=height.size,
+        kind=spec.kind, asked=spec.text, value=value, range=limits, population=words, population_size=height.size,
         n_tested=height.size if spec.rule.corrects else None, tail=tail, dof=used, dtype=str(data.dtype),
     )  # fmt: skip
     return height, cutoff
+
+
+def _limits(z: float, dof: Array) -> tuple[float, float]:
+    """The t of most and of fewest degrees of freedom that are as improbable as z."""
+    if math.isinf(z) or not dof.size:
+        return math.inf, math.inf
+    p = float(special.ndtr(-z))
+    return inverse_survival(p, float(dof.max())), inverse_survival(p, float(dof.min()))
+
+
+def _find(searched: Searched) -> Height:
+    """By the function that the table names for the map; voxel by voxel where the degrees of freedom are."""
+    rule, statistic = searched.spec.rule, searched.statistic
+    if statistic.rule.is_p and not rule.on_p:
+        raise BadMap(
+            f"threshold {searched.spec.text} was asked of the {statistic.kind} map, whose numbers are p",
+            hint="write a probability, such as p=0.05",
+        )
+    find: Callable[[Searched], Height] = globals()[rule.on_p if statistic.rule.is_p else rule.height]
+    return find(searched)
 
 
 def thresholded_tail(criteria: Criteria, statistic: Statistic) -> Tail:
@@ -214,19 +256,19 @@ def height_by_p(searched: Searched) -> Height:
 def height_by_bonferroni(searched: Searched) -> Height:
     """Where one tail's p is the alpha asked for, divided by the number of tests."""
     size = searched.size
-    _distribution(searched)
+    _tail_of(searched)
     return Height(value=_inverse(searched, searched.alpha / size) if size else math.inf, size=size)
 
 
 def height_by_false_discovery(searched: Searched) -> Height:
     """The smallest magnitude whose p is at most its rank from the top times alpha / n."""
     size, flat = searched.size, searched.flat
-    dof = _distribution(searched)
+    log_p = _tail_of(searched).log_p
     if size == 0:
         return Height(value=math.inf, size=size)
     least = np.nextafter(flat.dtype.type(_inverse(searched, searched.alpha)), flat.dtype.type(0))
     _, top = _upper_part(_magnitudes(flat, searched.mask, "mask", searched.tail), least)  # rank n is held to alpha
-    return Height(value=_false_discovery(top, searched.alpha / size, dof), size=size)
+    return Height(value=_false_discovery(top, searched.alpha / size, log_p), size=size)
 
 
 def height_by_family_wise_error(searched: Searched) -> Height:
@@ -280,54 +322,100 @@ def _upper_part(blocks: Iterator[Array], least: Any) -> tuple[int, Array]:
     return size, np.concatenate(kept) if kept else np.empty(0)
 
 
+def _tail_of(searched: Searched) -> OneTail:
+    """The distribution that p comes from.
+
+    Raises
+    ------
+    BadMap
+        The map has none, or its degrees of freedom are not known.
+    """
+    spec, statistic = searched.spec, searched.statistic
+    found = one_tail(statistic)
+    if found:
+        return found
+    rule = statistic.rule
+    if rule.distribution is None:
+        raise BadMap(
+            f"threshold {spec.text} was asked of the {statistic.kind} map, and p is known for z, t, F and chi2 only",
+            hint="Give a value, a percentile or a ratio",
+        )
+    raise BadMap(
+        f"threshold {spec.text} was asked of the {rule.name} map, which has {_known(statistic)} degrees of freedom",
+        hint=DOF_HINTS[rule.n_dof],
+    )
+
+
+def _known(statistic: Statistic) -> str:
+    dof = statistic.dof
+    if dof is None:
+        return "no"
+    return ", ".join(f"{number:g}" for number in (dof if isinstance(dof, tuple) else (dof,)))
+
+
 def _inverse(searched: Searched, alpha: float) -> float:
     """The magnitude whose one-sided p is alpha; not below 0."""
-    return max(0.0, inverse_survival(alpha, _distribution(searched)))
+    return max(0.0, _tail_of(searched).inverse(alpha))
 
 
-def _false_discovery(top: Array, step: float, dof: float) -> float:
-    """The smallest magnitude whose one-sided p is at most its rank from the top times `step`."""
+def _false_discovery(top: Array, step: float, log_p: Callable[[Array], Array]) -> float:
+    """The smallest magnitude whose p is at most its rank from the top times `step`."""
     ordered = np.sort(top)[::-1].astype(np.float64)
     bound = np.log(np.arange(1, ordered.size + 1)) + math.log(step)
-    passing = np.flatnonzero(
-        special.log_ndtr(-t_to_z(ordered, dof)) <= bound + 1e-12
-    )  # equality passes, rounding aside
+    passing = np.flatnonzero(log_p(ordered) <= bound + 1e-12)  # equality passes, rounding aside
     return float(ordered[passing[-1]]) if passing.size else math.inf
 
 
-def _distribution(searched: Searched) -> float:
-    """The degrees of freedom of a t map; infinite for a z map, which is the same."""
-    spec, statistic = searched.spec, searched.statistic
-    if statistic.rule.distribution == "normal":
-        return math.inf
-    if statistic.rule.distribution != "t":
+def p_height_by_value(searched: Searched) -> Height:
+    """The value asked for, on the scale that the map has; on that of p itself nobody means one."""
+    if searched.statistic.scale == "p":
+        number = searched.spec.number
+        hint = f"write p={searched.spec.text}" if 0 < number < 1 else "write a probability, such as p=0.05"
+        raise BadMap(f"threshold {searched.spec.text} was asked of the {searched.statistic.kind} map of p", hint=hint)
+    return height_by_value(searched)
+
+
+def p_height_by_p(searched: Searched) -> Height:
+    """Where the p asked for lies on the map's scale; the map's p stands as it is, whatever the tails."""
+    return _height_on_scale(searched, searched.spec.number)
+
+
+def p_height_by_bonferroni(searched: Searched) -> Height:
+    """The p asked for, divided by the number of tests."""
+    _refuse_corrected(searched)
+    size = searched.size
+    return _height_on_scale(searched, searched.spec.number / size if size else 0.0)
+
+
+def p_height_by_false_discovery(searched: Searched) -> Height:
+    """The largest p of the map that is at most its rank times alpha / n."""
+    _refuse_corrected(searched)
+    flat = searched.flat[searched.flat != 0 if searched.mask is None else searched.mask]
+    p = np.sort(p_values(flat, _scale(searched)))
+    passing = np.flatnonzero(p <= np.arange(1, p.size + 1) * (searched.spec.number / max(1, p.size)) * (1 + 1e-12))
+    if not passing.size:
+        return _height_on_scale(searched, 0.0)
+    least_extreme = np.argsort(p_values(flat, _scale(searched)), kind="stable")[passing[-1]]
+    value = float(np.abs(flat[least_extreme]))  # as stored: carried there and back it would not be the same number
+    return Height(value=value, size=searched.size, below=_scale(searched) == "p")
+
+
+def _height_on_scale(searched: Searched, alpha: float) -> Height:
+    scale = _scale(searched)
+    below = scale == "p"
+    value = carry_cutoff(alpha, scale) if alpha > 0 else -math.inf if below else math.inf
+    return Height(value=value, size=searched.size, below=below)
+
+
+def _scale(searched: Searched) -> PScale:
+    assert searched.statistic.scale, "a map of unknown scale is skipped before"
+    return searched.statistic.scale
+
+
+def _refuse_corrected(searched: Searched) -> None:
+    if not searched.statistic.uncorrected:
         raise BadMap(
-            f"threshold {spec.text} was asked of the {statistic.kind} map, and p is known for z and t only",
-            hint="Give a value, a percentile or a ratio",
+            f"threshold {searched.spec.text} was asked of the {searched.statistic.kind} map, whose p may be corrected "
+            "for multiple tests already",
+            hint=f"write p={searched.spec.digits}",
         )
-    dof = statistic.dof
-    if not isinstance(dof, int | float) or not dof > 0:
-        known = f"{dof:g}" if isinstance(dof, int | float) else "no"
-        raise BadMap(
-            f"threshold {spec.text} was asked of the t map, which has {known} degrees of freedom", hint=DOF_HINT
-        )
-    return float(dof)
-
-
-def inverse_survival(p: float, dof: float = math.inf) -> float:
-    """The z (infinite dof) or t value whose one-sided p this is; p from 1e-300 to 1.
-
-    Examples
-    --------
-    >>> round(inverse_survival(0.001), 6), round(inverse_survival(0.001, dof=20), 6)
-    (3.090232, 3.551808)
-    """
-    if math.isinf(dof):
-        return -float(special.ndtri(p))
-    if p >= 1e-10:
-        return -float(special.stdtrit(dof, p))
-    z, low, high = -special.ndtri(p), 0.0, 709.0  # the library's inverse fails far out: bisect log t
-    for _ in range(64):
-        middle = (low + high) / 2
-        low, high = (middle, high) if t_to_z(math.exp(middle), dof) < z else (low, middle)
-    return math.exp(high)

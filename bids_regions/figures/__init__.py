@@ -112,7 +112,10 @@ def compose_map(
     scale, clipped = full_scale(planes, view.cutoff)
     if view.scale is not None:
         scale, clipped = view.scale, scale > view.scale
-    legend = Legend(cutoff=view.cutoff, tail=view.tail, unit=view.unit, scale=scale, clipped=clipped, faded=bool(marks))
+    legend = Legend(
+        cutoff=view.cutoff, tail=view.tail, unit=view.unit, scale=scale, clipped=clipped, one_signed=view.sequential,
+        faded=bool(marks),
+    )  # fmt: skip
     volumes = planes[:, rows, columns], numbers[:, rows, columns]
     mosaic = set_tiles(volumes, raster.box(rows, columns), legend, view.layout, background)
     framed = frame(mosaic, marks, legend, view, COVERAGE if background is None else 140)

@@ -35,12 +35,13 @@ class Legend:
     unit: str  # "z", "t", "F", ...
     scale: float  # magnitude at the ends of the colour bar, > 0
     clipped: bool = False  # whether the map goes beyond the scale
+    one_signed: bool = False  # the values have one sign, whatever their unit
     faded: bool = True  # False shows the whole map, as where no region survived
 
     @property
     def sequential(self) -> bool:
         """Whether the values have one sign by their nature."""
-        return told_kind(self.unit)[1].sequential
+        return self.one_signed or told_kind(self.unit)[1].sequential
 
     @property
     def cutoffs(self) -> tuple[float, ...]:

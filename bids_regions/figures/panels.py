@@ -37,6 +37,7 @@ class FigureStyle:
     cutoff: float  # magnitude in the map's unit; inf where nothing can pass
     tail: Tail = "bi"
     unit: str = "z"  # what the values are: z, t, F, ...
+    sequential: bool = False  # the values have one sign, whatever the unit says
     title: str = ""  # printed above the slices
     scale: float | None = None  # magnitude at the ends of the colour bar; None: the map's own
     layout: PanelLayout = PanelLayout()  # noqa: RUF009  frozen

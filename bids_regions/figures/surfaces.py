@@ -99,7 +99,10 @@ def compose_surfaces(hemispheres: Sequence[Hemisphere], marks: Sequence[SheetMar
     scale, clipped = full_scale(every, view.cutoff)
     if view.scale is not None:
         scale, clipped = view.scale, scale > view.scale
-    legend = Legend(cutoff=view.cutoff, tail=view.tail, unit=view.unit, scale=scale, clipped=clipped, faded=bool(marks))
+    legend = Legend(
+        cutoff=view.cutoff, tail=view.tail, unit=view.unit, scale=scale, clipped=clipped, one_signed=view.sequential,
+        faded=bool(marks),
+    )  # fmt: skip
     tiles = [_tile(each, pose, legend, view.layout) for each, pose in _order(hemispheres)]
     canvas, labels, corners = _set(tiles, view.layout)
     letters = _names(hemispheres, tiles, corners, view.layout)

@@ -31,6 +31,8 @@ from bids_regions.aggregate import (
 from bids_regions.dataset import SourceDataset
 from bids_regions.errors import Fault, MissingInput
 from bids_regions.executors import Task, WorkerLost, Workers, run_tasks
+from bids_regions.extraction.presence import find_presence
+from bids_regions.extraction.statistics import Statistic
 from bids_regions.figures import FigureStyle, Picture, draw_thumbnail
 from bids_regions.files import hash_bytes, read_text
 from bids_regions.group.members import Absence, Member
@@ -55,8 +57,6 @@ __all__ = [
 
 AGAIN = "Run the participant level again"
 MORE_MEMORY = "Give more memory, or fewer workers by --nprocs"
-STANDARD = frozenset({"z", "t"})  # maps whose values below 1 are noise that every unthresholded map has
-BLOCK = 1 << 16  # voxels looked at at a time
 SHARD = 25  # members of a shard at most: enough that starting it costs nothing, few enough that all workers have some
 
 Array = NDArray[Any]
@@ -288,27 +288,18 @@ def load_member(member: Member, source: Source) -> tuple[ParticipantMap, bool]:
     if not grid.same_as(statmap.grid):
         raise ChangedError(f"its label image does not lie on the grid of {member.source}", hint=AGAIN)
     mask = _load_mask(member, source, statmap.grid)
-    cut = member.kind in STANDARD and _thresholded_before(grid.flatten(statmap.data))
+    presence = find_presence(statmap.data, mask, Statistic(member.kind))
+    cut = presence.thresholded
+    data = statmap.data
+    if presence.background is not None:
+        data = np.where(data == data.dtype.type(presence.background), data.dtype.type(0), data)
     laid = lay_map(
         source.grid.flatten(grid.resample(labels, source.grid)),
-        source.grid.flatten(grid.resample(statmap.data, source.grid)),
+        source.grid.flatten(grid.resample(data, source.grid)),
         None if mask is None else source.grid.flatten(grid.resample(mask, source.grid)),
         zeros=cut,
     )
     return laid, cut and mask is None
-
-
-def _thresholded_before(data: Array) -> bool:
-    """Whether no value of a z or t map lies between 0 and 1 in magnitude: it was thresholded, and its zeros are data.
-
-    >>> _thresholded_before(np.array([0, 3.2, -4.0])), _thresholded_before(np.array([0, 3.2, -0.4]))
-    (True, False)
-    """
-    for start in range(0, data.size, BLOCK):  # most maps tell in the first blocks
-        magnitude = np.abs(data[start : start + BLOCK])
-        if ((magnitude > 0) & (magnitude < 1)).any():
-            return False
-    return True
 
 
 def read_table(member: Member, output_dir: Path) -> list[dict[str, str]]:

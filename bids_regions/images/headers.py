@@ -5,7 +5,9 @@ become values. nibabel reads the fields and makes the affine; what cannot be bel
 """
 
 import math
+import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -21,7 +23,7 @@ from bids_regions.images.inflation import FETCH_AGAIN, ByteStream
 from bids_regions.space.grid import find_zooms, is_singular
 from bids_regions.space.resampling import find_displacement
 
-__all__ = ["Layout", "read_layout"]
+__all__ = ["Layout", "find_header_dof", "read_layout"]
 
 HEADER_SIZES = {348: Nifti1Header, 540: Nifti2Header}  # bytes, which is also the header's first number
 MAX_OFFSET = 1 << 24  # bytes before the voxels; extensions of real maps are below a megabyte
@@ -37,8 +39,9 @@ VERTICES = frozenset(
 )  # of FreeSurfer's and fsLR's meshes: one hemisphere, both, without medial wall, with voxels
 FREESURFER_ROW = [-1, 1, 1]
 CIFTI_INTENTS = range(3000, 3100)
-P_VALUE_INTENT = 22
-INTENTS = {3: "t", 4: "F", 5: "z"}
+INTENT_DOF = {3: 1, 4: 2, 6: 1}  # t, F, chi-squared: how many degrees of freedom the intent gives
+SPM_WORDS = re.compile(r"SPM\{([TF])_\[([\d.]+)(?:,\s*([\d.]+))?\]\}")  # how SPM's descrip begins
+SPM_INTENTS = {"T": 3, "F": 4}
 FOREIGN = (  # how a file begins that is something else: what it is, what to do
     (b"/annex/objects/", "is a git-annex pointer without its content", "Get its content with `datalad get`"),
     (b"version https://git-lfs", "is a Git LFS pointer without its content", "Get its content with `git lfs pull`"),
@@ -58,8 +61,8 @@ class Layout:
     offset: int  # bytes before the first voxel
     slope: float | None  # value = slope * stored + inter; None: values are stored as they are
     inter: float
-    intent_name: str  # "z", "t", "F", or "" where the header does not say
-    intent_dof: float | None  # degrees of freedom of t, the numerator's of F
+    intent: int  # NIfTI code of what the numbers are, 0 where the header does not say
+    dof: Mapping[int, tuple[float, ...]]  # degrees of freedom by the intent they hold for, as intent and descrip tell
     notes: tuple[str, ...]  # what a user should know of this header, a sentence each
     n_volumes: int = 1  # images of this grid, one after the other; more than one only where a series was asked for
 
@@ -91,8 +94,6 @@ def read_layout(stream: ByteStream, *, series: bool = False) -> Layout:
     with np.errstate(all="ignore"):  # NaN in a header is met with a sentence, not with a warning
         grid, notes = _place(header, (extent[0], extent[1], extent[2]), stream.name)
     slope, inter = _find_scaling(header, stream.name)
-    intent_name = INTENTS.get(int(header["intent_code"]), "")
-    dof = float(header["intent_p1"]) if intent_name in ("t", "F") else math.nan
     stream.read_into(memoryview(bytearray(offset)))
     return Layout(
         grid=grid,
@@ -100,8 +101,8 @@ def read_layout(stream: ByteStream, *, series: bool = False) -> Layout:
         offset=offset,
         slope=slope,
         inter=inter,
-        intent_name=intent_name,
-        intent_dof=dof if math.isfinite(dof) and dof > 0 else None,
+        intent=int(header["intent_code"]),
+        dof=find_header_dof(header),
         notes=notes,
         n_volumes=math.prod(extent[3:]),
     )
@@ -214,8 +215,27 @@ def _refuse_other_kinds(header: Any, extent: tuple[int, ...], dtype: np.dtype[An
         raise UnsuitableMap(f"{name} holds colours ({''.join(dtype.names)}) and no map")
     if dtype.kind == "c":
         raise UnsuitableMap(f"{name} {COMPLEX}")
-    if intent == P_VALUE_INTENT:
-        raise UnsuitableMap(f"{name} holds p values, as its header says: thresholding them upward would be wrong")
+
+
+def find_header_dof(header: Any) -> dict[int, tuple[float, ...]]:
+    """The degrees of freedom that SPM's descrip tells, and over them those of the intent, by intent."""
+    found: dict[int, tuple[float, ...]] = {}
+    words = SPM_WORDS.search(bytes(header["descrip"]).decode("latin-1"))
+    if words:
+        intent = SPM_INTENTS[words[1]]
+        found[intent] = tuple(_number(text) for text in words.groups()[1:] if text)
+    intent = int(header["intent_code"])
+    if intent in INTENT_DOF:
+        numbers = tuple(float(header[f"intent_p{n + 1}"]) for n in range(INTENT_DOF[intent]))
+        found |= {intent: numbers} if all(math.isfinite(n) and n > 0 for n in numbers) else {}
+    return {intent: dof for intent, dof in found.items() if len(dof) == INTENT_DOF[intent] and min(dof) > 0}
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _is_surface(extent: tuple[int, ...]) -> bool:

@@ -4,7 +4,8 @@ Nothing is read from disk but what an image loads when its data are asked for. V
 are not finite: whoever takes them says what becomes of those.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 
 from bids_regions.errors import BadMap, UnsuitableMap
 from bids_regions.images.grids import StoredGrid, grid_of, make_grid
-from bids_regions.images.writing import make_header, smallest_labels
+from bids_regions.images.headers import find_header_dof
+from bids_regions.images.writing import LABELS, make_header, smallest_labels
 from bids_regions.space.grid import is_singular
 
 __all__ = ["Volume", "image_of_labels", "is_image", "volume_of"]
@@ -29,7 +31,7 @@ class Volume:
     data: NDArray[Any]  # 3-D, the map's own units
     grid: StoredGrid
     intent: int = 0  # NIfTI code
-    intent_dof: tuple[float, ...] = ()  # the parameters of the intent
+    dof: Mapping[int, tuple[float, ...]] = field(default_factory=dict)  # degrees of freedom by intent, as in a StatMap
     name: str = ""  # of the file it came from, where it came from one
 
 
@@ -64,7 +66,7 @@ def volume_of(image: Any) -> Volume:
         data=data,
         grid=_grid(image, shape, header),
         intent=int(header["intent_code"]) if header is not None else 0,
-        intent_dof=tuple(float(header[f"intent_p{k}"]) for k in (1, 2)) if header is not None else (),
+        dof=find_header_dof(header) if header is not None else {},
         name=Path(path).name if isinstance(path, str) else "",
     )
 
@@ -81,7 +83,7 @@ def _grid(image: Any, shape: tuple[int, int, int], header: Nifti1Header | None) 
 def image_of_labels(labels: NDArray[np.integer[Any]], grid: StoredGrid) -> Nifti1Pair:
     """Labels as an image on the exact grid of the map, the smallest type that fits, as files of labels have it."""
     labels = smallest_labels(labels)
-    block = make_header(grid.header, labels.dtype, labels.shape, "label")
+    block = make_header(grid.header, labels.dtype, labels.shape, LABELS)
     if len(block) == Nifti1Header.sizeof_hdr:
         return Nifti1Image(labels, grid.affine, Nifti1Header(block))
     return Nifti2Image(labels, grid.affine, Nifti2Header(block))

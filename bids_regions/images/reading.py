@@ -6,7 +6,7 @@ A *large* image is read in parts, and of what is zero in it, mostly the space ar
 
 import math
 import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,11 +47,14 @@ Convert = Callable[[NDArray[Any], Layout], NDArray[Any]]  # stored numbers, some
 class StatMap:
     """A statistical map: one real number for each voxel of a grid."""
 
-    data: NDArray[np.float32] | NDArray[np.float64]  # 3-D, the map's own units, finite, Fortran order, read-only
+    data: NDArray[np.float32] | NDArray[np.float64]  # 3-D, the map's own units, Fortran order, read-only; finite, but
+    # for NaN where it was asked for
     grid: StoredGrid
-    n_nonfinite: int  # voxels that were NaN or infinite in the file and are 0 here
-    intent_name: str  # "z", "t", "F" as the header says, "" where it does not
-    intent_dof: float | None  # degrees of freedom the header gives (the numerator's of F)
+    n_nan: int  # voxels that were NaN in the file
+    infinite: NDArray[np.intp]  # voxels that were infinite in the file, by their number in Fortran order; they have
+    # the largest finite magnitude of the map here (1 where that is 0) and their own sign
+    intent: int  # NIfTI code of what the numbers are, 0 where the header does not say
+    dof: Mapping[int, tuple[float, ...]]  # degrees of freedom that the header tells, by the intent they hold for
     content_hash: str  # SHA-256 of the file's bytes, in hexadecimal digits
     notes: tuple[str, ...]  # what a user should know of this file, a sentence each
 
@@ -59,6 +62,15 @@ class StatMap:
     def affine(self) -> NDArray[np.float64]:
         """The 4 x 4 affine, ijk -> xyz in mm, RAS+."""
         return self.grid.affine
+
+    @property
+    def stored(self) -> NDArray[np.float32] | NDArray[np.float64]:
+        """The values with their infinities, as the file has them."""
+        if not self.infinite.size:
+            return self.data
+        flat = self.data.ravel(order="F").copy()
+        flat[self.infinite] = np.copysign(np.inf, flat[self.infinite])
+        return _shaped_as(flat, self.data.shape)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,11 +83,11 @@ class LabelImage:
     notes: tuple[str, ...]
 
 
-def load_statmap(path: Path) -> StatMap:
+def load_statmap(path: Path, *, nan: float = 0.0) -> StatMap:
     """The map in the NIfTI file `path`, compressed or not.
 
     Plain float32 stays float32; scaled float32 and any other type of number becomes float64. A 4-D file of one volume
-    counts as 3-D.
+    counts as 3-D. NaN becomes `nan`: 0, or NaN where the caller tells zeros from missing numbers.
 
     Raises
     ------
@@ -86,19 +98,22 @@ def load_statmap(path: Path) -> StatMap:
     StorageFault
         The file system failed.
     """
-    tally = _Tally()
+    tally = _Tally(nan=nan, keep_infinite=True)
 
     def convert(stored: NDArray[Any], layout: Layout) -> NDArray[Any]:
         return tally.mend(_find_values(stored, layout))
 
     with _within_memory(path):
         layout, values, content_hash = _load(path, convert)
+        infinite = np.flatnonzero(np.isinf(values)) if tally.n_infinite else np.empty(0, np.intp)
+        values[infinite] = np.copysign(tally.peak or 1, values[infinite])
     return StatMap(
         data=_shaped(values, layout),
         grid=layout.grid,
-        n_nonfinite=tally.n_nonfinite,
-        intent_name=layout.intent_name,
-        intent_dof=layout.intent_dof,
+        n_nan=tally.n_nan,
+        infinite=infinite,
+        intent=layout.intent,
+        dof=layout.dof,
         content_hash=content_hash,
         notes=layout.notes + tally.notes,
     )
@@ -313,8 +328,11 @@ def _is_inside(stored: NDArray[Any], layout: Layout) -> NDArray[Any]:
 class _Tally:
     """What is counted while the values of a map pass by."""
 
-    n_nonfinite: int = 0
-    peak: float = 0.0  # the largest magnitude
+    nan: float = 0.0  # what NaN becomes
+    keep_infinite: bool = False  # else it becomes 0
+    n_nan: int = 0
+    n_infinite: int = 0
+    peak: float = 0.0  # the largest finite magnitude
     n_at_peak: int = 0
 
     @property
@@ -326,7 +344,7 @@ class _Tally:
         return (f"{shared}: the map looks clipped, so that a peak among them is one of many",)
 
     def mend(self, values: NDArray[Any]) -> NDArray[Any]:
-        """The same values; what is not finite is set to 0 in place, and counted."""
+        """The same values; what is not finite is replaced in place, and counted."""
         for at in range(0, len(values), STEP):
             self._mend_part(values[at : at + STEP])
         return values
@@ -334,15 +352,23 @@ class _Tally:
     def _mend_part(self, part: NDArray[Any]) -> None:
         top = _magnitude(part)
         if not math.isfinite(top):
-            broken = ~np.isfinite(part)
-            self.n_nonfinite += int(np.count_nonzero(broken))
-            part[broken] = 0
-            top = _magnitude(part)
+            top = self._mend_broken(part)
         if top < self.peak or top == 0:
             return
         if top > self.peak:
             self.peak, self.n_at_peak = top, 0
         self.n_at_peak += int(np.count_nonzero(part == top) + np.count_nonzero(part == -top))
+
+    def _mend_broken(self, part: NDArray[Any]) -> float:
+        """Replace and count NaN and infinities; the largest magnitude of what is finite."""
+        lost, endless = np.isnan(part), np.isinf(part)
+        self.n_nan += int(np.count_nonzero(lost))
+        self.n_infinite += int(np.count_nonzero(endless))
+        part[lost] = self.nan
+        if not self.keep_infinite:
+            part[endless] = 0
+        finite = part[np.isfinite(part)]
+        return _magnitude(finite) if finite.size else 0.0
 
 
 def _magnitude(part: NDArray[Any]) -> float:
@@ -350,8 +376,12 @@ def _magnitude(part: NDArray[Any]) -> float:
 
 
 def _shaped(flat: NDArray[Any], layout: Layout) -> NDArray[Any]:
+    return _shaped_as(flat, layout.grid.shape)
+
+
+def _shaped_as(flat: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     flat.setflags(write=False)
-    return flat.reshape(layout.grid.shape, order="F")
+    return flat.reshape(shape, order="F")
 
 
 def _in_words(grid: StoredGrid) -> str:

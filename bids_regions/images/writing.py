@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from bids_regions.files import gzip_bytes, write_bytes
 from bids_regions.images.grids import StoredGrid
 
-__all__ = ["make_header", "save_labels", "save_map", "smallest_labels"]
+__all__ = ["LABELS", "make_header", "save_labels", "save_map", "smallest_labels"]
 
-INTENT_CODES = {"none": 0, "t": 3, "F": 4, "z": 5, "label": 1002}
+LABELS = 1002  # the intent of label images
 PLACE = ("qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z")
 ROWS = ("srow_x", "srow_y", "srow_z", "xyzt_units")
 LABEL_TYPES = (np.uint8, np.uint16, np.int32)
@@ -25,7 +25,7 @@ def save_labels(path: Path, labels: NDArray[np.integer[Any]], grid: StoredGrid) 
 
     Returns the hash of the file.
     """
-    return _save(path, smallest_labels(labels), grid, "label")
+    return _save(path, smallest_labels(labels), grid, LABELS)
 
 
 def smallest_labels(labels: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
@@ -39,15 +39,15 @@ def smallest_labels(labels: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]
     return labels.astype(dtype, order="F", copy=False)
 
 
-def save_map(path: Path, data: NDArray[Any], grid: StoredGrid, *, intent: str = "none") -> str:
-    """Write `data` (shape of `grid`, or 4-D with volumes last) as float32; `intent` is none, z, t or F.
+def save_map(path: Path, data: NDArray[Any], grid: StoredGrid, *, intent: int = 0) -> str:
+    """Write `data` (shape of `grid`, or 4-D with volumes last) as float32; `intent` is a NIfTI code.
 
     Returns the hash of the file.
     """
     return _save(path, data.astype(np.float32, order="F", copy=False), grid, intent)
 
 
-def _save(path: Path, data: NDArray[Any], grid: StoredGrid, intent: str) -> str:
+def _save(path: Path, data: NDArray[Any], grid: StoredGrid, intent: int) -> str:
     if data.shape[:3] != grid.shape:
         raise ValueError(f"data of shape {data.shape} cannot lie on a grid of shape {grid.shape}")
     data = np.asfortranarray(data).astype(data.dtype.newbyteorder("<"), copy=False)
@@ -56,7 +56,7 @@ def _save(path: Path, data: NDArray[Any], grid: StoredGrid, intent: str) -> str:
 
 
 @lru_cache(maxsize=16)  # the maps of a dataset are of few kinds
-def make_header(grid_header: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], intent: str) -> bytes:
+def make_header(grid_header: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], intent: int) -> bytes:
     """The NIfTI header of an image on the grid that another header tells."""
     kind = Nifti1Header if len(grid_header) == Nifti1Header.sizeof_hdr else Nifti2Header
     source, header = kind(grid_header, endianness="<", check=False), kind(endianness="<")
@@ -67,6 +67,6 @@ def make_header(grid_header: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]
         header[name] = source[name]
     header["vox_offset"] = header.single_vox_offset
     header["scl_slope"], header["scl_inter"] = 1, 0
-    header["intent_code"] = INTENT_CODES[intent]
+    header["intent_code"] = intent
     header["descrip"] = b"bids_regions"
     return bytes(header.binaryblock)

@@ -4,6 +4,7 @@ Every convention is run on the same map with the entry's own threshold; a voxel 
 put down to the first rule that tells them apart: mask, tail, cutoff, a value equal to the cutoff, size, split.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from bids_regions.errors import Fault
 from bids_regions.extraction import CONVENTIONS, Criteria, Extraction, find_regions
 from bids_regions.extraction.conventions import kept_words, minimum_words
+from bids_regions.extraction.probabilities import as_shown
 from bids_regions.images import StatMap
 from bids_regions.maps.inputs import LoadedInputs
 from bids_regions.settings import Entry
@@ -75,7 +77,8 @@ def explain_table(rows: Sequence[Explained]) -> str:
 def explain_map(statmap: StatMap, entry: Entry, loaded: LoadedInputs) -> Iterator[Explained]:
     """The entry's own result, then each convention's."""
     own = _Side.of(statmap, entry.criteria, loaded, loaded.mask)
-    yield _row(entry.name, "yours", own, own, statmap.data)
+    data, _ = as_shown(statmap.stored, math.inf, loaded.statistic)
+    yield _row(entry.name, "yours", own, own, data)
     for name in CONVENTIONS:
         criteria = Criteria(convention=name, threshold=entry.criteria.threshold)
         try:
@@ -86,7 +89,7 @@ def explain_map(statmap: StatMap, entry: Entry, loaded: LoadedInputs) -> Iterato
                 n_more=0, n_less=0, why=f"cannot be applied: {fault.sentence}",
             )  # fmt: skip
             continue
-        yield _row(entry.name, name, other, own, statmap.data)
+        yield _row(entry.name, name, other, own, data)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,13 +99,21 @@ class _Side:
     criteria: Criteria
     extraction: Extraction
     mask: Mask | None
+    cutoff: float  # as the data are shown
 
     @classmethod
     def of(cls, statmap: StatMap, criteria: Criteria, loaded: LoadedInputs, mask: Mask | None) -> "_Side":
         extraction = find_regions(
-            statmap.data, statmap.grid, criteria, mask=mask, statistic=loaded.statistic, smoothness=loaded.smoothness
+            statmap.stored,
+            statmap.grid,
+            criteria,
+            mask=mask,
+            peaks=loaded.peaks,
+            statistic=loaded.statistic,
+            smoothness=loaded.smoothness,
         )
-        return cls(criteria=criteria, extraction=extraction, mask=mask)
+        _, cutoff = as_shown(np.zeros(1), extraction.cutoff.value, loaded.statistic)
+        return cls(criteria=criteria, extraction=extraction, mask=mask, cutoff=cutoff)
 
     @property
     def kept(self) -> Mask:
@@ -131,7 +142,7 @@ def _causes(side: _Side, data: npt.NDArray[Any], lost: Mask) -> Counter[str]:
     """Why `side` does not keep the voxels of `lost`, by number of voxels."""
     values = data[lost]
     left = np.ones(values.size, dtype=bool)
-    cutoff = side.extraction.cutoff.value
+    cutoff = side.cutoff
     signs = side.criteria.tail_rule.signs
     tests = (
         ("mask", np.zeros(values.size, bool) if side.mask is None else ~side.mask[lost]),

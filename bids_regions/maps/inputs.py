@@ -4,20 +4,31 @@ Gathering only finds and hashes, so that a rerun with nothing to do stays cheap;
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from bids_regions.atlases import AtlasUser, Fitting, misplaced
-from bids_regions.dataset import MapFile, SourceDataset, find_dof, find_mask, find_sibling, read_metadata, read_sidecars
+from bids_regions.dataset import (
+    MapFile,
+    SourceDataset,
+    find_dof,
+    find_mask,
+    find_sibling,
+    find_signed_sibling,
+    read_metadata,
+    read_sidecars,
+    tell_p_scale,
+)
 from bids_regions.errors import BadMap, Fault, MissingInput, UnsuitableMap
 from bids_regions.extraction import Smoothness, Statistic
 from bids_regions.extraction.smoothness import smoothness_from_fwhm, smoothness_from_metadata
+from bids_regions.extraction.statistics import P_LOGARITHMS, Freedom, Kind, PScale, on_scale
 from bids_regions.files import hash_file, hash_of
 from bids_regions.images import StatMap, load_mask, load_statmap
 from bids_regions.results.records import MaskUsed
@@ -28,7 +39,6 @@ __all__ = ["MASK_HINT", "LoadedInputs", "MapInputs", "find_inputs", "hash_inputs
 
 Array = npt.NDArray[Any]
 MASK_HINT = "Give --mask a mask in the map's space, or auto"
-KINDS = {"z": "z", "t": "t", "f": "F"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +50,8 @@ class LoadedInputs:
     mask_used: MaskUsed  # as the record tells it
     mask_note: str  # what a reader must know of it: resampled
     values: Array | None
+    peaks: Array | None  # a map on the same grid that tells peaks and their values
+    peaks_source: str  # what it is called in the record
     smoothness: Smoothness | None
     metadata: Mapping[str, Any]  # the sidecar, where something in it may matter
 
@@ -54,17 +66,17 @@ class MapInputs:
     mask: Path | None
     mask_note: str  # why there is none
     unread: tuple[Fault, ...]  # what is wrong with sidecars that cannot be read
-    dof: float | None  # of a t map, where options, sidecar or sibling tell it
-    dof_map: Path | None
+    p_scale: PScale | None  # of a p map, where options or sidecar tell it
+    peaks: Path | None  # the map that tells peaks and values
     values: Path | None
-    metadata: Mapping[str, Any]  # read only where cluster p needs it
+    metadata: Mapping[str, Any]  # the sidecar, where something in it may matter
     fittings: tuple[Fitting, ...]  # atlases for the map's space
     hashes: Mapping[str, str]  # of the files above
 
     @property
     def sources(self) -> tuple[str, ...]:
         """BIDS URIs of what went in, the map's first."""
-        paths = [self.mapfile.path, *(path for path in (self.mask, self.values) if path)]
+        paths = [self.mapfile.path, *(path for path in (self.mask, self.values, self.peaks) if path)]
         named = [name_source(path, self.dataset) for path in paths]
         return tuple(name for name in named if name.startswith("bids:"))
 
@@ -82,8 +94,12 @@ class MapInputs:
             A second map or mask that does not fit the map, or does not exist.
         """
         mask, note = load_mask(self.mask, statmap.grid) if self.mask else (None, "")
+        statistic = self._statistic(statmap)
+        peaks, peaks_source = self._load_peaks(statmap) if statistic.rule.is_p or self.entry.peaks_from else (None, "")
         return LoadedInputs(
-            statistic=self._statistic(statmap),
+            statistic=statistic,
+            peaks=peaks,
+            peaks_source=peaks_source,
             mask=mask,
             mask_used=MaskUsed(
                 source=name_source(self.mask, self.dataset) if self.mask else "none", note=note or self.mask_note
@@ -95,25 +111,61 @@ class MapInputs:
         )
 
     def _statistic(self, statmap: StatMap) -> Statistic:
-        kind = KINDS.get(self.mapfile.stat.lower(), self.mapfile.stat) or statmap.intent_name or "unknown"
-        dof = self.dof
-        if kind == "t" and dof is None and self.dof_map:
-            dof = _constant_dof(self.dof_map)
-        if kind == "t" and dof is None and statmap.intent_name == "t":
-            dof = statmap.intent_dof
-        return Statistic(kind, dof if kind == "t" else None)
+        word, rule = self.mapfile.told(statmap.intent)
+        rule = on_scale(word, rule, self.p_scale)
+        if rule.is_p and rule.scale is None:
+            if self.unread:
+                raise BadMap(self.unread[0].sentence, hint=self.unread[0].hint)
+            raise UnsuitableMap(
+                f"{self.mapfile.relpath.rpartition('/')[2]} is a p map whose scale is not told ({word})",
+                hint="Give --p-scale p, 1-p or log10, or PScale in its sidecar",
+            )
+        dof, dof_map = self._freedom(rule, statmap)
+        one_sign = statmap.intent in P_LOGARITHMS
+        return Statistic(word, dof, rule=rule, scale=self.p_scale, dof_map=dof_map, one_sign=one_sign)
+
+    def _freedom(self, rule: Kind, statmap: StatMap) -> tuple[Freedom | None, Array | None]:
+        """The degrees of freedom of the map, as a number or two, or voxel by voxel; the first that are told."""
+        if not rule.n_dof:
+            return None, None
+        if len(self.entry.dof) == rule.n_dof:
+            return _one_or_two(self.entry.dof), None
+        told = find_dof(self.mapfile, self.metadata, pair=rule.n_dof == 2)
+        if told.value is not None:
+            return told.value, None
+        if told.map_path:
+            return self._load_freedom(told.map_path, statmap)
+        header = next((statmap.dof[intent] for intent in rule.intents if intent in statmap.dof), ())
+        return _one_or_two(header), None
+
+    def _load_freedom(self, path: Path, statmap: StatMap) -> tuple[float | None, Array | None]:
+        data = self._load_beside(path, statmap, "degrees of freedom").data
+        inside = data[(data > 0) & (statmap.data != 0)]
+        if not inside.size:
+            raise BadMap(f"{path} holds no degrees of freedom where the map has data", hint="Give --dof")
+        if inside.min() == inside.max():
+            return float(inside[0]), None
+        return None, np.maximum(data, 0)
+
+    def _load_beside(self, path: Path, statmap: StatMap, what: str) -> StatMap:
+        """Another map on the grid of this one."""
+        try:
+            second = load_statmap(path)
+        except UnsuitableMap as error:
+            raise BadMap(str(error), hint=f"Fix the map of {what}") from error
+        if not second.grid.same_as(statmap.grid):
+            raise BadMap(f"{path} lies on another grid than {self.mapfile.path}", hint="Resample it to the map's grid")
+        return second
+
+    def _load_peaks(self, statmap: StatMap) -> tuple[Array | None, str]:
+        """The map that tells peaks and values, and the word for it."""
+        if self.peaks is None:
+            return None, ""
+        return self._load_beside(self.peaks, statmap, "peaks").data, name_source(self.peaks, self.dataset)
 
     def _load_values(self, statmap: StatMap) -> Array:
         assert self.values
-        try:
-            second = load_statmap(self.values)
-        except UnsuitableMap as error:
-            raise BadMap(str(error), hint="Fix the second map or --values-from") from error
-        if not second.grid.same_as(statmap.grid):
-            raise BadMap(
-                f"{self.values} lies on another grid than {self.mapfile.path}", hint="Resample it to the map's grid"
-            )
-        return second.data
+        return self._load_beside(self.values, statmap, "--values-from").data
 
     def _smoothness(self, statmap: StatMap, mask: npt.NDArray[np.bool_] | None) -> Smoothness | None:
         n_voxels = int(np.count_nonzero(statmap.data if mask is None else mask))
@@ -139,19 +191,24 @@ def find_inputs(
     """
     mask, note = _choose_mask(mapfile, dataset, entry, space)
     values = _choose_values(mapfile, entry)
-    dof, dof_map = _choose_dof(mapfile, entry)
-    files = {"mask": mask, "values": values, "dof": dof_map}
+    metadata, unread = read_sidecars(mapfile)
+    if entry.criteria.takes_smoothness and not entry.smoothness:
+        metadata = read_metadata(mapfile)
+    p_scale = cast(PScale, entry.p_scale) if entry.p_scale != "auto" else tell_p_scale(metadata)
+    peaks = _choose_peaks(mapfile, entry, p_scale)
+    dof_map = find_dof(mapfile, metadata).map_path if mapfile.kind.n_dof == 1 or not mapfile.stat else None
+    files = {"mask": mask, "values": values, "dof": dof_map, "peaks": peaks}
     return MapInputs(
         mapfile=mapfile,
         dataset=dataset,
         entry=entry,
         mask=mask,
         mask_note=note,
-        unread=read_sidecars(mapfile)[1],
-        dof=dof,
-        dof_map=dof_map,
+        unread=unread,
+        p_scale=p_scale,
+        peaks=peaks,
         values=values,
-        metadata=read_metadata(mapfile) if entry.criteria.takes_smoothness and not entry.smoothness else {},
+        metadata=metadata,
         fittings=fittings,
         hashes={name: _hash_once(path, *_stamp(path)) for name, path in files.items() if path},
     )
@@ -163,7 +220,6 @@ def hash_inputs(map_digest: str, inputs: MapInputs) -> str:
         {
             "map": map_digest,
             "files": dict(inputs.hashes),
-            "dof": inputs.dof,
             "metadata": dict(inputs.metadata),
             "mask_note": inputs.mask_note,
             **({"unread": [str(fault) for fault in inputs.unread]} if inputs.unread else {}),
@@ -211,22 +267,24 @@ def _choose_values(mapfile: MapFile, entry: Entry) -> Path | None:
     return found
 
 
-def _choose_dof(mapfile: MapFile, entry: Entry) -> tuple[float | None, Path | None]:
-    if mapfile.stat.lower() not in ("t", ""):  # without a statistic in its name a map's header may still say t
-        return None, None
-    if entry.dof is not None:
-        return entry.dof, None
-    found = find_dof(mapfile)
-    return found.value, found.map_path if found.value is None else None
+def _choose_peaks(mapfile: MapFile, entry: Entry, p_scale: PScale | None) -> Path | None:
+    if entry.peaks_from is not None:
+        found = find_sibling(mapfile, dict([entry.peaks_from]))
+        if found is None:
+            wanted = "-".join(entry.peaks_from)
+            raise MissingInput(
+                f"{mapfile.path} has no sibling with {wanted}", hint="Fix --peaks-from, or leave this map out"
+            )
+        return None if found == mapfile.path else found
+    word, kind = mapfile.told()
+    may_be_p = on_scale(word, kind, p_scale).is_p or not (mapfile.stat or kind.distribution)
+    return find_signed_sibling(mapfile) if may_be_p else None
 
 
-def _constant_dof(path: Path) -> float:
-    """The degrees of freedom in a map of them; where they vary the smallest is taken, which is on the safe side."""
-    data = load_statmap(path).data
-    inside = data[data > 0]
-    if not inside.size:
-        raise BadMap(f"{path} holds no degrees of freedom", hint="Give --dof")
-    return float(inside.min())
+def _one_or_two(numbers: Sequence[float]) -> Freedom | None:
+    if len(numbers) == 2:
+        return numbers[0], numbers[1]
+    return numbers[0] if numbers else None
 
 
 def _stamp(path: Path | None) -> tuple[int, int]:

@@ -19,13 +19,20 @@ MANY_ZEROS = 0.2  # share of zero voxels from which a percentile over the whole 
 def find_warnings(statmap: StatMap, entry: Entry, loaded: LoadedInputs, extraction: Extraction) -> tuple[str, ...]:
     """Sentences about the map, the mask and the threshold."""
     sentences = [*statmap.notes, loaded.mask_note]
-    if statmap.n_nonfinite:
-        sentences.append(f"{statmap.n_nonfinite} voxels were not finite and count as 0")
+    if statmap.n_nan:
+        sentences.append(f"{statmap.n_nan} voxels were not a number (NaN) and count as no data")
+    if statmap.infinite.size:
+        sentences.append(_infinite_warning(statmap, entry, extraction))
     sentences += [_percentile_warning(statmap, entry), _sign_warning(entry, extraction)]
     if entry.criteria.takes_smoothness and not entry.smoothness:
         sentences += misread_smoothness(loaded.metadata)
-    if loaded.statistic.kind == "t" and loaded.statistic.dof is None:
-        sentences.append("t map without known degrees of freedom: the cutoff is a t value, with no p behind it")
+    rule, dof = loaded.statistic.rule, (loaded.statistic.dof, loaded.statistic.dof_map)
+    if rule.n_dof and all(each is None for each in dof):
+        name = rule.name
+        article = "an" if name == "F" else "a"
+        sentences.append(
+            f"{name} map without known degrees of freedom: the cutoff is {article} {name} value, with no p behind it"
+        )
     return tuple(dict.fromkeys(s for s in (*sentences, *extraction.warnings) if s))
 
 
@@ -35,6 +42,18 @@ def _sign_warning(entry: Entry, extraction: Extraction) -> str:
     if spec.kind != "value" or extraction.n_above or not PERCENTILES[0] <= spec.number <= PERCENTILES[1]:
         return ""
     return f"No value of the map reaches {spec.number:g}; {PERCENT_HINT} {spec.number:g}%"
+
+
+def _infinite_warning(statmap: StatMap, entry: Entry, extraction: Extraction) -> str:
+    n = statmap.infinite.size
+    if entry.criteria.infinite_is_zero:
+        return f"{n} voxels are infinite and count as 0, as nilearn has it"
+    inside = int(np.count_nonzero(extraction.labels.ravel(order="F")[statmap.infinite]))
+    largest = float(np.abs(statmap.data.ravel(order="F")[statmap.infinite[0]]))
+    return (
+        f"{n} voxels are infinite: they pass every cutoff of their sign ({inside} of them lie in regions) and stand in "
+        f"the measures as the largest finite magnitude, {largest:.6g}"
+    )
 
 
 def _percentile_warning(statmap: StatMap, entry: Entry) -> str:

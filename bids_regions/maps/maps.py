@@ -14,6 +14,7 @@ from bids_regions.atlases import Fitting
 from bids_regions.dataset import MapFile, SourceDataset, is_standard_space
 from bids_regions.errors import BadMap, Fault, OutputRefused, UnsuitableMap, tell_os_error
 from bids_regions.extraction import Extraction, find_regions
+from bids_regions.extraction.statistics import PScale, intent_of
 from bids_regions.files import hash_file, locked, remove_file, sweep_temporaries, write_text
 from bids_regions.images import StatMap, load_statmap, save_labels, save_map
 from bids_regions.maps.explain import Explained, explain_map
@@ -99,6 +100,7 @@ class _Computed:
     extraction: Extraction
     naming: NamedRegions
     record: Record  # without the hashes of its outputs
+    intent: int  # NIfTI code of what the numbers are
 
 
 @dataclass(frozen=True)
@@ -200,10 +202,11 @@ def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, inputs: MapInputs) -> _C
     loaded = inputs.load(statmap)
     try:
         extraction = find_regions(
-            statmap.data,
+            statmap.stored,
             statmap.grid,
             entry.criteria,
             mask=loaded.mask,
+            peaks=loaded.peaks,
             statistic=loaded.statistic,
             values=loaded.values,
             smoothness=loaded.smoothness,
@@ -213,7 +216,8 @@ def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, inputs: MapInputs) -> _C
     sided = is_standard_space(job.atlas_space.partition("+")[0])
     naming = name_extraction(extraction, statmap.grid, inputs.fittings, sided=sided)
     record = compose_record(inputs, statmap, loaded, extraction, naming, job.assume_space)
-    return _Computed(statmap=statmap, extraction=extraction, naming=naming, record=record)
+    intent = intent_of(loaded.statistic)
+    return _Computed(statmap=statmap, extraction=extraction, naming=naming, record=record, intent=intent)
 
 
 def _write(entry: Entry, place: OutputPaths, computed: _Computed) -> Record:
@@ -233,18 +237,19 @@ def _write(entry: Entry, place: OutputPaths, computed: _Computed) -> Record:
             place.table.name: write_text(place.table, regions),
             place.peaks.name: write_text(place.peaks, peaks),
         }
-        for path, image in _also_written(entry, place, extraction, statmap):
-            outputs[path.name] = save_map(path, image, statmap.grid, intent=computed.record.statistic.kind)
+        for path, image in _also_written(entry, place, extraction, statmap, computed.record.statistic.p_scale):
+            outputs[path.name] = save_map(path, image, statmap.grid, intent=computed.intent)
         record = replace(computed.record, outputs=outputs)
         write_record(place.sidecar, record)
         return record
 
 
 def _also_written(
-    entry: Entry, place: OutputPaths, extraction: Extraction, statmap: StatMap
+    entry: Entry, place: OutputPaths, extraction: Extraction, statmap: StatMap, scale: PScale | None
 ) -> Iterator[tuple[Path, Array]]:
     if "thresholded" in entry.also_write:
-        yield place.thresholded, np.where(extraction.labels != 0, statmap.data, 0)
+        nothing = 1 if scale == "p" else 0
+        yield place.thresholded, np.where(extraction.labels != 0, statmap.data, nothing)
     else:
         remove_file(place.thresholded)  # of an earlier run that asked for it
     if "regions4d" in entry.also_write:

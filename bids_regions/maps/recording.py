@@ -3,6 +3,8 @@
 The hashes of the outputs are not known yet: they are filled in when the outputs are written.
 """
 
+import math
+
 from bids_regions.extraction import Cutoff, Extraction, Smoothness
 from bids_regions.images import StatMap
 from bids_regions.maps.inputs import LoadedInputs, MapInputs, hash_inputs
@@ -50,14 +52,16 @@ def compose_record(
         entry=entry.name,
         values=inputs.values_source,
         criteria=options,
-        statistic=StatisticUsed(kind=loaded.statistic.kind, dof=loaded.statistic.dof),
+        statistic=StatisticUsed(kind=loaded.statistic.kind, dof=loaded.statistic.dof, p_scale=loaded.statistic.scale),
+        peaks_from=loaded.peaks_source or None,
         threshold=_threshold(extraction.cutoff),
         counts=CountsFound(
             above=extraction.n_above,
             kept=len(extraction.regions),
             removed=extraction.n_removed_regions,
             removed_voxels=extraction.n_removed_voxels,
-            nonfinite=statmap.n_nonfinite,
+            nonfinite=statmap.n_nan + statmap.infinite.size,
+            infinite=statmap.infinite.size,
         ),
         mask=loaded.mask_used,
         warnings=(
@@ -78,11 +82,12 @@ def compose_record(
 
 
 def _threshold(cutoff: Cutoff) -> ThresholdUsed:
-    finite = cutoff.value < float("inf")
+    finite = math.isfinite(cutoff.value)
     return ThresholdUsed(
         asked=cutoff.asked,
         kind=cutoff.kind,
         cutoff=cutoff.value if finite else None,
+        cutoff_range=cutoff.range if finite else None,
         nothing_passes=not finite,
         population=cutoff.population,
         population_size=cutoff.population_size,

@@ -37,7 +37,7 @@ def marks_of_table(rows: Iterable[Mapping[str, str]], name: str) -> list[Mark]:
                 index=int(row["index"]),
                 color=row["color"],
                 n_voxels=int(row["n_voxels"]),
-                peak_value=float(row["peak_value"]),
+                peak_value=0.0 if row["peak_value"] == "n/a" else float(row["peak_value"]),  # of infinities alone
                 peak_xyz=(float(row["peak_x"]), float(row["peak_y"]), float(row["peak_z"])),
             )
             for row in rows

@@ -69,6 +69,11 @@ def _paragraph(entry: Entry) -> str:
         number=c.spec.number, place=ordinal(c.spec.number), over=OVER[c.percentile_over], halved=halved
     )
     sentences = [f"Entry {entry.name}: maps were thresholded {height}, {c.tail_rule.methods}.", _regions_sentence(c)]
+    if entry.p_scale != "auto" or entry.peaks_from:
+        sentences.append(
+            "Maps of p were thresholded at their p as it stands; peaks and their values were taken from the z or t map "
+            "beside them."
+        )
     if c.convention:
         sentences.append(f"The criteria follow the convention of {c.convention}, except where stated.")
     if c.grf:

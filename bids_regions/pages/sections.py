@@ -1,12 +1,16 @@
 """From a finished map to its part of the page: figures, volumes, tables, sentences, all read from the records."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bids_regions.dataset import MapFile
-from bids_regions.extraction.statistics import told_kind
+from bids_regions.extraction.probabilities import as_shown
+from bids_regions.extraction.statistics import Statistic
 from bids_regions.figures import FigureStyle, Mark, PanelLayout, choose_cuts, compose_map, encode
 from bids_regions.files import hash_bytes, read_text, write_bytes
 from bids_regions.images import StatMap, load_labels
@@ -55,14 +59,20 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
     """Draw the entries of one map side by side, at identical cuts."""
     key = section_key(mapfile)
     entities = dict(mapfile.entities)
-    statistic = done[0].record.statistic.kind
+    record = done[0].record
+    statistic = record.statistic.kind
+    used = Statistic(statistic, scale=record.statistic.p_scale)
+    if used.rule.is_p:
+        statmap = _significance(statmap, used, done)
+        statistic = "-log10 p"
+    sequential = used.rule.sequential or (used.rule.is_p and record.threshold.tail == "positive")
     volume = pack_volume(
         statmap.data,
         statmap.affine,
         key=f"{key}-volume",
         name=title_of(entities),
         quantity=statistic,
-        palette="positive" if told_kind(statistic)[1].sequential else "diverging",
+        palette="positive" if sequential else "diverging",
     )
     tables = [read_text(each.place.table) for each in done]
     marks = [marks_of_table(rows_of(table), each.place.table.name) for each, table in zip(done, tables, strict=True)]
@@ -105,7 +115,7 @@ class _EntryBuilder:
         figure, written = self._draw_figure(done, labels, marks)
         view = model.View(
             volume=self.volume.key,
-            cutoff=record.threshold.cutoff,
+            cutoff=None if record.threshold.cutoff is None else shown_cutoff(record),
             tail=record.threshold.tail,
             background=(done.anatomy.packed if done.anatomy else self.coverage).key,
         )
@@ -134,9 +144,10 @@ class _EntryBuilder:
         place, threshold = done.place, done.record.threshold
         view = FigureStyle(
             cuts=self.cuts,
-            cutoff=threshold.height,
+            cutoff=shown_cutoff(done.record),
             tail=threshold.tail,
             unit=self.volume.quantity,
+            sequential=self.volume.palette == "positive",
             layout=self.layout,
         )
         background = done.anatomy.drawn if done.anatomy else None
@@ -152,6 +163,23 @@ class _EntryBuilder:
             links=(model.Link(text="SVG for papers", href=_href(place, place.figure)),),
         )
         return figure, {_href(place, place.figure): hash_bytes(paper.data)}
+
+
+def shown_cutoff(record: Record) -> float:
+    """The cutoff on the scale that pictures have."""
+    used = Statistic(record.statistic.kind, scale=record.statistic.p_scale)
+    return as_shown(np.zeros(1), record.threshold.height, used)[1]
+
+
+def _significance(statmap: StatMap, statistic: Statistic, done: Sequence[Finished]) -> StatMap:
+    """A map of p as -log10 p; a p of 0 outside of every region is no data."""
+    shown, _ = as_shown(statmap.data, math.inf, statistic)
+    if statistic.scale == "p":
+        inside = np.zeros(shown.shape, bool)
+        for each in done:
+            inside |= load_labels(each.place.labels)[0] > 0
+        shown = np.where((statmap.data == 0) & ~inside, shown.dtype.type(0), shown)
+    return replace(statmap, data=shown)
 
 
 def _packed(done: Finished, coverage: model.Background) -> model.Background:

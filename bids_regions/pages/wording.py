@@ -7,7 +7,7 @@ from bids_regions.extraction.conventions import convention_knobs, kept_words, mi
 from bids_regions.extraction.grammar import THRESHOLDS
 from bids_regions.extraction.statistics import Freedom
 from bids_regions.extraction.tails import TAILS
-from bids_regions.results.records import FieldTheoryUsed, Record, SmoothnessUsed, ThresholdUsed
+from bids_regions.results.records import FieldTheoryUsed, Record, SmoothnessUsed, StatisticUsed, ThresholdUsed
 
 __all__ = ["entry_facts", "ordinal", "slug", "spoken", "threshold_sentence", "title_of"]
 
@@ -47,24 +47,28 @@ def slug(text: str) -> str:
 
 def threshold_sentence(record: Record) -> str:
     """What was kept, in one sentence."""
-    height, tail = _height(record.threshold, record.statistic.kind, record.criteria), TAILS[record.threshold.tail]
-    return f"{height}; {tail.sentence}; {_extent(record.criteria)}."
+    height, tail = _height(record.threshold, record.statistic, record.criteria), TAILS[record.threshold.tail]
+    words = "without signs" if record.statistic.p_scale and not tail.both else tail.sentence
+    return f"{height}; {words}; {_extent(record.criteria)}."
 
 
-def _height(threshold: ThresholdUsed, statistic: str, criteria: Mapping[str, Any]) -> str:
+def _height(threshold: ThresholdUsed, statistic: StatisticUsed, criteria: Mapping[str, Any]) -> str:
     tail = TAILS[threshold.tail]
-    how = THRESHOLDS[threshold.kind].sentence.format(
+    rule, on_p = THRESHOLDS[threshold.kind], statistic.p_scale is not None
+    how = (rule.sentence_on_p if on_p else rule.sentence).format(
         asked=threshold.asked,
         place=ordinal(float(threshold.asked.removesuffix("%"))) if threshold.kind == "percentile" else "",
         n=spoken(threshold.population_size),
         population=threshold.population,
         tested=spoken(threshold.population_size if threshold.n_tested is None else threshold.n_tested),
-        halved=", halved for two tails" if tail.both else "",
+        halved=", halved for two tails" if tail.both and not on_p else "",
     )
     if threshold.cutoff is None:
         return f"No voxel can pass: {how}"
     at, _ = kept_words(convention_knobs(criteria.get("convention")))
-    side = f"{tail.magnitude.format(s=statistic)} {at} {spoken(threshold.cutoff, 5)}"
+    if statistic.p_scale == "p":
+        at = at.replace("above", "below")
+    side = f"{tail.magnitude.format(s=statistic.kind)} {at} {spoken(threshold.cutoff, 5)}"
     return f"{side}, {how}" + (f", {_freedom(threshold.dof)} degrees of freedom" if threshold.dof is not None else "")
 
 

@@ -15,7 +15,7 @@ import scipy
 
 from bids_regions.dataset import is_standard_space
 from bids_regions.errors import BadDataset, Fault
-from bids_regions.extraction.statistics import Freedom
+from bids_regions.extraction.statistics import P_SCALES, Freedom, PScale
 from bids_regions.extraction.tails import Tail
 from bids_regions.files import encode_json, hash_file, hash_of, read_json, write_text
 from bids_regions.images import NIBABEL_VERSION
@@ -70,6 +70,7 @@ class StatisticUsed:
 
     kind: str = field(metadata=key("Kind"))  # z, t, F, ...
     dof: Freedom | None = field(default=None, metadata=key("DegreesOfFreedom", _freedom))
+    p_scale: PScale | None = field(default=None, metadata=key("PScale", one_of(P_SCALES)))  # of a map of p
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +103,8 @@ class CountsFound:
     kept: int = field(metadata=key("RegionsKept", int))
     removed: int = field(metadata=key("RegionsRemoved", int))
     removed_voxels: int = field(metadata=key("VoxelsRemoved", int))
-    nonfinite: int = field(metadata=key("NonFiniteVoxels", int))
+    nonfinite: int = field(metadata=key("NonFiniteVoxels", int))  # NaN and infinite
+    infinite: int = field(default=0, metadata=key("InfiniteVoxels", int))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +160,7 @@ class Record:
     threshold: ThresholdUsed = field(metadata=key("Threshold", ThresholdUsed))
     counts: CountsFound = field(metadata=key("Counts", CountsFound))
     mask: MaskUsed = field(metadata=key("Mask", MaskUsed))
+    peaks_from: str | None = field(default=None, metadata=key("PeaksFrom"))  # the map that tells peaks and values
     warnings: tuple[str, ...] = field(metadata=key("Warnings", texts))
     smoothness: SmoothnessUsed | None = field(default=None, metadata=key("Smoothness", SmoothnessUsed))
     field_theory: FieldTheoryUsed | None = field(default=None, metadata=key("FieldTheory", FieldTheoryUsed))

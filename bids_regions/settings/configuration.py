@@ -120,7 +120,7 @@ def _value(option: Option, value: object) -> object:
 
 
 def _single(option: Option, value: object) -> object:
-    numeric = option.kind is not str and option.name not in ("threshold", "values_from")
+    numeric = option.kind is not str and option.name not in ("threshold", "values_from", "peaks_from")
     allowed = (int, float) if numeric else (str, int, float) if option.name == "threshold" else (str,)
     if isinstance(value, bool) or not isinstance(value, allowed):
         raise ValueError(f"write {'a number' if numeric else 'one text in quotes'}")

@@ -40,7 +40,9 @@ class Entry:
         default_factory=dict
     )  # entity: value(s), False for absent, "*" for any; empty: every map
     mask: str = "auto"  # auto, none or a path
-    dof: float | None = None  # degrees of freedom of t maps
+    dof: tuple[float, ...] = ()  # degrees of freedom: one for t maps, two for F maps
+    p_scale: str = "auto"  # of p maps: auto, p, 1-p or log10
+    peaks_from: tuple[str, str] | None = None  # entity, value
     smoothness: tuple[float, float, float] | None = None  # mm, FWHM of the residuals along the axes nearest x, y, z
     values_from: tuple[str, str] | None = None  # entity, value
     atlas: tuple[str, ...] = ()
@@ -54,8 +56,12 @@ class Entry:
         What only draws is not among them, nor where a mask or an atlas lies: its content's hash stands for that.
         """
         options: dict[str, Any] = {**self.criteria.as_options(), "mask": Path(self.mask).name}
-        if self.dof is not None:
-            options["dof"] = self.dof
+        if self.dof:
+            options["dof"] = list(self.dof) if len(self.dof) > 1 else self.dof[0]
+        if self.p_scale != "auto":
+            options["p_scale"] = self.p_scale
+        if self.peaks_from:
+            options["peaks_from"] = "=".join(self.peaks_from)
         if self.smoothness:
             options["smoothness"] = list(self.smoothness)
         if self.values_from:
@@ -125,15 +131,16 @@ def make_entry(name: str, options: Mapping[str, Any], match: Mapping[str, Any] |
     """
     criteria = Criteria(**{key: value for key, value in options.items() if key in CRITERIA_KNOBS})
     knobs = convention_knobs(criteria.convention)
-    entity, _, value = str(options.get("values_from", "")).partition("=")
     return Entry(
         name=name,
         criteria=criteria,
         match=dict(match or {}),
         mask=str(options.get("mask", "auto" if criteria.searches else knobs["mask"])),
-        dof=options.get("dof"),
+        dof=_degrees_of_freedom(options.get("dof")),
+        p_scale=str(options.get("p_scale", "auto")),
+        peaks_from=_entity_and_value(options.get("peaks_from")),
+        values_from=_entity_and_value(options.get("values_from")),
         smoothness=_three(options.get("smoothness")),
-        values_from=(entity, value) if value else None,
         atlas=_several(options.get("atlas")),
         atlas_space_unchecked=bool(options.get("atlas_space_unchecked")),
         background=str(options.get("background", "auto")),
@@ -152,6 +159,21 @@ def _three(value: Sequence[float] | None) -> tuple[float, float, float] | None:
             hint="Give the FWHM of the residuals in mm along x, y and z",
         )
     return numbers[0], numbers[1], numbers[2]
+
+
+def _entity_and_value(text: object) -> tuple[str, str] | None:
+    entity, _, value = str(text or "").partition("=")
+    return (entity, value) if value else None
+
+
+def _degrees_of_freedom(value: float | Sequence[float] | None) -> tuple[float, ...]:
+    numbers = () if value is None else (value,) if isinstance(value, int | float) else tuple(value)
+    if len(numbers) > 2:
+        raise Contradiction(
+            f"dof = {', '.join(f'{n:g}' for n in numbers)} are {len(numbers)} numbers",
+            hint="Give one for t maps, two for F maps",
+        )
+    return numbers
 
 
 def _several(value: str | Sequence[str] | None) -> tuple[str, ...]:

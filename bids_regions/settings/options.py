@@ -178,8 +178,13 @@ OPTIONS: tuple[Option, ...] = (
            help="smallest region kept, in voxels; replaces the default in mm3"),
     Option(flags=("--mask",), group=REGIONS, metavar="auto|none|PATH",
            help="brain mask: the dataset's own, none, or an image (default: auto)"),
-    Option(flags=("--dof",), group=REGIONS, kind=positive, metavar="N",
-           help="degrees of freedom of t maps, where the dataset does not tell them"),
+    Option(flags=("--dof",), group=REGIONS, kind=positive, many=True, metavar="N",
+           help="degrees of freedom, before what the dataset tells: one number for t maps, two for F maps"),
+    Option(flags=("--p-scale",), group=REGIONS, choices=("auto", "p", "1-p", "log10"),
+           help="how p maps hold their p (default: as stat- or PScale in the sidecar tells)"),
+    Option(flags=("--peaks-from",), group=REGIONS, kind=entity_value, metavar="ENTITY=VALUE",
+           help="peaks and their values from the sibling map that differs in this entity alone "
+                "(default of p maps: the z, else the t map beside it)"),
     Option(flags=("--smoothness",), group=REGIONS, kind=positive, many=True, metavar="MM",
            help="smoothness of the noise: FWHM of the residuals in mm along the voxel axes nearest x, y, z, three "
                 "numbers (default: as the sidecar of the map tells)"),

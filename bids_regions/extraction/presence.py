@@ -1,0 +1,144 @@
+"""Which voxels of a map have data: what counts as tested, and what is background.
+
+Zeros are no data, nor is NaN. A *background constant* is one value other than 0 that fills the space around the head.
+A map is *thresholded already* where its small values are gone: then its zeros say nothing about data. Arrays and the
+table of kinds; no file.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bids_regions.extraction.statistics import Statistic
+
+__all__ = ["Presence", "find_presence"]
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+
+BLOCK = 1 << 16  # voxels looked at together
+AGREES = 0.01  # share of the constant's voxels that may lie inside a mask which agrees with it
+P_OF_ONE = {"p": 1.0}  # what a p of 1 is on a scale, where it is not 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presence:
+    """What tells data from no data in one map."""
+
+    background: float | None  # the constant; None where there is none
+    n_background: int  # voxels that hold it
+    thresholded: bool  # the map was thresholded before
+    zeros_count: bool  # zeros inside a mask are data: of a p map, of a map thresholded before
+
+    def has_data(self, data: Array, mask: Mask | None = None) -> Mask:
+        """True where the map has data; the shape of `data`, which is as it was stored.
+
+        >>> z = np.array([0.0, 0.5, -3.0, np.nan])
+        >>> find_presence(z).has_data(z).tolist(), find_presence(z).has_data(z, np.array([1, 1, 0, 1], bool)).tolist()
+        ([False, True, True, False], [False, True, False, False])
+        """
+        known: Mask = ~np.isnan(data)
+        if self.background is not None:
+            known &= data != data.dtype.type(self.background)
+        if mask is not None:
+            known &= mask
+        if mask is None or not self.zeros_count:
+            known &= data != 0
+        return known
+
+
+def find_presence(data: Array, mask: Mask | None = None, statistic: Statistic | None = None) -> Presence:
+    """What tells data from no data in a map.
+
+    Parameters
+    ----------
+    data
+        The map as it was stored, NaN and infinities in their places; float32 or float64. Of a map on a grid 3-D, else
+        any shape: only a grid has a border.
+    mask
+        The mask that belongs to the map, the same shape.
+    statistic
+        What the numbers are; z where not given.
+
+    Notes
+    -----
+    The background constant is the value of most voxels of the grid's border; where that is 0 or NaN there is none.
+    Where the border has no such value it is that of over half of the voxels, if the mask leaves nearly all of them
+    out, or if it is a p of 1. A map of one value and zeros has no background. A z or t map without any value
+    between 0 and 1 in magnitude was thresholded already, an empty one too.
+    """
+    statistic = statistic or Statistic("z")
+    background = _background(data, mask, statistic)
+    thresholded = statistic.rule.distribution in ("normal", "t") and _lacks_small(data, background)
+    return Presence(
+        background=background,
+        n_background=0 if background is None else int(np.count_nonzero(data == data.dtype.type(background))),
+        thresholded=thresholded,
+        zeros_count=thresholded or statistic.scale == "p",
+    )
+
+
+def _background(data: Array, mask: Mask | None, statistic: Statistic) -> float | None:
+    if data.ndim == 3 and min(data.shape) > 2:
+        border = np.concatenate([face.ravel() for face in _faces(data)])
+        if any(2 * n > border.size for n in (np.count_nonzero(border == 0), np.count_nonzero(np.isnan(border)))):
+            return None
+        found = _value_of_most(border)
+        if found is not None:
+            return found if _others(data, found) else None
+    found = _value_of_most(data.reshape(-1))
+    if not found or not _others(data, found):  # 0 is no data as it is
+        return None
+    if found == P_OF_ONE.get(statistic.scale or ""):
+        return found
+    return found if mask is not None and _leaves_out(mask, data == data.dtype.type(found)) else None
+
+
+def _faces(data: Array) -> Iterator[Array]:
+    """The six faces of a grid, each voxel once."""
+    inner = slice(1, -1)
+    for end in (0, -1):
+        yield data[end]
+        yield data[inner, end]
+        yield data[inner, inner, end]
+
+
+def _value_of_most(values: Array) -> float | None:
+    """The finite value that more than half of the numbers have."""
+    finite = values[np.isfinite(values)]
+    if 2 * finite.size <= values.size:
+        return None
+    middle = (finite.size - 1) // 2, finite.size // 2  # a value of more than half stands in the middle of the sorted
+    for candidate in {float(each) for each in np.partition(finite, middle)[list(middle)]}:
+        if 2 * np.count_nonzero(finite == candidate) > values.size:
+            return candidate
+    return None
+
+
+def _others(data: Array, value: float) -> bool:
+    """Whether there is any number beside `value` and 0."""
+    return any(bool(np.any(np.isfinite(b) & (b != 0) & (b != value))) for b in _blocks(data))
+
+
+def _leaves_out(mask: Mask, constant: Mask) -> bool:
+    return bool(np.count_nonzero(mask & constant) <= AGREES * np.count_nonzero(constant))
+
+
+def _lacks_small(data: Array, background: float | None) -> bool:
+    """Whether no value lies between 0 and 1 in magnitude."""
+    for block in _blocks(data):
+        values = block[(block != 0) & ~np.isnan(block)]
+        if background is not None:
+            values = values[values != values.dtype.type(background)]
+        if bool(np.any(np.abs(values) < 1)):
+            return False
+    return True
+
+
+def _blocks(data: Array) -> Iterator[Array]:
+    flat = data.ravel(order="K")
+    for start in range(0, flat.size, BLOCK):
+        yield flat[start : start + BLOCK]
