@@ -461,7 +461,7 @@ def test_inference_counts_nan_as_no_data_and_infinities_as_the_largest_magnitude
 def test_criteria_default_and_the_package_offers_the_names():
     import bids_regions  # noqa: PLC0415 # the lazy names are what is tested
 
-    assert bids_regions.find_regions is find_regions
-    assert bids_regions.find_regions(cube((1, 1, 1), side=6), MM2).cutoff.asked == "3.0"
+    assert bids_regions.extraction.find_regions is find_regions
+    assert bids_regions.find_regions(cube((1, 1, 1), side=6), MM2, statistic="z").cutoff.asked == "3.0"
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         bids_regions.extraction.nonsense  # noqa: B018 # reading it is the test
