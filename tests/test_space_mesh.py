@@ -113,6 +113,18 @@ def test_distances_on_paper_are_those_of_edges_and_of_lines_across_them(seed):
     np.testing.assert_allclose(found.reshape(20, 20), ways_on_paper(mesh), atol=1e-9)
 
 
+def test_the_ways_near_a_vertex_and_those_of_the_whole_mesh_are_equally_long():
+    """To the last bit: which of the two is used depends on how often a mesh was asked."""
+    one = np.arange(10242)
+    fresh, asked = pial(), pial()
+    for source in range(0, 10242, 400):
+        other = np.full(10242, source)
+        near = fresh.ways_near(other[:1], 8.0).between(one, other, 8.0)
+        assert np.array_equal(near, asked.distances(one, other, 8.0))
+        assert 5 < np.isfinite(near).sum() < 200
+    assert "_all_ways" in vars(asked)
+
+
 def test_folding_the_paper_changes_no_distance():
     """A fold along a row of vertices, and one along the diagonals: the sheet stays as long as it was."""
     flat = paper(6, 6)
@@ -338,7 +350,7 @@ def test_a_map_of_another_mesh_is_refused_with_both_counts():
     [
         ({"extract_type": "local_regions"}, "local_regions"),
         ({"convention": "nilearn"}, "local_regions"),
-        ({"grf": True}, "cluster p"),
+        ({"grf": True}, "random field theory"),
     ],
 )
 def test_what_is_known_of_voxels_alone_is_refused(knobs, what):

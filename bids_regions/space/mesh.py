@@ -7,17 +7,24 @@ both are laid flat and the line passes through the edge (the definition of Conne
 way along the sheet from above).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
+from scipy.spatial import cKDTree
 
 from bids_regions.errors import BadMap
 from bids_regions.space.domain import Array, Floats, Integers
 
 __all__ = ["Mesh", "pairs_once"]
+
+MOST = 1 << 21  # distances held at once
+OFTEN = 16  # times that distances are asked of a mesh before its whole graph is made
+BALL = 1 + 1e-6  # of the limit: how far off a vertex may lie, the coordinates' rounding included
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,50 +89,103 @@ class Mesh:
 
     def distances(self, one: Integers, other: Integers, limit: float) -> Floats:
         """The geodesic distance in mm of each pair of vertices; inf beyond the limit, 0 without coordinates."""
-        away = np.zeros(one.size)
         if self.coordinates is None:
-            return away
-        for source in np.unique(other).tolist():
-            mine = other == source
-            away[mine] = dijkstra(self._ways, indices=source, limit=limit)[one[mine]]
-        return away
+            return np.zeros(one.size)
+        self._asked.append(one.size)
+        often = len(self._asked) > OFTEN or not np.isfinite(limit)
+        return (self._all_ways if often else self.ways_near(other, limit)).between(one, other, limit)
 
     @cached_property
-    def _ways(self) -> csr_array:
-        """The graph of edges and lines across them, by their lengths in mm."""
-        at = np.asarray(self.coordinates, np.float64)
-        one, other = self.edges
-        far_one, far_other, across = self._lines_across(at)
-        low = np.concatenate([one, np.minimum(far_one, far_other)])
-        high = np.concatenate([other, np.maximum(far_one, far_other)])
-        length = np.concatenate([np.linalg.norm(at[one] - at[other], axis=1), across])
-        order = np.lexsort((length, high, low))
-        low, high, length = low[order], high[order], length[order]
-        first = np.append(True, (np.diff(low) != 0) | (np.diff(high) != 0))  # the shortest of each pair
-        low, high, length = low[first], high[first], length[first]
-        ends = (np.concatenate([low, high]), np.concatenate([high, low]))
-        return csr_array((np.tile(length, 2), ends), shape=(self.n_vertices, self.n_vertices))
+    def _asked(self) -> list[int]:
+        """The pairs of each time that distances were asked for: a mesh of many maps is worth its whole graph."""
+        return []
 
-    def _lines_across(self, at: Floats) -> tuple[Integers, Integers, Floats]:
-        """For each edge of two triangles whose line meets it: their far corners, and the mm between them laid flat."""
-        begin, end = self.triangles.T.ravel(), np.roll(self.triangles, -1, axis=1).T.ravel()
-        corner = np.roll(self.triangles, -2, axis=1).T.ravel()
-        low, high = np.minimum(begin, end).astype(np.int64), np.maximum(begin, end)
-        key = low * self.n_vertices + high
-        order = np.argsort(key, kind="stable")
-        _, start, count = np.unique(key[order], return_index=True, return_counts=True)
-        first = order[start[count == 2]]
-        second = order[start[count == 2] + 1]
-        origin, along = at[low[first]], at[high[first]] - at[low[first]]
-        length = np.linalg.norm(along, axis=1)
-        usable = length > 0
-        first, second, origin = first[usable], second[usable], origin[usable]
-        unit, length = along[usable] / length[usable, None], length[usable]
-        (x1, y1), (x2, y2) = (_laid_flat(at[corner[k]] - origin, unit) for k in (first, second))
-        with np.errstate(invalid="ignore"):  # two triangles without any height: no line
-            meets = x1 + (x2 - x1) * (y1 / (y1 + y2))
-        through = (meets >= 0) & (meets <= length)
-        return corner[first[through]], corner[second[through]], np.hypot(x1 - x2, y1 + y2)[through]
+    @cached_property
+    def _all_ways(self) -> "Ways":
+        at = np.asarray(self.coordinates, np.float64)
+        return Ways(graph=_graph(self.triangles, at), number=np.arange(self.n_vertices))
+
+    def ways_near(self, sources: Integers, limit: float) -> "Ways":
+        """All ways up to a limit from some vertices; the whole graph would take thirty times as long to make.
+
+        No way along the sheet is shorter than the straight one: what lies farther off than the limit is left out.
+        """
+        at, near = self._tree.data, np.zeros(self.n_vertices, bool)
+        for around in self._tree.query_ball_point(at[sources], limit * BALL):
+            near[around] = True
+        first, second, third = self._corners
+        triangles = self.triangles[near[first] | near[second] | near[third]]  # also round a line between two of them
+        near[triangles] = True
+        kept = np.flatnonzero(near)
+        number = np.full(self.n_vertices, -1, np.int32)
+        number[kept] = np.arange(kept.size)
+        return Ways(graph=_graph(number[triangles], at[kept]), number=number)
+
+    @cached_property
+    def _tree(self) -> cKDTree:
+        return cKDTree(np.asarray(self.coordinates, np.float64))
+
+    @cached_property
+    def _corners(self) -> Integers:
+        """(3, m) the triangles' vertices, as is fast to look up."""
+        return np.ascontiguousarray(self.triangles.T)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ways:
+    """Edges and lines across them near some vertices, by their lengths in mm."""
+
+    graph: csr_array
+    number: Integers  # (n_vertices,) of each vertex in the graph; -1 where it has none
+
+    def between(self, one: Integers, other: Integers, limit: float) -> Floats:
+        """The distance in mm of each pair, inf beyond the limit; the other one is a vertex that the ways start from."""
+        away = np.full(one.size, np.inf)
+        sources, source = np.unique(other, return_inverse=True)
+        together = max(1, MOST // max(self.graph.shape[0], 1))
+        for start in range(0, sources.size, together):
+            some = self.number[sources[start : start + together]]
+            found = dijkstra(self.graph, indices=some, limit=limit)
+            mine = np.flatnonzero((source >= start) & (source < start + together) & (self.number[one] >= 0))
+            away[mine] = found[source[mine] - start, self.number[one[mine]]]
+        return away
+
+
+def _graph(triangles: Integers, at: Floats) -> csr_array:
+    """The graph of edges and of the lines across them; of two lines between the same ends both stand in it."""
+    begin, end = triangles.T.ravel(), np.roll(triangles, -1, axis=1).T.ravel()
+    corner = np.roll(triangles, -2, axis=1).T.ravel()
+    low, high = np.minimum(begin, end), np.maximum(begin, end)
+    order = np.lexsort((high, low))
+    low, high, corner = low[order], high[order], corner[order]
+    start = np.flatnonzero(np.append(True, (np.diff(low) != 0) | (np.diff(high) != 0))[: low.size])
+    two = np.diff(np.append(start, low.size)) == 2  # triangles at the edge
+    one, other = low[start], high[start]
+    along = at[other] - at[one]
+    length = np.linalg.norm(along, axis=1)
+    two &= length > 0
+    far = corner[start[two]], corner[start[two] + 1]
+    through, across = _lines_across([at[k] - at[one[two]] for k in far], along[two] / length[two, None], length[two])
+    ends = np.concatenate([one, other, far[0][through], far[1][through]])
+    others = np.concatenate([other, one, far[1][through], far[0][through]])
+    lengths = np.concatenate([length, length, across, across])
+    row = np.argsort(ends, kind="stable")
+    starts = np.append(0, np.cumsum(np.bincount(ends, minlength=len(at))))
+    return csr_array((lengths[row], others[row], starts), shape=(len(at), len(at)))
+
+
+def _lines_across(
+    corners: Sequence[Floats], unit: Floats, length: Floats
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """Of edges of two triangles: whether the line of the far corners meets the edge when laid flat, and its mm there.
+
+    The far corners are seen from the edge's first vertex; `unit` is its direction.
+    """
+    (x1, y1), (x2, y2) = (_laid_flat(corner, unit) for corner in corners)
+    with np.errstate(invalid="ignore"):  # two triangles without any height: no line
+        meets = x1 + (x2 - x1) * (y1 / (y1 + y2))
+    through = (meets >= 0) & (meets <= length)
+    return through, np.hypot(x1 - x2, y1 + y2)[through]
 
 
 def _laid_flat(corner: Floats, unit: Floats) -> tuple[Floats, Floats]:
