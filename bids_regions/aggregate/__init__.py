@@ -11,6 +11,7 @@ from bids_regions.aggregate.consensus import find_consensus, find_spared, least_
 from bids_regions.aggregate.outliers import Measure, Outlying, describe_outliers, find_outliers
 from bids_regions.aggregate.overlap import (
     Bits,
+    ConsensusOverlap,
     dice_of_signs,
     mean_agreement,
     order_by_agreement,
@@ -39,6 +40,7 @@ from bids_regions.aggregate.values import (
 __all__ = [
     "Bits",
     "Coefficient",
+    "ConsensusOverlap",
     "Measure",
     "Outlying",
     "ParticipantMap",

@@ -1,13 +1,23 @@
 """How alike participants' regions are: Dice overlap, with the consensus and of every two."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_regions.aggregate.tally import Floats, Signs
+from bids_regions.aggregate.tally import Floats, ParticipantMap, Signs
 
-__all__ = ["Bits", "dice_of_signs", "mean_agreement", "order_by_agreement", "pack_signs", "pairwise_dice"]
+__all__ = [
+    "Bits",
+    "ConsensusOverlap",
+    "dice_of_signs",
+    "mean_agreement",
+    "order_by_agreement",
+    "pack_signs",
+    "pairwise_dice",
+]
 
 Bits = NDArray[np.uint64]
 
@@ -24,6 +34,39 @@ def dice_of_signs(a: Signs, b: Signs) -> float:
     """
     both = int(np.count_nonzero(a)) + int(np.count_nonzero(b))
     shared = int(np.count_nonzero((a == b) & (a != 0)))
+    return _dice(shared, both)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsensusOverlap:
+    """What each participant's regions are compared with: the consensus, and what the others alone make of it."""
+
+    signs: Signs  # row
+    spared: NDArray[np.bool_]  # row: consensus voxels that stay without any one who has a region there
+    n: int  # voxels of the consensus
+
+    @classmethod
+    def of(cls, signs: Signs, spared: NDArray[np.bool_]) -> Self:
+        """Count the consensus once."""
+        return cls(signs=signs, spared=spared, n=int(np.count_nonzero(signs)))
+
+    def dice(self, one: ParticipantMap) -> tuple[float, float]:
+        """Dice overlap of a participant's signs with the consensus, and with what the others alone make of it.
+
+        >>> from bids_regions.aggregate import lay_map
+        >>> signs, spared = np.array([1, 1, -1, 0], np.int8), np.array([True, False, False, False])
+        >>> one = lay_map(np.array([1, 1, 0, 2]), np.array([4.0, 5.0, 1.0, -6.0]))
+        >>> ConsensusOverlap.of(signs, spared).dice(one)  # the second voxel is there because of this very participant
+        (0.6666666666666666, 0.4)
+        """
+        theirs, n_own = self.signs[one.voxels], int(np.count_nonzero(one.signs))
+        same = (theirs == one.signs) & (theirs != 0)
+        shared, kept = int(np.count_nonzero(same)), int(np.count_nonzero(same & self.spared[one.voxels]))
+        left = self.n - (shared - kept)
+        return _dice(shared, self.n + n_own), _dice(kept, left + n_own)
+
+
+def _dice(shared: int, both: int) -> float:
     return 2 * shared / both if both else float("nan")
 
 

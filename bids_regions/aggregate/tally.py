@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 __all__ = ["ParticipantMap", "Tally", "coverage", "lay_map", "merge_tallies", "prevalence", "tally_maps"]
 
+BYTE = 255  # maps that a count of one byte holds
+
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 Signs = NDArray[np.int8]
@@ -66,7 +68,7 @@ def lay_map(labels: Array, data: Array, mask: Array | None = None, *, zeros: boo
     covered = finite if zeros and mask is not None else values != 0
     if mask is not None:
         covered = covered & (mask != 0)
-    voxels = np.flatnonzero(labels)
+    voxels = np.flatnonzero(labels != 0)  # of flags: several times as fast as of numbers
     covered[voxels] = True
     return ParticipantMap(
         labels=labels, data=values, covered=covered, voxels=voxels, signs=np.sign(values[voxels]).astype(np.int8)
@@ -100,13 +102,18 @@ def tally_maps(maps: Iterable[ParticipantMap], size: int) -> Tally:
     """
     n = 0
     positive, negative, data = (np.zeros(size, np.uint32) for _ in range(3))
+    few = np.zeros(size, np.uint8)  # counts of the latest maps: adding bytes takes a tenth of the time
     for one in maps:
         if one.labels.size != size:
             raise ValueError(f"a map of {one.labels.size} voxels cannot be counted over rows of {size}")
         n += 1
         positive[one.voxels[one.signs > 0]] += 1
         negative[one.voxels[one.signs < 0]] += 1
-        data += one.covered
+        few += one.covered.view(np.uint8)
+        if n % BYTE == 0:
+            data += few
+            few[:] = 0
+    data += few
     up, down, there = (counts.astype(_count_type(n)) for counts in (positive, negative, data))
     return Tally(n=n, positive=up, negative=down, data=there)
 

@@ -53,6 +53,7 @@ class Study:
     workers: Workers
     values: GroupTable
     told_once: int  # of its columns, the first ones, which are the same in all rows of a set
+    told_last: int  # of its columns, the last ones, which are the same in all rows of a participant
     others: OtherRegions | None
     thumbnails: int  # of a set at most
 
@@ -177,7 +178,7 @@ def _measure(
     """The second pass: rows of values as they come, everything else gathered per participant."""
     source, reference = how
     index = reference.index(source.grid)
-    gathered = _Gathered(header=study.values.header, skip=study.told_once, names=reference.names)
+    gathered = _Gathered(study=study, names=reference.names)
     for measured in measure_set(one.members, source, reference, study.workers):
         gathered.add(one, index, measured, study.values)
     dice = pairwise_dice(gathered.bits) if reference.union is not None else None
@@ -204,10 +205,10 @@ def _without(n: int, line: str) -> str:
 class _Gathered:
     """What the second pass leaves for the tables and the page; small numbers per participant."""
 
-    def __init__(self, *, header: str, skip: int, names: Mapping[int, str]) -> None:
-        self.lines = [_without(skip, header)]
+    def __init__(self, *, study: Study, names: Mapping[int, str]) -> None:
+        self.skip, self.tail = study.told_once, study.told_last
+        self.lines = [_without(self.skip, study.values.header)]
         self.names = names
-        self.skip = skip
         self.n_values = 0
         self.means: list[tuple[float, ...]] = []
         self.dice: list[float] = []
@@ -217,11 +218,10 @@ class _Gathered:
         self.thumbnails: list[tuple[str, Picture]] = []
 
     def add(self, one: MapSet, index: RegionIndex, measured: MemberMeasures, table: GroupTable) -> None:
-        for row in value_rows(one, index, measured, self.names):
-            line = table.add(row)
-            self.n_values += 1
-            if self.n_values <= SHOWN_ROWS:
-                self.lines.append(_without(self.skip, line))
+        rows = list(value_rows(one, index, measured, self.names))
+        lines = table.add_alike(rows, self.skip + 2, self.tail)  # the participant and its session as well
+        self.lines += [_without(self.skip, line) for line in lines[: max(0, SHOWN_ROWS - self.n_values)]]
+        self.n_values += len(lines)
         self.means.append(tuple(measured.values.mean.tolist()))
         self.dice.append(measured.dice)
         self.dice_loo.append(measured.dice_loo)

@@ -160,6 +160,8 @@ def _facts(result: SetResult) -> tuple[tuple[str, str], ...]:
     if result.one.grid is not None:
         facts.append(("grid", describe_grid(result.one.grid).replace(" x ", " × ")))
         facts.append(("grids among the maps", spoken(result.one.n_grids)))
+    if len(result.thumbnails) < len(result.one.members) and result.thumbnails:
+        facts.append(("pictures", f"of the first {spoken(len(result.thumbnails))} participants"))
     return tuple(facts)
 
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from bids_regions.aggregate import (
     Bits,
+    ConsensusOverlap,
     ParticipantMap,
     RegionIndex,
     RegionValues,
     Tally,
-    dice_of_signs,
     index_regions,
     lay_map,
     mean_in_regions,
@@ -333,24 +333,22 @@ def _load_mask(member: Member, source: Source, grid: StoredGrid) -> NDArray[np.b
 def _measure_shard(shard: _Shard) -> list[MemberMeasures]:
     reference, grid = shard.reference, shard.source.grid
     assert reference is not None
-    index = reference.index(grid)
+    index, overlap = reference.index(grid), ConsensusOverlap.of(reference.consensus, reference.spared)
     n_core = max(1, int(np.count_nonzero(reference.core)))
     measured = []
     for member in shard.members:
         one, _ = load_member(member, shard.source)
-        signs, values = one.sign_map(), measure_regions(index, one)
+        values, (dice, dice_loo) = measure_regions(index, one), overlap.dice(one)
         measured.append(
             MemberMeasures(
                 member=member,
                 values=values,
                 large_loo=values.n_loo >= reference.least_voxels,
                 second=_second_means(member, one, index, shard.source),
-                dice=dice_of_signs(signs, reference.consensus),
-                dice_loo=dice_of_signs(
-                    signs, np.where(reference.spared | (signs != reference.consensus), reference.consensus, 0)
-                ),
+                dice=dice,
+                dice_loo=dice_loo,
                 coverage=int(np.count_nonzero(one.covered & reference.core)) / n_core,
-                bits=None if reference.union is None else pack_signs(signs[reference.union]),
+                bits=None if reference.union is None else pack_signs(one.sign_map()[reference.union]),
                 thumbnail=_draw(member, one, reference, shard.source),
             )
         )

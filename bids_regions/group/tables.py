@@ -158,6 +158,17 @@ class GroupTable:
         self.stream.write(line)
         return line
 
+    def add_alike(self, rows: Sequence[Row], head: int, tail: int) -> list[str]:
+        """Write rows whose first and last cells are equal; the lines that were written."""
+        if not rows:
+            return []
+        cells = [format_cell(column.of(rows[0])) for column in self.columns]
+        end = len(self.columns) - tail
+        own, before, after = self.columns[head:end], cells[:head], cells[end:]
+        lines = ["\t".join([*before, *(format_cell(c.of(row)) for c in own), *after]) + "\n" for row in rows]
+        self.stream.writelines(lines)
+        return lines
+
 
 @contextmanager
 def write_table(path: Path, columns: tuple[Column, ...], about: Mapping[str, Any]) -> Iterator[GroupTable]:

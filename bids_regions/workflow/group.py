@@ -41,7 +41,7 @@ from bids_regions.workflow.participants import process_owners
 __all__ = ["GroupInput", "run_group"]
 
 LOCK = "logs/.lock-group"  # of the output folder: one group at a time
-THUMBNAILS = 20_000  # on a page at most, all sets together
+THUMBNAILS = 1000  # on a page at most, all sets together: more than anybody looks through
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +140,9 @@ def _study(
             workers=means.workers,
             values=values,
             told_once=len(leading_columns(sets)) + 2,  # entry and set
+            told_last=len(cohort.table.columns) if cohort.table else 0,
             others=others,
-            thumbnails=THUMBNAILS // max(1, len(sets)),
+            thumbnails=max(1, THUMBNAILS // max(1, len(sets))),
         )
         results = []
         for one in sets:
