@@ -79,6 +79,8 @@ def _find_fitting(
 def find_sibling(mapfile: MapFile, changes: Mapping[str, str | None]) -> Path | None:
     """The map beside `mapfile` whose name differs in just these entities; None as a label means without it."""
     wanted = dict(mapfile.entities)
+    if mapfile.volume is not None:
+        wanted.pop("volume")  # no name tells it: a sibling has as many
     for key, label in changes.items():
         if label is None:
             wanted.pop(key, None)

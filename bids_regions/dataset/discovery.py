@@ -32,6 +32,7 @@ VOLUMES = (".nii.gz", ".nii")
 SURFACE_NOTICE = "Surface maps (GIFTI, CIFTI) are not handled and were skipped"
 FILTER_QUERY = "statmap"
 FILTER_HINT = 'Its form is {"statmap": {"task": "rest", "run": null}}'
+VOLUME = "volume"  # the entity of a volume of a 4-D file
 SHOWN = 10  # labels named in a sentence
 
 
@@ -39,18 +40,19 @@ def find_maps(dataset: SourceDataset, selection: Selection) -> Discovery:
     """The maps that `selection` asks for, sorted by their relative paths."""
     labels = selection.labels()
     folders = {key: wanted for key, wanted in labels.items() if key in ("sub", "ses")}
-    walk = Walk(root=str(dataset.root), labels=folders, suffixes=selection.suffixes)
+    walk = Walk(root=str(dataset.root), labels=folders, suffixes=selection.endings)
     found = [read_map_name(dataset.root, rel) for start in dataset.folders for rel in walk.files(start)]
     found.sort(key=lambda mapfile: mapfile.relpath)
     stats = labels.pop("stat", frozenset())
-    wanted = [m for m in found if is_selected(m, labels, selection.assume_space) and matches(m, selection.filters)]
+    filters = {key: want for key, want in selection.filters.items() if key != VOLUME}  # known once files are opened
+    wanted = [m for m in found if is_selected(m, labels, selection.assume_space) and matches(m, filters)]
     maps: list[MapFile] = []
     skipped: list[Skipped] = []
     failed = list(walk.failed)
     twins = _find_twins(wanted)
     chosen = _of_wanted_stat(wanted, stats, selection)
     for mapfile in chosen:
-        unfit = _unfit(mapfile, selection.suffixes) or _unasked(mapfile, stats, selection)
+        unfit = _unfit(mapfile, selection.endings) or _unasked(mapfile, stats, selection)
         if reason := unfit or twins.get(mapfile.relpath, ""):
             skipped.append(_leave(mapfile, reason))
         elif reason := _broken(mapfile):
@@ -70,7 +72,7 @@ def find_maps(dataset: SourceDataset, selection: Selection) -> Discovery:
     )
 
 
-def check_selection(dataset: SourceDataset, discovery: Discovery) -> None:
+def check_selection(dataset: SourceDataset, discovery: Discovery, endings: tuple[str, ...] = STATMAP) -> None:
     """Refuse to go on where there is nothing to do.
 
     Raises
@@ -82,10 +84,13 @@ def check_selection(dataset: SourceDataset, discovery: Discovery) -> None:
     """
     if discovery.maps or discovery.skipped or discovery.failed:
         return
-    if not discovery.n_found and not any(has_maps(dataset.root / folder) for folder in dataset.folders):
+    if not discovery.n_found and not any(
+        has_maps(dataset.root / folder, suffixes=endings) for folder in dataset.folders
+    ):
         raise MissingInput(
-            f"{dataset.root} has no statistical map (a file named *_statmap.nii.gz or *_statmap.nii)",
-            hint="Give the derivatives dataset with the maps, such as the output of FitLins or nilearn",
+            f"{dataset.root} has no statistical map (a file named *_{endings[0]}.nii.gz or *_{endings[0]}.nii)",
+            hint="Give the derivatives dataset with the maps, such as the output of FitLins or nilearn; maps of other "
+            "suffixes are asked for by --suffix",
         )
     hint = "Change --participant-label, --task-id, --contrast, --stat or --bids-filter-file"
     told = ["The selection leaves no statistical map.", *discovery.notices]
@@ -95,8 +100,8 @@ def check_selection(dataset: SourceDataset, discovery: Discovery) -> None:
     raise EmptySelection(" ".join(told), hint=hint)
 
 
-def read_filter_file(path: Path) -> dict[str, object]:
-    """The `statmap` query of a filter file in fMRIPrep's form; queries for other files are left alone.
+def read_filter_file(path: Path, endings: tuple[str, ...] = STATMAP) -> dict[str, object]:
+    """The query of a filter file in fMRIPrep's form: of the first of these suffixes that it has, else of statmap.
 
     Raises
     ------
@@ -107,9 +112,9 @@ def read_filter_file(path: Path) -> dict[str, object]:
         content = read_json(path)
     except BadDataset as fault:
         raise MissingInput(fault.sentence, hint=fault.hint) from fault
-    query = content.get(FILTER_QUERY)
+    query = next((content[ending] for ending in (*endings, FILTER_QUERY) if ending in content), None)
     if not isinstance(query, dict):
-        raise MissingInput(f"{path} has no {FILTER_QUERY!r} query", hint=FILTER_HINT)
+        raise MissingInput(f"{path} has no {[*endings, FILTER_QUERY][0]!r} query", hint=FILTER_HINT)
     wrong = [key for key, wanted in query.items() if not all(map(_is_plain, _listed(wanted)))]
     if wrong:
         sentence = f'{path}: {", ".join(wrong)} wants no label, number, null, "*" or list of these'
@@ -134,15 +139,10 @@ def _of_wanted_stat(maps: list[MapFile], stats: Collection[str], selection: Sele
     """The maps of the statistics asked for; by default z, t without a z sibling, and every map without `stat-`."""
     if stats:
         return [m for m in maps if is_among("stat", m.stat or m.told()[0], stats)]
-    if "stat" in selection.filters:
+    if "stat" in selection.filters or selection.suffixes:  # a suffix that was named is wanted whatever it holds
         return maps
-    free = set(selection.suffixes) - set(STATMAP)  # named by --suffix
     with_z = {_family(m) for m in maps if m.kind.distribution == "normal" and m.kind.both}
-    return [
-        m
-        for m in maps
-        if not m.stat or m.suffix in free or (m.kind.selected and not (m.kind.name == "t" and _family(m) in with_z))
-    ]
+    return [m for m in maps if not m.stat or (m.kind.selected and not (m.kind.name == "t" and _family(m) in with_z))]
 
 
 def _family(mapfile: MapFile) -> tuple[object, ...]:
@@ -224,5 +224,5 @@ def _unmatched(found: list[MapFile], selection: Selection) -> list[str]:
     return sentences + [
         f"No statistical map has the entity {key!r} of the filter file."
         for key, wanted in selection.filters.items()
-        if wanted not in (None, False) and found and not any(mapfile.entity(key) for mapfile in found)
+        if wanted not in (None, False) and key != VOLUME and found and not any(mapfile.entity(key) for mapfile in found)
     ]

@@ -6,7 +6,7 @@ what the command line and a filter file ask for. The contents of the maps are no
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,11 +33,22 @@ class MapFile:
     described: Entities = field(repr=False)  # long name, label, as pybids reads them; suffix, extension, datatype too
     suffix: str
     extension: str  # with its dot
+    volume: int | None = None  # of a 4-D file, from 1: the map is this volume
 
     @property
     def path(self) -> Path:
         """Where the map lies."""
         return self.root / self.relpath
+
+    @property
+    def title(self) -> str:
+        """What tells this map from all others: its relative path, and the volume where it is one of several."""
+        return self.relpath if self.volume is None else f"{self.relpath} (volume {self.volume})"
+
+    def take_volume(self, number: int) -> "MapFile":
+        """One volume of this 4-D file as a map of its own, with `volume` as its last entity."""
+        pair = ("volume", str(number))
+        return replace(self, entities=(*self.entities, pair), described=(*self.described, pair), volume=number)
 
     @property
     def participant(self) -> str | None:
@@ -75,7 +86,12 @@ class Selection:
     asked: Mapping[str, Sequence[str]] = field(default_factory=dict)  # labels by short key; stat: none for the default
     filters: Mapping[str, Wanted] = field(default_factory=dict)  # short or long entity name -> what is wanted
     assume_space: str | None = None  # the space of the maps that name none
-    suffixes: tuple[str, ...] = ("statmap",)  # what the maps are called at the end of their names
+    suffixes: tuple[str, ...] = ()  # what the maps are called at the end of their names; none: statmap
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """The suffixes of the maps that are sought."""
+        return self.suffixes or ("statmap",)
 
     def labels(self) -> dict[str, frozenset[str]]:
         """The asked labels by short key, without the prefix that a user may have typed."""

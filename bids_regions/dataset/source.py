@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bids_regions.dataset.walk import DESCRIPTION, Walk, is_own_output
+from bids_regions.dataset.walk import DESCRIPTION, STATMAP, Walk, is_own_output
 from bids_regions.errors import BadDataset, MissingInput
 from bids_regions.files import read_json
 
@@ -34,12 +34,17 @@ class SourceDataset:
 
 
 def open_dataset(
-    bids_dir: str | Path, derivatives: Iterable[str] = (), participants: Iterable[str] = (), *, check: bool = True
+    bids_dir: str | Path,
+    derivatives: Iterable[str] = (),
+    participants: Iterable[str] = (),
+    *,
+    suffixes: tuple[str, ...] = STATMAP,
+    check: bool = True,
 ) -> SourceDataset:
     """The dataset to take maps from.
 
-    `derivatives` names folders of `derivatives/`; `participants` are labels that are looked into first. Without
-    `check` a description that cannot be parsed counts as empty.
+    `derivatives` names folders of `derivatives/`; `participants` are labels that are looked into first; maps have one
+    of `suffixes`. Without `check` a description that cannot be parsed counts as empty.
 
     Raises
     ------
@@ -50,13 +55,13 @@ def open_dataset(
     """
     top = _existing_folder(Path(bids_dir))
     description = _read_description(top, check=check)
-    asked = frozenset(label.removeprefix("sub-") for label in participants)
+    probe = _Probe(participants=frozenset(label.removeprefix("sub-") for label in participants), suffixes=suffixes)
     chosen = tuple(dict.fromkeys(derivatives))
     if chosen:
         return _take(top, [_named_derivative(top, name) for name in chosen], description, check=check)
     if is_own_output(top):
         raise BadDataset(f"{top} is the output of bids_regions, not its input", hint="Name the dataset with the maps")
-    found = _derivatives_with_maps(top, asked) if _holds_datasets(top, description, asked) else []
+    found = _derivatives_with_maps(top, probe) if _holds_datasets(top, description, probe) else []
     if len(found) > 1:
         raise BadDataset(
             f"{top} has several derivatives with statistical maps: {', '.join(f.name for f in found)}",
@@ -69,13 +74,10 @@ def open_dataset(
     return _replace_notices(taken, (notice, *taken.notices))
 
 
-def has_maps(folder: Path, participants: frozenset[str] = frozenset()) -> bool:
+def has_maps(folder: Path, participants: frozenset[str] = frozenset(), *, suffixes: tuple[str, ...] = STATMAP) -> bool:
     """Whether there is any statistical map in a folder; a hundred participants are looked into before all are."""
-    for at_most in (PROBED, None):
-        walk = Walk(root=str(folder), labels={"sub": participants} if at_most else {}, at_most=at_most)
-        if next(walk.files(), None) is not None:
-            return True
-    return False
+    probe = _Probe(participants=participants, suffixes=suffixes)
+    return any(next(probe.walk(folder, at_most=n).files(), None) is not None for n in (PROBED, None))
 
 
 def _existing_folder(path: Path) -> Path:
@@ -101,21 +103,32 @@ def _read_description(folder: Path, *, check: bool) -> dict[str, Any]:
         return {}
 
 
-def _holds_datasets(top: Path, description: Mapping[str, Any], asked: frozenset[str]) -> bool:
+@dataclass(frozen=True, kw_only=True)
+class _Probe:
+    """What maps are sought by, where it is asked whether a folder has any."""
+
+    participants: frozenset[str]
+    suffixes: tuple[str, ...]
+
+    def walk(self, folder: Path, *, at_most: int | None) -> Walk:
+        labels = {"sub": self.participants} if at_most else {}
+        return Walk(root=str(folder), labels=labels, suffixes=self.suffixes, at_most=at_most)
+
+
+def _holds_datasets(top: Path, description: Mapping[str, Any], probe: _Probe) -> bool:
     """Whether maps are to be sought in the datasets below `top` and not in `top` itself."""
     inside = [] if description else list_folders(top)  # one folder per participant: not looked into without need
     if inside and all((child / DESCRIPTION).is_file() for child in inside):
         return True
     if not (top / "derivatives").is_dir():
         return False
-    walk = Walk(root=str(top), labels={"sub": asked}, at_most=PROBED)
-    return next(walk.files(), None) is None
+    return next(probe.walk(top, at_most=PROBED).files(), None) is None
 
 
-def _derivatives_with_maps(top: Path, asked: frozenset[str]) -> list[Path]:
+def _derivatives_with_maps(top: Path, probe: _Probe) -> list[Path]:
     candidates = [folder for folder in _derivatives(top) if not is_own_output(folder)]
     for at_most in (PROBED, None):  # a pipeline whose first hundred participants have no map has none
-        walks = [Walk(root=str(f), labels={"sub": asked} if at_most else {}, at_most=at_most) for f in candidates]
+        walks = [probe.walk(folder, at_most=at_most) for folder in candidates]
         found = [f for f, walk in zip(candidates, walks, strict=True) if next(walk.files(), None) is not None]
         if found:
             return found

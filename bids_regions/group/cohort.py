@@ -96,6 +96,7 @@ def _selected(members: Sequence[Member], dataset: SourceDataset, selection: Sele
     kept = []
     for member in members:
         mapfile = read_map_name(dataset.root, member.source)
+        mapfile = mapfile.take_volume(member.volume) if member.volume else mapfile
         if is_selected(mapfile, labels, member.space or selection.assume_space) and matches(mapfile, selection.filters):
             kept.append(member)
     return kept

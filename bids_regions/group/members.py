@@ -33,6 +33,7 @@ class Member:
     space: str  # label; "" where neither the name nor the run that made it told one
     entry: str
     source: str  # the map, relative to the source dataset
+    volume: int | None  # of a 4-D file, from 1
     stem: str  # its results in OUTPUT_DIR, relative, without _dseg and extension
     mask: str  # relative to the source dataset, or out of it; "" for none
     values: str  # the second map (--values-from), relative to the source dataset; "" for none
@@ -116,6 +117,7 @@ def _member(owner: str, path: Path, output_dir: Path, record: Record, shared: di
         space=dict(entities).get("space", record.assumed_space or ""),
         entry=record.entry,
         source=_path_of(record.source),
+        volume=_volume_of(record),
         stem=path.relative_to(output_dir).as_posix().removesuffix(SIDECAR),
         mask="" if record.mask.source == "none" else _path_of(record.mask.source),
         values="" if record.values is None else _path_of(record.values),
@@ -129,6 +131,12 @@ def _member(owner: str, path: Path, output_dir: Path, record: Record, shared: di
         output_hashes=hashes if all(hashes) else (),
         columns=shared.setdefault(columns, columns),
     )
+
+
+def _volume_of(record: Record) -> int | None:
+    """The volume of a 4-D file that a record is of; a name that tells a volume itself is that of a 3-D one."""
+    label = record.entities.get("volume", "")
+    return int(label) if label.isdecimal() and "_volume-" not in record.source else None
 
 
 def _path_of(source: str) -> str:

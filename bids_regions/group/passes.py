@@ -37,7 +37,7 @@ from bids_regions.figures import FigureStyle, Picture, draw_thumbnail
 from bids_regions.files import hash_bytes, read_text
 from bids_regions.group.members import Absence, Member
 from bids_regions.group.places import DomainPlaces
-from bids_regions.images import StoredGrid, load_label_image, load_mask, load_statmap
+from bids_regions.images import StoredGrid, count_volumes, load_label_image, load_mask, load_statmap
 from bids_regions.pages.marks import marks_of_table
 from bids_regions.tables import rows_in
 
@@ -279,7 +279,7 @@ def load_member(member: Member, source: Source) -> tuple[ParticipantMap, bool]:
     path = source.dataset.root / member.source
     if not path.is_file():
         raise _GoneError(f"its map {member.source} is not there any more")
-    statmap = load_statmap(path)
+    statmap = load_statmap(path, member.volume)
     if member.source_hash and statmap.content_hash != member.source_hash:
         raise ChangedError(f"its map {member.source} has changed since its regions were found", hint=AGAIN)
     image = load_label_image(source.output_dir / member.labels)
@@ -360,7 +360,9 @@ def _second_means(
 ) -> NDArray[np.float64] | None:
     if not member.values:
         return None
-    second = load_statmap(source.dataset.root / member.values)
+    path = source.dataset.root / member.values
+    several = member.volume is not None and count_volumes(path) > 1
+    second = load_statmap(path, member.volume if several else None)
     row = source.grid.flatten(second.grid.resample(second.data, source.grid))
     return mean_in_regions(index, row, one.covered & (row != 0))
 

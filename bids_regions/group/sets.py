@@ -21,6 +21,7 @@ __all__ = ["Cohort", "MapSet", "find_sets", "place_set"]
 
 OWN_SPACES = frozenset({"T1w", "T2w", "anat", "individual", "native", "orig", "func", "bold", "boldref", "scanner"})
 RESERVED = frozenset({"ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "space", "res", "tpl"})
+COMPONENTS = "_components."  # in the names of 4-D files of which each volume is a component of one participant
 NAMED = 10  # participants named in a sentence before it says how many more there are
 
 
@@ -131,7 +132,7 @@ def _make_set(key: _Key, members: list[Member], shown: Entities, cohort: Cohort,
         members=tuple(sorted(members, key=lambda member: member.participant)),
         absent=_find_absent(key, {member.participant for member in members}, cohort),
         refusal=_settings_differ(members, output_dir),
-        apart=_own_space(key.space, len(members)),
+        apart=_own_space(key.space, len(members)) or _own_components(members),
         notes=("No space is told by the maps' names: they are compared because their grids are equal",)
         if not key.space
         else (),
@@ -176,6 +177,12 @@ def _why_absent(participant: str, entities: Entities, failed: Mapping[str, str],
 def _own_space(space: str, n: int) -> str:
     if space in OWN_SPACES and n > 1:
         return f"space-{space} is each participant's own space: voxels of different participants are not comparable"
+    return ""
+
+
+def _own_components(members: Sequence[Member]) -> str:
+    if len(members) > 1 and any(one.volume and COMPONENTS in one.source for one in members):
+        return "volumes of components are each participant's own: component 3 of one is not component 3 of another"
     return ""
 
 
@@ -243,7 +250,7 @@ def _sort_by_grid(members: Iterable[Member], output_dir: Path) -> tuple[list[Kin
     for member in members:
         path = output_dir / member.labels
         try:
-            grid = load_grid(path)
+            grid = load_grid(path, series=member.volume is not None)
         except Fault as fault:
             unread.append(Absence(participant=member.participant, status="failed", reason=str(fault), here=True))
             continue

@@ -207,7 +207,8 @@ def _refuse_other_kinds(header: Any, extent: tuple[int, ...], dtype: np.dtype[An
         raise UnsuitableMap(f"{name} is a CIFTI file: surfaces are not handled")
     if len(extent) != 3:
         what = f"{len(extent)}-D ({' x '.join(map(str, extent))})"
-        raise UnsuitableMap(f"{name} is {what} and no 3-D map", hint="Split it, one file for each map")
+        hint = "Take its volumes by --volumes all, or by their numbers" if len(extent) == 4 else "Give 3-D maps"
+        raise UnsuitableMap(f"{name} is {what} and no 3-D map", hint=hint)
     if _is_surface(extent):
         what = f"a surface stored as NIfTI ({' x '.join(map(str, extent))}: {math.prod(extent)} vertices, no voxels)"
         raise UnsuitableMap(f"{name} is {what}", hint="Store it as GIFTI or CIFTI")

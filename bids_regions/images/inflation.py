@@ -100,6 +100,14 @@ class ByteStream:
         self.read_into(target)
         return target
 
+    def skip(self, n: int) -> None:
+        """Pass over the next `n` bytes; a file that ends before is truncated."""
+        room = memoryview(bytearray(min(n, BLOCK)))
+        while n:
+            part = room[: min(n, len(room))]
+            self.read_into(part, later=n - len(part))
+            n -= len(part)
+
     def read_into(self, target: memoryview, later: int = 0) -> None:
         """Fill all of `target` with the next bytes; a file that ends before is truncated.
 

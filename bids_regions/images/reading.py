@@ -83,8 +83,8 @@ class LabelImage:
     notes: tuple[str, ...]
 
 
-def load_statmap(path: Path, *, nan: float = 0.0) -> StatMap:
-    """The map in the NIfTI file `path`, compressed or not.
+def load_statmap(path: Path, volume: int | None = None, *, nan: float = 0.0) -> StatMap:
+    """The map in the NIfTI file `path`, compressed or not; of a 4-D file the `volume` with this number, from 1.
 
     Plain float32 stays float32; scaled float32 and any other type of number becomes float64. A 4-D file of one volume
     counts as 3-D. NaN becomes `nan`: 0, or NaN where the caller tells zeros from missing numbers.
@@ -104,7 +104,7 @@ def load_statmap(path: Path, *, nan: float = 0.0) -> StatMap:
         return tally.mend(_find_values(stored, layout))
 
     with _within_memory(path):
-        layout, values, content_hash = _load(path, convert)
+        layout, values, content_hash = _load(path, convert, volume)
         infinite = np.flatnonzero(np.isinf(values)) if tally.n_infinite else np.empty(0, np.intp)
         values[infinite] = np.copysign(tally.peak or 1, values[infinite])
     return StatMap(
@@ -201,8 +201,8 @@ def load_mask(path: Path, grid: StoredGrid) -> tuple[NDArray[np.bool_], str]:
     return mask, f"The mask {path.name} lies on another grid ({_in_words(layout.grid)}) and was resampled (nearest)"
 
 
-def load_grid(path: Path) -> StoredGrid:
-    """The grid of the 3-D NIfTI file `path`; only its header is read.
+def load_grid(path: Path, *, series: bool = False) -> StoredGrid:
+    """The grid of the 3-D NIfTI file `path`, with `series` of a 4-D one; only its header is read.
 
     Raises
     ------
@@ -210,7 +210,7 @@ def load_grid(path: Path) -> StoredGrid:
         As `load_statmap`, where the header shows it.
     """
     with ByteStream(path) as stream:
-        return read_layout(stream).grid
+        return read_layout(stream, series=series).grid
 
 
 def count_volumes(path: Path) -> int:
@@ -254,13 +254,15 @@ def _load_asked_for(path: Path, convert: Convert) -> tuple[Layout, NDArray[Any],
         raise BadMap(error.sentence, hint="Give a 3-D image") from error
 
 
-def _load(path: Path, convert: Convert) -> tuple[Layout, NDArray[Any], str]:
+def _load(path: Path, convert: Convert, volume: int | None = None) -> tuple[Layout, NDArray[Any], str]:
     """The converted numbers of an image, flat, and the hash of the file."""
     with ByteStream(path) as stream:
-        layout = read_layout(stream)
+        layout = read_layout(stream, series=volume is not None)
         stored = layout.dtype.itemsize
         dtype = convert(_native(np.empty(0, dtype=np.uint8), layout), layout).dtype
-        if layout.n_voxels * max(stored, dtype.itemsize) < LARGE:
+        if volume is not None:
+            converted = convert(_read_volume(stream, layout, volume), layout)
+        elif layout.n_voxels * max(stored, dtype.itemsize) < LARGE:
             raw = np.frombuffer(stream.read_rest(layout.n_voxels * stored), dtype=np.uint8)
             converted = convert(_native(raw, layout), layout)
         else:
@@ -270,6 +272,18 @@ def _load(path: Path, convert: Convert) -> tuple[Layout, NDArray[Any], str]:
         if stream.n_beyond:
             layout = replace(layout, notes=(*layout.notes, f"{stream.n_beyond} bytes after the image were not read"))
         return layout, converted, digest
+
+
+def _read_volume(stream: ByteStream, layout: Layout, volume: int) -> NDArray[Any]:
+    """The stored numbers of one volume of several; the others are passed over."""
+    if not 1 <= volume <= layout.n_volumes:
+        raise BadMap(f"{stream.name} has {layout.n_volumes} volumes and none of number {volume}", hint="Name another")
+    size = layout.n_voxels * layout.dtype.itemsize
+    stream.skip((volume - 1) * size)
+    raw = np.empty(size, dtype=np.uint8)
+    stream.read_into(raw.data)
+    stream.skip((layout.n_volumes - volume) * size)
+    return _native(raw, layout)
 
 
 def _read_in_parts(stream: ByteStream, layout: Layout, convert: Convert, target: NDArray[Any]) -> None:

@@ -30,7 +30,7 @@ from bids_regions.extraction import Smoothness, Statistic
 from bids_regions.extraction.smoothness import smoothness_from_fwhm, smoothness_from_metadata
 from bids_regions.extraction.statistics import P_LOGARITHMS, Freedom, Kind, PScale, on_scale
 from bids_regions.files import hash_file, hash_of
-from bids_regions.images import StatMap, load_mask, load_statmap
+from bids_regions.images import StatMap, count_volumes, load_mask, load_statmap
 from bids_regions.results.records import MaskUsed
 from bids_regions.results.uris import source_uri
 from bids_regions.settings import Entry
@@ -150,7 +150,8 @@ class MapInputs:
     def _load_beside(self, path: Path, statmap: StatMap, what: str) -> StatMap:
         """Another map on the grid of this one."""
         try:
-            second = load_statmap(path)
+            several = self.mapfile.volume is not None and count_volumes(path) > 1
+            second = load_statmap(path, self.mapfile.volume if several else None)
         except UnsuitableMap as error:
             raise BadMap(str(error), hint=f"Fix the map of {what}") from error
         if not second.grid.same_as(statmap.grid):

@@ -108,10 +108,11 @@ class _LazyMap:
     """The map, read when first asked for: a rerun with nothing to do hashes it and never inflates it."""
 
     path: Path
+    volume: int | None  # of a 4-D file, from 1
 
     @cached_property
     def loaded(self) -> StatMap:
-        return load_statmap(self.path)
+        return load_statmap(self.path, self.volume)
 
     @cached_property
     def digest(self) -> str:
@@ -134,7 +135,7 @@ def process_map(job: MapJob) -> MapOutcome:
     OutputRefused, StorageFault
         Results cannot be written: nothing else will fare better, so the run ends.
     """
-    lazy = _LazyMap(job.mapfile.path)
+    lazy = _LazyMap(job.mapfile.path, job.mapfile.volume)
     for folder in {f for place in job.places for f in (place.folder, place.figures, place.failure.parent)}:
         sweep_temporaries(folder)
     try:

@@ -52,7 +52,8 @@ class Drawn:
 
 def section_key(mapfile: MapFile) -> str:
     """The anchor of a map: its path in letters, digits, `-` and `_`."""
-    return "map-" + slug(mapfile.relpath.partition(".nii")[0])
+    volume = f"-volume-{mapfile.volume}" if mapfile.volume else ""
+    return "map-" + slug(mapfile.relpath.partition(".nii")[0]) + volume
 
 
 def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -> Drawn:
@@ -85,7 +86,7 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
         key=key,
         title=title_of(entities),
         group=", ".join(f"{name}-{entities[name]}" for name in HEADING if name in entities),
-        source=mapfile.relpath,
+        source=mapfile.title,
         facts=(("grid", _grid_words(statmap)), ("mask", _mask_words(done))),
         entries=tuple(entry for entry, _ in drawn),
         warnings=tuple(dict.fromkeys(each.note for each in done if each.note)),

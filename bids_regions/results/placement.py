@@ -134,7 +134,7 @@ def place_outputs(
     mapfile: MapFile, entry_name: str, output_dir: Path, *, assume_space: str | None = None
 ) -> OutputPaths:
     """Where the results of `mapfile` under the entry `entry_name` go."""
-    return _place(mapfile.entities, (entry_name, ""), output_dir, assume_space, mapfile.relpath)
+    return _place(mapfile.entities, (entry_name, ""), output_dir, assume_space, mapfile.title)
 
 
 def place_found(sidecar: Path, entry_name: str, output_dir: Path, owner: str, source: str) -> OutputPaths | None:

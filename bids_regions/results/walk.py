@@ -48,6 +48,13 @@ def find_owners(folder: Path, participants: frozenset[str]) -> list[str]:
     return [name for name in names if not participants or name[4:] in participants]
 
 
+def _mapfile_of(record: Record, source: str, dataset: SourceDataset) -> MapFile:
+    """The map of a record: a file, or the volume of one that its entities tell and its name does not."""
+    mapfile = read_map_name(dataset.root, source)
+    volume = record.entities.get("volume", "")
+    return mapfile.take_volume(int(volume)) if volume.isdecimal() and mapfile.entity("volume") is None else mapfile
+
+
 def find_results(output_dir: Path, owner: str, dataset: SourceDataset) -> Iterator[Result]:
     """Every finished map and entry of one owner; what cannot be read, or is none (a consensus), is passed over."""
     for path in find_sidecars(output_dir / owner):
@@ -56,7 +63,7 @@ def find_results(output_dir: Path, owner: str, dataset: SourceDataset) -> Iterat
         except Fault:
             continue
         source = read_source(record.source)
-        mapfile = None if source is None else read_map_name(dataset.root, source)
-        place = mapfile and place_found(path, record.entry, output_dir, owner, mapfile.relpath)
+        mapfile = None if source is None else _mapfile_of(record, source, dataset)
+        place = mapfile and place_found(path, record.entry, output_dir, owner, mapfile.title)
         if mapfile and place:
             yield Result(mapfile=mapfile, place=place, record=record, digest=digest)

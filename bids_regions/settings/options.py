@@ -126,6 +126,21 @@ def probability(text: str) -> float:
     return number
 
 
+def suffix(text: str) -> str:
+    """The suffix of a file name: letters and digits."""
+    word = text.removeprefix("_")
+    if not (word.isascii() and word.isalnum()):
+        raise ValueError(f"{text!r} is no suffix; write a word, such as components for *_components.nii.gz")
+    return word
+
+
+def volume(text: str) -> str:
+    """`all`, or the number of a volume, from 1."""
+    if text != "all" and not (text.isdecimal() and int(text) >= 1):
+        raise ValueError(f"{text!r} is no volume; write all, or numbers from 1")
+    return text if text == "all" else str(int(text))
+
+
 def memory(text: str) -> int:
     """An amount of memory in bytes: a number with the suffix K, M, G or T; megabytes without one."""
     scales = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -159,6 +174,10 @@ OPTIONS: tuple[Option, ...] = (
            help="which derivatives of a raw BIDS_DIR hold the maps"),
     Option(flags=("--bids-filter-file",), group=SELECTION, kind=Path, metavar="FILE",
            help='JSON file {"statmap": {"entity": value}}; null means absent, "*" means any'),
+    Option(flags=("--suffix",), group=SELECTION, many=True, metavar="WORD", kind=suffix,
+           help="suffixes of the maps (default: statmap); maps of a named suffix are taken whatever their stat-"),
+    Option(flags=("--volumes",), group=SELECTION, many=True, metavar="all|N", kind=volume,
+           help="volumes of 4-D files to work on as maps of their own: all, or their numbers from 1"),
     Option(flags=("--assume-space",), group=SELECTION, metavar="LABEL", help="space of the maps whose name tells none"),
     Option(flags=("--threshold",), group=REGIONS, kind=threshold_text, many=True, metavar="SPEC",
            help=f"{grammar_examples().replace('%', '%%')}; several give an output each (default: 3.0)"),

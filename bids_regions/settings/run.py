@@ -44,6 +44,8 @@ class Settings:
     entries: tuple[Entry, ...]
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # asked for, by entity, without its prefix
     derivatives: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = ()  # of the maps; none: statmap
+    volumes: tuple[str, ...] = ()  # of 4-D files: "all", or numbers from 1
     bids_filter_file: Path | None = None
     assume_space: str | None = None
     config_file: Path | None = None
@@ -119,6 +121,8 @@ def make_settings(given: SimpleNamespace | Any, command: tuple[str, ...] = ()) -
             if option.entity and options[option.name]
         },
         derivatives=tuple(options["derivatives"] or ()),
+        suffixes=tuple(dict.fromkeys(options["suffix"] or ())),
+        volumes=tuple(dict.fromkeys(options["volumes"] or ())),
         config_file=config_file,
         group_by=tuple(options["group_by"] or ()),
         nprocs=options["nprocs"] or count_processors(),

@@ -190,7 +190,7 @@ def _tell_left_out(plan: Plan, logbook: Logbook) -> None:
 
 def _list_plan(plan: Plan, logbook: Logbook) -> int:
     lines = [
-        f"{job.mapfile.relpath} -> {place.sidecar.parent.relative_to(job.output_dir).as_posix()}/{place.stem}_dseg.*"
+        f"{job.mapfile.title} -> {place.sidecar.parent.relative_to(job.output_dir).as_posix()}/{place.stem}_dseg.*"
         for jobs in (*plan.participants.values(), plan.group)
         for job in jobs
         for place in job.places

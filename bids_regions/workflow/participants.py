@@ -63,12 +63,12 @@ def draw_map_section(drawing: DrawJob) -> Drawn | model.Problem:
             add_anatomy(drawing.job, backgrounds.get(each.place.entry), each.place, each.record)
             for each in drawing.done
         ]
-        return draw_section(mapfile, load_statmap(mapfile.path), done)
+        return draw_section(mapfile, load_statmap(mapfile.path, mapfile.volume), done)
     except Fault as fault:
-        return model.Problem(source=mapfile.relpath, reason=f"finished, but cannot be drawn: {fault}")
+        return model.Problem(source=mapfile.title, reason=f"finished, but cannot be drawn: {fault}")
     except Exception as error:  # noqa: BLE001 # a picture's defect must not take the page along
         reason = f"finished, but cannot be drawn: {type(error).__name__}: {error}"
-        return model.Problem(source=mapfile.relpath, reason=reason, details=traceback.format_exc())
+        return model.Problem(source=mapfile.title, reason=reason, details=traceback.format_exc())
 
 
 @dataclass(kw_only=True)
@@ -89,15 +89,15 @@ class _PendingPage:
         self.outcomes.append(result)
         self.waiting -= 1
         if result.drawn:
-            self.drawn[result.mapfile.relpath] = result.drawn
+            self.drawn[result.mapfile.title] = result.drawn
 
     def take_drawn(self, drawing: DrawJob, result: Drawn | model.Problem) -> None:
         self.waiting -= 1
         if isinstance(result, Drawn):
-            self.drawn[drawing.job.mapfile.relpath] = result
+            self.drawn[drawing.job.mapfile.title] = result
         else:
             self.problems.append(result)
-            self.drawn.pop(drawing.job.mapfile.relpath, None)
+            self.drawn.pop(drawing.job.mapfile.title, None)
 
     def plan_page(self) -> list[Task]:
         """The sections still to be drawn, or else the page; nothing where the page stands as it should."""
@@ -110,12 +110,12 @@ class _PendingPage:
         missing = [
             self._drawing(mapfile, results)
             for mapfile, results in found.items()
-            if mapfile.relpath not in known and not self._is_drawn(mapfile, results)
+            if mapfile.title not in known and not self._is_drawn(mapfile, results)
         ]
         if missing:
             self.waiting = len(missing)
             return [Task(function=draw_map_section, argument=drawing, key=self.owner) for drawing in missing]
-        drawn = tuple(self.drawn[m.relpath] for m in found if m.relpath in self.drawn)
+        drawn = tuple(self.drawn[m.title] for m in found if m.title in self.drawn)
         return [Task(function=write_page, argument=self._page("" if self.undrawn else key, drawn), key=self.owner)]
 
     def check_page(self) -> list[Task]:
@@ -132,18 +132,18 @@ class _PendingPage:
         found: dict[MapFile, list[Result]] = {}
         by_path: dict[str, MapFile] = {}
         for each in find_results(first.output_dir, self.owner, first.dataset):
-            known = by_path.setdefault(each.mapfile.relpath, each.mapfile)
+            known = by_path.setdefault(each.mapfile.title, each.mapfile)
             found.setdefault(known, []).append(each)
         for results in found.values():
             results.sort(key=lambda each: (order.get(each.place.entry, len(order)), each.place.entry))
-        return dict(sorted(found.items(), key=lambda item: item[0].relpath))
+        return dict(sorted(found.items(), key=lambda item: item[0].title))
 
     def _is_drawn(self, mapfile: MapFile, results: Sequence[Result]) -> bool:
-        drawn = self.drawn.get(mapfile.relpath)
+        drawn = self.drawn.get(mapfile.title)
         return drawn is not None and [e.name for e in drawn.section.entries] == [each.place.entry for each in results]
 
     def _drawing(self, mapfile: MapFile, results: Sequence[Result]) -> DrawJob:
-        own = next((job for job in self.jobs if job.mapfile.relpath == mapfile.relpath), None)
+        own = next((job for job in self.jobs if job.mapfile.title == mapfile.title), None)
         job = own or replace(self.jobs[0], mapfile=mapfile, entries=(), places=(), fittings=())
         return DrawJob(job=job, done=tuple(results))
 
@@ -164,8 +164,8 @@ class _PendingPage:
     def _backgrounds(self) -> list[str]:
         """What the maps are drawn on: no record knows it, and the page is another where it changes."""
         return [
-            f"{job.mapfile.relpath} {entry.name}: {describe_background(choose_background(job, entry))}"
-            for job in sorted(self.jobs, key=lambda job: job.mapfile.relpath)
+            f"{job.mapfile.title} {entry.name}: {describe_background(choose_background(job, entry))}"
+            for job in sorted(self.jobs, key=lambda job: job.mapfile.title)
             for entry in job.entries
         ]
 
@@ -174,18 +174,18 @@ class _PendingPage:
         return tuple(
             model.Table(
                 key=f"explain-{section_key(outcome.mapfile)}",
-                caption=f"Conventions on {outcome.mapfile.relpath}",
+                caption=f"Conventions on {outcome.mapfile.title}",
                 tsv=explain_table(outcome.explained),
                 file_name=f"{section_key(outcome.mapfile)}_conventions.tsv",
                 descriptions={column.name: column.description for column in EXPLAIN_COLUMNS},
             )
-            for outcome in sorted(self.outcomes, key=lambda each: each.mapfile.relpath)
+            for outcome in sorted(self.outcomes, key=lambda each: each.mapfile.title)
             if outcome.explained
         )
 
     def _skipped(self) -> tuple[model.Problem, ...]:
         unsuitable = [
-            model.Problem(source=outcome.mapfile.relpath, reason=outcome.skipped)
+            model.Problem(source=outcome.mapfile.title, reason=outcome.skipped)
             for outcome in self.outcomes
             if outcome.skipped
         ]
@@ -250,7 +250,7 @@ def run_participants(
             if outcome.failures and stop_early:
                 raise StopEarlyError
         else:
-            lost = model.Problem(source=task.argument.job.mapfile.relpath, reason=str(LOST))
+            lost = model.Problem(source=task.argument.job.mapfile.title, reason=str(LOST))
             _take_section(page, task.argument, lost if isinstance(result, WorkerLost) else result, logbook)
         if task.function is not write_page and page.waiting == 0:
             follow = page.plan_page()
@@ -289,7 +289,7 @@ def process_owners(jobs: Sequence[MapJob], workers: Workers, logbook: Logbook, *
         outcomes.append(outcome)
         if outcome.failures and stop_early:
             raise StopEarlyError
-    return sorted(outcomes, key=lambda outcome: outcome.mapfile.relpath)
+    return sorted(outcomes, key=lambda outcome: outcome.mapfile.title)
 
 
 def _lost_map(job: MapJob) -> MapOutcome:
@@ -305,11 +305,11 @@ def _lost_map(job: MapJob) -> MapOutcome:
 def _tell(outcome: MapOutcome, logbook: Logbook) -> None:
     logbook.tick()
     if outcome.skipped:
-        logbook.skip(outcome.mapfile.relpath, outcome.skipped)
+        logbook.skip(outcome.mapfile.title, outcome.skipped)
         return
     for failure in outcome.failures:
         assert failure.fault
-        logbook.fail(f"{outcome.mapfile.relpath} ({failure.name})", failure.fault, failure.crash)
+        logbook.fail(f"{outcome.mapfile.title} ({failure.name})", failure.fault, failure.crash)
     logbook.counts["failed"] += bool(outcome.failures)
     logbook.counts["maps"] += bool(outcome.entries) and not outcome.failures  # no entries: all maps of an owner broken
     found = bool(outcome.entries) and not any(entry.fresh or entry.fault for entry in outcome.entries)
@@ -323,9 +323,9 @@ def _tell(outcome: MapOutcome, logbook: Logbook) -> None:
             logbook.counts["regions"] += n_regions
             logbook.counts["empty"] += n_regions == 0
             logbook.hints |= {text: None for text in entry.record.warnings if PERCENT_HINT in text}
-    logbook.say(f"{outcome.mapfile.relpath}: {_map_words(outcome)}", level=1)
+    logbook.say(f"{outcome.mapfile.title}: {_map_words(outcome)}", level=1)
     if outcome.explained:
-        logbook.show(f"{printable(outcome.mapfile.relpath)}\n{align_table(explain_table(outcome.explained))}\n")
+        logbook.show(f"{printable(outcome.mapfile.title)}\n{align_table(explain_table(outcome.explained))}\n")
 
 
 def _map_words(outcome: MapOutcome) -> str:

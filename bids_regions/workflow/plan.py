@@ -27,6 +27,7 @@ from bids_regions.settings import Settings
 from bids_regions.workflow.logbook import Logbook
 from bids_regions.workflow.matching import tell_idle_entries
 from bids_regions.workflow.named import check_named_files
+from bids_regions.workflow.volumes import take_volumes
 
 __all__ = ["Plan", "make_plan"]
 
@@ -57,12 +58,16 @@ def make_plan(settings: Settings, logbook: Logbook) -> Plan:
     """
     for text in check_named_files(settings):
         logbook.notice(text)
-    dataset = open_dataset(
-        settings.bids_dir, settings.derivatives, settings.participants, check=not settings.skip_bids_validation
-    )
     selection = _selection(settings)
-    discovery = find_maps(dataset, selection)
-    check_selection(dataset, discovery)
+    dataset = open_dataset(
+        settings.bids_dir,
+        settings.derivatives,
+        settings.participants,
+        suffixes=selection.endings,
+        check=not settings.skip_bids_validation,
+    )
+    discovery = take_volumes(find_maps(dataset, selection), settings.volumes, selection.filters)
+    check_selection(dataset, discovery, selection.endings)
     for text in (*dataset.notices, *discovery.notices):
         logbook.notice(text)
     wanted = [mapfile for mapfile in discovery.maps if _is_for_levels(mapfile.participant, settings)]
@@ -103,8 +108,9 @@ def _is_for_levels(participant: str | None, settings: Settings) -> bool:
 def _selection(settings: Settings) -> Selection:
     return Selection(
         asked=settings.labels,
-        filters=read_filter_file(settings.bids_filter_file) if settings.bids_filter_file else {},
+        filters=read_filter_file(settings.bids_filter_file, settings.suffixes) if settings.bids_filter_file else {},
         assume_space=settings.assume_space,
+        suffixes=settings.suffixes,
     )
 
 

@@ -1,0 +1,45 @@
+"""The volumes of 4-D files as maps of their own, where they are asked for: only headers are read."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from bids_regions.dataset import Discovery, MapFile, Skipped, matches
+from bids_regions.errors import Fault
+from bids_regions.images import count_volumes
+
+__all__ = ["take_volumes"]
+
+ALL = "all"
+ENTITY = "volume"
+
+
+def take_volumes(discovery: Discovery, asked: Sequence[str], filters: Mapping[str, object]) -> Discovery:
+    """The discovery with each 4-D map as its volumes, of which `filters` may want some alone; none asked: as it is.
+
+    A file of one volume is a map as ever; one that cannot be read is left to whoever works on it.
+    """
+    wanted = {ENTITY: filters[ENTITY]} if ENTITY in filters else {}
+    if not asked and not wanted:
+        return discovery
+    maps: list[MapFile] = []
+    skipped = list(discovery.skipped)
+    for mapfile in discovery.maps:
+        found = list(_volumes(mapfile, asked)) if asked else [mapfile]
+        maps += (one for one in found if matches(one, wanted))
+        if not found:
+            reason = f"it has no volume {' '.join(asked)}"
+            skipped.append(Skipped(relpath=mapfile.relpath, reason=reason, participant=mapfile.participant))
+    return replace(discovery, maps=tuple(maps), skipped=tuple(sorted(skipped, key=lambda one: one.relpath)))
+
+
+def _volumes(mapfile: MapFile, asked: Sequence[str]) -> Iterator[MapFile]:
+    try:
+        n_volumes = count_volumes(mapfile.path)
+    except Fault:
+        n_volumes = 1
+    if n_volumes == 1:
+        yield mapfile
+        return
+    for number in range(1, n_volumes + 1):
+        if ALL in asked or str(number) in asked:
+            yield mapfile.take_volume(number)
