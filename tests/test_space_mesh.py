@@ -355,4 +355,4 @@ def test_a_map_of_another_mesh_is_refused_with_both_counts():
 )
 def test_what_is_known_of_voxels_alone_is_refused(knobs, what):
     with pytest.raises(BadMap, match=f"{what} was asked of a surface map"):
-        find_regions(np.full(15, 4.0), paper(3, 5), Criteria(**knobs))
+        find_regions(np.linspace(0.1, 4, 15), paper(3, 5), Criteria(**knobs))
