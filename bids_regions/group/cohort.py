@@ -1,4 +1,7 @@
-"""Everybody the group level knows of, before any image is read: results, failures, maps, participants.tsv."""
+"""Everybody the group level knows of, before any image is read: results, failures, maps, participants.tsv.
+
+The *cohort* is all of them; which of their maps are comparable is decided in `sets`.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path

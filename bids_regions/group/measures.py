@@ -1,4 +1,8 @@
-"""A set, counted and measured: consensus written, all values in the table, agreement, who stands out."""
+"""A set, counted and measured: consensus written, all values in the table, agreement, who stands out.
+
+To *study* a set is to pass over its maps twice: `count_set` makes the consensus, `measure_set` compares each
+member with it. How a member is read and by which worker is `passes`' to know.
+"""
 
 import math
 from collections.abc import Mapping, Sequence

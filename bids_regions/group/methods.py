@@ -1,4 +1,7 @@
-"""The methods text of the group level: the participants' criteria, and how their regions were put together."""
+"""The methods text of the group level: the participants' criteria, and how their regions were put together.
+
+From settings and records, never from values.
+"""
 
 from collections.abc import Sequence
 

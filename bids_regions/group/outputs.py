@@ -1,4 +1,7 @@
-"""What a set leaves in OUTPUT_DIR: prevalence, coverage, consensus regions, each with its sidecar, the record last."""
+"""What a set leaves in OUTPUT_DIR: prevalence, coverage, consensus regions, each with its sidecar, the record last.
+
+A *consensus* is what the first pass made of a set. Values and agreement are `tables`' to write.
+"""
 
 import math
 from collections import Counter

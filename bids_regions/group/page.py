@@ -1,4 +1,7 @@
-"""The group page: what the group level found, as the report room wants it."""
+"""The group page: what the group level found, as the report room wants it.
+
+It fills the model from finished results; it computes nothing and makes no HTML.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,7 @@
-"""What a reader must know of a result: a sentence each, in the sidecar and beside the table."""
+"""What a reader must know of a result: a sentence each, in the sidecar and beside the table.
+
+Warnings are about one map under one entry; what concerns a run or a dataset is the log's.
+"""
 
 import numpy as np
 

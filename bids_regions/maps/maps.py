@@ -1,4 +1,8 @@
-"""One map: read it once, and for each entry find its regions, measure them, write them, record them."""
+"""One map: read it once, and for each entry find its regions, measure them, write them, record them.
+
+A *job* is one map with the entries that match it and where their results go; an *outcome* is how it ended. Which other
+maps there are, and who runs the jobs, is not known here.
+"""
 
 import traceback
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""The names of regions: from the atlases where some were given, else a number."""
+"""The names of regions: from the atlases where some were given, else a number.
+
+*Cells* are the columns that atlases add to the tables. Where an atlas lies and which maps it fits was settled before.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,7 @@
-"""The picture under a map: the participant's own anatomy, a template, or nothing but where the map has data."""
+"""The picture under a map: the participant's own anatomy, a template, or nothing but where the map has data.
+
+An *anatomy* is one such picture in two forms: drawn into figures, and packed for the viewer. Nothing is downloaded.
+"""
 
 import os
 from dataclasses import dataclass

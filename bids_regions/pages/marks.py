@@ -1,4 +1,7 @@
-"""Regions as far as a picture shows them: number, colour, size and peak; from regions, or from their table."""
+"""Regions as far as a picture shows them: number, colour, size and peak; from regions, or from their table.
+
+A *mark* is what a figure needs of one region; it knows neither name nor voxels.
+"""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,4 +1,7 @@
-"""The methods text: what was done, to paste into a paper, with what to cite; from settings, never from results."""
+"""The methods text: what was done, to paste into a paper, with what to cite; from settings, never from results.
+
+What a kind of threshold, a tail or a convention says of itself stands in the tables of `extraction`.
+"""
 
 from collections.abc import Mapping, Sequence
 from html import escape

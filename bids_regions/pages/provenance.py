@@ -1,4 +1,7 @@
-"""Where a page comes from, as two runs write it alike: a canonical command, settings, versions; no time, no path."""
+"""Where a page comes from, as two runs write it alike: a canonical command, settings, versions; no time, no path.
+
+The exact command, times and paths are the log's.
+"""
 
 import shlex
 from collections.abc import Mapping

@@ -1,4 +1,8 @@
-"""From a finished map to its part of the page: figures, volumes, tables, sentences, all read from the records."""
+"""From a finished map to its part of the page: figures, volumes, tables, sentences, all read from the records.
+
+A *section* is one map on a page, an *entry* one way of thresholding it, drawn at the cuts that all entries of the map
+share. HTML is not known here: `report` makes it of the model's values.
+"""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,7 @@
-"""Numbers as sentences: what a threshold, a map and its counts say to a reader."""
+"""Numbers as sentences: what a threshold, a map and its counts say to a reader.
+
+A *slug* is a text made an anchor, a *title* what tells a map apart. Nothing is computed but words.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

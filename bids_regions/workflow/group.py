@@ -1,4 +1,7 @@
-"""The group level: group maps as any other map, then sets of participants' maps put together, in two passes each."""
+"""The group level: group maps as any other map, then sets of participants' maps put together, in two passes each.
+
+It decides the order and tells the log; how sets are found, measured and written is `group`'s.
+"""
 
 import math
 from collections import Counter

@@ -1,4 +1,7 @@
-"""A whole run: plan, do the levels asked for, and say how it ended."""
+"""A whole run: plan, do the levels asked for, and say how it ended.
+
+What a fault means for the exit code is decided here. What becomes of one map or one set is not known here.
+"""
 
 import os
 import shutil

@@ -1,4 +1,7 @@
-"""What a run says while it works, and what it leaves in `logs/`: times, paths, the exact command."""
+"""What a run says while it works, and what it leaves in `logs/`: times, paths, the exact command.
+
+The only place that speaks to the terminal; nothing that two equal runs would write differently stands elsewhere.
+"""
 
 import os
 import secrets

@@ -1,4 +1,8 @@
-"""The participant level: the workers do all maps of all participants, and a page as soon as a participant is done."""
+"""The participant level: the workers do all maps of all participants, and a page as soon as a participant is done.
+
+An *owner* is the participant (or `tpl-S`) that a page belongs to; a *pending page* collects what its maps give. How a
+map is worked on or drawn is not known here.
+"""
 
 import traceback
 from collections import deque

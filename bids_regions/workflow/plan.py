@@ -1,4 +1,7 @@
-"""What there is to do, settled before anything is written: maps, entries, places, and what is left out."""
+"""What there is to do, settled before anything is written: maps, entries, places, and what is left out.
+
+A *plan* is all of it; faults that would end the run are found here. Nothing is read but names, headers and JSON.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
