@@ -26,6 +26,8 @@ configuration
 file; 66 missing input; 73 output refused; 74 a read or write error; 143 stopped by SIGTERM"""
 DEFECT = f"This is a defect of {PROGRAM}: run again with -v and report what it prints"
 
+SURFACES = (".gii", ".gii.gz")  # endings of files that are one of two hemispheres
+
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the command line, made from the table of options."""
@@ -106,6 +108,28 @@ def _nearest_flag(text: str) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
+def _bound(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the values of options that take a path, or a surface's file for each hemisphere, tied to them.
+
+    Such an option may stand before BIDS_DIR, which it must not take for its second value.
+
+    >>> _bound(["--mask", "none", "DS", "OUT"]), _bound(["--mask", "L.gii", "R.gii", "DS"])
+    (['--mask=none', 'DS', 'OUT'], ['--mask=L.gii', '--mask=R.gii', 'DS'])
+    """
+    flags = {spelling for option in OPTIONS if option.paths for spelling in option.spellings}
+    bound: list[str] = []
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word not in flags or not rest or rest[0].startswith("-"):
+            bound.append(word)
+            continue
+        bound.append(f"{word}={rest.pop(0)}")
+        if rest and all(value.lower().endswith(SURFACES) for value in (bound[-1], rest[0])):
+            bound.append(f"{word}={rest.pop(0)}")
+    return bound
+
+
 class _PrintDescriptor(argparse.Action):
     """Prints the Boutiques descriptor and ends, as --version does."""
 
@@ -132,7 +156,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments:
         parser.print_help()
         return 0
-    given = parser.parse_args(arguments)
+    given = parser.parse_args(_bound(arguments))
     from bids_regions.settings import make_settings  # noqa: PLC0415 # --help needs the options alone
 
     try:

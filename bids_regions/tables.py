@@ -80,6 +80,8 @@ __all__ = [
     "PEAK_COLUMNS",
     "PEAK_FIELD_COLUMNS",
     "REGION_COLUMNS",
+    "SHEET_COLUMNS",
+    "SHEET_PEAK_COLUMNS",
     "VALUE_COLUMNS",
     "Cells",
     "Column",
@@ -189,6 +191,22 @@ FIELD_COLUMNS: tuple[Column, ...] = (
            of=lambda r: r.q_peak),
 )  # fmt: skip
 
+# Of maps on surfaces: the columns that follow each of those above.
+SHEET_COLUMNS: dict[str, tuple[Column, ...]] = {
+    "sign": (
+        Column(name="hemi", description="Hemisphere, L or R, where the structure is on one side", of=lambda r: r.hemi),
+        Column(name="structure", description="Structure as CIFTI names it, such as CORTEX_LEFT or THALAMUS_RIGHT",
+               of=lambda r: r.structure),
+        Column(name="n_vertices", description="Number of vertices", of=lambda r: r.n_vertices),
+        Column(name="area_mm2", description="Area: the sum of the vertices' areas", units="mm2",
+               of=lambda r: r.area_mm2),
+    ),
+    "peak_z": (
+        Column(name="peak_vertex", description="Number of the peak vertex in its mesh, 0-based",
+               of=lambda r: r.peak.vertex),
+    ),
+}  # fmt: skip
+
 VALUE_COLUMNS: tuple[Column, ...] = (
     Column(name="values_mean", description="Mean of the second map over the region", of=lambda r: r.values_mean),
     Column(name="values_at_peak", description="Value of the second map at the region's peak voxel",
@@ -220,6 +238,20 @@ PEAK_FIELD_COLUMNS: tuple[Column, ...] = (
 )  # fmt: skip
 
 
+SHEET_PEAK_COLUMNS: dict[str, tuple[Column, ...]] = {
+    "rank": (
+        Column(name="hemi", description="Hemisphere, L or R", of=lambda row: row[2].hemi),
+        Column(name="structure", description="Structure as CIFTI names it", of=lambda row: row[2].structure),
+    ),
+    "z": (Column(name="vertex", description="Number of the vertex in its mesh, 0-based",
+                 of=lambda row: row[1].vertex),),
+}  # fmt: skip
+
+
+def _with(columns: Sequence[Column], after: dict[str, tuple[Column, ...]]) -> tuple[Column, ...]:
+    return tuple(each for column in columns for each in (column, *after.get(column.name, ())))
+
+
 def format_cell(value: object) -> str:
     r"""One cell: ten significant digits hold every float32 exactly and every millimetre; `n/a` where there is no value.
 
@@ -249,27 +281,36 @@ def table_text(columns: Sequence[Column | Cells], rows: Sequence[object]) -> str
     return "\n".join(lines) + "\n"
 
 
-def region_columns(*, fields: bool = False, values: bool = False) -> tuple[Column, ...]:
-    """The columns of a `*_dseg.tsv`: with those of random field theory, with those of a second map."""
-    return (*REGION_COLUMNS, *(FIELD_COLUMNS if fields else ()), *(VALUE_COLUMNS if values else ()))
+def region_columns(*, fields: bool = False, values: bool = False, sheets: bool = False) -> tuple[Column, ...]:
+    """The columns of a `*_dseg.tsv`: with those of random field theory, of a second map, of a map on surfaces."""
+    columns = (*REGION_COLUMNS, *(FIELD_COLUMNS if fields else ()), *(VALUE_COLUMNS if values else ()))
+    return _with(columns, SHEET_COLUMNS) if sheets else columns
 
 
-def peak_columns(*, fields: bool = False) -> tuple[Column, ...]:
+def peak_columns(*, fields: bool = False, sheets: bool = False) -> tuple[Column, ...]:
     """The columns of a `*_peaks.tsv`."""
-    return (*PEAK_COLUMNS, *(PEAK_FIELD_COLUMNS if fields else ()))
+    columns = (*PEAK_COLUMNS, *(PEAK_FIELD_COLUMNS if fields else ()))
+    return _with(columns, SHEET_PEAK_COLUMNS) if sheets else columns
 
 
 def regions_table(
-    regions: Sequence[Region], *, fields: bool = False, values: bool = False, extra: Iterable[Cells] = ()
+    regions: Sequence[Region],
+    *,
+    fields: bool = False,
+    values: bool = False,
+    sheets: bool = False,
+    extra: Iterable[Cells] = (),
 ) -> str:
     """The text of a `*_dseg.tsv`: a row per region."""
-    return table_text((*region_columns(fields=fields, values=values), *extra), regions)
+    return table_text((*region_columns(fields=fields, values=values, sheets=sheets), *extra), regions)
 
 
-def peaks_table(regions: Sequence[Region], *, fields: bool = False, extra: Iterable[Cells] = ()) -> str:
+def peaks_table(
+    regions: Sequence[Region], *, fields: bool = False, sheets: bool = False, extra: Iterable[Cells] = ()
+) -> str:
     """The text of a `*_peaks.tsv`: a row per peak, by region and rank."""
-    rows: list[tuple[int, Peak]] = [(region.index, peak) for region in regions for peak in region.peaks]
-    return table_text((*peak_columns(fields=fields), *extra), rows)
+    rows: list[tuple[int, Peak, Region]] = [(region.index, peak, region) for region in regions for peak in region.peaks]
+    return table_text((*peak_columns(fields=fields, sheets=sheets), *extra), rows)
 
 
 def describe_columns(columns: Iterable[Column | Cells]) -> dict[str, Any]:

@@ -288,8 +288,8 @@ def faulty(root):
     trees.write_map(folder / "sub-01_task-x_contrast-good_stat-z_statmap.nii.gz")
     trees.write_map(folder / "sub-01_task-x_contrast-four_stat-z_statmap.nii.gz", np.ones((4, 4, 4, 3), np.float32))
     trees.write_map(folder / "sub-01_task-x_contrast-good_stat-p_statmap.nii.gz")
-    trees.touch(folder / "sub-01_task-x_hemi-L_contrast-good_stat-z_statmap.func.gii")
-    trees.touch(folder / "sub-01_task-x_contrast-good_stat-z_statmap.dscalar.nii")
+    trees.touch(folder / "sub-01_task-x_hemi-L_contrast-good_stat-z_statmap.surf.gii")
+    trees.touch(folder / "sub-01_task-x_contrast-good_stat-z_statmap.pscalar.nii")
     return folder
 
 

@@ -37,8 +37,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "maps": (
-        {"errors", "files", "space", "extraction", "images", "dataset", "atlases", "tables", "settings", "results",
-         "pages"},
+        {"errors", "files", "space", "extraction", "images", "dataset", "meshes", "atlases", "tables", "settings",
+         "results", "pages"},
         {"numpy"},
     ),
     "group": (

@@ -67,7 +67,16 @@ def test_the_link_of_the_output_finds_the_maps_again(tmp_path):
 def test_bidsignore_has_the_lines_of_the_contract(tmp_path):
     describe(tmp_path)
     lines = (tmp_path / "study" / "out" / ".bidsignore").read_text().splitlines()
-    assert lines == ["*_peaks.tsv", "*.html", "figures", "**/figures", "group_*.tsv", "group_*.json", "*_statmap.*"]
+    assert lines == [
+        "*_peaks.tsv",
+        "*.html",
+        "figures",
+        "**/figures",
+        "group_*.tsv",
+        "group_*.json",
+        "*_statmap.*",
+        "*Surface*_probseg.*",
+    ]
 
 
 def test_the_readme_is_long_enough_and_names_cannot_forge_lines(tmp_path):

@@ -26,6 +26,8 @@ __all__ = [
     "find_sibling",
     "find_signed_sibling",
     "linked_datasets",
+    "list_folders_of",
+    "says_no_more",
 ]
 
 VOLUMES = (".nii.gz", ".nii")
@@ -66,7 +68,7 @@ def _find_fitting(
 ) -> Path | None:
     """Of the images that say nothing but what the map says, once `leave` took out what was asked for, the fullest."""
     best: tuple[int, Path] | None = None
-    for folder in _folders(mapfile, dataset):
+    for folder in list_folders_of(mapfile, dataset):
         for name, entities in _images_in(folder, suffix, dataset.root):
             labels = leave(entities)
             native = NATIVE if folder.name == "anat" else None
@@ -127,7 +129,7 @@ def find_anatomical(mapfile: MapFile, dataset: SourceDataset) -> Path | None:
     space = mapfile.entity("space")
     if mapfile.participant is None:
         return None
-    for folder in _folders(mapfile, dataset, beside=True):
+    for folder in list_folders_of(mapfile, dataset, beside=True):
         try:
             found = _images_in(folder, "T1w", dataset.root)
         except Fault:
@@ -169,7 +171,7 @@ def says_no_more(entities: Iterable[tuple[str, str]], mapfile: MapFile) -> bool:
     return True
 
 
-def _folders(mapfile: MapFile, dataset: SourceDataset, *, beside: bool = False) -> Iterator[Path]:
+def list_folders_of(mapfile: MapFile, dataset: SourceDataset, *, beside: bool = False) -> Iterator[Path]:
     """Where companions of a map may lie, nearest first; with `beside`, the other derivatives of the raw dataset too."""
     yield mapfile.path.parent
     if mapfile.participant is None:

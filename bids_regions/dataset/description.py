@@ -20,7 +20,16 @@ __all__ = ["describe_output", "describe_source"]
 BIDS_VERSION = "1.11.0"
 CODE_URL = "https://github.com/bids-apps/bids_regions"
 NAME = "bids_regions"
-IGNORED = ("*_peaks.tsv", "*.html", "figures", "**/figures", "group_*.tsv", "group_*.json", "*_statmap.*")
+IGNORED = (
+    "*_peaks.tsv",
+    "*.html",
+    "figures",
+    "**/figures",
+    "group_*.tsv",
+    "group_*.json",
+    "*_statmap.*",
+    "*Surface*_probseg.*",
+)
 CONTAINERS = (("singularity", "URI", "BIDS_REGIONS_SINGULARITY_URL"), ("docker", "Tag", "BIDS_REGIONS_DOCKER_TAG"))
 
 README = """# Regions of statistical maps

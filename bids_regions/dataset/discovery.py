@@ -10,6 +10,7 @@ import stat
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from bids_regions.dataset.hemispheres import join_hemispheres
 from bids_regions.dataset.mapfiles import (
     Discovery,
     MapFile,
@@ -29,7 +30,17 @@ from bids_regions.files import read_json, same_inflated
 __all__ = ["check_selection", "find_maps", "read_filter_file"]
 
 VOLUMES = (".nii.gz", ".nii")
-SURFACE_NOTICE = "Surface maps (GIFTI, CIFTI) are not handled and were skipped"
+SHEETS = (".gii", ".func.gii", ".shape.gii")  # GIFTI files that hold a number for each vertex
+OTHER_SHEETS = {  # endings of surface and CIFTI files that are no map, and what they are
+    ".surf.gii": "a GIFTI surface: a mesh and no map",
+    ".label.gii": "a GIFTI label file: labels and no map",
+    ".dlabel.nii": "a CIFTI label file: labels and no map",
+    ".pscalar.nii": "a CIFTI file of parcels (pscalar), which have no place",
+    ".ptseries.nii": "a CIFTI file of parcels over time (ptseries)",
+    ".dconn.nii": "a CIFTI matrix of connections (dconn)",
+    ".pconn.nii": "a CIFTI matrix of connections (pconn)",
+}
+DENSE = (".dscalar.nii", ".dtseries.nii")
 FILTER_QUERY = "statmap"
 FILTER_HINT = 'Its form is {"statmap": {"task": "rest", "run": null}}'
 VOLUME = "volume"  # the entity of a volume of a 4-D file
@@ -50,7 +61,7 @@ def find_maps(dataset: SourceDataset, selection: Selection) -> Discovery:
     skipped: list[Skipped] = []
     failed = list(walk.failed)
     twins = _find_twins(wanted)
-    chosen = _of_wanted_stat(wanted, stats, selection)
+    chosen = join_hemispheres(_of_wanted_stat(wanted, stats, selection))
     for mapfile in chosen:
         unfit = _unfit(mapfile, selection.endings) or _unasked(mapfile, stats, selection)
         if reason := unfit or twins.get(mapfile.relpath, ""):
@@ -60,8 +71,6 @@ def find_maps(dataset: SourceDataset, selection: Selection) -> Discovery:
         else:
             maps.append(mapfile)
     notices = [*walk.notices, *_unmatched(found, selection)]
-    if any(_is_surface(mapfile) for mapfile in wanted):
-        notices.append(SURFACE_NOTICE)
     return Discovery(
         maps=tuple(maps),
         skipped=tuple(skipped),
@@ -88,7 +97,7 @@ def check_selection(dataset: SourceDataset, discovery: Discovery, endings: tuple
         has_maps(dataset.root / folder, suffixes=endings) for folder in dataset.folders
     ):
         raise MissingInput(
-            f"{dataset.root} has no statistical map (a file named *_{endings[0]}.nii.gz or *_{endings[0]}.nii)",
+            f"{dataset.root} has no statistical map (a file named *_{endings[0]}.nii.gz, .nii, .gii or .dscalar.nii)",
             hint="Give the derivatives dataset with the maps, such as the output of FitLins or nilearn; maps of other "
             "suffixes are asked for by --suffix",
         )
@@ -130,11 +139,6 @@ def _is_plain(wanted: object) -> bool:
     return wanted is None or isinstance(wanted, str | int)
 
 
-def _is_surface(mapfile: MapFile) -> bool:
-    extension = mapfile.extension.lower()
-    return extension.endswith(".gii") or (extension.endswith((".nii", ".nii.gz")) and extension not in VOLUMES)
-
-
 def _of_wanted_stat(maps: list[MapFile], stats: Collection[str], selection: Selection) -> list[MapFile]:
     """The maps of the statistics asked for; by default z, t without a z sibling, and every map without `stat-`."""
     if stats:
@@ -149,7 +153,7 @@ def _family(mapfile: MapFile) -> tuple[object, ...]:
     """What the maps of one contrast share whatever their statistic."""
     folder = mapfile.relpath.rpartition("/")[0]
     others = frozenset(pair for pair in mapfile.entities if pair[0] != "stat")
-    return folder, others, mapfile.extension if _is_surface(mapfile) else ""
+    return folder, others, mapfile.extension if mapfile.form != "volume" else ""
 
 
 def _leave(mapfile: MapFile, reason: str) -> Skipped:
@@ -173,11 +177,10 @@ def _unfit(mapfile: MapFile, suffixes: Collection[str] = STATMAP) -> str:
     """Why a map is skipped, told by its name; empty for one that is taken."""
     if mapfile.suffix not in suffixes:
         return f"its suffix is {mapfile.suffix}, in other letters than {' '.join(suffixes)}"
-    if mapfile.extension.endswith(".gii"):
-        return "a GIFTI surface map: surfaces are not handled"
-    if _is_surface(mapfile):
-        return "a CIFTI map: surfaces are not handled"
-    if mapfile.extension.lower() not in VOLUMES:
+    if mapfile.form != "volume":
+        if mapfile.extension not in (*SHEETS, *DENSE):
+            return OTHER_SHEETS.get(mapfile.extension, f"a {mapfile.extension} file: no map of a surface that is read")
+    elif mapfile.extension.lower() not in VOLUMES:
         return f"a {mapfile.extension} file: only NIfTI files (.nii, .nii.gz) are read"
     unlabelled = [key for key, label in mapfile.entities if key in PASSED and not label]
     return f"its name has {unlabelled[0]}- without a label" if unlabelled else ""
@@ -197,12 +200,16 @@ def _broken(mapfile: MapFile) -> str:
     folder = next((part[4:] for part in mapfile.relpath.split("/")[:-1] if part.startswith("sub-")), None)
     if folder is not None and folder != mapfile.participant:
         return f"it lies in the folder of sub-{folder} and is named for sub-{mapfile.participant}"
+    return next((reason for path in mapfile.paths if (reason := _broken_file(path))), "")
+
+
+def _broken_file(path: Path) -> str:
     try:
-        status = os.stat(mapfile.path)  # noqa: PTH116  # a third of the time of Path.stat, once per map
+        status = os.stat(path)  # noqa: PTH116  # a third of the time of Path.stat, once per map
     except OSError as error:
         if error.errno == errno.ELOOP:
             return "a loop of symbolic links"
-        link = os.path.islink(mapfile.path)  # noqa: PTH114  # as above
+        link = os.path.islink(path)  # noqa: PTH114  # as above
         words = "a link to a file that is not there (git annex get?)" if link else "the file cannot be read"
         return f"{words}: {error.strerror}"
     if not stat.S_ISREG(status.st_mode):

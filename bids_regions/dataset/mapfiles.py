@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from bids_regions.dataset.names import Entities, read_entities, split_name
 from bids_regions.dataset.vocabulary import INDEX_ENTITIES, describe_name, long_names
@@ -20,6 +21,7 @@ PARTICIPANT = re.compile(r"(?<=[/_])sub-([a-zA-Z0-9+]+)(?=[/_])")
 
 WHOLE = ("suffix", "extension", "datatype")  # what pybids reads in a name beside its key-label pairs
 
+Form = Literal["volume", "gifti", "cifti"]
 Wanted = object  # a label, a number, a list of them, "*" for any, None or False for absent, True for present
 
 
@@ -34,6 +36,20 @@ class MapFile:
     suffix: str
     extension: str  # with its dot
     volume: int | None = None  # of a 4-D file, from 1: the map is this volume
+    others: tuple[str, ...] = ()  # relative paths of the map's further files: the other hemisphere
+    sides: tuple[str, ...] = ()  # of GIFTI files, those of the map in order: L, R, or "" where the name does not tell
+
+    @property
+    def form(self) -> Form:
+        """What the file is by its ending: a volume, a surface in GIFTI, or CIFTI."""
+        if self.extension.endswith(".gii"):
+            return "gifti"
+        return "cifti" if self.extension.count(".") > 1 and self.extension.endswith(".nii") else "volume"
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every file of the map, the left hemisphere's first."""
+        return tuple(self.root / relpath for relpath in (self.relpath, *self.others))
 
     @property
     def path(self) -> Path:

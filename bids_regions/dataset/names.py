@@ -9,10 +9,13 @@ import hashlib
 import re
 import unicodedata
 
-__all__ = ["PASSED", "clean_label", "fold_label", "read_entities", "split_name"]
+__all__ = ["PASSED", "PASSED_ON_SURFACES", "clean_label", "fold_label", "read_entities", "split_name"]
 
 # The entities that the BIDS schema allows on a segmentation, in its order; all others are folded into `seg-`.
 PASSED = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "space", "res")
+
+# On surfaces the schema allows no dir- and res-, but den-; hemi- stands on the label file of a hemisphere alone.
+PASSED_ON_SURFACES = (*(key for key in PASSED if key not in ("dir", "res")), "den")
 
 # A folder names entities only in this strict form: `fmriprep-23.1.3` and `first_level` are just folders.
 FOLDER_ENTITY = re.compile(r"[0-9a-zA-Z]+-[0-9a-zA-Z+]+")

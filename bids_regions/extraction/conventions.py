@@ -36,6 +36,8 @@ BUILT_IN: Mapping[str, Any] = MappingProxyType(
         "infinite_is_zero": False,  # infinities are no data
         "order": "size",  # or "scan": by the first voxel in the scan of the file's axes
         "walker": "exact",  # or "nilearn": whose rule splits a component
+        "voxels_only": False,  # fails a map on surfaces
+        "surfaces_only": False,  # fails a volume
         "reference": None,  # what to cite
     }
 )
@@ -66,6 +68,7 @@ PEERS: dict[str, dict[str, Any]] = {
         "peak_neighbourhood_by_faces": 6,
         "peak_distance_inclusive": True,
         "mask": "none",
+        "voxels_only": True,
     },
     "spm": {
         "tail": "positive",
@@ -75,17 +78,45 @@ PEERS: dict[str, dict[str, Any]] = {
         "mask": "none",
         "strict": True,
         "peak_neighbourhood": 18,
+        "voxels_only": True,
     },
-    "afni": {"min_region_size": None, "min_region_voxels": 1, "max_peaks": 1, "mask": "none"},
+    "afni": {
+        "min_region_size": None,
+        "min_region_voxels": 1,
+        "max_peaks": 1,
+        "mask": "none",
+        "voxels_only": True,
+    },
+    "workbench": {
+        "tail": "positive",
+        "min_region_size": None,
+        "smallest_area": 0.0,
+        "smallest_in_structure": 0.0,
+        "max_peaks": 1,
+        "mask": "none",
+        "strict": True,
+        "size_strict": True,
+        "order": "scan",
+        "surfaces_only": True,
+        "reference": Citation(
+            "Marcus et al. (2011). Informatics and data mining tools and strategies for the Human Connectome Project. "
+            "Frontiers in Neuroinformatics 5, 4.",
+            "10.3389/fninf.2011.00004",
+        ),
+    },
+}
+ON_SURFACES: dict[str, dict[str, Any]] = {  # where a peer's rule for vertices is another than for voxels
+    "nilearn": {"tail": "bi", "extract_type": "connected_components", "percentile_offset": 0.0},
 }
 CONVENTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {name: MappingProxyType({**BUILT_IN, **knobs}) for name, knobs in PEERS.items()}
 )
 
 
-def convention_knobs(name: object) -> Mapping[str, Any]:
+def convention_knobs(name: object, *, on_surfaces: bool = False) -> Mapping[str, Any]:
     """The knobs of a convention; the built-in ones for None, and for a name that an older record may hold."""
-    return CONVENTIONS.get(str(name), BUILT_IN)
+    knobs = CONVENTIONS.get(str(name), BUILT_IN)
+    return {**knobs, **ON_SURFACES.get(str(name), {})} if on_surfaces else knobs
 
 
 def kept_words(knobs: Mapping[str, Any]) -> tuple[str, str]:

@@ -15,12 +15,30 @@ from bids_regions.extraction.conventions import BUILT_IN, CONVENTIONS, conventio
 from bids_regions.extraction.grammar import ThresholdSpec, parse_threshold
 from bids_regions.extraction.tails import TAILS, Tail, TailRule
 
-__all__ = ["BUILT_IN", "CONVENTIONS", "SIZE_RULES", "Asked", "Criteria", "ThresholdSpec", "parse_threshold"]
+__all__ = [
+    "AREA_RULES",
+    "BUILT_IN",
+    "CONVENTIONS",
+    "SIZE_RULES",
+    "VOXELS_ONLY",
+    "Asked",
+    "Criteria",
+    "ThresholdSpec",
+    "parse_threshold",
+]
 
 PercentileOver = Literal["image", "mask", "nonzero"]
 ExtractType = Literal["connected_components", "local_regions"]
 SIZE_RULES = ("min_region_size", "min_region_voxels")  # giving one replaces the other's default
 AREA_RULES = ("min_region_area", "min_region_vertices")  # the same on surfaces
+VOXELS_ONLY = (
+    "connectivity",
+    "extract_type",
+    "smoothing_fwhm",
+    "grf",
+    "rft",
+    "cluster_alpha",
+)  # not for maps on surfaces
 
 
 class Asked(TypedDict, total=False):
@@ -43,6 +61,7 @@ class Asked(TypedDict, total=False):
     rft: bool  # p and q of clusters and peaks by random field theory, SPM's columns
     cluster_alpha: float | None  # keep regions whose cluster p lies below
     tdp: bool  # true-discovery proportion by all-resolutions inference
+    on_surfaces: bool  # the criteria are for a map on surfaces: what holds for voxels alone is left out
 
 
 @dataclass(frozen=True, kw_only=True, init=False)
@@ -86,6 +105,7 @@ class Criteria:
     # What holds where there are vertices, or voxels of structures (which are few): as asked, or the default.
     smallest_area: float | None = field(init=False)  # mm2
     smallest_in_structure: float | None = field(init=False)  # mm3
+    on_surfaces: bool = field(init=False)  # whether these are for a map on surfaces
 
     # What a convention alone decides; no option asks for it.
     strict: bool = field(init=False)  # a voxel equal to the cutoff is left out
@@ -144,7 +164,7 @@ class Criteria:
     @property
     def knobs(self) -> Mapping[str, Any]:
         """Every knob of the convention."""
-        return convention_knobs(self.convention)
+        return convention_knobs(self.convention, on_surfaces=self.on_surfaces)
 
     @property
     def tail_rule(self) -> TailRule:
@@ -154,6 +174,9 @@ class Criteria:
     def as_options(self) -> dict[str, Any]:
         """The resolved choices by their options' names: the canonical settings, in the order of the fields."""
         chosen = {each.name: getattr(self, each.name) for each in fields(self) if each.init}
+        if self.on_surfaces:
+            chosen = {name: value for name, value in chosen.items() if name not in VOXELS_ONLY}
+            chosen |= {"min_region_size": self.smallest_in_structure, "min_region_area": self.smallest_area}
         return {name: value for name, value in chosen.items() if value is not None}
 
 
@@ -162,8 +185,10 @@ def _resolve(asked: Mapping[str, Any]) -> dict[str, Any]:
     unknown = asked.keys() - Asked.__annotations__.keys()
     if unknown:
         raise TypeError(f"Criteria has no choice named {', '.join(sorted(unknown))}")
-    given = {name: value for name, value in asked.items() if value is not None}
-    knobs = convention_knobs(given.get("convention"))
+    given = {"on_surfaces": False} | {name: value for name, value in asked.items() if value is not None}
+    if given["on_surfaces"]:
+        given = {name: value for name, value in given.items() if name not in VOXELS_ONLY}
+    knobs = convention_knobs(given.get("convention"), on_surfaces=given["on_surfaces"])
     names = {each.name for each in fields(Criteria)}
     chosen = {name: value for name, value in knobs.items() if name in names}
     if "cluster_alpha" in given and not given.get("rft"):

@@ -4,6 +4,7 @@ The *cohort* is all of them; which of their maps are comparable is decided in `s
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bids_regions.dataset import (
@@ -39,6 +40,7 @@ def gather_cohort(
         --group-by names a column that participants.tsv does not have, or has for none of the participants.
     """
     table = _read_table(settings, dataset)
+    discovery = replace(discovery, maps=tuple(m for m in discovery.maps if m.form == "volume"))
     participants = frozenset(settings.participants)
     members, unread = read_members(settings.output_dir, participants)
     members = _selected(members, dataset, selection)

@@ -99,7 +99,9 @@ def read_members(output_dir: Path, participants: frozenset[str]) -> tuple[list[M
     for owner in find_owners(output_dir, participants):
         for path in find_sidecars(output_dir / owner):
             try:
-                members.append(_member(owner, path, output_dir, load_record(path), shared))
+                record = load_record(path)
+                if not record.surfaces:  # maps on surfaces are not pooled
+                    members.append(_member(owner, path, output_dir, record, shared))
             except Fault as fault:
                 where = path.relative_to(output_dir).as_posix()
                 unread.append(Absence(participant=owner, status="failed", reason=f"{where}: {fault}"))

@@ -65,7 +65,7 @@ def write_group_page(
     pages = _Pages(output_dir=settings.output_dir)
     drawn = [outcome.drawn for outcome in findings.group_maps if outcome.drawn]
     sets = [_show_set(result, findings, settings, pages) for result in findings.results]
-    volumes = [volume for _, own, _ in sets for volume in own] + [one.volume for one in drawn]
+    volumes = [volume for _, own, _ in sets for volume in own] + [one.volume for one in drawn if one.volume]
     backgrounds = [b for _, _, own in sets for b in own] + [b for one in drawn for b in one.backgrounds]
     page = model.GroupPage(
         dataset=context.dataset_name,

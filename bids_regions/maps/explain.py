@@ -79,7 +79,9 @@ def explain_map(statmap: StatMap, entry: Entry, loaded: LoadedInputs) -> Iterato
     own = _Side.of(statmap, entry.criteria, loaded, loaded.mask)
     data, _ = as_shown(statmap.stored, math.inf, loaded.statistic)
     yield _row(entry.name, "yours", own, own, data)
-    for name in CONVENTIONS:
+    for name, knobs in CONVENTIONS.items():
+        if knobs["surfaces_only"]:
+            continue
         criteria = Criteria(convention=name, threshold=entry.criteria.threshold)
         try:
             other = _Side.of(statmap, criteria, loaded, loaded.mask if criteria.searches else None)

@@ -21,6 +21,7 @@ from bids_regions.dataset import (
     find_mask,
     find_sibling,
     find_signed_sibling,
+    read_map_name,
     read_metadata,
     read_sidecars,
     tell_p_scale,
@@ -31,9 +32,12 @@ from bids_regions.extraction.smoothness import smoothness_from_fwhm, smoothness_
 from bids_regions.extraction.statistics import P_LOGARITHMS, Freedom, Kind, PScale, on_scale
 from bids_regions.files import hash_file, hash_of
 from bids_regions.images import StatMap, count_volumes, load_mask, load_statmap
+from bids_regions.maps.sheet_maps import SheetMap
+from bids_regions.maps.sheets import MeshUsed, SheetFiles, find_sheet_files
 from bids_regions.results.records import MaskUsed
 from bids_regions.results.uris import source_uri
 from bids_regions.settings import Entry
+from bids_regions.space import Domain
 
 __all__ = ["MASK_HINT", "LoadedInputs", "MapInputs", "find_inputs", "hash_inputs", "mask_misfit"]
 
@@ -54,6 +58,8 @@ class LoadedInputs:
     peaks_source: str  # what it is called in the record
     smoothness: Smoothness | None
     metadata: Mapping[str, Any]  # the sidecar, where something in it may matter
+    domain: Domain | Array  # what the map lies on; of a volume its affine
+    meshes: tuple[MeshUsed, ...] = ()  # of a map on surfaces
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,11 +78,13 @@ class MapInputs:
     metadata: Mapping[str, Any]  # the sidecar, where something in it may matter
     fittings: tuple[Fitting, ...]  # atlases for the map's space
     hashes: Mapping[str, str]  # of the files above
+    sheets: SheetFiles | None = None  # of a map on surfaces
 
     @property
     def sources(self) -> tuple[str, ...]:
         """BIDS URIs of what went in, the map's first."""
-        paths = [self.mapfile.path, *(path for path in (self.mask, self.values, self.peaks) if path)]
+        paths = [*self.mapfile.paths, *(path for path in (self.mask, self.values, self.peaks) if path)]
+        paths += (*self.sheets.values, *self.sheets.peaks) if self.sheets else ()
         named = [name_source(path, self.dataset) for path in paths]
         return tuple(name for name in named if name.startswith("bids:"))
 
@@ -85,7 +93,7 @@ class MapInputs:
         """The BIDS URI of the second map."""
         return name_source(self.values, self.dataset) if self.values else None
 
-    def load(self, statmap: StatMap) -> LoadedInputs:
+    def load(self, statmap: StatMap | SheetMap) -> LoadedInputs:
         """Read the images.
 
         Raises
@@ -93,10 +101,18 @@ class MapInputs:
         BadMap
             A second map or mask that does not fit the map, or does not exist.
         """
+        if isinstance(statmap, SheetMap):
+            return self._load_sheets(statmap)
+        if self.entry.criteria.knobs["surfaces_only"]:
+            raise BadMap(
+                f"{self.mapfile.path} is a volume, and the convention {self.entry.criteria.convention} is for surfaces",
+                hint="Match maps on surfaces alone, by extension for instance, or take another convention",
+            )
         mask, note = load_mask(self.mask, statmap.grid) if self.mask else (None, "")
         statistic = self._statistic(statmap)
         peaks, peaks_source = self._load_peaks(statmap) if statistic.rule.is_p or self.entry.peaks_from else (None, "")
         return LoadedInputs(
+            domain=statmap.grid,
             statistic=statistic,
             peaks=peaks,
             peaks_source=peaks_source,
@@ -110,7 +126,30 @@ class MapInputs:
             metadata=self.metadata,
         )
 
-    def _statistic(self, statmap: StatMap) -> Statistic:
+    def _load_sheets(self, sheetmap: SheetMap) -> LoadedInputs:
+        assert self.sheets
+        criteria = self.entry.criteria
+        if criteria.knobs["voxels_only"]:
+            raise BadMap(
+                f"{self.mapfile.path} lies on surfaces, and the convention {criteria.convention} is for voxels",
+                hint="Use workbench or nilearn, or leave surfaces out by --bids-filter-file",
+            )
+        domain, meshes = self.sheets.lay(sheetmap)
+        mask, source, note = self.sheets.load_mask(sheetmap)
+        left_out = ", ".join("--" + name.replace("_", "-") for name in self.entry.voxels_only)
+        statistic, peaks = self._statistic(sheetmap), self.sheets.peaks
+        peaks = peaks if statistic.rule.is_p or self.entry.peaks_from else ()
+        return LoadedInputs(
+            statistic=statistic, mask=mask, mask_used=MaskUsed(source=source, note=note),
+            mask_note=f"done without {left_out}, which holds for voxels alone" if left_out else "",
+            peaks=self.sheets.load_beside(peaks, sheetmap),
+            peaks_source=name_source(peaks[0], self.dataset) if peaks else "",
+            values=self.sheets.load_beside(self.sheets.values, sheetmap), smoothness=None, metadata=self.metadata,
+            domain=domain,
+            meshes=meshes,
+        )  # fmt: skip
+
+    def _statistic(self, statmap: StatMap | SheetMap) -> Statistic:
         word, rule = self.mapfile.told(statmap.intent)
         rule = on_scale(word, rule, self.p_scale)
         if rule.is_p and rule.scale is None:
@@ -124,7 +163,7 @@ class MapInputs:
         one_sign = statmap.intent in P_LOGARITHMS
         return Statistic(word, dof, rule=rule, scale=self.p_scale, dof_map=dof_map, one_sign=one_sign)
 
-    def _freedom(self, rule: Kind, statmap: StatMap) -> tuple[Freedom | None, Array | None]:
+    def _freedom(self, rule: Kind, statmap: StatMap | SheetMap) -> tuple[Freedom | None, Array | None]:
         """The degrees of freedom of the map, as a number or two, or voxel by voxel; the first that are told."""
         if not rule.n_dof:
             return None, None
@@ -133,13 +172,18 @@ class MapInputs:
         told = find_dof(self.mapfile, self.metadata, pair=rule.n_dof == 2)
         if told.value is not None:
             return told.value, None
-        if told.map_path:
-            return self._load_freedom(told.map_path, statmap)
+        path = told.map_path if self.sheets is None else next(iter(self.sheets.dof), None)
+        if path and rule.n_dof == 1:
+            return self._load_freedom(path, statmap)
         header = next((statmap.dof[intent] for intent in rule.intents if intent in statmap.dof), ())
         return _one_or_two(header), None
 
-    def _load_freedom(self, path: Path, statmap: StatMap) -> tuple[float | None, Array | None]:
-        data = self._load_beside(path, statmap, "degrees of freedom").data
+    def _load_freedom(self, path: Path, statmap: StatMap | SheetMap) -> tuple[float | None, Array | None]:
+        if isinstance(statmap, StatMap):
+            data: Array | None = self._load_beside(path, statmap, "degrees of freedom").data
+        else:
+            data = self.sheets.load_beside(self.sheets.dof, statmap) if self.sheets else None
+        assert data is not None
         inside = data[(data > 0) & (statmap.data != 0)]
         if not inside.size:
             raise BadMap(f"{path} holds no degrees of freedom where the map has data", hint="Give --dof")
@@ -190,15 +234,18 @@ def find_inputs(
     BadMap
         A named mask of another space, or of another participant's own space.
     """
-    mask, note = _choose_mask(mapfile, dataset, entry, space)
-    values = _choose_values(mapfile, entry)
-    metadata, unread = read_sidecars(mapfile)
+    sheets = find_sheet_files(mapfile, dataset, entry, space) if mapfile.form != "volume" else None
+    mask, note = _choose_mask(mapfile, dataset, entry, space) if sheets is None else (None, "")
+    values = _choose_values(mapfile, entry) if sheets is None else None
+    named = mapfile if sheets is None else read_map_name(mapfile.root, mapfile.relpath)  # with its hemi-
+    metadata, unread = read_sidecars(named)
     if entry.criteria.takes_smoothness and not entry.smoothness:
-        metadata = read_metadata(mapfile)
+        metadata = read_metadata(named)
     p_scale = cast(PScale, entry.p_scale) if entry.p_scale != "auto" else tell_p_scale(metadata)
-    peaks = _choose_peaks(mapfile, entry, p_scale)
-    dof_map = find_dof(mapfile, metadata).map_path if mapfile.kind.n_dof == 1 or not mapfile.stat else None
-    files = {"mask": mask, "values": values, "dof": dof_map, "peaks": peaks}
+    peaks = _choose_peaks(mapfile, entry, p_scale) if sheets is None else None
+    asks_dof = sheets is None and (mapfile.kind.n_dof == 1 or not mapfile.stat)
+    dof_map = find_dof(mapfile, metadata).map_path if asks_dof else None
+    files = {"mask": mask, "values": values, "dof": dof_map, "peaks": peaks, **(dict(sheets.paths) if sheets else {})}
     return MapInputs(
         mapfile=mapfile,
         dataset=dataset,
@@ -212,6 +259,7 @@ def find_inputs(
         metadata=metadata,
         fittings=fittings,
         hashes={name: _hash_once(path, *_stamp(path)) for name, path in files.items() if path},
+        sheets=sheets,
     )
 
 

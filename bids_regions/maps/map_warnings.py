@@ -9,6 +9,7 @@ from bids_regions.extraction import Extraction
 from bids_regions.extraction.smoothness import misread_smoothness
 from bids_regions.images import StatMap
 from bids_regions.maps.inputs import LoadedInputs
+from bids_regions.maps.sheet_maps import SheetMap
 from bids_regions.settings import Entry
 
 __all__ = ["PERCENT_HINT", "find_warnings"]
@@ -19,7 +20,9 @@ PERCENTILES = (50, 100)  # numbers that people take for percentiles
 MANY_ZEROS = 0.2  # share of zero voxels from which a percentile over the whole image says more of the background
 
 
-def find_warnings(statmap: StatMap, entry: Entry, loaded: LoadedInputs, extraction: Extraction) -> tuple[str, ...]:
+def find_warnings(
+    statmap: StatMap | SheetMap, entry: Entry, loaded: LoadedInputs, extraction: Extraction
+) -> tuple[str, ...]:
     """Sentences about the map, the mask and the threshold."""
     sentences = [*statmap.notes, loaded.mask_note]
     if statmap.n_nan:
@@ -47,7 +50,7 @@ def _sign_warning(entry: Entry, extraction: Extraction) -> str:
     return f"No value of the map reaches {spec.number:g}; {PERCENT_HINT} {spec.number:g}%"
 
 
-def _infinite_warning(statmap: StatMap, entry: Entry, extraction: Extraction) -> str:
+def _infinite_warning(statmap: StatMap | SheetMap, entry: Entry, extraction: Extraction) -> str:
     n = statmap.infinite.size
     if entry.criteria.infinite_is_zero:
         return f"{n} voxels are infinite and count as 0, as nilearn has it"
@@ -59,7 +62,7 @@ def _infinite_warning(statmap: StatMap, entry: Entry, extraction: Extraction) ->
     )
 
 
-def _percentile_warning(statmap: StatMap, entry: Entry) -> str:
+def _percentile_warning(statmap: StatMap | SheetMap, entry: Entry) -> str:
     criteria = entry.criteria
     if criteria.spec.rule.population != "ranked" or criteria.percentile_over != "image":
         return ""

@@ -5,7 +5,7 @@ maps there are, and who runs the jobs, is not known here.
 """
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,16 +17,20 @@ import numpy.typing as npt
 from bids_regions.atlases import Fitting
 from bids_regions.dataset import MapFile, SourceDataset, is_standard_space
 from bids_regions.errors import BadMap, Fault, OutputRefused, UnsuitableMap, tell_os_error
-from bids_regions.extraction import Extraction, find_regions
+from bids_regions.extraction import Extraction, Region, find_regions
 from bids_regions.extraction.statistics import PScale, intent_of
-from bids_regions.files import hash_file, locked, remove_file, sweep_temporaries, write_text
+from bids_regions.files import hash_bytes, hash_file, locked, remove_file, sweep_temporaries, write_text
 from bids_regions.images import StatMap, load_statmap, save_labels, save_map
+from bids_regions.images.cifti import save_cifti_labels
+from bids_regions.images.gifti import save_gifti_labels
 from bids_regions.maps.explain import Explained, explain_map
 from bids_regions.maps.inputs import MapInputs, find_inputs, hash_inputs
 from bids_regions.maps.naming import NamedRegions, name_extraction
 from bids_regions.maps.recording import compose_record
+from bids_regions.maps.sheet_maps import SheetMap, load_sheet_map
 from bids_regions.pages.backgrounds import find_background, load_anatomy
 from bids_regions.pages.sections import Drawn, Finished, draw_section
+from bids_regions.pages.sheet_sections import tell_section
 from bids_regions.results.failures import write_failure
 from bids_regions.results.placement import OutputPaths
 from bids_regions.results.records import Record, hash_settings, load_record, read_finished, write_record
@@ -37,7 +41,7 @@ Array = npt.NDArray[Any]
 
 LOCK = "logs/.lock"  # of the output folder, a byte for each record
 
-__all__ = ["EntryOutcome", "MapJob", "MapOutcome", "add_anatomy", "choose_background", "process_map"]
+__all__ = ["EntryOutcome", "MapJob", "MapOutcome", "add_anatomy", "choose_background", "load_map", "process_map"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +104,7 @@ class MapOutcome:
 class _Computed:
     """What there is to write for one entry."""
 
-    statmap: StatMap
+    statmap: StatMap | SheetMap
     extraction: Extraction
     naming: NamedRegions
     record: Record  # without the hashes of its outputs
@@ -111,16 +115,27 @@ class _Computed:
 class _LazyMap:
     """The map, read when first asked for: a rerun with nothing to do hashes it and never inflates it."""
 
-    path: Path
-    volume: int | None  # of a 4-D file, from 1
+    mapfile: MapFile
 
     @cached_property
-    def loaded(self) -> StatMap:
-        return load_statmap(self.path, self.volume)
+    def loaded(self) -> StatMap | SheetMap:
+        return load_map(self.mapfile)
 
     @cached_property
     def digest(self) -> str:
-        return self.loaded.content_hash if "loaded" in self.__dict__ else hash_file(self.path)
+        if "loaded" in self.__dict__:
+            return self.loaded.content_hash
+        hashes = [hash_file(path) for path in self.mapfile.paths]
+        return hashes[0] if len(hashes) == 1 else hash_bytes("".join(hashes).encode())
+
+
+def load_map(mapfile: MapFile) -> StatMap | SheetMap:
+    """The map in its file, or in those of its hemispheres."""
+    return (
+        load_statmap(mapfile.path, mapfile.volume)
+        if mapfile.form == "volume"
+        else load_sheet_map(mapfile, mapfile.paths)
+    )
 
 
 class _Task(NamedTuple):
@@ -139,7 +154,7 @@ def process_map(job: MapJob) -> MapOutcome:
     OutputRefused, StorageFault
         Results cannot be written: nothing else will fare better, so the run ends.
     """
-    lazy = _LazyMap(job.mapfile.path, job.mapfile.volume)
+    lazy = _LazyMap(job.mapfile)
     for folder in {f for place in job.places for f in (place.folder, place.figures, place.failure.parent)}:
         sweep_temporaries(folder)
     try:
@@ -208,7 +223,7 @@ def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, inputs: MapInputs) -> _C
     try:
         extraction = find_regions(
             statmap.stored,
-            statmap.grid,
+            loaded.domain,
             entry.criteria,
             mask=loaded.mask,
             peaks=loaded.peaks,
@@ -219,7 +234,8 @@ def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, inputs: MapInputs) -> _C
     except BadMap as fault:
         raise _with_unread(fault, inputs.unread) from fault
     sided = is_standard_space(job.atlas_space.partition("+")[0])
-    naming = name_extraction(extraction, statmap.grid, inputs.fittings, sided=sided)
+    grid = statmap.grid if isinstance(statmap, StatMap) else None
+    naming = name_extraction(extraction, grid, inputs.fittings, sided=sided)
     record = compose_record(inputs, statmap, loaded, extraction, naming, job.assume_space)
     intent = intent_of(loaded.statistic)
     return _Computed(statmap=statmap, extraction=extraction, naming=naming, record=record, intent=intent)
@@ -233,20 +249,43 @@ def _write(entry: Entry, place: OutputPaths, computed: _Computed) -> Record:
     extraction, naming, statmap = computed.extraction, computed.naming, computed.statmap
     with locked(place.output_dir / LOCK, place.sidecar.relative_to(place.output_dir).as_posix()):
         remove_file(place.sidecar)  # from here until the end this entry counts as unfinished
+        sheets, fields = isinstance(statmap, SheetMap), entry.criteria.rft
         regions = regions_table(
-            naming.regions, fields=entry.criteria.rft, values=entry.values_from is not None, extra=naming.region_cells
-        )
-        peaks = peaks_table(naming.regions, fields=entry.criteria.rft, extra=naming.peak_cells)
+            naming.regions, fields=fields, values=entry.values_from is not None, sheets=sheets,
+            extra=naming.region_cells,
+        )  # fmt: skip
+        peaks = peaks_table(naming.regions, fields=fields, sheets=sheets, extra=naming.peak_cells)
         outputs = {
-            place.labels.name: save_labels(place.labels, extraction.labels, statmap.grid),
+            **_save_labels(place, statmap, extraction.labels, naming.regions),
             place.table.name: write_text(place.table, regions),
             place.peaks.name: write_text(place.peaks, peaks),
         }
-        for path, image in _also_written(entry, place, extraction, statmap, computed.record.statistic.p_scale):
-            outputs[path.name] = save_map(path, image, statmap.grid, intent=computed.intent)
+        if isinstance(statmap, StatMap):
+            for path, image in _also_written(entry, place, extraction, statmap, computed.record.statistic.p_scale):
+                outputs[path.name] = save_map(path, image, statmap.grid, intent=computed.intent)
         record = replace(computed.record, outputs=outputs)
         write_record(place.sidecar, record)
         return record
+
+
+def _save_labels(
+    place: OutputPaths, statmap: StatMap | SheetMap, labels: Array, regions: Sequence[Region]
+) -> dict[str, str]:
+    """Write the label image, or a label file for each hemisphere: their hashes by name."""
+    if isinstance(statmap, StatMap):
+        return {place.labels.name: save_labels(place.labels, labels, statmap.grid)}
+    table = [(region.index, region.name, region.color) for region in regions]
+    if statmap.grayordinates is not None:
+        digest = save_cifti_labels(place.labels, labels, statmap.grayordinates, table, place.entry)
+        return {place.labels.name: digest}
+    ends = np.cumsum([part.n_vertices for part in statmap.parts]).tolist()
+    written = {}
+    for part, path, end in zip(statmap.parts, place.label_files, ends, strict=True):
+        own = labels[end - part.n_vertices : end]
+        there = set(np.unique(own).tolist())
+        keys = [row for row in table if row[0] in there]
+        written[path.name] = save_gifti_labels(path, own, part.structure, keys)
+    return written
 
 
 def _also_written(
@@ -289,12 +328,15 @@ def _draw_finished(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) ->
         for entry, outcome in zip(job.entries, outcomes, strict=True)
         if outcome.record
     ]
-    return draw_section(job.mapfile, lazy.loaded, done) if done else None
+    if not done:
+        return None
+    loaded = lazy.loaded
+    return draw_section(job.mapfile, loaded, done) if isinstance(loaded, StatMap) else tell_section(job.mapfile, done)
 
 
 def _explain(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) -> Iterator[Explained]:
     for entry, outcome in zip(job.entries, outcomes, strict=True):
-        if job.explain and outcome.record:
+        if job.explain and outcome.record and isinstance(lazy.loaded, StatMap):
             loaded = find_inputs(job.mapfile, job.dataset, entry, job.atlas_space).load(lazy.loaded)
             yield from explain_map(lazy.loaded, entry, loaded)
 

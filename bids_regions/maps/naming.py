@@ -26,7 +26,9 @@ class NamedRegions:
     warnings: tuple[str, ...] = ()  # atlases that could not be used
 
 
-def name_extraction(extraction: Extraction, grid: Grid, fittings: Sequence[Fitting], *, sided: bool) -> NamedRegions:
+def name_extraction(
+    extraction: Extraction, grid: Grid | None, fittings: Sequence[Fitting], *, sided: bool
+) -> NamedRegions:
     """Names from the first atlas that fits, region-1, region-2, ... without one; `sided` as in `name_regions`.
 
     Raises
@@ -34,7 +36,7 @@ def name_extraction(extraction: Extraction, grid: Grid, fittings: Sequence[Fitti
     MissingInput
         An atlas that was there when the run began and cannot be read any more.
     """
-    placed = [place_atlas(fitting.atlas, grid) if fitting.atlas else None for fitting in fittings]
+    placed = [place_atlas(fitting.atlas, grid) if fitting.atlas and grid else None for fitting in fittings]
     naming = name_regions(extraction.labels, extraction.regions, placed, sided=sided)
     pairs = zip(extraction.regions, naming.names, strict=True)
     named = tuple(region if name == region.name else replace(region, name=name) for region, name in pairs)

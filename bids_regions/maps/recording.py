@@ -5,11 +5,14 @@ The hashes of the outputs are not known yet: they are filled in when the outputs
 
 import math
 
+from bids_regions.dataset import MapFile
+from bids_regions.dataset.names import clean_label
 from bids_regions.extraction import Cutoff, Extraction, Smoothness
 from bids_regions.images import StatMap
 from bids_regions.maps.inputs import LoadedInputs, MapInputs, hash_inputs
 from bids_regions.maps.map_warnings import find_warnings
 from bids_regions.maps.naming import NamedRegions
+from bids_regions.maps.sheet_maps import SheetMap
 from bids_regions.results.records import (
     DEFINED,
     CountsFound,
@@ -29,7 +32,7 @@ __all__ = ["compose_record"]
 
 def compose_record(
     inputs: MapInputs,
-    statmap: StatMap,
+    statmap: StatMap | SheetMap,
     loaded: LoadedInputs,
     extraction: Extraction,
     naming: NamedRegions,
@@ -39,15 +42,19 @@ def compose_record(
     mapfile, entry = inputs.mapfile, inputs.entry
     named_space, options = mapfile.entity("space"), entry.as_options()
     sources = inputs.sources
-    space = spatial_fields(named_space or assume_space, mapfile.entity("res"), sources[0])
-    columns = region_columns(fields=entry.criteria.rft, values=entry.values_from is not None)
+    on_sheets, density = mapfile.form != "volume", mapfile.entity("den")
+    resolution = None if on_sheets else mapfile.entity("res")
+    space = spatial_fields(named_space or assume_space, resolution, sources[0])
+    columns = region_columns(fields=entry.criteria.rft, values=entry.values_from is not None, sheets=on_sheets)
     described = (column for column in columns if column.name not in DEFINED)
     return Record(
-        description=f"Connected regions of {mapfile.relpath.rpartition('/')[2]}, one number per region",
+        description=f"Connected regions of {_names(mapfile)}, one number per region",
         sources=sources,
         entities=dict(mapfile.entities),
         spatial_reference=space.get("SpatialReference"),
         resolution=space.get("Resolution"),
+        density=_density(density, statmap) if density and isinstance(statmap, SheetMap) else None,
+        surfaces={mesh.structure or "unknown": {"Mesh": mesh.mesh, "Areas": mesh.areas} for mesh in loaded.meshes},
         assumed_space=None if named_space else assume_space,
         entry=entry.name,
         values=inputs.values_source,
@@ -69,16 +76,30 @@ def compose_record(
             *find_warnings(statmap, entry, loaded, extraction),
             *naming.warnings,
         ),
-        smoothness=_smoothness(extraction.smoothness, statmap.grid.zooms_ras) if extraction.smoothness else None,
+        smoothness=_smoothness(extraction.smoothness, statmap.grid.zooms_ras)
+        if extraction.smoothness and isinstance(statmap, StatMap)
+        else None,
         field_theory=_field_theory(extraction),
         atlases=naming.atlases,
         versions=library_versions(),
         columns=describe_columns((*described, *naming.region_cells)),
-        peak_columns=describe_columns((*peak_columns(fields=entry.criteria.rft), *naming.peak_cells)),
+        peak_columns=describe_columns((*peak_columns(fields=entry.criteria.rft, sheets=on_sheets), *naming.peak_cells)),
         source_hash=statmap.content_hash,
         input_hash=hash_inputs(statmap.content_hash, inputs),
         settings_hash=hash_settings(options),
     )
+
+
+def _names(mapfile: MapFile) -> str:
+    return " and ".join(path.name for path in mapfile.paths)
+
+
+def _density(label: str, sheetmap: SheetMap) -> dict[str, str]:
+    """What the label of `den-` stands for."""
+    counts = {part.n_vertices for part in sheetmap.parts if part.n_vertices}
+    vertices = " and ".join(f"{n} vertices per hemisphere" for n in sorted(counts))
+    whole = f", {sheetmap.data.size} grayordinates in all" if sheetmap.grayordinates is not None else ""
+    return {clean_label(label): vertices + whole}
 
 
 def _threshold(cutoff: Cutoff) -> ThresholdUsed:

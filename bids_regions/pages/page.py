@@ -106,7 +106,7 @@ def write_page(job: PageJob) -> str:
             dataset=job.dataset_name,
             version=library_versions()["bids_regions"],
             sections=tuple(drawn.section for drawn in job.drawn),
-            volumes=tuple(drawn.volume for drawn in job.drawn),
+            volumes=tuple(drawn.volume for drawn in job.drawn if drawn.volume),
             backgrounds=tuple(backgrounds.values()),
             skipped=job.skipped,
             failures=job.failures,

@@ -28,7 +28,7 @@ from bids_regions.results.records import Record
 from bids_regions.results.uris import read_source
 from bids_regions.tables import rows_of
 
-__all__ = ["Drawn", "draw_section", "section_key"]
+__all__ = ["HEADING", "Drawn", "Finished", "draw_section", "mask_words", "place_links", "regions_table", "section_key"]
 
 SIDE_BY_SIDE = PanelLayout(columns=4, font=21)  # two entries share the width of the page
 HEADING = ("ses", "task", "acq", "dir", "run", "space")
@@ -49,7 +49,7 @@ class Drawn:
     """One map's part of a page."""
 
     section: model.Section
-    volume: model.Volume
+    volume: model.Volume | None  # None for a map on surfaces, which has no viewer yet
     backgrounds: tuple[model.Background, ...]
     files: Mapping[str, str]  # figure files beside the page: path relative to the output folder, hash
 
@@ -91,7 +91,7 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
         title=title_of(entities),
         group=", ".join(f"{name}-{entities[name]}" for name in HEADING if name in entities),
         source=mapfile.title,
-        facts=(("grid", _grid_words(statmap)), ("mask", _mask_words(done))),
+        facts=(("grid", _grid_words(statmap)), ("mask", mask_words(done))),
         entries=tuple(entry for entry, _ in drawn),
         warnings=tuple(dict.fromkeys(each.note for each in done if each.note)),
     )
@@ -124,12 +124,6 @@ class _EntryBuilder:
             tail=record.threshold.tail,
             background=(done.anatomy.packed if done.anatomy else self.coverage).key,
         )
-        files = (
-            ("label image", place.labels),
-            ("table", place.table),
-            ("peaks", place.peaks),
-            ("sidecar", place.sidecar),
-        )
         entry = model.EntryView(
             name=place.entry,
             sentence=threshold_sentence(record),
@@ -138,10 +132,10 @@ class _EntryBuilder:
             figures=(figure,),
             views=(view,),
             labels=pack_labels(labels) if marks else None,
-            regions=_regions_table(place, record, table),
+            regions=regions_table(place, record, table),
             peaks=read_text(place.peaks),
             warnings=record.warnings,
-            links=tuple(model.Link(text=text, href=_href(place, path)) for text, path in files),
+            links=place_links(place),
         )
         return entry, written
 
@@ -191,7 +185,17 @@ def _packed(done: Finished, coverage: model.Background) -> model.Background:
     return done.anatomy.packed if done.anatomy else coverage
 
 
-def _regions_table(place: OutputPaths, record: Record, table: str) -> model.Table:
+def place_links(place: OutputPaths) -> tuple[model.Link, ...]:
+    """The files of an entry."""
+    labels = [("label image", path) for path in place.label_files]
+    if len(labels) > 1:
+        labels = [(f"labels {side}", path) for side, path in zip(place.sides, place.label_files, strict=True)]
+    files = (*labels, ("table", place.table), ("peaks", place.peaks), ("sidecar", place.sidecar))
+    return tuple(model.Link(text=text, href=_href(place, path)) for text, path in files)
+
+
+def regions_table(place: OutputPaths, record: Record, table: str) -> model.Table:
+    """The table of an entry."""
     columns = table.partition("\n")[0].split("\t")
     return model.Table(
         key=slug(place.stem),
@@ -226,7 +230,7 @@ def _href(place: OutputPaths, path: Path) -> str:
     return path.relative_to(place.output_dir).as_posix()
 
 
-def _mask_words(done: Sequence[Finished]) -> str:
+def mask_words(done: Sequence[Finished]) -> str:
     """The mask as a path inside the dataset, as the map's own; with the entry's name where entries differ."""
     masks = {each.place.entry: _mask_path(each.record.mask.source) for each in done}
     if len(set(masks.values())) == 1:

@@ -86,6 +86,12 @@ def _extent(criteria: Mapping[str, Any]) -> str:
         sizes.append(f"{spoken(criteria['min_region_size'])} mm³")
     if "min_region_voxels" in criteria:
         sizes.append(f"{spoken(criteria['min_region_voxels'])} voxels")
+    if "connectivity" not in criteria:  # of a map on surfaces
+        areas = [f"{spoken(criteria['min_region_area'])} mm²"] if "min_region_area" in criteria else []
+        areas += [f"{spoken(criteria['min_region_vertices'])} vertices"] if "min_region_vertices" in criteria else []
+        rules = [" and ".join(sizes_of_kind) for sizes_of_kind in (areas, sizes) if sizes_of_kind]
+        sized = f" of {more} {', of voxels '.join(rules)}" if rules else ""
+        return f"regions{sized}, vertices joined by edges"
     kind = "local regions" if criteria["extract_type"] == "local_regions" else "regions"
     sized = f" of {more} {' and '.join(sizes)}" if sizes else ""
     return f"{kind}{sized}, voxels joined by {criteria['connectivity']} neighbours"

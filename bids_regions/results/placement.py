@@ -6,11 +6,12 @@ all others are folded into `seg-` verbatim, so that no two maps share a name. No
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bids_regions.dataset import MapFile
-from bids_regions.dataset.names import PASSED, Entities, clean_label, fold_label
+from bids_regions.dataset.mapfiles import Form
+from bids_regions.dataset.names import PASSED, PASSED_ON_SURFACES, Entities, clean_label, fold_label
 from bids_regions.errors import BadDataset, Contradiction
 from bids_regions.files import hash_of
 
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 LABELS = "_dseg.nii.gz"  # what follows the stem
+GIFTI_LABELS, CIFTI_LABELS = "_dseg.label.gii", "_dseg.dlabel.nii"
 TABLE = "_dseg.tsv"
 SIDECAR = "_dseg.json"
 PEAKS = "_peaks.tsv"
@@ -39,6 +41,8 @@ LONGEST_SUFFIX = "Thresholded_statmap.nii.gz"  # what may follow `_desc-<entry>`
 NUMBERS = frozenset({"run", "echo"})  # BIDS wants digits in these labels
 HASH = 32  # hexadecimal digits: 128 bits
 SHORT_HASH = 16  # hexadecimal digits, where there is little room
+LAST = ("res", "den")  # entities that stand after seg-
+AFTER_HEMI = frozenset({"space", "seg", "den", "desc"})  # the first of these in a name stands behind hemi-
 FOLDERS = ("sub", "ses", "space")  # entities that name folders, so that their labels cannot be left out of a name
 FOLDER_LIMIT = 48  # characters of such a label; a longer one is hashed
 
@@ -65,6 +69,8 @@ class OutputPaths:
     entry: str  # name of the entry, the label of desc-
     owner: str  # "sub-01" or "tpl-S"
     source: str  # relative path of the map, or words for a set of maps
+    form: Form = "volume"
+    sides: tuple[str, ...] = ()  # hemispheres that have a label file of their own: L, R
 
     @property
     def stem(self) -> str:
@@ -73,8 +79,16 @@ class OutputPaths:
 
     @property
     def labels(self) -> Path:
-        """The label image."""
-        return self.folder / f"{self.stem}{LABELS}"
+        """The label image; of two hemispheres the first one's."""
+        return self.label_files[0]
+
+    @property
+    def label_files(self) -> tuple[Path, ...]:
+        """The label image, or one for each hemisphere; its name alone has `hemi-`."""
+        if self.form == "gifti":
+            stems = (_with_hemi(self.stem, side) for side in self.sides)
+            return tuple(self.folder / f"{stem}{GIFTI_LABELS}" for stem in stems)
+        return (self.folder / f"{self.stem}{CIFTI_LABELS if self.form == 'cifti' else LABELS}",)
 
     @property
     def table(self) -> Path:
@@ -134,23 +148,25 @@ def place_outputs(
     mapfile: MapFile, entry_name: str, output_dir: Path, *, assume_space: str | None = None
 ) -> OutputPaths:
     """Where the results of `mapfile` under the entry `entry_name` go."""
-    return _place(mapfile.entities, (entry_name, ""), output_dir, assume_space, mapfile.title)
+    place = _place(mapfile.entities, (entry_name, ""), output_dir, (assume_space, mapfile.form), mapfile.title)
+    return replace(place, form=mapfile.form, sides=mapfile.sides) if mapfile.form != "volume" else place
 
 
-def place_found(sidecar: Path, entry_name: str, output_dir: Path, owner: str, source: str) -> OutputPaths | None:
-    """The paths beside a sidecar that stands; None where its name is not one of this entry."""
+def place_found(sidecar: Path, entry_name: str, output_dir: Path, owner: str, mapfile: MapFile) -> OutputPaths | None:
+    """The paths beside a sidecar of a map that stands; None where its name is not one of this entry."""
     stem, end = sidecar.name.removesuffix(SIDECAR), f"_desc-{entry_name}"
     if not stem.endswith(end):
         return None
     base = stem.removesuffix(end)
     return OutputPaths(
-        output_dir=output_dir, folder=sidecar.parent, base=base, entry=entry_name, owner=owner, source=source
-    )
+        output_dir=output_dir, folder=sidecar.parent, base=base, entry=entry_name, owner=owner, source=mapfile.title,
+        form=mapfile.form, sides=mapfile.sides,
+    )  # fmt: skip
 
 
 def name_owner(mapfile: MapFile, assume_space: str | None = None) -> str:
     """The owner of what comes of a map: `sub-01`, or `tpl-S` for a map without a participant."""
-    return _own(_sort_out(mapfile.entities, assume_space)[0])
+    return _own(_sort_out(mapfile.entities, assume_space, PASSED)[0])
 
 
 def place_group_outputs(
@@ -161,7 +177,7 @@ def place_group_outputs(
     words = "the participants' " + "_".join("-".join(pair) for pair in shared)
 
     def place(kind: str) -> OutputPaths:
-        return _place(shared, (entry_name, kind), output_dir, assume_space, words)
+        return _place(shared, (entry_name, kind), output_dir, (assume_space, "volume"), words)
 
     def image(kind: str) -> Path:
         paths = place(kind)
@@ -197,8 +213,19 @@ def check_collisions(places: Iterable[OutputPaths]) -> None:
         )
 
 
+def _with_hemi(stem: str, side: str) -> str:
+    """A name with the `hemi-` of one hemisphere where the schema has it; unchanged where the side is not known.
+
+    >>> _with_hemi("sub-01_task-x_space-fsLR_seg-a_desc-b", "L")
+    'sub-01_task-x_hemi-L_space-fsLR_seg-a_desc-b'
+    """
+    parts = stem.split("_")
+    at = next(k for k, part in enumerate(parts) if part.partition("-")[0] in AFTER_HEMI)
+    return "_".join([*parts[:at], *([f"hemi-{side}"] if side else []), *parts[at:]])
+
+
 def _place(
-    entities: Entities, named: tuple[str, str], output_dir: Path, assume_space: str | None, source: str
+    entities: Entities, named: tuple[str, str], output_dir: Path, where: tuple[str | None, Form], source: str
 ) -> OutputPaths:
     """The paths of an entry; `named` are its name and what is said after it, as PosPrevalence."""
     entry_name, kind = named
@@ -207,12 +234,13 @@ def _place(
             f"The entry name {entry_name!r} cannot be the label of desc-",
             hint=f"Use letters and digits only, at most {ENTRY_LIMIT} of them",
         )
-    passed, folded = _sort_out(entities, assume_space)
+    assume_space, form = where
+    passed, folded = _sort_out(entities, assume_space, PASSED if form == "volume" else PASSED_ON_SURFACES)
     owner = _own(passed)
     folder = output_dir / owner
     if owner.startswith("sub-"):
         folder /= f"ses-{passed['ses']}" if "ses" in passed else ""
-        folder /= "func" if "task" in passed else ""
+        folder /= "func" if "task" in passed and form == "volume" else ""  # there the schema allows no surfaces
     entry = entry_name + kind
     base = _fit_name(owner, passed, folded, entry)
     return OutputPaths(output_dir=output_dir, folder=folder, base=base, entry=entry, owner=owner, source=source)
@@ -224,14 +252,14 @@ def _own(passed: dict[str, str]) -> str:
     return f"sub-{label}" if label else f"tpl-{passed.pop('space', 'group')}"
 
 
-def _sort_out(entities: Entities, assume_space: str | None) -> tuple[dict[str, str], str]:
+def _sort_out(entities: Entities, assume_space: str | None, passing: tuple[str, ...]) -> tuple[dict[str, str], str]:
     """The labels that pass through by key in the schema's order, and all other entities folded into one label."""
     passed: dict[str, str] = {}
     folded = []
     space = dict(entities).get("space") or assume_space
     for key, label in entities:
         cleaned = clean_label(label)
-        fits = key in PASSED and cleaned and key not in passed and (key not in NUMBERS or _is_number(cleaned))
+        fits = key in passing and cleaned and key not in passed and (key not in NUMBERS or _is_number(cleaned))
         if fits:
             passed[key] = cleaned
         elif key == "tpl" and not any(k == "sub" for k, _ in entities) and space in (None, label):
@@ -243,7 +271,7 @@ def _sort_out(entities: Entities, assume_space: str | None) -> tuple[dict[str, s
     for key in FOLDERS:
         if len(passed.get(key, "")) > FOLDER_LIMIT:
             passed[key] = hash_of(passed[key])[:SHORT_HASH]
-    return {key: passed[key] for key in PASSED if key in passed}, "+".join(folded)
+    return {key: passed[key] for key in passing if key in passed}, "+".join(folded)
 
 
 def _is_number(label: str) -> bool:
@@ -254,7 +282,7 @@ def _fit_name(owner: str, passed: dict[str, str], folded: str, entry_name: str) 
     """The name up to `_desc-`; where it would be too long for a file name, a hash of all of it stands in `seg-`."""
     room = NAME_LIMIT - len(f"_desc-{entry_name}{LONGEST_SUFFIX}")
     whole = hash_of([owner, passed, folded])
-    essential = {key: label for key, label in passed.items() if key in ("ses", "task", "run", "space", "res")}
+    essential = {key: label for key, label in passed.items() if key in ("ses", "task", "run", "space", *LAST)}
     least = {key: label[:SHORT_HASH] for key, label in passed.items() if key == "task"}
     least = {key: label for key, label in passed.items() if key == "ses"} | least
     variants = ((passed, folded), (passed, whole[:HASH]), (essential, whole[:HASH]), (least, whole[:SHORT_HASH]))
@@ -263,6 +291,6 @@ def _fit_name(owner: str, passed: dict[str, str], folded: str, entry_name: str) 
 
 
 def _join(owner: str, labels: dict[str, str], seg: str) -> str:
-    before = [f"{key}-{label}" for key, label in labels.items() if key != "res"]
-    after = [f"res-{labels['res']}"] if "res" in labels else []
+    before = [f"{key}-{label}" for key, label in labels.items() if key not in LAST]
+    after = [f"{key}-{labels[key]}" for key in LAST if key in labels]
     return "_".join([owner, *before, *([f"seg-{seg}"] if seg else []), *after])

@@ -152,6 +152,8 @@ class Record:
     entities: Mapping[str, str] = field(metadata=key("SourceEntities", dict))  # of the map, verbatim
     spatial_reference: str | None = field(default=None, metadata=key("SpatialReference"))  # a BIDS URI
     resolution: str | None = field(default=None, metadata=key("Resolution"))
+    density: Mapping[str, str] | None = field(default=None, metadata=key("Density", dict))  # what den- stands for
+    surfaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict, metadata=key("Surfaces", dict))
     assumed_space: str | None = field(default=None, metadata=key("AssumedSpace"))  # where the name tells none
     entry: str = field(metadata=key("RegionsEntry"))
     values: str | None = field(default=None, metadata=key("ValuesSource"))  # BIDS URI of the second map

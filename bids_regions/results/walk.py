@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_regions.dataset import MapFile, SourceDataset, read_map_name
+from bids_regions.dataset import MapFile, SourceDataset
 from bids_regions.errors import Fault
 from bids_regions.files import hash_file
 from bids_regions.results.placement import SIDECAR, OutputPaths, place_found
@@ -48,9 +48,9 @@ def find_owners(folder: Path, participants: frozenset[str]) -> list[str]:
     return [name for name in names if not participants or name[4:] in participants]
 
 
-def _mapfile_of(record: Record, source: str, dataset: SourceDataset) -> MapFile:
+def _mapfile_of(record: Record, sources: list[str], dataset: SourceDataset) -> MapFile:
     """The map of a record: a file, or the volume of one that its entities tell and its name does not."""
-    mapfile = read_map_name(dataset.root, source)
+    mapfile = read_map_names(dataset.root, sources)
     volume = record.entities.get("volume", "")
     return mapfile.take_volume(int(volume)) if volume.isdecimal() and mapfile.entity("volume") is None else mapfile
 
@@ -62,8 +62,9 @@ def find_results(output_dir: Path, owner: str, dataset: SourceDataset) -> Iterat
             record, digest = load_record(path), hash_file(path)
         except Fault:
             continue
-        source = read_source(record.source)
-        mapfile = None if source is None else _mapfile_of(record, source, dataset)
-        place = mapfile and place_found(path, record.entry, output_dir, owner, mapfile.title)
+        sources = [source for uri in record.sources if (source := read_source(uri)) is not None]
+        own = bool(sources) and read_source(record.source) == sources[0]
+        mapfile = _mapfile_of(record, sources, dataset) if own else None
+        place = mapfile and place_found(path, record.entry, output_dir, owner, mapfile)
         if mapfile and place:
             yield Result(mapfile=mapfile, place=place, record=record, digest=digest)

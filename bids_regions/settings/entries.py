@@ -6,13 +6,13 @@ An *entry* is a `[[regions]]` table of a configuration file, or one `--threshold
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bids_regions.errors import Contradiction
 from bids_regions.extraction.conventions import BUILT_IN, convention_knobs
-from bids_regions.extraction.criteria import SIZE_RULES, Asked, Criteria
+from bids_regions.extraction.criteria import AREA_RULES, SIZE_RULES, VOXELS_ONLY, Asked, Criteria
 from bids_regions.extraction.grammar import parse_threshold
 
 __all__ = [
@@ -40,6 +40,12 @@ class Entry:
         default_factory=dict
     )  # entity: value(s), False for absent, "*" for any; empty: every map
     mask: str = "auto"  # auto, none or a path
+    masks: tuple[str, ...] = ()  # every path that was given: on surfaces a file for each hemisphere
+    surfaces: tuple[str, ...] = ("auto",)  # auto, none or a path for each hemisphere
+    vertex_areas: tuple[str, ...] = ("auto",)  # the same
+    on_surfaces: Criteria | None = None  # the criteria for maps on surfaces
+    form: str = "volume"  # what the entry is for: volume, gifti, cifti
+    voxels_only: tuple[str, ...] = ()  # what was asked and holds for voxels alone, by the options' names
     dof: tuple[float, ...] = ()  # degrees of freedom: one for t maps, two for F maps
     p_scale: str = "auto"  # of p maps: auto, p, 1-p or log10
     peaks_from: tuple[str, str] | None = None  # entity, value
@@ -50,12 +56,18 @@ class Entry:
     background: str = "auto"  # auto, none or a path
     also_write: tuple[str, ...] = ()
 
+    def for_surfaces(self, form: str) -> "Entry":
+        """The same entry with the criteria that hold for maps on surfaces, GIFTI or CIFTI."""
+        return replace(self, criteria=self.on_surfaces or self.criteria, form=form)
+
     def as_options(self) -> dict[str, Any]:
         """The canonical settings: every resolved choice by its option's name, the same on every machine.
 
         What only draws is not among them, nor where a mask or an atlas lies: its content's hash stands for that.
         """
-        options: dict[str, Any] = {**self.criteria.as_options(), "mask": Path(self.mask).name}
+        left_out = SIZE_RULES if self.form == "gifti" else ()  # no voxels
+        criteria = {name: value for name, value in self.criteria.as_options().items() if name not in left_out}
+        options: dict[str, Any] = {**criteria, **self._files()}
         if self.dof:
             options["dof"] = list(self.dof) if len(self.dof) > 1 else self.dof[0]
         if self.p_scale != "auto":
@@ -72,6 +84,16 @@ class Entry:
         if self.also_write:
             options["also_write"] = list(self.also_write)
         return options
+
+    def _files(self) -> dict[str, Any]:
+        """What stands for masks, meshes and areas: words, or the names of files."""
+        given = {"mask": self.masks or (self.mask,), "surfaces": self.surfaces, "vertex_areas": self.vertex_areas}
+        names = {name: [Path(word).name for word in words] for name, words in given.items()}
+        return {
+            name: words if len(words) > 1 else words[0]
+            for name, words in names.items()
+            if name == "mask" or words != ["auto"]
+        }
 
 
 def without_folders(spec: str) -> str:
@@ -115,8 +137,9 @@ def merge_layers(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Options of several layers in one, later layers first; a layer that gives one size rule replaces the other's."""
     merged: dict[str, Any] = {}
     for layer in layers:
-        if layer.keys() & set(SIZE_RULES):
-            merged = {name: value for name, value in merged.items() if name not in SIZE_RULES}
+        for rules in (SIZE_RULES, AREA_RULES):
+            if layer.keys() & set(rules):
+                merged = {name: value for name, value in merged.items() if name not in rules}
         merged.update(layer)
     return merged
 
@@ -129,13 +152,19 @@ def make_entry(name: str, options: Mapping[str, Any], match: Mapping[str, Any] |
     Contradiction
         Options that cannot hold together, all of them at once.
     """
-    criteria = Criteria(**{key: value for key, value in options.items() if key in CRITERIA_KNOBS})
+    asked: Any = {key: value for key, value in options.items() if key in CRITERIA_KNOBS}
+    criteria, masks = Criteria(**asked), _one_or_two("mask", options.get("mask"))
     knobs = convention_knobs(criteria.convention)
     return Entry(
         name=name,
         criteria=criteria,
         match=dict(match or {}),
-        mask=str(options.get("mask", "auto" if criteria.searches else knobs["mask"])),
+        mask=masks[0] if masks else str("auto" if criteria.searches else knobs["mask"]),
+        masks=() if masks in ((), ("auto",), ("none",)) else masks,
+        surfaces=_one_or_two("surfaces", options.get("surfaces")) or ("auto",),
+        vertex_areas=_one_or_two("vertex_areas", options.get("vertex_areas")) or ("auto",),
+        on_surfaces=Criteria(**{**asked, "on_surfaces": True}),
+        voxels_only=tuple(name for name in VOXELS_ONLY if _is_asked(name, options.get(name))),
         dof=_degrees_of_freedom(options.get("dof")),
         p_scale=str(options.get("p_scale", "auto")),
         peaks_from=_entity_and_value(options.get("peaks_from")),
@@ -174,6 +203,19 @@ def _degrees_of_freedom(value: float | Sequence[float] | None) -> tuple[float, .
             hint="Give one for t maps, two for F maps",
         )
     return numbers
+
+
+def _is_asked(name: str, value: object) -> bool:
+    return value not in (None, False) and (name, value) != ("extract_type", "connected_components")
+
+
+def _one_or_two(name: str, value: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The paths of one option, one for each hemisphere, or one word."""
+    values = _several(value)
+    if len(values) > 2 or (len(values) > 1 and {"auto", "none"} & set(values)):
+        sentence = f"{name} = {', '.join(values)}: that is neither one word nor a file for each hemisphere"
+        raise Contradiction(sentence, hint="Give auto, none, or one path for each hemisphere")
+    return values
 
 
 def _several(value: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ class Option:
     kind: Callable[[str], Any] | None = str  # reads one value; None for a switch
     choices: tuple[Any, ...] = ()
     many: bool = False  # takes several values
+    paths: bool = False  # its values are paths, one for each hemisphere, or one word
     counts: bool = False  # may be repeated, and the repetitions count
     metavar: str = ""
     default: Any = None
@@ -195,8 +196,19 @@ OPTIONS: tuple[Option, ...] = (
            help="smallest region kept, in mm3 (default: 1500)"),
     Option(flags=("--min-region-voxels",), group=REGIONS, kind=whole, metavar="N",
            help="smallest region kept, in voxels; replaces the default in mm3"),
-    Option(flags=("--mask",), group=REGIONS, metavar="auto|none|PATH",
-           help="brain mask: the dataset's own, none, or an image (default: auto)"),
+    Option(flags=("--min-region-area",), group=REGIONS, kind=not_negative, metavar="MM2",
+           help="smallest region kept on a surface, in mm2 (default: 100)"),
+    Option(flags=("--min-region-vertices",), group=REGIONS, kind=whole, metavar="N",
+           help="smallest region kept on a surface, in vertices; replaces the default in mm2"),
+    Option(flags=("--mask",), group=REGIONS, many=True, paths=True, metavar="auto|none|PATH",
+           help="brain mask: the dataset's own, none, or an image; on surfaces a file for each hemisphere "
+                "(default: auto)"),
+    Option(flags=("--surfaces",), group=REGIONS, many=True, paths=True, metavar="auto|none|PATH",
+           help="midthickness surfaces of the maps, a file for each hemisphere: auto, the participant's own, else "
+                "TemplateFlow's, else those of the package (default: auto)"),
+    Option(flags=("--vertex-areas",), group=REGIONS, many=True, paths=True, metavar="auto|none|PATH",
+           help="area of each vertex in mm2, a file for each hemisphere, in place of the surfaces' own "
+                "(default: auto)"),
     Option(flags=("--dof",), group=REGIONS, kind=positive, many=True, metavar="N",
            help="degrees of freedom, before what the dataset tells: one number for t maps, two for F maps"),
     Option(flags=("--p-scale",), group=REGIONS, choices=("auto", "p", "1-p", "log10"),

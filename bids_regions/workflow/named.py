@@ -8,13 +8,15 @@ import numpy as np
 from bids_regions.dataset import read_participants
 from bids_regions.errors import BadMap, Fault, MissingInput, UnsuitableMap
 from bids_regions.images import check_mask, load_grid, load_label_image
+from bids_regions.images.cifti import read_cifti
+from bids_regions.images.gifti import load_surface, read_gifti
 from bids_regions.settings import Settings
 
 __all__ = ["check_named_files"]
 
 Check = Callable[[Path], tuple[str, ...]]  # what a user should know of a file that will do
 WORDS = ("auto", "none")
-SHEETS = (".gii", ".dscalar.nii", ".dlabel.nii", ".dtseries.nii")  # judged with the surfaces they belong to
+SHEETS = (".gii", ".gii.gz", ".dscalar.nii", ".dlabel.nii", ".dtseries.nii")
 MOUNTS = "Check the path; in a container, the mounts"
 
 
@@ -30,10 +32,9 @@ def check_named_files(settings: Settings) -> tuple[str, ...]:
     for option, path, check in dict.fromkeys(_named(settings)):
         if not path.is_file():
             raise MissingInput(f"{option}: {path} is not there", hint=MOUNTS)
-        if path.name.lower().endswith(SHEETS):
-            continue
+        on_surfaces = path.name.lower().endswith(SHEETS)
         try:
-            notes |= dict.fromkeys(check(path))
+            notes |= dict.fromkeys((SHEET_CHECKS.get(option, _check_numbers) if on_surfaces else check)(path))
         except (BadMap, UnsuitableMap) as fault:
             sentence = fault.sentence.removeprefix("The mask ").removeprefix(f"{path.name} ")
             raise MissingInput(f"{option}: {path} {sentence}", hint=fault.hint) from fault
@@ -48,8 +49,10 @@ def _named(settings: Settings) -> Iterator[tuple[str, Path, Check]]:
     if settings.regions_from:
         yield "--regions-from", settings.regions_from, _check_regions
     for entry in settings.entries:
-        if entry.mask not in WORDS:
-            yield "mask", Path(entry.mask), _check_mask
+        for path in entry.masks:
+            yield "mask", Path(path), _check_mask
+        for option, paths in (("surfaces", entry.surfaces), ("vertex_areas", entry.vertex_areas)):
+            yield from ((option, Path(path), SHEET_CHECKS[option]) for path in paths if path not in WORDS)
         if entry.background not in WORDS:
             yield "background", Path(entry.background), _check_background
 
@@ -69,6 +72,25 @@ def _check_regions(path: Path) -> tuple[str, ...]:
 def _check_mask(path: Path) -> tuple[str, ...]:
     check_mask(path)
     return ()
+
+
+def _check_surface(path: Path) -> tuple[str, ...]:
+    load_surface(path)
+    return ()
+
+
+def _check_numbers(path: Path) -> tuple[str, ...]:
+    """Whether a file of a surface has a number for each vertex, or for each grayordinate."""
+    if path.name.lower().endswith(".nii"):
+        read_cifti(path, 0)
+    elif not read_gifti(path).of_values():
+        raise BadMap(f"{path.name} holds a mesh and no numbers", hint="Give a file with a number for each vertex")
+    return ()
+
+
+SHEET_CHECKS: dict[str, Check] = {
+    "surfaces": _check_surface, "vertex_areas": _check_numbers, "mask": _check_numbers,
+}  # fmt: skip
 
 
 def _check_background(path: Path) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ from bids_regions.pages.page import (
     write_page,
 )
 from bids_regions.pages.sections import Drawn, draw_section, section_key
+from bids_regions.pages.sheet_sections import tell_section
 from bids_regions.report import model
 from bids_regions.results.failures import write_failure
 from bids_regions.results.walk import Result, find_results
@@ -67,6 +68,8 @@ def draw_map_section(drawing: DrawJob) -> Drawn | model.Problem:
             add_anatomy(drawing.job, backgrounds.get(each.place.entry), each.place, each.record)
             for each in drawing.done
         ]
+        if mapfile.form != "volume":
+            return tell_section(mapfile, done)
         return draw_section(mapfile, load_statmap(mapfile.path, mapfile.volume), done)
     except Fault as fault:
         return model.Problem(source=mapfile.title, reason=f"finished, but cannot be drawn: {fault}")

@@ -73,9 +73,12 @@ def make_plan(settings: Settings, logbook: Logbook) -> Plan:
     check_selection(dataset, discovery, selection.endings)
     for text in (*dataset.notices, *discovery.notices):
         logbook.notice(text)
+    if "group" in settings.levels and any(m.form != "volume" and m.participant for m in discovery.maps):
+        logbook.notice("Maps on surfaces are done per participant and are not pooled over participants yet")
     wanted = [mapfile for mapfile in discovery.maps if _is_for_levels(mapfile.participant, settings)]
     jobs = _fit_atlases([_make_job(mapfile, dataset, settings) for mapfile in wanted])
     _refuse_misplaced_masks(settings, jobs)
+    _refuse_voxel_options(jobs)
     _tell_unmatched([job for job in jobs if not job.entries], len(jobs), logbook)
     for text in tell_idle_entries(settings.entries if settings.config_file else (), discovery):
         logbook.notice(text)
@@ -119,6 +122,8 @@ def _selection(settings: Settings) -> Selection:
 
 def _make_job(mapfile: MapFile, dataset: SourceDataset, settings: Settings) -> MapJob:
     entries = tuple(entry for entry in settings.entries if matches(mapfile, entry.match))
+    if mapfile.form != "volume":
+        entries = tuple(entry.for_surfaces(mapfile.form) for entry in entries)
     return MapJob(
         mapfile=mapfile,
         dataset=dataset,
@@ -166,6 +171,17 @@ def _refuse_misplaced_masks(settings: Settings, jobs: Sequence[MapJob]) -> None:
             problems.append("; ".join(sorted(reasons)))
     if problems:
         raise Contradiction(problems=list(dict.fromkeys(problems)), hint=MASK_HINT)
+
+
+def _refuse_voxel_options(jobs: Sequence[MapJob]) -> None:
+    """Options for voxels alone, where every map lies on surfaces; beside volumes they hold for those."""
+    asked = {name: entry.name for job in jobs for entry in job.entries for name in entry.voxels_only}
+    if asked and all(job.mapfile.form != "volume" for job in jobs):
+        options = ", ".join("--" + name.replace("_", "-") for name in asked)
+        raise Contradiction(
+            f"{options}: for voxels alone, and every selected map lies on surfaces",
+            hint="Leave these options out, or select volumes",
+        )
 
 
 def _atlas_user(job: MapJob, specs: Sequence[str]) -> AtlasUser:

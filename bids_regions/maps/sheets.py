@@ -1,0 +1,380 @@
+"""What a map on surfaces is laid on: the mesh, the areas and the mask of each hemisphere, and where they come from.
+
+The mesh of a map is sought in this
+order: files named by `--surfaces`; the participant's own midthickness; TemplateFlow's; the triangles that the package
+carries, which have no coordinates. Areas come with the mesh, but of a template they are the mean of people, not those
+of an average surface, which is too smooth.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_regions.dataset import MapFile, SourceDataset
+from bids_regions.dataset.names import split_name
+from bids_regions.dataset.sheets import (
+    DENSITIES,
+    find_own_masks,
+    find_own_surfaces,
+    find_sheet_siblings,
+    find_template_files,
+)
+from bids_regions.errors import BadMap, MissingInput, UnsuitableMap
+from bids_regions.images import cifti
+from bids_regions.images.gifti import Surface, load_surface, read_gifti
+from bids_regions.images.structures import HEMISPHERES, find_side
+from bids_regions.maps.sheet_maps import Part, SheetMap, load_sheet_map
+from bids_regions.meshes import find_template, load_areas, load_cortex, load_triangles
+from bids_regions.settings import Entry
+from bids_regions.space import Grayordinates, Grid, Mesh, Sheet, Solid
+
+__all__ = ["MeshUsed", "SheetFiles", "find_sheet_files"]
+
+GIVE_MESH = "Give --surfaces the mesh that the map was made on, or --assume-space where only the space is missing"
+GIVE_AREAS = "Give --vertex-areas a file for each hemisphere of this mesh"
+GIVE_MASK = "Give --mask a file for each hemisphere of this mesh, or none"
+Stamp = tuple[int, int]  # when a file was changed, and its bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeshUsed:
+    """Where the mesh and the areas of one structure came from, for the record."""
+
+    structure: str
+    mesh: str
+    areas: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SheetFiles:
+    """The files that may place a map on surfaces, as their names tell; which of them fit is seen when they are read."""
+
+    mapfile: MapFile
+    entry: Entry
+    space: str
+    own: Mapping[str, tuple[Path, ...]]  # midthickness surfaces by hemisphere
+    template: Mapping[str, tuple[Path, ...]]
+    areas: Mapping[str, tuple[Path, ...]]  # mean areas of TemplateFlow
+    own_masks: Mapping[str, tuple[Path, ...]]
+    values: tuple[Path, ...]  # of the second map
+    peaks: tuple[Path, ...]  # of the map that tells peaks and values, where a p map has one
+    dof: tuple[Path, ...]  # of the map of degrees of freedom
+
+    @property
+    def paths(self) -> Iterator[tuple[str, Path]]:
+        """Every file with a name for it, the same on every machine."""
+        named = (("surfaces", self.entry.surfaces), ("areas", self.entry.vertex_areas), ("mask", self.entry.masks))
+        for kind, words in named:
+            yield from ((f"{kind} {k}", Path(word)) for k, word in enumerate(words) if word not in ("auto", "none"))
+        groups = (("own", self.own), ("template", self.template), ("mean", self.areas), ("masks", self.own_masks))
+        for kind, found in groups:
+            yield from ((f"{kind} {s} {k}", path) for s, paths in found.items() for k, path in enumerate(paths))
+        beside = (("values", self.values), ("peaks", self.peaks), ("dof", self.dof))
+        for kind, paths in beside:
+            yield from ((f"{kind} {k}", path) for k, path in enumerate(paths))
+
+    def lay(self, sheetmap: SheetMap) -> tuple[Grayordinates, tuple[MeshUsed, ...]]:
+        """What the map lies on, and where its meshes came from.
+
+        Raises
+        ------
+        BadMap
+            There is no mesh for it, or one that was named does not fit: the sentence tells both counts.
+        """
+        meshes: list[Mesh | None] = []
+        used: list[MeshUsed] = []
+        for part in sheetmap.parts:
+            mesh, told = self._find_mesh(part, sheetmap) if part.ijk is None else (None, None)
+            meshes.append(mesh)
+            used += [told] if told else []
+        return _lay(tuple(sheetmap.parts), tuple(meshes), sheetmap.grayordinates), tuple(used)
+
+    def load_mask(self, sheetmap: SheetMap) -> tuple[NDArray[np.bool_] | None, str, str]:
+        """The mask, its source for the record and a note on it; (None, "none", why) where there is none.
+
+        Raises
+        ------
+        BadMap
+            A mask that was named does not fit, or is empty.
+        """
+        if self.entry.mask == "none":
+            return None, "none", ""
+        if self.entry.masks:
+            mask = _named_mask(self.entry.masks, sheetmap)
+            if not mask.any():
+                raise BadMap(f"The mask {self.entry.mask} is empty: no vertex is above 0", hint=GIVE_MASK)
+            return mask, ", ".join(Path(path).name for path in self.entry.masks), ""
+        if sheetmap.grayordinates is not None:
+            return None, "none", "the file itself names the vertices and voxels that have data"
+        return self._auto_mask(sheetmap)
+
+    def load_beside(self, paths: Sequence[Path], sheetmap: SheetMap) -> NDArray[Any] | None:
+        """Another map on the same vertices; None where there is none."""
+        if not paths:
+            return None
+        try:
+            second = load_sheet_map(self.mapfile, paths)
+        except UnsuitableMap as error:
+            raise BadMap(error.sentence, hint="Fix this map, or do without it") from error
+        if [part.shape for part in second.parts] != [part.shape for part in sheetmap.parts]:
+            raise BadMap(f"{paths[0]} has other vertices than {self.mapfile.path}", hint="Give maps of one mesh")
+        return second.data
+
+    def _auto_mask(self, sheetmap: SheetMap) -> tuple[NDArray[np.bool_] | None, str, str]:
+        masks, sources = [], []
+        for part in sheetmap.parts:
+            side = HEMISPHERES.get(part.structure, "")
+            found = (_fitting_numbers(path, part.n_vertices) for path in self.own_masks.get(side, ()))
+            values, path = next(((values, path) for values, path in found if values is not None), (None, None))
+            cortex = load_cortex(self.space, part.n_vertices, side) if values is None and side else cortex_of(values)
+            if cortex is None:
+                return None, "none", "no mask with the map's entities was found"
+            masks.append(cortex)
+            sources.append(path.name if path else f"{self.space} cortex, carried by bids_regions")
+        return np.concatenate(masks), ", ".join(dict.fromkeys(sources)), ""
+
+    def _find_mesh(self, part: Part, sheetmap: SheetMap) -> tuple[Mesh, MeshUsed]:
+        side, n = HEMISPHERES.get(part.structure, ""), part.n_vertices
+        named = _of_part(self.entry.surfaces, part, sheetmap, "--surfaces")
+        areas, told_areas = self._named_areas(part, sheetmap)
+        if named is not None:
+            surface = _surface(named, stamp_of(named))
+            if len(surface.xyz) != n:
+                raise BadMap(
+                    f"{named.name} has {len(surface.xyz)} vertices, the map {part.path.name} {n}", hint=GIVE_MESH
+                )
+            return _mesh(named, stamp_of(named), areas), _used(part, named.name, told_areas or "of this surface")
+        if self.entry.surfaces == ("auto",):
+            for path in self.own.get(side, ()):
+                if len(_surface(path, stamp_of(path)).xyz) == n:
+                    return _mesh(path, stamp_of(path), areas), _used(part, path.name, told_areas or "of this surface")
+        return self._find_template_mesh(part, side, (areas, told_areas))
+
+    def _find_template_mesh(self, part: Part, side: str, given: tuple["_Areas | None", str]) -> tuple[Mesh, MeshUsed]:
+        n, (areas, told) = part.n_vertices, given
+        if areas is None and self.entry.vertex_areas == ("auto",):
+            areas, told = self._mean_areas(side, n)
+        if self.entry.surfaces == ("auto",):
+            for path in self.template.get(side, ()):
+                if _may_fit(path, n) and len(_surface(path, stamp_of(path)).xyz) == n:
+                    return _mesh(path, stamp_of(path), areas), _used(part, path.name, told or "of this surface")
+        sides = (side,) if side else ("L", "R") if self.space.startswith("fsaverage") else ()
+        if not sides or load_triangles(self.space, n, sides[0]) is None:
+            where = f"space {self.space}" if self.space else "an unknown space"
+            raise BadMap(f"{part.path.name}: no mesh of {n} vertices is known for {where}", hint=GIVE_MESH)
+        mesh = _carried_mesh(self.space, n, sides[0], areas)
+        return mesh, _used(part, f"{self.space} triangles, carried by bids_regions", told or "none")
+
+    def _mean_areas(self, side: str, n: int) -> tuple["_Areas | None", str]:
+        for path in self.areas.get(side, ()):
+            if _may_fit(path, n) and _fitting_numbers(path, n)[0] is not None:
+                return _Areas(path=path, stamp=stamp_of(path)), path.name
+        if side and find_template(self.space, n):
+            return _Areas(space=self.space, n=n, side=side), "mean areas of people, carried by bids_regions"
+        return None, ""
+
+    def _named_areas(self, part: Part, sheetmap: SheetMap) -> tuple["_Areas | None", str]:
+        path = _of_part(self.entry.vertex_areas, part, sheetmap, "--vertex-areas")
+        if path is None:
+            return None, ""
+        values, _ = _fitting_numbers(path, part.n_vertices, must=True)
+        assert values is not None
+        return _Areas(path=path, stamp=stamp_of(path)), path.name
+
+
+@dataclass(frozen=True)
+class _Areas:
+    """Where areas come from: a file, or what is carried."""
+
+    path: Path | None = None
+    stamp: Stamp = (0, 0)
+    space: str = ""
+    n: int = 0
+    side: str = ""
+
+    def load(self, n: int) -> NDArray[np.float64] | None:
+        if self.path is None:
+            return load_areas(self.space, self.n, self.side)
+        values, _ = _fitting_numbers(self.path, n)
+        return None if values is None else np.maximum(np.nan_to_num(values.astype(np.float64)), 0)  # -1: not known
+
+
+def find_sheet_files(mapfile: MapFile, dataset: SourceDataset, entry: Entry, space: str) -> SheetFiles:
+    """The files for a map on surfaces; only names are read.
+
+    Raises
+    ------
+    MissingInput
+        A named file or a second map that is not there.
+    """
+    for path in (*entry.masks, *entry.surfaces, *entry.vertex_areas):
+        if path not in ("auto", "none") and not Path(path).is_file():
+            raise MissingInput(f"{path} is not there", hint="Check the path; in a container, the mounts")
+    values = _find_beside(mapfile, entry.values_from, "--values-from")
+    peaks = _find_beside(mapfile, entry.peaks_from, "--peaks-from")
+    if entry.peaks_from is None and mapfile.told()[1].is_p:
+        siblings = (find_sheet_siblings(mapfile, {"stat": stat}) for stat in ("z", "t"))
+        peaks = next((found for found in siblings if found), ())
+    auto, on_vertices = entry.surfaces == ("auto",), mapfile.form == "gifti"
+    return SheetFiles(
+        mapfile=mapfile, entry=entry, space=space, values=values, peaks=() if peaks == mapfile.paths else peaks,
+        dof=find_sheet_siblings(mapfile, {"stat": "dof"}) or (),
+        own=find_own_surfaces(mapfile, dataset, space) if auto and mapfile.participant else {},
+        template=find_template_files(space) if auto else {},
+        areas=find_template_files(space, areas=True) if entry.vertex_areas == ("auto",) else {},
+        own_masks=find_own_masks(mapfile, dataset, space) if entry.mask == "auto" and on_vertices else {},
+    )  # fmt: skip
+
+
+def _find_beside(mapfile: MapFile, named: tuple[str, str] | None, option: str) -> tuple[Path, ...]:
+    """The files of the sibling that an option asks for; none where it does not ask."""
+    found = find_sheet_siblings(mapfile, dict([named])) if named else ()
+    if found is None:
+        wanted = "-".join(named or ())
+        raise MissingInput(f"{mapfile.path} has no sibling with {wanted}", hint=f"Fix {option}, or leave this map out")
+    return found
+
+
+def _of_part(words: Sequence[str], part: Part, sheetmap: SheetMap, option: str) -> Path | None:
+    """Of files that were named the one of a part's hemisphere; a single file belongs to the only hemisphere."""
+    paths = [Path(word) for word in words if word not in ("auto", "none")]
+    if not paths:
+        return None
+    sheets = [each for each in sheetmap.parts if each.ijk is None]
+    if len(paths) == 1 and len(sheets) == 1:
+        return paths[0]
+    side = HEMISPHERES.get(part.structure, "")
+    for path in paths:
+        if side and _side_of(path, stamp_of(path)) == side:
+            return path
+    raise BadMap(
+        f"{option} has no file for {part.structure or 'the hemisphere'} of {part.path.name}: "
+        f"{', '.join(path.name for path in paths)}",
+        hint="Give one file for each hemisphere, their sides in metadata or names (hemi-L, .L., lh, left)",
+    )
+
+
+@lru_cache(maxsize=64)
+def _side_of(path: Path, _: Stamp) -> str:
+    return find_side(path.name, read_gifti(path, lambda _number, _intent: False).structure)
+
+
+def _named_mask(paths: Sequence[str], sheetmap: SheetMap) -> NDArray[np.bool_]:
+    """The mask in files that were named: one for each hemisphere, or a CIFTI file of the same grayordinates."""
+    if Path(paths[0]).name.endswith(".nii"):
+        found = cifti.read_cifti(Path(paths[0]))
+        if sheetmap.grayordinates is None or found.data.size != sheetmap.data.size:
+            sentence = (
+                f"The mask {Path(paths[0]).name} has {found.data.size} grayordinates, the map {sheetmap.data.size}"
+            )
+            raise BadMap(f"{sentence} numbers", hint=GIVE_MASK)
+        return np.asarray(found.data > 0)
+    masks = []
+    for part in sheetmap.parts:
+        if part.ijk is not None:
+            masks.append(np.ones(len(part.ijk), bool))  # a mask of vertices says nothing of voxels
+            continue
+        path = _of_part(paths, part, sheetmap, "--mask")
+        assert path is not None
+        values, _ = _fitting_numbers(path, part.n_vertices, must=True)
+        assert values is not None
+        inside = np.asarray(values > 0)
+        masks.append(inside if part.vertices is None else inside[part.vertices])
+    return np.concatenate(masks)
+
+
+def cortex_of(values: NDArray[Any] | None) -> NDArray[np.bool_] | None:
+    """Where a mask's numbers are above 0."""
+    return None if values is None else np.asarray(values > 0)
+
+
+def _fitting_numbers(path: Path, n: int, *, must: bool = False) -> tuple[NDArray[Any] | None, Path]:
+    """The numbers of a file with one for each of `n` vertices; None where it has others and need not fit."""
+    values = _numbers(path, stamp_of(path))
+    if values is None or values.size != n:
+        if must:
+            count = 0 if values is None else values.size
+            raise BadMap(f"{path.name} has {count} vertices, the map {n}", hint="Give a file of the map's mesh")
+        return None, path
+    return values, path
+
+
+@lru_cache(maxsize=32)
+def _numbers(path: Path, _: Stamp) -> NDArray[Any] | None:
+    """The first array of numbers in a GIFTI file."""
+    try:
+        arrays = read_gifti(path).of_values()
+    except UnsuitableMap as error:
+        raise BadMap(error.sentence, hint="Give a file of numbers, one for each vertex") from error
+    return arrays[0].values.ravel() if arrays and arrays[0].values is not None else None
+
+
+@lru_cache(maxsize=32)
+def _surface(path: Path, _: Stamp) -> Surface:
+    return load_surface(path)
+
+
+@lru_cache(maxsize=32)
+def _mesh(path: Path, stamp: Stamp, areas: _Areas | None) -> Mesh:
+    surface = _surface(path, stamp)
+    given = areas.load(len(surface.xyz)) if areas else None
+    return Mesh(n_vertices=len(surface.xyz), triangles=surface.triangles, coordinates=surface.xyz, given_areas=given)
+
+
+@lru_cache(maxsize=16)
+def _carried_mesh(space: str, n: int, side: str, areas: _Areas | None) -> Mesh:
+    triangles = load_triangles(space, n, side)
+    assert triangles is not None
+    return Mesh(n_vertices=n, triangles=triangles, given_areas=areas.load(n) if areas else None)
+
+
+def _lay(
+    parts: tuple[Part, ...], meshes: tuple[Mesh | None, ...], grayordinates: cifti.Grayordinates | None
+) -> Grayordinates:
+    """The domain, made once for the same meshes: its edges take longer than an extraction."""
+    structures = tuple(part.structure for part in parts)
+    return _lay_cifti(meshes, grayordinates) if grayordinates is not None else _lay_sheets(meshes, structures)
+
+
+@lru_cache(maxsize=16)
+def _lay_sheets(meshes: tuple[Mesh, ...], structures: tuple[str, ...]) -> Grayordinates:
+    pairs = zip(structures, meshes, strict=True)
+    return Grayordinates(pieces=tuple(Sheet(structure=structure, mesh=mesh) for structure, mesh in pairs))
+
+
+@lru_cache(maxsize=16)
+def _lay_cifti(meshes: tuple[Mesh | None, ...], found: cifti.Grayordinates) -> Grayordinates:
+    grid = None
+    if found.volume_shape is not None and found.affine is not None:
+        grid = Grid(shape=found.volume_shape, affine=found.affine)
+    pieces: list[Sheet | Solid] = []
+    for model, mesh in zip(found.models, meshes, strict=True):
+        if mesh is not None:
+            pieces.append(Sheet(structure=model.structure, mesh=mesh, vertices=model.vertices))
+        elif grid is not None and model.ijk is not None:
+            pieces.append(Solid(structure=model.structure, ijk=model.ijk.T, grid=grid))
+    return Grayordinates(pieces=tuple(pieces))
+
+
+def stamp_of(path: Path) -> Stamp:
+    """When a file was changed, and its size; zeros where it cannot be asked."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 # as elsewhere
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
+
+
+def _may_fit(path: Path, n: int) -> bool:
+    """Whether a file's `den-`, where it is one that is known, is that of `n` vertices."""
+    return DENSITIES.get(dict(split_name(path.name)[0]).get("den", ""), n) == n
+
+
+def _used(part: Part, mesh: str, areas: str) -> MeshUsed:
+    return MeshUsed(structure=part.structure, mesh=mesh, areas=areas)
