@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bids_regions.dataset import MapFile, SourceDataset
+from bids_regions.dataset.hemispheres import read_map_names
 from bids_regions.errors import Fault
 from bids_regions.files import hash_file
 from bids_regions.results.placement import SIDECAR, OutputPaths, place_found
