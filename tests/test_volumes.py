@@ -197,6 +197,23 @@ def test_no_map_of_the_suffix_anywhere_is_66(tmp_path, capsys):
     assert "*_components.nii.gz" in capsys.readouterr().err
 
 
+def test_components_have_the_names_of_tedanas_tables(tmp_path):
+    trees.tedana(tmp_path / "in")
+    words = ["participant", "--suffix", "components", "--volumes", "1", "8", "--min-region-size", "500", "-q"]
+    assert main([str(tmp_path / "in"), str(tmp_path / "out"), *words]) == 0
+    names = {}
+    for path in (tmp_path / "out").rglob("*_dseg.json"):
+        record = json.loads(path.read_text())
+        file = record["Sources"][0].rpartition("sub-01_task-rest_")[2].removesuffix("_components.nii.gz")
+        names[file, record["SourceEntities"]["volume"]] = record.get("ComponentName")
+    assert names["desc-ICA", "1"] == names["echo-1_desc-ICA", "1"] == names["desc-ICA_stat-z", "1"] == "ICA_0"
+    assert names["desc-ICA", "8"] == "ICA_7"
+    assert names["desc-ICAAccepted", "1"] == "ICA_2"
+    assert ("desc-ICAAccepted", "8") not in names
+    assert names["desc-PCA_stat-z", "1"] is None
+    assert "ICA_0" in (tmp_path / "out" / "sub-01.html").read_text()
+
+
 # ---- the group
 
 

@@ -171,12 +171,25 @@ def fmriprep_like(
 
 
 def tedana(root: Path) -> Path:
-    """As tedana writes: another order of entities, a `+` in labels."""
+    """As tedana 26 writes into a participant's folder by `--prefix sub-01_task-rest`, of 8 components 6 accepted; and
+    maps of other programs with entities in another order and a `+` in labels.
+    """
     describe(root, Name="tedana")
     folder = root / "sub-01" / "func"
     stem = "sub-01_task-rest"
-    write_map(folder / f"{stem}_desc-ICAT2_stat-F_statmap.nii.gz")
-    write_map(folder / f"{stem}_desc-ICA_stat-z_statmap.nii.gz")
+    names = [f"ICA_{number}" for number in range(8)]
+    series = np.stack([make_data(name) for name in names], axis=-1)
+    for desc in ("ICAT2", "ICAS0", "PCAT2", "PCAS0"):
+        write_map(folder / f"{stem}_desc-{desc}_stat-F_statmap.nii.gz", series)
+    for name in ("desc-ICA", "desc-ICA_stat-z", "desc-ICAAveragingWeights", "desc-PCA_stat-z", "echo-1_desc-ICA"):
+        write_map(folder / f"{stem}_{name}_components.nii.gz", series)
+    for name in ("desc-ICAAccepted", "desc-ICAAccepted_stat-z"):
+        write_map(folder / f"{stem}_{name}_components.nii.gz", series[..., 2:])
+    write_map(folder / f"{stem}_desc-rmse_statmap.nii.gz", np.abs(series[..., 0]))
+    touch(folder / f"{stem}_desc-ICA_mixing.tsv", ("\t".join(names) + "\n" + "\t".join("0" * 8) + "\n").encode())
+    rows = [f"{name}\t{100 - n}\t{'rejected' if n < 2 else 'accepted'}" for n, name in enumerate(names)]
+    table = "\n".join(["Component\tkappa\tclassification", *rows])
+    touch(folder / f"{stem}_desc-tedana_metrics.tsv", table.encode())
     write_map(folder / f"{stem}_stat-variance_desc-t2star_statmap.nii.gz")
     write_map(folder / f"{stem}_stat-z_desc-t2star+s0_statmap.nii.gz")
     return root

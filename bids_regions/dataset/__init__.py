@@ -12,6 +12,7 @@ from bids_regions.dataset.companions import (
     find_signed_sibling,
     linked_datasets,
 )
+from bids_regions.dataset.components import find_component_name
 from bids_regions.dataset.description import describe_output
 from bids_regions.dataset.discovery import check_selection, find_maps, read_filter_file
 from bids_regions.dataset.mapfiles import Discovery, MapFile, Selection, Skipped, matches, read_map_name
@@ -32,6 +33,7 @@ __all__ = [
     "check_selection",
     "describe_output",
     "find_anatomical",
+    "find_component_name",
     "find_dof",
     "find_maps",
     "find_mask",

@@ -5,7 +5,7 @@ The hashes of the outputs are not known yet: they are filled in when the outputs
 
 import math
 
-from bids_regions.dataset import MapFile
+from bids_regions.dataset import MapFile, find_component_name
 from bids_regions.dataset.names import clean_label
 from bids_regions.extraction import Cutoff, Extraction, Smoothness
 from bids_regions.images import StatMap
@@ -56,6 +56,7 @@ def compose_record(
         density=_density(density, statmap) if density and isinstance(statmap, SheetMap) else None,
         surfaces={mesh.structure or "unknown": {"Mesh": mesh.mesh, "Areas": mesh.areas} for mesh in loaded.meshes},
         assumed_space=None if named_space else assume_space,
+        component=find_component_name(mapfile) or None,
         entry=entry.name,
         values=inputs.values_source,
         criteria=options,

@@ -88,7 +88,7 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
     drawn = [builder.draw(each, table, marked) for each, table, marked in zip(done, tables, marks, strict=True)]
     section = model.Section(
         key=key,
-        title=title_of(entities),
+        title=", ".join(part for part in (title_of(entities), done[0].record.component) if part),
         group=", ".join(f"{name}-{entities[name]}" for name in HEADING if name in entities),
         source=mapfile.title,
         facts=(("grid", _grid_words(statmap)), ("mask", mask_words(done))),

@@ -155,6 +155,7 @@ class Record:
     density: Mapping[str, str] | None = field(default=None, metadata=key("Density", dict))  # what den- stands for
     surfaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict, metadata=key("Surfaces", dict))
     assumed_space: str | None = field(default=None, metadata=key("AssumedSpace"))  # where the name tells none
+    component: str | None = field(default=None, metadata=key("ComponentName"))  # of a volume, as its table names it
     entry: str = field(metadata=key("RegionsEntry"))
     values: str | None = field(default=None, metadata=key("ValuesSource"))  # BIDS URI of the second map
     criteria: Mapping[str, Any] = field(metadata=key("Criteria", dict))  # every resolved choice by its option's name
