@@ -82,8 +82,11 @@ def spm(
 
 def randomise(prefix: Path) -> Path:
     """The outputs of randomise; the prefix."""
-    for rest in ("tstat1", "tstat2", "vox_corrp_tstat1", "tfce_corrp_tstat1", "clustere_corrp_tstat1", "fstat1"):
+    for rest in ("tstat1", "tstat2", "fstat1"):
         write_map(prefix.parent / f"{prefix.name}_{rest}.nii.gz")
+    for rest in ("vox_corrp_tstat1", "tfce_corrp_tstat1", "clustere_corrp_tstat1"):
+        corrected = np.clip(make_data(f"{prefix.name}_tstat1.nii.gz") / 5, 0, 1)
+        write_map(prefix.parent / f"{prefix.name}_{rest}.nii.gz", corrected)
     return prefix
 
 

@@ -80,6 +80,11 @@ def test_the_commands_of_the_page_run(tmp_path, monkeypatch):
     assert "p_cluster_unc\tq_cluster\tp_peak\tq_peak" in head
     assert rows
     assert "n/a" not in rows[0].split("\t")[-4:]
+    (corrected,) = (tmp_path / "perm-regions").rglob("*stat+tfceCorrp_desc-p0p05_dseg.tsv")
+    (peak, *_) = rows_of(corrected.read_text())
+    at = tuple(int(peak[f"peak_{axis}"]) for axis in "ijk")
+    assert float(peak["peak_value"]) == pytest.approx(float(make_data("one_tstat1.nii.gz")[at]))
+    assert len(list((tmp_path / "spm-regions").rglob("*allEffects+stat+F_desc-p0p001_dseg.tsv"))) == 1
 
 
 # FSL

@@ -213,7 +213,8 @@ class MapInputs:
         return self._load_beside(self.values, statmap, "--values-from").data
 
     def _smoothness(self, statmap: StatMap, mask: npt.NDArray[np.bool_] | None) -> Smoothness | None:
-        n_voxels = int(np.count_nonzero(statmap.data if mask is None else mask))
+        has_data = (statmap.data != 0) & ~np.isnan(statmap.data)
+        n_voxels = int(np.count_nonzero(has_data if mask is None else has_data & mask))
         grid = statmap.grid
         if self.entry.smoothness:
             return smoothness_from_fwhm(
