@@ -16,7 +16,10 @@ from scipy import io
 from trees import AFFINE, describe, make_data, touch, write_map
 
 from bids_regions.cli import main as run_app
+from bids_regions.extraction.statistics import kind_of_word
 from bids_regions.importing.command import main
+from bids_regions.importing.permutation import _of_palm, _of_randomise
+from bids_regions.tables import rows_of
 
 FEAT_NAMES = {
     f"sub-07_task-tones_space-func_contrast-{contrast}_stat-{stat}_statmap"
@@ -181,6 +184,15 @@ def test_randomise_is_taken_by_its_prefix_with_the_scale_of_its_p(tmp_path, run)
     assert sidecar(tmp_path / "out", "stat-tfceCorrp")["PScale"] == "1-p"
     assert "PScale" not in sidecar(tmp_path / "out", "1_stat-t_")
     assert "degrees of freedom: give --dof" in said
+
+
+def test_every_word_of_a_permutation_is_one_of_p():
+    overs = ("vox", "tfce", "clustere", "clusterm")
+    words = {_of_randomise(f"{over}_{p}_tstat1")[1] for over in overs for p in ("p", "corrp")}
+    for p in ("uncp", "fwep", "fdrp", "cfwep", "cfdrp", "mfwep", "mfdrp", "mcfwep", "mcfdrp"):
+        words |= {_of_palm(f"{over}_tstat_{p}_c1", Path("x"), "p")[1] for over in ("dpv", *overs)}
+    assert [word for word in words if not (kind_of_word(word) and kind_of_word(word).is_p)] == []
+    assert {"corrp", "tfceCorrp", "fwep", "uncp"} <= words
 
 
 @pytest.mark.parametrize(("options", "scale"), [("-n 500", "p"), ("-n 500 -save1-p", "1-p"), ("-n 500 -logp", "log10")])
