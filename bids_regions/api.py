@@ -242,6 +242,8 @@ def _statistic(given: Statistic | str | None, volume: Volume) -> Statistic:
     """What the numbers are: as given, else by the image's name and intent; the intent's degrees of freedom."""
     if isinstance(given, Statistic):
         return given
+    if given is not None and not isinstance(given, str):
+        raise Contradiction(f"statistic is a {type(given).__name__}", hint=TELL)
     entities = dict(read_entities("", volume.name)) if volume.name else {}
     others = (split_name(volume.name)[1], entities.get("desc", "")) if volume.name else ()
     word, rule = told_kind(given or entities.get("stat", ""), others, volume.intent)

@@ -164,6 +164,9 @@ def test_reprs_are_short(data):
     assert repr(found) == "<2 regions, 35 of 35 above the cutoff; threshold 3.0, cutoff 3, tail bi>"
     region = next(iter(found))
     assert isinstance(region, Region)
+    assert repr(Criteria()) == "Criteria()"
+    for criteria in (Criteria(convention="fsl", connectivity=6), Criteria(grf=True, threshold=3.1)):
+        assert eval(repr(criteria)) == criteria  # noqa: S307 # our own text
     assert repr(region) == "<Region 1: region-1, positive, 27 voxels, peak 6.5 at (21, -11, -1)>"
 
 
@@ -196,6 +199,8 @@ def test_choices_are_refused_by_name(data):
         find_regions(data, AFFINE, thresh=3)
     with pytest.raises(Contradiction, match="beside each other"):
         find_regions(data, AFFINE, Criteria(), threshold=3)
+    with pytest.raises(Contradiction, match="statistic is a int"):
+        find_regions(data, AFFINE, statistic=3)
     with pytest.raises(Contradiction, match="not three FWHM"):
         find_regions(data, AFFINE, smoothness=(8, 8))
     with pytest.raises(MissingInput, match=r"the mask .* is not there"):

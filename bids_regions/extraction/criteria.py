@@ -127,6 +127,16 @@ class Criteria:
         if problems:
             raise Contradiction(problems=problems)
 
+    def __repr__(self) -> str:
+        """What differs from the convention or the defaults; evaluated, it makes the same criteria.
+
+        >>> Criteria(threshold="97%", min_region_voxels=20)
+        Criteria(threshold='97%', min_region_voxels=20)
+        """
+        usual = Criteria(convention=self.convention).as_options()
+        own = {n: value for n, value in self.as_options().items() if n == "convention" or value != usual.get(n)}
+        return f"Criteria({', '.join(f'{name}={value!r}' for name, value in own.items())})"
+
     @cached_property
     def spec(self) -> ThresholdSpec:
         """What the threshold's text asks for."""
