@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bids_regions.errors import Contradiction
+from bids_regions.extraction.distributions import t_to_z
 from bids_regions.extraction.field_theory import (
     FieldStatistic,
     Search,
@@ -26,7 +27,6 @@ from bids_regions.extraction.field_theory import (
     peak_p_values,
     survival,
 )
-from bids_regions.extraction.inference import t_to_z
 from bids_regions.extraction.smoothness import Smoothness
 
 FSL = Smoothness(dlh=0.700797, volume=38344, voxels_per_resel=6.60989, fwhm_mm=None)  # of the table that FSL printed

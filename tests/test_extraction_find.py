@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from bids_regions.errors import BadMap, Contradiction
 from bids_regions.extraction import Criteria, Statistic, find_regions
-from bids_regions.extraction.inference import t_to_z
+from bids_regions.extraction.distributions import t_to_z
 from bids_regions.extraction.smoothness import Smoothness
 
 MM2 = np.diag([2.0, 2.0, 2.0, 1.0])

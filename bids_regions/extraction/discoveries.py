@@ -8,6 +8,7 @@ Sources: Hommel 1988 (Biometrika 75:383-386), Goeman & Solari 2011 (Stat Sci 26:
 (NeuroImage 181:786-796).
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,29 @@ from numpy.typing import NDArray
 from scipy import special
 
 from bids_regions.errors import BadMap
+from bids_regions.extraction.statistics import Statistic
 from bids_regions.extraction.tails import TAILS, Tail
+from bids_regions.extraction.thresholds import DOF_HINT
 
-__all__ = ["true_discovery_proportions"]
+__all__ = ["tested_freedom", "true_discovery_proportions"]
+
+
+def tested_freedom(statistic: Statistic) -> float | NDArray[Any]:
+    """Degrees of freedom for making z of the map's values, one or for each voxel; infinite for z itself."""
+    what = "a true-discovery proportion"
+    if statistic.rule.distribution == "normal":
+        return math.inf
+    if statistic.rule.distribution != "t":
+        raise BadMap(
+            f"{what} was asked of the {statistic.kind} map, and is known for z and t only",
+            hint="Leave out --tdp for it",
+        )
+    if statistic.dof_map is not None:
+        return np.asarray(statistic.dof_map)
+    dof = statistic.dof
+    if not isinstance(dof, int | float) or not dof > 0:
+        raise BadMap(f"{what} was asked of a t map without degrees of freedom", hint=DOF_HINT)
+    return dof
 
 
 def true_discovery_proportions(

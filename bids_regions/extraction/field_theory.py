@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from bids_regions.errors import Contradiction
-from bids_regions.extraction.inference import t_to_z
+from bids_regions.extraction.distributions import t_to_z
 from bids_regions.extraction.smoothness import Smoothness
 
 __all__ = [

@@ -15,24 +15,32 @@ import numpy.typing as npt
 from bids_regions.errors import BadMap
 from bids_regions.extraction.components import label_components, select_voxels
 from bids_regions.extraction.criteria import Criteria
-from bids_regions.extraction.discoveries import true_discovery_proportions
+from bids_regions.extraction.discoveries import tested_freedom, true_discovery_proportions
+from bids_regions.extraction.distributions import t_to_z
 from bids_regions.extraction.field_theory import FieldTheory
-from bids_regions.extraction.inference import t_to_z
 from bids_regions.extraction.judging import (
     Judged,
     Question,
+    as_field,
     family_wise_height,
     field_warnings,
     judge_clusters,
     peak_facts,
 )
 from bids_regions.extraction.local_regions import split_exact
-from bids_regions.extraction.measures import Region, describe_regions, extremum, find_peaks, order_regions, scan_order
+from bids_regions.extraction.measures import (
+    Region,
+    describe_regions,
+    describe_second,
+    find_peaks,
+    order_regions,
+    scan_order,
+)
 from bids_regions.extraction.nilearn_walker import split_nilearn
 from bids_regions.extraction.preparation import as_floats, finite_values, prepare_map
 from bids_regions.extraction.smoothness import Smoothness
 from bids_regions.extraction.tails import TAILS
-from bids_regions.extraction.thresholds import DOF_HINT, Cutoff, Height, Statistic, find_height, thresholded_tail
+from bids_regions.extraction.thresholds import Cutoff, Height, Statistic, find_height, thresholded_tail
 from bids_regions.space import Domain, Elements, Extents, Grid, Mesh, as_domain
 from bids_regions.space.grid import grid_of, grid_under
 
@@ -207,7 +215,7 @@ def _prepare(
     ready = prepare_map(data, criteria, statistic, mask)
     question = None
     if criteria.spec.kind == "fwe":
-        field, of = _as_field(ready.standing, ready.statistic, statistic.dof_map)
+        field, of = as_field(ready.standing, ready.statistic, statistic.dof_map)
         question = Question(
             grid=grid_of(domain, f"threshold {criteria.threshold}"), data=field, mask=ready.mask,
             criteria=criteria, statistic=of, tail=thresholded_tail(criteria, ready.statistic),
@@ -277,42 +285,17 @@ def _question(task: _Task, grid: Grid, smoothness: Smoothness | None) -> Questio
         of_height = np.where(statistic.dof_map > 0, height, 0)
         lowest = t_to_z(of_height, np.asarray(statistic.dof_map, np.float64))
         height = task.height.value if task.height.on is not None else float(lowest[statistic.dof_map > 0].min())
-        data, statistic = _as_field(data, statistic, statistic.dof_map)
+        data, statistic = as_field(data, statistic, statistic.dof_map)
     return Question(
         grid=grid, data=data, mask=task.mask, criteria=task.criteria, statistic=statistic,
         tail=task.cutoff.tail, height=height, smoothness=smoothness,
     )  # fmt: skip
 
 
-def _as_field(values: Array, statistic: Statistic, dof: Array | None) -> tuple[Array, Statistic]:
-    """Values as a field that theory knows: of a t map with degrees of freedom voxel by voxel the z of the same p."""
-    if dof is None:
-        return values, statistic
-    return t_to_z(values, np.asarray(dof, np.float64)), Statistic("z")
-
-
 def _judged_values(task: _Task, kept: _Found) -> tuple[Array, Statistic]:
     """The map's own values of elements, as a field."""
     dof = _flat(task.domain, task.statistic.dof_map)
-    return _as_field(kept.split, task.statistic, None if dof is None else dof[kept.elements.memory])
-
-
-def _dof(task: _Task) -> float | Array:
-    """Degrees of freedom for making z of the map's values, one or for each voxel; infinite for z itself."""
-    what = "a true-discovery proportion"
-    if task.statistic.rule.distribution == "normal":
-        return math.inf
-    if task.statistic.rule.distribution != "t":
-        raise BadMap(
-            f"{what} was asked of the {task.statistic.kind} map, and is known for z and t only",
-            hint="Leave out --tdp for it",
-        )
-    if task.statistic.dof_map is not None:
-        return np.asarray(task.statistic.dof_map)
-    dof = task.statistic.dof
-    if not isinstance(dof, int | float) or not dof > 0:
-        raise BadMap(f"{what} was asked of a t map without degrees of freedom", hint=DOF_HINT)
-    return dof
+    return as_field(kept.split, task.statistic, None if dof is None else dof[kept.elements.memory])
 
 
 def _without_small_ones(task: _Task, found: _Found) -> _Found:
@@ -404,7 +387,7 @@ def _without_values(region: Region) -> Region:
 
 def _facts(task: _Task, kept: _Found, main: Integers, values: Array | None) -> Iterator[tuple[str, Array]]:
     """What was asked for besides the measures of every region, by Region's fields."""
-    elements, region, n = kept.elements, kept.region, kept.sizes.size
+    elements, region = kept.elements, kept.region
     if kept.judged:
         yield from kept.judged.of_clusters().items()
         of_peaks = kept.judged.of_peaks(_judged_values(task, kept)[0][main])
@@ -413,29 +396,11 @@ def _facts(task: _Task, kept: _Found, main: Integers, values: Array | None) -> I
         yield "tdp", _true_discoveries(task, kept)
     if values is not None:
         second = task.domain.flatten(values)[elements.memory].astype(np.float64)
-        known = np.isfinite(second)
-        count = np.bincount(region[known], minlength=n)
-        total = np.bincount(region[known], second[known], n)
-        yield "values_mean", np.divide(total, count, where=count > 0, out=np.full(n, np.nan))
-        yield "values_at_peak", np.where(known[main], second[main], np.nan)
-        yield from _second_extremum(kept, np.where(known, second, np.nan), main)
-
-
-def _second_extremum(kept: _Found, second: Array, main: Integers) -> Iterator[tuple[str, Array]]:
-    """Value and place of the second map's extremum, in the direction of each region's main peak."""
-    sign = np.sign(kept.elements.values[main]).astype(np.float64)
-    at = extremum(kept.elements, kept.region, second * sign[kept.region], main.size)
-    there = at >= 0
-    ascending = np.argsort(at)
-    xyz = np.empty((3, at.size))
-    xyz[:, ascending] = kept.elements.domain.xyz(kept.elements.only(np.maximum(at[ascending], 0)))
-    yield "values_peak", np.where(there, second[at], np.nan)
-    for axis, name in enumerate("xyz"):
-        yield f"values_peak_{name}", np.where(there, xyz[axis], np.nan)
+        yield from describe_second(elements, region, main, second).items()
 
 
 def _true_discoveries(task: _Task, kept: _Found) -> Array:
-    dof = _dof(task)
+    dof = tested_freedom(task.statistic)
     tested = task.mask if task.mask is not None else task.data != 0
     of_all, of_kept = dof, dof
     if isinstance(dof, np.ndarray):

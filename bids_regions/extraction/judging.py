@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from bids_regions.errors import BadMap
 from bids_regions.extraction.criteria import Criteria
+from bids_regions.extraction.distributions import t_to_z
 from bids_regions.extraction.field_theory import (
     FieldStatistic,
     FieldTheory,
@@ -40,6 +41,7 @@ from bids_regions.space import Elements, Grid
 __all__ = [
     "Judged",
     "Question",
+    "as_field",
     "family_wise_height",
     "field_of",
     "field_warnings",
@@ -152,6 +154,13 @@ def field_of(statistic: Statistic, asks: str) -> FieldStatistic:
         f"{asks} was asked of the {statistic.kind} map, and is known for z, t and F only",
         hint="Leave it out for this map",
     )
+
+
+def as_field(values: Array, statistic: Statistic, dof: Array | None) -> tuple[Array, Statistic]:
+    """Values as a field that theory knows: of a t map with degrees of freedom voxel by voxel the z of the same p."""
+    if dof is None:
+        return values, statistic
+    return t_to_z(values, np.asarray(dof, np.float64)), Statistic("z")
 
 
 def search_of(grid: Grid, searched: Mask, smoothness: Smoothness) -> Search:

@@ -23,7 +23,7 @@ __all__ = [
     "Peak",
     "Region",
     "describe_regions",
-    "extremum",
+    "describe_second",
     "find_peaks",
     "local_maxima",
     "order_regions",
@@ -348,7 +348,34 @@ def _make_peaks(peaks: Elements, addresses: Addresses, owner: Integers, facts: M
     )
 
 
-def extremum(elements: Elements, region: Integers, score: Array, n_regions: int) -> Integers:
+def describe_second(elements: Elements, region: Integers, main: Integers, second: Array) -> dict[str, Array]:
+    """The measures of a second map, by Region's fields: mean, value at the main peak, extremum in its direction.
+
+    Parameters
+    ----------
+    elements, region, main
+        The elements of the regions, the region of each, and the number of each region's main peak.
+    second
+        (n,) float64, the second map's value of each element; what is not finite is unknown.
+    """
+    n, known = main.size, np.isfinite(second)
+    count, total = np.bincount(region[known], minlength=n), np.bincount(region[known], second[known], n)
+    direction = np.sign(elements.values[main]).astype(np.float64)
+    at = _highest(elements, region, np.where(known, second * direction[region], np.nan), n)
+    xyz, ascending = np.empty((3, n)), np.argsort(at)
+    xyz[:, ascending] = elements.domain.xyz(elements.only(np.maximum(at[ascending], 0)))
+    x, y, z = np.where(at >= 0, xyz, np.nan)
+    return {
+        "values_mean": np.divide(total, count, where=count > 0, out=np.full(n, np.nan)),
+        "values_at_peak": np.where(known[main], second[main], np.nan),
+        "values_peak": np.where(at >= 0, second[at], np.nan),
+        "values_peak_x": x,
+        "values_peak_y": y,
+        "values_peak_z": z,
+    }
+
+
+def _highest(elements: Elements, region: Integers, score: Array, n_regions: int) -> Integers:
     """The element of the highest score of each region, -1 where all scores are nan; ties in the order of places."""
     known = np.flatnonzero(~np.isnan(score))
     keys = elements.domain.ties(elements.only(known))

@@ -15,9 +15,8 @@ from scipy import special
 
 from bids_regions.errors import BadMap
 from bids_regions.extraction.criteria import Criteria
-from bids_regions.extraction.distributions import OneTail, inverse_survival, one_tail
+from bids_regions.extraction.distributions import OneTail, inverse_survival, one_tail, t_to_z
 from bids_regions.extraction.grammar import ThresholdSpec
-from bids_regions.extraction.inference import t_to_z
 from bids_regions.extraction.probabilities import carry_cutoff, p_values
 from bids_regions.extraction.statistics import Freedom, PScale, Statistic
 from bids_regions.extraction.tails import TAILS, Tail

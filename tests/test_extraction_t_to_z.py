@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import integrate, special, stats
 
 from bids_regions.errors import BadMap
-from bids_regions.extraction.inference import t_to_z
+from bids_regions.extraction.distributions import t_to_z
 
 
 @pytest.mark.parametrize("dof", [1, 2.5, 10, 150, 4000])
