@@ -127,13 +127,30 @@ def test_where_nobody_has_data_prevalence_and_coverage_are_zero():
     assert prevalence(tally, 1)[:, 6:, :].max() == coverage(tally)[:, 6:, :].max() == 0
 
 
-@pytest.mark.parametrize("value", [0.0, np.nan, np.inf, -np.inf])
-def test_without_a_mask_zero_and_non_finite_voxels_have_no_data(value):
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_without_a_mask_zero_and_nan_voxels_have_no_data(value):
     data = np.ones((1, 1, 3))
     data[0, 0, 1] = value
     laid = lay_map(np.zeros((1, 1, 3), int), data)
     assert laid.covered.tolist() == [True, False, True]
     assert np.isfinite(laid.data).all()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_infinite_voxel_is_data_of_its_sign_and_stands_as_the_largest_finite_magnitude(sign):
+    data = np.array([[[1.0, sign * np.inf, -7.0, np.nan]]])
+    laid = lay_map(np.array([[[0, 1, 0, 0]]]), data)
+    assert laid.covered.tolist() == [True, True, True, False]
+    assert laid.data.tolist() == [1.0, sign * 7.0, -7.0, 0.0]
+    assert laid.sign_map().tolist() == [0, sign, 0, 0]
+
+
+def test_of_a_map_of_p_the_regions_tell_the_sign():
+    labels, data = np.array([[[1, 1, 2, 3, 0]]]), np.array([[[0.0, 0.001, 0.002, 0.003, 0.5]]])
+    laid = lay_map(labels, data, np.ones((1, 1, 5)), zeros=True, signs={1: -1, 2: 1})
+    assert laid.sign_map().tolist() == [-1, -1, 1, 1, 0]
+    index = index_regions(np.array([[[1, 1, 1, 1, 1]]]), np.eye(4), signs={1: -1})
+    assert measure_regions(index, laid).n_voxels.tolist() == [2]
 
 
 def test_inside_the_mask_zero_is_no_data_unless_it_is_said_and_outside_it_a_value_is_none():

@@ -328,3 +328,23 @@ def test_group_tables_are_json_described_and_valid(out):
         assert set(path.read_text().partition("\n")[0].split("\t")) <= set(columns_of(path.with_suffix(".json")))
     assert nib.load(find(out, "PosPrevalenceLower_probseg.nii.gz")).get_data_dtype() == np.float32
     np.testing.assert_allclose(nib.load(find(out, "PosPrevalenceLower_probseg.nii.gz")).affine, AFFINE)
+
+
+def test_maps_of_p_count_by_the_sign_of_their_regions(tmp_path):
+    """The values of p tell no sign: the z beside them does. A p of 0 counts as any other."""
+    root = start(tmp_path / "maps")
+    for label in LABELS[:2]:
+        z = person(label, a=True, b=True)
+        write_person(root, label, z, mask=np.ones(SHAPE, bool))
+        p = 2 * stats.norm.sf(np.abs(z))
+        p[B] = 0
+        path = map_path(root, label)
+        write_image(path.with_name(path.name.replace("stat-z", "stat-p")), p.astype(np.float32))
+    assert run(root, tmp_path / "out", "--stat", "p", "--threshold", "p=0.001") == 0
+    out = tmp_path / "out"
+    found = {name: array(find(out, f"{name}Prevalence_probseg.nii.gz")) for name in ("Pos", "Neg")}
+    expected = {"Pos": np.zeros(SHAPE), "Neg": np.zeros(SHAPE)}
+    expected["Pos"][A] = expected["Neg"][B] = 1
+    for name, image in found.items():
+        np.testing.assert_array_equal(image, expected[name])
+    assert np.unique(array(find(out, "Coverage_probseg.nii.gz"))).tolist() == [1.0]

@@ -7,7 +7,7 @@ so any order and any sharding of the participants give the same tally. *Prevalen
 a voxel among those with data there, *coverage* the fraction with data.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ class ParticipantMap:
     data: Array  # row of the map's values, finite
     covered: NDArray[np.bool_]  # row; where the participant has data
     voxels: NDArray[np.intp]  # numbers in the row of the voxels in regions, ascending
-    signs: Signs  # +1 or -1 of the map at `voxels` (0 where the map is 0 there)
+    signs: Signs  # +1 or -1 at `voxels` (0 where the map is 0 there and nothing else tells)
 
     def sign_map(self) -> Signs:
         """The signs of all voxels as a row: 0 outside regions."""
@@ -40,7 +40,14 @@ class ParticipantMap:
         return dense
 
 
-def lay_map(labels: Array, data: Array, mask: Array | None = None, *, zeros: bool = False) -> ParticipantMap:
+def lay_map(
+    labels: Array,
+    data: Array,
+    mask: Array | None = None,
+    *,
+    zeros: bool = False,
+    signs: Mapping[int, int] | None = None,
+) -> ParticipantMap:
     """One participant's rows, made ready to be counted.
 
     Parameters
@@ -48,31 +55,50 @@ def lay_map(labels: Array, data: Array, mask: Array | None = None, *, zeros: boo
     labels
         Row of integers, 0 outside regions.
     data
-        Row of the map that the labels were made from; a non-finite value counts as no data.
+        Row of the map that the labels were made from; NaN is no data, an infinite value stands as the largest finite
+        magnitude.
     mask
         Row that tells where the participant was measured; without one, everywhere. There it has data where the map is
-        finite and not zero. A voxel in a region always has data.
+        neither NaN nor zero. A voxel in a region always has data.
     zeros
         Zeros inside the mask are data as well, as in a map that was thresholded before.
+    signs
+        Sign (+1, -1) by label, of maps whose values tell none (maps of p); without it, and of labels that are not in
+        it, the sign of the value.
 
     Examples
     --------
-    >>> laid = lay_map(np.array([0, 1, 2]), np.array([0.0, 4.0, -5.0]))
-    >>> laid.covered.tolist(), laid.sign_map().tolist()
-    ([False, True, True], [0, 1, -1])
+    >>> laid = lay_map(np.array([0, 1, 2]), np.array([0.0, 4.0, -np.inf]))
+    >>> laid.covered.tolist(), laid.sign_map().tolist(), laid.data.tolist()
+    ([False, True, True], [0, 1, -1], [0.0, 4.0, -4.0])
     """
     if labels.ndim != 1 or labels.shape != data.shape or (mask is not None and mask.shape != data.shape):
         raise ValueError(f"labels {labels.shape}, map {data.shape} and mask must be rows of one length")
-    finite = np.isfinite(data)
-    values = data if finite.all() else np.where(finite, data, 0)
-    covered = finite if zeros and mask is not None else values != 0
+    values, known = _clear(data)
+    covered = known if zeros and mask is not None else values != 0
     if mask is not None:
         covered = covered & (mask != 0)
     voxels = np.flatnonzero(labels != 0)  # of flags: several times as fast as of numbers
     covered[voxels] = True
-    return ParticipantMap(
-        labels=labels, data=values, covered=covered, voxels=voxels, signs=np.sign(values[voxels]).astype(np.int8)
-    )
+    own = np.nan_to_num(np.sign(data[voxels])).astype(np.int8)
+    if signs:
+        told = np.zeros(int(labels.max(initial=0)) + 1, np.int8)
+        for number, sign in signs.items():
+            if 0 < number < told.size:
+                told[number] = sign
+        of_label = told[labels[voxels].astype(np.intp)]
+        own = np.where(of_label != 0, of_label, own)
+    return ParticipantMap(labels=labels, data=values, covered=covered, voxels=voxels, signs=own)
+
+
+def _clear(data: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """The values, finite, and where they are not NaN."""
+    finite = np.isfinite(data)
+    if finite.all():
+        return data, finite
+    known: NDArray[np.bool_] = ~np.isnan(data)
+    largest = np.abs(data[finite]).max(initial=0)
+    return np.where(known, np.clip(data, -largest, largest), 0), known
 
 
 @dataclass(frozen=True, kw_only=True)

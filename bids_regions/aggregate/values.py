@@ -191,7 +191,7 @@ def _find_peaks(index: RegionIndex, values: Floats, covered: NDArray[np.bool_]) 
 def _own_voxels(index: RegionIndex, one: ParticipantMap) -> NDArray[np.bool_]:
     """Which of the regions' voxels the participant's own regions of the region's sign cover."""
     wanted = index.sign[index.region]
-    fits = (wanted == 0) | (np.sign(one.data[index.voxels]) == wanted)
+    fits = (wanted == 0) | (one.sign_map()[index.voxels] == wanted)
     own: NDArray[np.bool_] = (one.labels[index.voxels] > 0) & fits
     return own
 

@@ -88,7 +88,8 @@ def write_set(one: MapSet, tally: Tally, settings: GroupSettings, *, pooled: boo
     Of maps that are `pooled` over sessions or runs only the consensus regions are written: people count several times.
     """
     assert one.grid is not None
-    signs = TAILS[one.members[0].tail].signs
+    tail = TAILS[one.members[0].tail].signs
+    signs = tuple(sign for sign in (1, -1) if sign in tail or tally.of(sign).any())  # of maps of p the regions tell
     signed = find_consensus(tally, min_prevalence=settings.min_prevalence, min_coverage=settings.min_coverage)
     usual = load_record(settings.output_dir / one.members[0].sidecar).criteria
     extraction = find_regions(one.grid.unflatten(signed), one.grid, _criteria(usual, one.grid), statistic=PREVALENCE)

@@ -297,9 +297,16 @@ def load_member(member: Member, source: Source) -> tuple[ParticipantMap, bool]:
         source.grid.flatten(grid.resample(labels, source.grid)),
         source.grid.flatten(grid.resample(data, source.grid)),
         None if mask is None else source.grid.flatten(grid.resample(mask, source.grid)),
-        zeros=cut,
+        zeros=presence.zeros_count,
+        signs=_told_signs(member, source.output_dir) if Statistic(member.kind).rule.is_p else None,
     )
     return laid, cut and mask is None
+
+
+def _told_signs(member: Member, output_dir: Path) -> dict[int, int]:
+    """The signs of a member's regions, as its table tells them: the values of a map of p tell none."""
+    rows = read_table(member, output_dir)
+    return {int(row["index"]): {"positive": 1, "negative": -1}.get(row["sign"], 0) for row in rows}
 
 
 def read_table(member: Member, output_dir: Path) -> list[dict[str, str]]:
