@@ -284,6 +284,7 @@ def test_images_of_old_spm_are_written_as_nifti(tmp_path, run):
     [
         (b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(116) + b" " * 8 + b"\x00\x02IM" + b"\x89HDF\r\n\x1a\n" * 9,
          r"is a MATLAB v7.3 file, which cannot be read. Load it in MATLAB and save it again"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(600), r"is a MATLAB v7.3 file"),
         (b"no matrices at all", r"SPM.mat cannot be read: .* Give a whole SPM.mat"),
         (b"", r"SPM.mat cannot be read"),
     ],
@@ -457,6 +458,15 @@ def test_the_dataset_may_be_no_part_of_a_source_and_no_dataset_of_others(tmp_pat
     assert "holds something else than an import" in said
     touch(tmp_path / "file")
     assert run(folder, out="file/out")[0] == 73
+
+
+def test_one_label_is_not_that_of_a_group_among_the_sources(tmp_path, run):
+    sources = feat(tmp_path / "a.feat"), gfeat(tmp_path / "all.gfeat")
+    assert run(*sources, "--participant-label", "09")[0] == 0
+    folders = {path.relative_to(tmp_path / "out").parts[0] for path in images(tmp_path / "out").values()}
+    assert folders == {"sub-09", "group"}
+    assert run(sources[1], "--participant-label", "09", out="own")[0] == 0
+    assert {path.relative_to(tmp_path / "own").parts[0] for path in images(tmp_path / "own").values()} == {"sub-09"}
 
 
 def test_labels_are_one_for_all_or_one_for_each(tmp_path, run, capsys):

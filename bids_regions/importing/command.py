@@ -41,8 +41,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--participant-label", "--participant_label", metavar="LABEL", nargs="+", default=[],
         action="extend",
-        help="whose the sources are, with or without sub-: one label, or one for each source; needed where a first "
-        "level does not tell it",
+        help="whose the sources are, with or without sub-: one label for all first levels, or one for each source; "
+        "needed where a first level does not tell it",
     )  # fmt: skip
     parser.add_argument("--task", "--task-id", "--task_id", metavar="LABEL", type=_label, help="the task")
     parser.add_argument(
@@ -148,9 +148,12 @@ def _import(given: argparse.Namespace) -> int:
 
 def _tell(source: Source, given: argparse.Namespace, number: int) -> Source:
     """A source with what the command line says of it."""
-    clues = dict(source.clues)
-    if given.participant_label:
-        clues["sub"] = given.participant_label[number if len(given.participant_label) > 1 else 0]
+    clues, labels = dict(source.clues), given.participant_label
+    one_each = len(labels) == len(given.source)
+    if labels and (
+        one_each or source.of_participant
+    ):  # one label for several sources is not that of a group among them
+        clues["sub"] = labels[number if one_each else 0]
     if given.task:
         clues["task"] = given.task
     if source.of_participant and "sub" not in clues:

@@ -12,6 +12,7 @@ from bids_regions.importing.model import Find, Source
 
 __all__ = ["read_spm"]
 
+HDF = b"\x89HDF\r\n\x1a\n"
 PAIRS = (".img", ".hdr")  # of SPM8 and before: written as NIfTI
 
 
@@ -54,18 +55,28 @@ def _load(path: Path) -> Any:
 
     try:
         content = io.loadmat(path, struct_as_record=False, squeeze_me=True, variable_names=["SPM"])
-    except NotImplementedError as error:
-        raise MissingInput(
-            f"{path} is a MATLAB v7.3 file, which cannot be read",
-            hint="Load it in MATLAB and save it again: load SPM; save('SPM.mat', 'SPM', '-v7')",
-        ) from error
     except Exception as error:
+        if isinstance(error, NotImplementedError) or _is_hdf(path):
+            raise MissingInput(
+                f"{path} is a MATLAB v7.3 file, which cannot be read",
+                hint="Load it in MATLAB and save it again: load SPM; save('SPM.mat', 'SPM', '-v7')",
+            ) from error
         raise MissingInput(
             f"{path} cannot be read: {type(error).__name__}: {error}", hint="Give a whole SPM.mat"
         ) from error
     if not hasattr(content.get("SPM"), "_fieldnames"):
         raise MissingInput(f"{path} holds no design named SPM", hint="Give a folder that SPM made")
     return content["SPM"]
+
+
+def _is_hdf(path: Path) -> bool:
+    """Whether it is the container of v7.3, which lies behind MATLAB's header or alone."""
+    try:
+        with path.open("rb") as stream:
+            begin = stream.read(520)
+    except OSError:
+        return False
+    return HDF in (begin[:8], begin[512:])
 
 
 def _listed(value: Any) -> list[Any]:
