@@ -161,7 +161,7 @@ def on_scale(word: str, kind: Kind, scale: PScale | None) -> Kind:
     >>> on_scale("corrp", BY_WORD["corrp"], "1-p").scale, on_scale("z", BY_WORD["z"], "1-p").scale
     ('1-p', None)
     """
-    if scale is None or not (kind.is_p or kind_of_word(word) is None):
+    if scale in (None, kind.scale) or not (kind.is_p or kind_of_word(word) is None):
         return kind
     return replace(kind if kind.is_p else BY_WORD["corrp"], scale=scale, both=scale in ("log10", "ln"))
 

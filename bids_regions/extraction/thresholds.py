@@ -370,7 +370,10 @@ def p_height_by_value(searched: Searched) -> Height:
     if searched.statistic.scale == "p":
         number = searched.spec.number
         hint = f"write p={searched.spec.text}" if 0 < number < 1 else "write a probability, such as p=0.05"
-        raise BadMap(f"threshold {searched.spec.text} was asked of the {searched.statistic.kind} map of p", hint=hint)
+        raise BadMap(
+            f"threshold {searched.spec.text} was asked of the {searched.statistic.kind} map, whose numbers are p",
+            hint=hint,
+        )
     return height_by_value(searched)
 
 

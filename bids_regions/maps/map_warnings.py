@@ -17,6 +17,7 @@ __all__ = ["PERCENT_HINT", "find_warnings"]
 PERCENT_HINT = "a percentile is written"
 
 PERCENTILES = (50, 100)  # numbers that people take for percentiles
+CLIPPED = "one of many"  # how the note on a clipped map ends
 MANY_ZEROS = 0.2  # share of zero voxels from which a percentile over the whole image says more of the background
 
 
@@ -24,7 +25,8 @@ def find_warnings(
     statmap: StatMap | SheetMap, entry: Entry, loaded: LoadedInputs, extraction: Extraction
 ) -> tuple[str, ...]:
     """Sentences about the map, the mask and the threshold."""
-    sentences = [*statmap.notes, loaded.mask_note]
+    is_p = loaded.statistic.rule.is_p  # its many voxels of p = 1 are no clipping
+    sentences = [*(note for note in statmap.notes if not (is_p and note.endswith(CLIPPED))), loaded.mask_note]
     if statmap.n_nan:
         sentences.append(f"{statmap.n_nan} voxels were not a number (NaN) and count as no data")
     if statmap.infinite.size:
