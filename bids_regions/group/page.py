@@ -3,6 +3,7 @@
 It fills the model from finished results; it computes nothing and makes no HTML.
 """
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -81,7 +82,7 @@ def write_group_page(
         failures=tuple(findings.failures),
         notices=tuple(findings.notices),
         methods=methods,
-        provenance=replace(context.provenance, command=_command(settings), settings=_group_settings(settings)),
+        provenance=replace(context.provenance, command=_command(settings, context), settings=_group_settings(settings)),
     )
     rendered = render_group(page)
     for name, content in rendered.side_files:
@@ -430,10 +431,16 @@ def _tables(output_dir: Path, pages: _Pages) -> tuple[model.Table, ...]:
     )
 
 
-def _command(settings: GroupSettings) -> str:
-    """The canonical command of the group level: no path, nothing that differs between equal runs."""
-    words = ["bids_regions", "BIDS_DIR", "OUTPUT_DIR", "group"]
-    return " ".join([*words, *(f"--{name} {value}" for name, value in _group_settings(settings))])
+def _command(settings: GroupSettings, context: PageContext) -> str:
+    """The canonical command of the group level: no path, nothing that differs between equal runs.
+
+    What selects maps and thresholds those of the group itself is that of the participants' command.
+    """
+    words = ["bids_regions", "BIDS_DIR", "OUTPUT_DIR", "group", *shlex.split(context.provenance.command)[4:]]
+    words += ["--min-prevalence", f"{settings.min_prevalence:.10g}", "--min-coverage", f"{settings.min_coverage:.10g}"]
+    words += ["--group-by", *settings.group_by] if settings.group_by else []
+    words += ["--regions-from", settings.regions_from.name] if settings.regions_from else []
+    return shlex.join(words)
 
 
 def _group_settings(settings: GroupSettings) -> tuple[tuple[str, str], ...]:

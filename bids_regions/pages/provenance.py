@@ -1,49 +1,161 @@
-"""Where a page comes from, as two runs write it alike: a canonical command, settings, versions; no time, no path.
+"""Where a page comes from, as two runs write it alike: commands that give the same results, settings, versions.
 
-The exact command, times and paths are the log's.
+A command tells no path and no time: BIDS_DIR and OUTPUT_DIR stand for the folders, a named file for its path; what a
+configuration or a filter file holds is shown. The exact command, times and paths are the log's.
 """
 
+import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bids_regions.dataset import SourceDataset
+from bids_regions.dataset import MapFile, SourceDataset
+from bids_regions.errors import Fault
 from bids_regions.report import model
-from bids_regions.results.records import library_versions
-from bids_regions.settings import Entry, Settings
+from bids_regions.results.records import Record, library_versions
+from bids_regions.settings import OPTIONS, REGION_OPTIONS, Entry, Settings, make_entry, name_of_threshold
 
-__all__ = ["describe_provenance"]
+__all__ = ["command_facts", "describe_provenance"]
+
+WORDS = ("bids_regions", "BIDS_DIR", "OUTPUT_DIR")
+CONFIGURATION = "settings.toml"
+FILTER = "filter.json"
+ALONE = ("threshold", "convention")  # what stands in a command whatever the defaults are
+SELECTING = {option.entity: option.flags[0] for option in OPTIONS if option.entity}  # by entity
+STATMAP = "statmap"
 
 
-def describe_provenance(settings: Settings, dataset: SourceDataset) -> model.Provenance:
-    """What a page says of its making."""
+def describe_provenance(
+    settings: Settings, dataset: SourceDataset, filters: Mapping[str, object] | None = None
+) -> model.Provenance:
+    """What a page says of its making; participants are not among the selection, for each has a page."""
+    words = [*WORDS, "participant", *_selection(settings)]
+    files = []
+    if filters:
+        query = (settings.suffixes or (STATMAP,))[0]
+        files.append((FILTER, json.dumps({query: filters}, ensure_ascii=False)))
+        words += ["--bids-filter-file", FILTER]
+    if settings.config_file:
+        files.append(
+            (CONFIGURATION, "\n".join(_table(entry.name, _whole(entry), entry.match) for entry in settings.entries))
+        )
+        words += ["--config-file", CONFIGURATION]
+    else:
+        first = settings.entries[0]
+        words += ["--threshold", *(str(entry.criteria.threshold) for entry in settings.entries)]
+        words += _region_words(least_options(first.name, _whole(first)))
     return model.Provenance(
-        command=_canonical_command(settings),
+        command=shlex.join(words),
         settings=tuple((f"entry {entry.name}", _entry_words(entry)) for entry in settings.entries),
         versions=tuple(library_versions().items()),
-        inputs=(("dataset", dataset.name),),
+        inputs=(("dataset", dataset.name), *files),
     )
 
 
-def _canonical_command(settings: Settings) -> str:
-    """The command with every region option written out, without what differs between equal runs (levels, workers)."""
-    words = ["bids_regions", "BIDS_DIR", "OUTPUT_DIR", "participant"]
-    if settings.config_file:
-        return shlex.join([*words, "--config-file", settings.config_file.name])
-    options = settings.entries[0].as_options()
-    words += ["--threshold", *(str(entry.criteria.threshold) for entry in settings.entries)]
-    for name, value in options.items():
-        if name != "threshold" and value is not False:
-            words += [f"--{name.replace('_', '-')}", *_words(value)]
-    return shlex.join(words)
+def command_facts(record: Record, mapfile: MapFile, *, earlier: bool) -> tuple[tuple[str, str], ...]:
+    """How one entry of one map is made again: the command, the configuration it reads, and whether settings differ."""
+    options = {key: value for key, value in record.criteria.items() if key != "name"}
+    words = [*WORDS, "participant" if mapfile.participant else "group", *_one_map(record, mapfile)]
+    facts = []
+    if _name_of(options) == record.entry:
+        words += ["--threshold", str(options["threshold"]), *_region_words(least_options(record.entry, options))]
+    else:
+        words += ["--config-file", CONFIGURATION]
+        facts.append((CONFIGURATION, _table(record.entry, options, {})))
+    if earlier:
+        facts.append(("settings", "earlier ones, not those of the run that wrote this page"))
+    return (("command", shlex.join(words)), *facts)
+
+
+def _name_of(options: Mapping[str, Any]) -> str:
+    try:
+        return name_of_threshold(str(options.get("threshold", "")))
+    except (Fault, ValueError):
+        return ""
+
+
+def _whole(entry: Entry) -> dict[str, Any]:
+    """The settings of an entry, what only draws included."""
+    drawn = {} if entry.background in ("auto", "none") else {"background": entry.background.rpartition("/")[2]}
+    return {**entry.as_options(), **({"background": "none"} if entry.background == "none" else drawn)}
+
+
+def _selection(settings: Settings) -> Iterator[str]:
+    """The words that select maps, as they were asked for."""
+    for key, labels in settings.labels.items():
+        if key != "sub" and labels:
+            yield from (SELECTING[key], *labels)
+    for flag, values in (
+        ("--derivatives", settings.derivatives),
+        ("--suffix", settings.suffixes),
+        ("--volumes", settings.volumes),
+        ("--assume-space", (settings.assume_space,) if settings.assume_space else ()),
+    ):
+        if values:
+            yield from (flag, *values)
+
+
+def _one_map(record: Record, mapfile: MapFile) -> Iterator[str]:
+    """The words that select one map, as far as options can."""
+    for key, flag in SELECTING.items():
+        label = mapfile.entity(key)
+        if label:
+            yield from (flag, label)
+    if mapfile.suffix != STATMAP:
+        yield from ("--suffix", mapfile.suffix)
+    if mapfile.volume is not None:
+        yield from ("--volumes", str(mapfile.volume))
+    if record.assumed_space:
+        yield from ("--assume-space", record.assumed_space)
+
+
+def least_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that differ from the defaults or the convention: fewer words that give the same settings."""
+    stated = {key: options[key] for key in ALONE if key in options}
+    try:
+        usual = make_entry(name, stated).as_options()
+        kept = {key: value for key, value in options.items() if key in ALONE or usual.get(key) != value}
+        same = make_entry(name, kept).as_options() == {k: v for k, v in options.items() if k != "background"}
+    except (Fault, ValueError, TypeError, KeyError):
+        same = False
+    return kept if same else dict(options)
+
+
+def _region_words(options: Mapping[str, Any]) -> Iterator[str]:
+    for option in REGION_OPTIONS:
+        value = options.get(option.name)
+        if option.name != "threshold" and value is not None and value is not False:
+            yield option.flags[0]
+            yield from _words(value)
 
 
 def _words(value: object) -> list[str]:
     if value is True:
         return []
-    if isinstance(value, list):
-        return [str(each) for each in value]
-    return [f"{value:g}" if isinstance(value, float) else str(value)]
+    if isinstance(value, (list, tuple)):
+        return [word for each in value for word in _words(each)]
+    return [f"{value:.12g}" if isinstance(value, float) else str(value)]
+
+
+def _table(name: str, options: Mapping[str, Any], match: Mapping[str, Any]) -> str:
+    """An entry as a `[[regions]]` table of a configuration file."""
+    known = {option.name: option for option in REGION_OPTIONS}
+    lines = ["[[regions]]", f"name = {json.dumps(name)}"]
+    if match:
+        pairs = (f"{json.dumps(key)} = {_toml(value)}" for key, value in match.items())
+        lines.append(f"match = {{ {', '.join(pairs)} }}")
+    lines += [f"{key} = {_toml(value)}" for key, value in least_options(name, options).items() if key in known]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(_toml(each) for each in value)}]"
+    return str(value) if isinstance(value, int) else json.dumps(str(value), ensure_ascii=False)
 
 
 def _entry_words(entry: Entry) -> str:
@@ -59,6 +171,6 @@ def _plain(value: object) -> str:
         return f"{value:g}"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{key} = {_plain(each)}' for key, each in value.items())}}}"
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, Sequence) and not isinstance(value, str):
         return f"[{', '.join(_plain(each) for each in value)}]"
     return str(value)

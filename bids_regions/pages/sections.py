@@ -20,6 +20,7 @@ from bids_regions.files import hash_bytes, read_text, write_bytes
 from bids_regions.images import StatMap, load_labels
 from bids_regions.pages.backgrounds import Anatomy, pack_coverage
 from bids_regions.pages.marks import marks_of_table
+from bids_regions.pages.provenance import command_facts
 from bids_regions.pages.wording import entry_facts, slug, spoken, threshold_sentence, title_of
 from bids_regions.report import model
 from bids_regions.report.payload import pack_labels, pack_volume
@@ -42,6 +43,7 @@ class Finished:
     record: Record
     anatomy: Anatomy | None
     note: str = ""  # on the anatomy
+    earlier: bool = False  # made with other settings than those of the run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,7 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
     cuts = choose_cuts(marks, statmap.data, statmap.affine, n=8 if len(done) > 1 else 7)
     ground = pack_coverage(statmap.data != 0, statmap.affine, key=f"{key}-coverage", name="where the map has data")
     layout = SIDE_BY_SIDE if len(done) > 1 else PanelLayout()
-    builder = _EntryBuilder(statmap=statmap, volume=volume, coverage=ground, cuts=cuts, layout=layout)
+    builder = _EntryBuilder(mapfile=mapfile, statmap=statmap, volume=volume, coverage=ground, cuts=cuts, layout=layout)
     drawn = [builder.draw(each, table, marked) for each, table, marked in zip(done, tables, marks, strict=True)]
     section = model.Section(
         key=key,
@@ -107,6 +109,7 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
 class _EntryBuilder:
     """What the entries of one map share."""
 
+    mapfile: MapFile
     statmap: StatMap
     volume: model.Volume
     coverage: model.Background  # under what has no anatomy
@@ -127,7 +130,7 @@ class _EntryBuilder:
         entry = model.EntryView(
             name=place.entry,
             sentence=threshold_sentence(record),
-            facts=entry_facts(record),
+            facts=(*entry_facts(record), *command_facts(record, self.mapfile, earlier=done.earlier)),
             n_regions=len(marks),
             figures=(figure,),
             views=(view,),

@@ -169,6 +169,7 @@ EXCLUSIVE = (
     ("boilerplate_only", "force"),
     ("quiet", "verbose"),
 )
+QUOTED = ("sub-", "ses-", "run-")  # several in one word, as some launchers quote them; other labels may hold spaces
 GROUP_ONLY = ("group_by", "participants_tsv", "regions_from")
 
 
@@ -188,6 +189,6 @@ def _labels(values: list[str] | None, prefix: str) -> tuple[str, ...]:
 
             labels += (line.split("\t")[0].strip() for line in read_text(Path(value[1:])).splitlines())
         else:
-            labels += value.split()
+            labels += value.split() if prefix in QUOTED else [value.strip()]
     header = {"participant_id", "session_id"}
     return tuple(dict.fromkeys(label.removeprefix(prefix) for label in labels if label and label not in header))

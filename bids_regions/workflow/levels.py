@@ -127,7 +127,7 @@ def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: 
         skipped=_skipped_by_owner(plan),
         notices=plan.notices,
         methods=methods,
-        provenance=describe_provenance(settings, plan.dataset),
+        provenance=describe_provenance(settings, plan.dataset, plan.selection.filters),
         dataset_name=plan.dataset.name,
         redraw=settings.force or settings.reports_only,
     )
