@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import nibabel as nib
@@ -17,7 +19,7 @@ from trees import AFFINE, describe, make_data, touch, write_map
 
 from bids_regions.cli import main as run_app
 from bids_regions.extraction.statistics import kind_of_word
-from bids_regions.importing.command import main
+from bids_regions.importing.cli import main
 from bids_regions.importing.permutation import _of_palm, _of_randomise
 from bids_regions.tables import rows_of
 
@@ -489,9 +491,15 @@ def test_nothing_asked_prints_the_help_and_the_module_runs(tmp_path):
     assert set(images(tmp_path / "out")) == FEAT_NAMES
 
 
+def test_the_command_is_installed():
+    declared = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]["scripts"]
+    module, _, name = declared["bids_regions-import"].partition(":")
+    assert callable(getattr(import_module(module), name))
+
+
 def test_help_pays_for_no_library(tmp_path):
     code = (
-        "import sys\nfrom bids_regions.importing.command import main\n"
+        "import sys\nfrom bids_regions.importing.cli import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
         "assert not {'numpy', 'scipy', 'nibabel'} & set(sys.modules)"
     )

@@ -1,6 +1,6 @@
 """`python -m bids_regions.importing`."""
 
-from bids_regions.importing.command import run
+from bids_regions.importing.cli import run
 
 if __name__ == "__main__":
     run()
