@@ -143,7 +143,7 @@ def test_what_a_reader_must_know_stands_beside_the_map(tmp_path, monkeypatch):
         r"\d+ voxels share the largest magnitude, 4: the map looks clipped, .*\.",
         r"The mask mask.nii.gz lies on another grid .* and was resampled \(nearest\)\.",
         r"3 voxels were not a number \(NaN\) and count as no data\.",
-        r"30% of the image are zero voxels, and the percentile is taken over all of it; .*\.",
+        r"30 % of the image are zero voxels, and the percentile is taken over all of it: .*\.",
         r"t map without known degrees of freedom: the cutoff is a t value, with no p behind it\.",
     ):
         assert [text for text in said if re.fullmatch(words, text)], words

@@ -16,6 +16,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "surroundings": (set(), set()),
     "files": ({"errors"}, {"deflate"}),
     "space": ({"errors"}, {"numpy", "scipy"}),
+    "anatomy": (set(), set()),
     "extraction": ({"errors", "space"}, {"numpy", "scipy"}),
     "images": ({"errors", "files", "space"}, {"numpy", "scipy", "nibabel", "deflate", "isal"}),
     "dataset": ({"errors", "surroundings", "files", "extraction"}, {"bids"}),
@@ -32,8 +33,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "scipy"},
     ),
     "pages": (
-        {"version", "errors", "files", "extraction", "images", "dataset", "atlases", "figures", "tables", "report",
-         "settings", "results"},
+        {"version", "errors", "files", "anatomy", "extraction", "images", "dataset", "atlases", "figures", "tables",
+         "report", "settings", "results"},
         {"numpy"},
     ),
     "maps": (

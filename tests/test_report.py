@@ -193,13 +193,13 @@ def test_sub_peaks_stand_under_their_region_in_its_columns() -> None:
 @pytest.mark.parametrize(
     ("texts", "decimals"),
     [
-        (["1", "22", "-3"], "0"),
+        (["1", "22", "-3"], "w"),
         (["7.94", "3.1"], "3"),
         (["7.94", "n/a", "310.25"], "1"),
         (["12345.5"], "0"),
         (["0.5", "0.01"], "4"),
         (["0.5", "0.00001"], ""),
-        (["n/a"], "0"),
+        (["n/a"], "w"),
     ],
 )
 def test_a_column_of_numbers_has_one_number_of_decimals(texts: list[str], decimals: str) -> None:

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browser.samples import motor_map
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from nibabel.affines import apply_affine
 from PIL import Image
 
+from bids_regions.extraction import Criteria, find_regions
 from bids_regions.report import payload
 
 Array = np.ndarray[Any, Any]
@@ -46,14 +48,57 @@ def test_labels_take_the_smallest_type(largest: int, dtype: str) -> None:
     assert payload.unpack(packed)[1, 0, 1] == largest
 
 
-def test_one_extreme_voxel_does_not_make_all_others_one_colour() -> None:
-    """Eight bits of a map with a peak of 1000 would have steps of 8; such a map gets sixteen."""
+def test_one_extreme_voxel_does_not_make_all_others_one_number() -> None:
+    """Sixteen bits of a map with a peak of 10000 would have steps of a third of its spread; it keeps its floats."""
     data = np.random.default_rng(0).normal(0, 1, (20, 20, 20)).astype(np.float32)
-    assert payload.pack_volume(data, np.eye(4), key="m", name="m").array.dtype == "int8"
-    data[0, 0, 0] = 1000
+    assert payload.pack_volume(data, np.eye(4), key="m", name="m").array.dtype == "int16"
+    data[0, 0, 0] = 10_000
     volume = payload.pack_volume(data, np.eye(4), key="m", name="m")
-    assert volume.array.dtype == "int16"
-    assert volume.step < 0.05
+    assert volume.array.dtype == "float32"
+    assert np.array_equal(payload.unpack(volume.array), data)
+
+
+CUTOFFS = st.integers(1, 60_000).map(lambda number: number / 1000)
+
+
+def kept_as_stored(volume: Any, cutoff: float, *, strict: bool) -> Array:
+    """What the viewer finds past a cutoff: the stored number times the step, in double precision."""
+    magnitude = np.abs(payload.unpack(volume.array).astype(np.float64) * volume.step)
+    return magnitude > cutoff if strict else magnitude >= cutoff
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    hnp.arrays(st.sampled_from([np.float32, np.float64]), SHAPES, elements=st.floats(-60, 60, width=32)),
+    st.lists(st.tuples(CUTOFFS, st.booleans()), min_size=1, max_size=3, unique_by=lambda pair: pair[0]),
+    st.integers(0, 10),
+)
+def test_rounding_carries_no_voxel_over_a_cutoff(data: Array, wanted: Any, spot: int) -> None:
+    """Also a voxel that equals the cutoff in the precision of the map, and cutoffs within one step of each other."""
+    data.flat[spot % data.size] = wanted[0][0]
+    heights = [payload.Height(cutoff=cutoff, strict=strict) for cutoff, strict in wanted]
+    volume = payload.pack_volume(data, np.eye(4), key="m", name="m", heights=heights)
+    for cutoff, strict in wanted:
+        least = data.dtype.type(cutoff)
+        expected = np.abs(data) > least if strict else np.abs(data) >= least
+        assert np.array_equal(kept_as_stored(volume, cutoff, strict=strict), expected)
+
+
+@pytest.mark.parametrize("threshold", ["3.0", "97%", "2.0", "fdr=0.05"])
+def test_what_is_painted_as_kept_is_the_label_image(threshold: str) -> None:
+    """On the real map, where every region is kept: 0 voxels differ."""
+    data, affine = motor_map()
+    found = find_regions(data, affine, Criteria(threshold=threshold, min_region_voxels=1, min_region_size=None))
+    heights = [payload.Height(cutoff=found.cutoff.value)]
+    volume = payload.pack_volume(data, affine, key="m", name="m", heights=heights)
+    assert np.array_equal(kept_as_stored(volume, found.cutoff.value, strict=False), found.labels > 0)
+
+
+def test_what_is_infinite_is_drawn_as_the_largest_and_no_data_as_none() -> None:
+    data = np.array([[[np.inf, -np.inf, np.nan, 4.0, -1.0]]], np.float32)
+    volume = payload.pack_volume(data, np.eye(4), key="m", name="m", heights=[payload.Height(cutoff=3.0)])
+    assert volume.limit == 4
+    assert (payload.unpack(volume.array) * volume.step)[0, 0].tolist() == pytest.approx([4, -4, 0, 4, -1], abs=2e-4)
 
 
 def test_an_empty_map_has_a_scale() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from nibabel.nifti1 import Nifti1Header
+from nibabel.nifti2 import Nifti2Header
 from numpy.typing import NDArray
 
 from bids_regions.space import Grid
@@ -12,12 +13,21 @@ from bids_regions.space.grid import find_zooms
 
 __all__ = ["StoredGrid", "grid_of", "make_grid"]
 
+MNI = 4  # the code of NIfTI's xform that stands for a space of the MNI family
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StoredGrid(Grid):
     """Where the voxels of an image lie, and the header that says so."""
 
     header: bytes = field(repr=False)  # little-endian NIfTI header it was read from: its sform and qform as stored
+
+    @property
+    def in_mni(self) -> bool:
+        """Whether the header says that the mm are those of a space of the MNI family."""
+        kind = Nifti1Header if len(self.header) == Nifti1Header.sizeof_hdr else Nifti2Header
+        header = kind(self.header, endianness="<", check=False)
+        return MNI in (int(header["sform_code"]), int(header["qform_code"]))
 
 
 def make_grid(shape: tuple[int, int, int], affine: NDArray[Any]) -> StoredGrid:

@@ -69,9 +69,12 @@ def _percentile_warning(statmap: StatMap | SheetMap, entry: Entry) -> str:
     if criteria.spec.rule.population != "ranked" or criteria.percentile_over != "image":
         return ""
     share = 1 - np.count_nonzero(statmap.data) / max(1, statmap.data.size)
-    if share < MANY_ZEROS:
+    if share < MANY_ZEROS or share == 1:
         return ""
+    asked = criteria.spec.number if criteria.spec.kind == "percentile" else 100 * (1 - criteria.spec.number)
+    among = max(0.0, 100 * (1 - (1 - asked / 100) / (1 - share)))  # magnitudes: the zeros are the lowest
+    zeros = f"{100 * share:.0f}" if share < 0.995 else f"{np.floor(1000 * share) / 10:g}"  # never 100 while it is less
     return (
-        f"{share:.0%} of the image are zero voxels, and the percentile is taken over all of it; "
-        "--percentile-over mask or nonzero leaves them out"
+        f"{zeros} % of the image are zero voxels, and the percentile is taken over all of it: "
+        f"{asked:g} % of the image is the {among:.1f}th percentile of the non-zero voxels"
     )

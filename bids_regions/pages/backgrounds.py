@@ -1,6 +1,8 @@
 """The picture under a map: the participant's own anatomy, a template, or nothing but where the map has data.
 
 An *anatomy* is one such picture in two forms: drawn into figures, and packed for the viewer. Nothing is downloaded.
+A template is TemplateFlow's of that very space where it is installed, else the one that the package carries, for maps
+whose name or header says that they are in a space of the MNI family.
 """
 
 import os
@@ -12,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_regions.anatomy import CARRIED_NAME, carried_anatomy
 from bids_regions.dataset import MapFile, SourceDataset, find_anatomical
 from bids_regions.errors import Fault, MissingInput
 from bids_regions.figures import Underlay
-from bids_regions.images import load_statmap
+from bids_regions.images import load_grid, load_statmap
 from bids_regions.pages.wording import slug
 from bids_regions.report.model import Background
 from bids_regions.report.payload import pack_array, pack_background
@@ -31,6 +34,7 @@ class Anatomy:
 
     drawn: Underlay
     packed: Background
+    name: str  # what it is, as the pages say it
 
 
 def find_background(mapfile: MapFile, dataset: SourceDataset, asked: str, assume_space: str | None) -> Path | None:
@@ -48,11 +52,24 @@ def find_background(mapfile: MapFile, dataset: SourceDataset, asked: str, assume
         if not path.is_file():
             raise MissingInput(f"the background {path} is not there", hint="Fix --background")
         return path
-    return find_anatomical(mapfile, dataset) or find_template(mapfile.entity("space") or assume_space)
+    space = mapfile.entity("space") or assume_space
+    return find_anatomical(mapfile, dataset) or find_template(space or _space_by_header(mapfile.path))
+
+
+def _space_by_header(path: Path) -> str | None:
+    """The MNI family where a map without `space-` says so in its header; None where it does not."""
+    try:
+        return "MNI" if load_grid(path).in_mni else None
+    except (Fault, OSError):
+        return None
 
 
 def find_template(space: str | None) -> Path | None:
-    """TemplateFlow's T1w of `space`, where TEMPLATEFLOW_HOME holds it; nothing is ever downloaded."""
+    """A T1w of `space`: TemplateFlow's where TEMPLATEFLOW_HOME holds it, else the carried one; never downloaded."""
+    return _find_in_templateflow(space) or carried_anatomy(space)
+
+
+def _find_in_templateflow(space: str | None) -> Path | None:
     home = os.environ.get("TEMPLATEFLOW_HOME")
     if not home or not space or not space.isalnum():
         return None
@@ -85,10 +102,12 @@ def load_anatomy(path: Path | None) -> tuple[Anatomy | None, str]:
 @lru_cache(maxsize=2)
 def _load_once(path: Path, _mtime: int) -> Anatomy:
     image = load_statmap(path)
-    name = path.name.partition(".")[0]
+    stem = path.name.partition(".")[0]
+    name = CARRIED_NAME if path == carried_anatomy("MNI") else stem
     return Anatomy(
         drawn=Underlay(data=image.data, affine=image.affine),
-        packed=pack_background(image.data, image.affine, key=f"bg-{slug(name)}", name=name),
+        packed=pack_background(image.data, image.affine, key=f"bg-{slug(stem)}", name=name),
+        name=name,
     )
 
 
@@ -98,4 +117,4 @@ def pack_coverage(cover: NDArray[Any], affine: NDArray[np.float64], *, key: str,
     for k in range(cover.shape[2]):  # slice by slice, as numbers with fractions take four times the room
         grey[..., k] = np.rint(cover[..., k] * np.float32(COVERAGE))
     rows = tuple(tuple(float(value) for value in row) for row in affine)
-    return Background(key=key, name=name, array=pack_array(grey, "uint8"), affine=rows)
+    return Background(key=key, name=name, array=pack_array(grey, "uint8"), affine=rows, plain=True)

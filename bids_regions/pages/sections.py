@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from bids_regions.dataset import MapFile
+from bids_regions.dataset import MapFile, is_standard_space
+from bids_regions.extraction.conventions import convention_knobs
 from bids_regions.extraction.probabilities import as_shown
 from bids_regions.extraction.statistics import Statistic
 from bids_regions.figures import FigureStyle, Mark, PanelLayout, choose_cuts, compose_map, encode
@@ -21,9 +22,10 @@ from bids_regions.images import StatMap, load_labels
 from bids_regions.pages.backgrounds import Anatomy, pack_coverage
 from bids_regions.pages.marks import marks_of_table
 from bids_regions.pages.provenance import command_facts
+from bids_regions.pages.telling import Told, entry_titles, lead_of, tell_entry
 from bids_regions.pages.wording import entry_facts, slug, spoken, threshold_sentence, title_of
 from bids_regions.report import model
-from bids_regions.report.payload import pack_labels, pack_volume
+from bids_regions.report.payload import Height, pack_labels, pack_volume
 from bids_regions.results.placement import OutputPaths
 from bids_regions.results.records import Record
 from bids_regions.results.uris import read_source
@@ -78,30 +80,38 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
         statmap.affine,
         key=f"{key}-volume",
         name=title_of(entities),
-        quantity=statistic,
+        quantity="" if statistic == "unknown" else statistic,
         palette="positive" if sequential else "diverging",
+        heights=[Height(cutoff=shown_cutoff(each.record), strict=_is_strict(each.record)) for each in done],
     )
+    titles = entry_titles([each.record for each in done])
     tables = [read_text(each.place.table) for each in done]
     marks = [marks_of_table(rows_of(table), each.place.table.name) for each, table in zip(done, tables, strict=True)]
     cuts = choose_cuts(marks, statmap.data, statmap.affine, n=8 if len(done) > 1 else 7)
     ground = pack_coverage(statmap.data != 0, statmap.affine, key=f"{key}-coverage", name="where the map has data")
     layout = SIDE_BY_SIDE if len(done) > 1 else PanelLayout()
     builder = _EntryBuilder(mapfile=mapfile, statmap=statmap, volume=volume, coverage=ground, cuts=cuts, layout=layout)
-    drawn = [builder.draw(each, table, marked) for each, table, marked in zip(done, tables, marks, strict=True)]
+    drawn = [
+        builder.draw(each, title, table, marked)
+        for each, title, table, marked in zip(done, titles, tables, marks, strict=True)
+    ]
+    space = entities.get("space") or record.assumed_space or ""
     section = model.Section(
         key=key,
         title=", ".join(part for part in (title_of(entities), done[0].record.component) if part),
+        lead=lead_of([told for _, _, told in drawn], volume.quantity or "value", sided=is_standard_space(space)),
+        space=space,
         group=", ".join(f"{name}-{entities[name]}" for name in HEADING if name in entities),
         source=mapfile.title,
         facts=(("grid", _grid_words(statmap)), ("mask", mask_words(done))),
-        entries=tuple(entry for entry, _ in drawn),
+        entries=tuple(entry for entry, _, _ in drawn),
         warnings=tuple(dict.fromkeys(each.note for each in done if each.note)),
     )
     return Drawn(
         section=section,
         volume=volume,
         backgrounds=tuple({b.key: b for b in (_packed(each, builder.coverage) for each in done)}.values()),
-        files={name: digest for _, written in drawn for name, digest in written.items()},
+        files={name: digest for _, written, _ in drawn for name, digest in written.items()},
     )
 
 
@@ -116,8 +126,10 @@ class _EntryBuilder:
     cuts: tuple[float, ...]  # mm, RAS+
     layout: PanelLayout
 
-    def draw(self, done: Finished, table: str, marks: Sequence[Mark]) -> tuple[model.EntryView, dict[str, str]]:
-        """The entry as the page shows it, and the figure files that stand beside the page."""
+    def draw(
+        self, done: Finished, title: str, table: str, marks: Sequence[Mark]
+    ) -> tuple[model.EntryView, dict[str, str], Told]:
+        """The entry as the page shows it, the figure files beside the page, and what the lead tells of it."""
         place, record = done.place, done.record
         labels, _ = load_labels(place.labels)
         figure, written = self._draw_figure(done, labels, marks)
@@ -125,22 +137,25 @@ class _EntryBuilder:
             volume=self.volume.key,
             cutoff=None if record.threshold.cutoff is None else shown_cutoff(record),
             tail=record.threshold.tail,
+            strict=_is_strict(record),
             background=(done.anatomy.packed if done.anatomy else self.coverage).key,
         )
         entry = model.EntryView(
             name=place.entry,
+            title=title,
             sentence=threshold_sentence(record),
             facts=(*entry_facts(record), *command_facts(record, self.mapfile, earlier=done.earlier)),
             n_regions=len(marks),
             figures=(figure,),
             views=(view,),
             labels=pack_labels(labels) if marks else None,
-            regions=regions_table(place, record, table),
+            regions=regions_table(place, record, table, title),
             peaks=read_text(place.peaks),
             warnings=record.warnings,
             links=place_links(place),
         )
-        return entry, written
+        told = tell_entry(record, title, list(rows_of(table)), (self.statmap.data, labels, self.statmap.affine))
+        return entry, written, told
 
     def _draw_figure(self, done: Finished, labels: Any, marks: Sequence[Mark]) -> tuple[model.Figure, dict[str, str]]:
         place, threshold = done.place, done.record.threshold
@@ -162,9 +177,14 @@ class _EntryBuilder:
             alt=shown.alt,
             width=shown.width,
             height=shown.height,
+            caption=f"Drawn on: {done.anatomy.name}." if done.anatomy else "",
             links=(model.Link(text="SVG for papers", href=_href(place, place.figure)),),
         )
         return figure, {_href(place, place.figure): hash_bytes(paper.data)}
+
+
+def _is_strict(record: Record) -> bool:
+    return bool(convention_knobs(record.criteria.get("convention"))["strict"])
 
 
 def shown_cutoff(record: Record) -> float:
@@ -197,12 +217,12 @@ def place_links(place: OutputPaths) -> tuple[model.Link, ...]:
     return tuple(model.Link(text=text, href=_href(place, path)) for text, path in files)
 
 
-def regions_table(place: OutputPaths, record: Record, table: str) -> model.Table:
+def regions_table(place: OutputPaths, record: Record, table: str, title: str) -> model.Table:
     """The table of an entry."""
     columns = table.partition("\n")[0].split("\t")
     return model.Table(
         key=slug(place.stem),
-        caption=f"Regions of {place.stem}",
+        caption=f"Regions at {title}" if title[0] in "|−" else f"Regions: {title}",
         tsv=table,
         file_name=place.table.name,
         descriptions={name: record.columns[name]["Description"] for name in columns if name in record.columns},

@@ -12,7 +12,7 @@ from bids_regions.extraction.statistics import Freedom
 from bids_regions.extraction.tails import TAILS
 from bids_regions.results.records import FieldTheoryUsed, Record, SmoothnessUsed, StatisticUsed, ThresholdUsed
 
-__all__ = ["entry_facts", "ordinal", "slug", "spoken", "threshold_sentence", "title_of"]
+__all__ = ["counted", "entry_facts", "ordinal", "place_words", "slug", "spoken", "threshold_sentence", "title_of"]
 
 
 def spoken(number: float, digits: int = 4) -> str:
@@ -24,6 +24,24 @@ def spoken(number: float, digits: int = 4) -> str:
     if isinstance(number, int):
         return f"{number:,}"
     return f"{number:.{digits}g}"
+
+
+def counted(number: int, noun: str) -> str:
+    """How many of something.
+
+    >>> counted(1, "voxel"), counted(2520, "voxel")
+    ('1 voxel', '2,520 voxels')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def place_words(xyz: tuple[float, float, float]) -> str:
+    """A place in mm, to a tenth.
+
+    >>> place_words((39.0, -22.04, 58.25))
+    '39, −22, 58.2 mm'
+    """
+    return ", ".join(f"{round(value, 1) + 0:g}" for value in xyz).replace("-", "−") + " mm"
 
 
 def ordinal(number: float) -> str:

@@ -10,7 +10,7 @@ to the page, with `/` between its parts, as it is on disk: the page escapes it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 __all__ = [
@@ -63,10 +63,10 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Packed:
-    """An array as text: first axis fastest, little endian, zlib, base64. `payload.py` packs, the viewer unpacks it."""
+    """An array as text: first axis fastest, bytes in planes, zlib, base64; `payload.py` packs, the viewer unpacks."""
 
     shape: tuple[int, int, int]  # voxels along i, j, k
-    dtype: Literal["int8", "int16", "uint8", "uint16", "uint32"]
+    dtype: Literal["int8", "int16", "uint8", "uint16", "uint32", "float32"]
     text: str  # base64
 
 
@@ -75,9 +75,10 @@ class Background:
     """A picture to draw maps on, with a grid of its own; 0 is outside."""
 
     key: str
-    name: str  # in words: "T1w of sub-01", "where the map has data"
+    name: str  # in words, under the picture: "T1w of sub-01", "where the map has data"
     array: Packed  # uint8
     affine: Affine
+    plain: bool = False  # no anatomy: only where there are data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +87,17 @@ class Volume:
 
     key: str
     name: str  # "contrast leftVsRight, z"
-    array: Packed  # int8, or int16 where 8 bits are too coarse
+    array: Packed  # int16, or float32 where 16 bits are too coarse
     affine: Affine
     step: float  # the quantum of the display, in the map's unit
     limit: float  # the largest magnitude, in the map's unit; the end of the colour bar
+    highest: tuple[int, int, int, float] | None = None  # voxel and value of the largest positive one, if any
+    lowest: tuple[int, int, int, float] | None = None  # of the largest negative one
     quantity: str = ""  # "z", "t", "of participants": the unit beside a value
     palette: Literal["diverging", "positive", "negative"] = "diverging"
+    people: int = 0  # a fraction of so many participants, read out as a count; 0: no such map
+    companions: Mapping[str, str] = field(default_factory=dict)  # what is read beside it -> key of a Volume:
+    # "coverage" (the fraction of participants with data), "minor" (the rarer sign's prevalence)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +108,8 @@ class View:
     name: str = ""  # told apart by it where an entry has several: "positive prevalence"
     cutoff: float | None  # magnitude, in the map's unit; None where nothing could pass
     tail: Literal["bi", "two", "positive", "negative"] = "bi"
+    strict: bool = False  # only what is beyond the cutoff was kept, not what equals it
+    decides: bool = True  # the labels are what the cutoff made of this very volume
     background: str = ""  # key of a Background; empty: none
 
 
@@ -118,6 +126,8 @@ class Table:
     links: Mapping[str, str] | None = None  # text of a cell in `link_column` -> address relative to the page
     link_column: str = ""
     tips: Mapping[str, Mapping[str, str]] | None = None  # column -> index of a region -> more about that cell
+    shows: Mapping[str, str] = field(default_factory=dict)  # where rows speak of another table's regions: text of the
+    # column `set` -> key of that table; "" -> for every row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +135,7 @@ class EntryView:
     """What one set of criteria made of one map."""
 
     name: str  # of the entry: "pct97"
+    title: str = ""  # for people: "strongest 3 % of the voxels"; empty: the name
     sentence: str  # the threshold in words: "|z| at or above 3.12, the 97th percentile of 153,594 voxels; ..."
     facts: tuple[tuple[str, str], ...] = ()  # counts for the reader: ("voxels above the threshold", "4282")
     n_regions: int
@@ -143,7 +154,9 @@ class Section:
 
     key: str  # unique on the page, [a-zA-Z0-9_-]: the anchor
     title: str  # "contrast leftVsRight, z"
+    lead: str = ""  # what was found, in a sentence or three
     group: str = ""  # heading in the navigation: "ses-1, task-motor, run-1"
+    space: str = ""  # of the coordinates: "MNI152NLin2009cAsym"
     source: str = ""  # the map's file, relative to the dataset
     facts: tuple[tuple[str, str], ...] = ()  # ("grid", "53 x 63 x 46, 3 mm"), ("mask", "none")
     entries: tuple[EntryView, ...]
@@ -251,6 +264,7 @@ class GroupSet:
     title: str
     lead: str = ""  # what was found, in a sentence or three
     group: str = ""
+    space: str = ""
     facts: tuple[tuple[str, str], ...] = ()  # ("participants", "28"), ("grids", "one")
     consensus: EntryView  # its views are the prevalence and coverage maps; its regions the consensus table
     metrics: tuple[Metric, ...] = ()

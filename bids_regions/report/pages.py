@@ -40,12 +40,14 @@ from bids_regions.report.presentation import PLAIN_ROWS, ShownTable, count_rows,
 __all__ = ["HEAVY", "render_group", "render_participant"]
 
 HEAVY = 60_000_000  # bytes of packed volumes and pictures that a page holds itself
+_VOLUME = ("step", "limit", "quantity", "palette", "highest", "lowest")  # what the viewer is told of a volume
 _MANY_SECTIONS = 40  # above it the script fills sections one after the other, so that the page opens at once
 _PAGE_ROWS = 6_000  # plain rows of all tables of a page together; the script shows every row anyway
 _SUFFIXES = {"image/webp": "webp", "image/png": "png", "image/svg+xml": "svg", "image/jpeg": "jpg"}
 
-_PARTICIPANT_SCRIPTS = ("payload.js", "grid.js", "slices.js", "viewer.js", "table.js", "page.js")
-_GROUP_SCRIPTS = ("payload.js", "grid.js", "slices.js", "viewer.js", "table.js", "group.js", "page.js")
+_VIEWER_SCRIPTS = ("payload.js", "grid.js", "slices.js", "planes.js", "instruments.js", "viewer.js", "table.js")
+_PARTICIPANT_SCRIPTS = (*_VIEWER_SCRIPTS, "page.js")
+_GROUP_SCRIPTS = (*_VIEWER_SCRIPTS, "group.js", "page.js")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +70,10 @@ class _Parts:
     blocks: list[_Block] = field(default_factory=list)
     views: list[dict[str, Any]] = field(default_factory=list)
     first_views: dict[str, str] = field(default_factory=dict)  # section -> view
+    entry_views: dict[str, str] = field(default_factory=dict)  # section and number of the entry -> view
     tables: dict[str, tuple[Table, str]] = field(default_factory=dict)  # key -> table, peaks
     movable: set[str] = field(default_factory=set)  # tables whose rows move the crosshair
+    quantities: dict[str, str] = field(default_factory=dict)  # volume -> its unit
     side_files: dict[str, bytes] = field(default_factory=dict)
 
     def add_block(
@@ -114,7 +118,9 @@ def render_participant(page: ParticipantPage) -> Rendered:
 
 def render_group(page: GroupPage) -> Rendered:
     """The page of the group, and the side files it needs where it is heavy."""
-    pseudo = [Section(key=s.key, title=s.title, group=s.group, entries=(s.consensus,)) for s in page.sets]
+    pseudo = [
+        Section(key=s.key, title=s.title, group=s.group, space=s.space, entries=(s.consensus,)) for s in page.sets
+    ]
     pictures = [thumb.figure for one in page.sets for thumb in one.thumbnails]
     parts = _gather([*pseudo, *page.sections], page.volumes, page.backgrounds, "figures/report", pictures)
     cohorts: tuple[GroupSet | ReliabilityView, ...] = (*page.sets, *page.reliability)
@@ -152,10 +158,17 @@ def _gather(
     figures = [figure for entry in entries for figure in entry.figures]
     weight = sum(len(array.text) for array in arrays) + sum(len(f.data) * 4 // 3 for f in (*figures, *pictures))
     parts = _Parts(folder=folder, heavy=weight > HEAVY, n_sections=len(sections))
+    parts.quantities = {volume.key: volume.quantity for volume in volumes}
     for background in backgrounds:
-        parts.add_block(f"background-{background.key}", background.array.text, _header(background.array, background))
+        named = {"name": background.name, "plain": background.plain}
+        parts.add_block(
+            f"background-{background.key}", background.array.text, _header(background.array, background) | named
+        )
     for volume in volumes:
-        extra = {"step": volume.step, "limit": volume.limit, "quantity": volume.quantity, "palette": volume.palette}
+        extra: dict[str, Any] = {name: getattr(volume, name) for name in _VOLUME}
+        if volume.people:
+            beside = {name: f"volume-{other}" for name, other in volume.companions.items()}
+            extra |= {"people": volume.people, "companions": beside}
         parts.add_block(f"volume-{volume.key}", volume.array.text, _header(volume.array, volume) | extra)
     for section in sections:
         for number, entry in enumerate(section.entries, start=1):
@@ -188,22 +201,23 @@ def _add_entry(parts: _Parts, section: Section, entry: EntryView, key: str) -> N
                 "key": f"view-{key}-{number}",
                 "section": section.key,
                 "group": " · ".join(text for text in (section.group, section.title) if text),
-                "name": " · ".join(text for text in (entry.name, view.name) if text),
+                "entry": entry.name,
+                "panel": f"panel-{key}",
+                "name": " · ".join(text for text in (entry.title or entry.name, view.name) if text),
+                "quantity": parts.quantities.get(view.volume, ""),
+                "space": section.space,
                 "volume": f"volume-{view.volume}",
                 "labels": f"labels-{key}" if entry.labels else "",
                 "background": f"background-{view.background}" if view.background else "",
                 "cutoff": view.cutoff,
                 "tail": view.tail,
+                "strict": view.strict,
+                "decides": view.decides,
                 "table": entry.regions.key if entry.regions and entry.n_regions else "",
             }
         )
-        best = parts.first_views.get(section.key)
-        if best is None or (entry.n_regions and not _has_regions(parts, best)):
-            parts.first_views[section.key] = f"view-{key}-{number}"
-
-
-def _has_regions(parts: _Parts, key: str) -> bool:
-    return any(view["key"] == key and view["table"] for view in parts.views)
+        parts.first_views.setdefault(section.key, f"view-{key}-{number}")
+        parts.entry_views.setdefault(key, f"view-{key}-{number}")
 
 
 def _add_cohort_blocks(parts: _Parts, one: GroupSet) -> None:
@@ -259,17 +273,16 @@ def _show_tables(parts: _Parts) -> dict[str, ShownTable]:
 
 
 def _participant_counts(page: ParticipantPage) -> list[tuple[str, int, str, str]]:
-    """(words, number, where it leads, tone), in the order a reader asks."""
-    found = sum(any(entry.n_regions for entry in section.entries) for section in page.sections)
-    empty = len(page.sections) - found
-    skipped, failed = len(page.skipped), len(page.failures)
-    return [
+    """(words, number, where it leads, tone), in the order a reader asks; what is none of is not told, but maps."""
+    empty = sum(not any(entry.n_regions for entry in section.entries) for section in page.sections)
+    counts = [
         (_plural(len(page.sections), "map"), len(page.sections), "", ""),
-        ("with regions", found, "", ""),
-        ("where no region survived", empty, "", "quiet" if not empty else ""),
-        ("skipped", skipped, "#skipped" if skipped else "", "quiet" if not skipped else ""),
-        ("failed", failed, "#errors", "bad" if failed else "quiet"),
+        (_plural(n := sum(e.n_regions for s in page.sections for e in s.entries), "region"), n, "", ""),
+        ("without a region", empty, "", ""),
+        ("skipped", len(page.skipped), "#skipped", ""),
+        ("failed", len(page.failures), "#errors", "bad"),
     ]
+    return [count for count in counts if count[1] or count[0] == "maps"]
 
 
 def _group_count(words: str, number: int) -> tuple[str, int, str, str]:
@@ -396,6 +409,7 @@ def _render(
             blocks=parts.blocks,
             views=parts.views,
             first_views=parts.first_views,
+            entry_views=parts.entry_views,
             shown_tables=shown,
             movable=parts.movable,
             peaks_of={key for key, (_, peaks) in parts.tables.items() if peaks},

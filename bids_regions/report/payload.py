@@ -1,12 +1,17 @@
 """Arrays and texts made small enough for a page: little endian, zlib, base64; the same bytes for the same input.
 
-The viewer needs no more than eight bits to colour a voxel. A *step* is the quantum of that display: the value of one
-stored unit. Exact values stand in the tables, not here. Voxels lie with the file's first axis fastest, as in NIfTI.
+A map is stored in 16 bits, or as float32 where those are too coarse. A *step* is the quantum of that display: the value
+of one stored unit. A *height* is a cutoff with its strictness: rounding to the step never carries a voxel over one, so
+that what a page draws as kept is what was kept. Voxels lie with the file's first axis fastest, as in NIfTI; numbers of
+several bytes lie in *planes*, all lowest bytes first, which deflates better.
 """
 
 import base64
 import math
 import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import deflate
@@ -16,6 +21,7 @@ from numpy.typing import NDArray
 from bids_regions.report.model import Affine, Background, Packed, Volume
 
 __all__ = [
+    "Height",
     "draw_matrix",
     "matrix_colour",
     "pack_array",
@@ -30,7 +36,8 @@ __all__ = [
 _LEVEL = (
     7  # of libdeflate: smaller than zlib's 6, for maps in half its time; 9 makes maps a hundredth smaller in twice it
 )
-_COARSE = 0.1  # of the map's standard deviation: a step above it would show bands, so the map gets 16 bits
+_COARSE = 0.001  # of the map's standard deviation: above it a step would be read out, so the map keeps its floats
+_TOP = 32767  # the largest number of 16 bits
 _EQUAL = 1e-9  # of the largest magnitude: a spread below it is the rounding of equal values
 _LARGE = 2_000_000  # voxels: a background above it is halved until it is below; nobody sees more on a page
 _BLOCK = 1 << 16  # voxels looked at together
@@ -38,7 +45,16 @@ _LIGHT, _DARK = np.array([255.0, 255.0, 255.0]), np.array([18.0, 60.0, 105.0])  
 _NONE = np.array([244.0, 214.0, 206.0])  # of no value
 
 _Palette = Literal["diverging", "positive", "negative"]
-_Dtype = Literal["int8", "int16", "uint8", "uint16", "uint32"]
+_Dtype = Literal["int8", "int16", "uint8", "uint16", "uint32", "float32"]
+_Stored = NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Height:
+    """A cutoff that a page marks on a volume."""
+
+    cutoff: float  # magnitude, in the map's unit
+    strict: bool = False  # only what is larger is kept
 
 
 def pack_text(text: str | bytes | memoryview) -> str:
@@ -55,22 +71,24 @@ def pack_array(array: NDArray[Any], dtype: _Dtype, none: int = 0) -> Packed:
     """A 3-D array in the given type; what is not a number is stored as `none`."""
     i, j, k = array.shape
     known = np.where(np.isnan(array), none, array) if array.dtype.kind == "f" else array
-    stored = known.astype(np.dtype(dtype).newbyteorder("<"), order="F", copy=False)
-    return Packed(shape=(i, j, k), dtype=dtype, text=pack_text(stored.ravel(order="F").data.cast("B")))
+    stored = known.astype(np.dtype(dtype).newbyteorder("<"), order="F", copy=False).ravel(order="F")
+    planes = stored.view(np.uint8).reshape(stored.size, stored.itemsize).T
+    return Packed(shape=(i, j, k), dtype=dtype, text=pack_text(np.ascontiguousarray(planes).ravel().data))
 
 
 def unpack(packed: Packed) -> NDArray[Any]:
     """The stored array of `packed`: what the viewer sees."""
     raw = zlib.decompress(base64.b64decode(packed.text))
-    flat = np.frombuffer(raw, np.dtype(packed.dtype).newbyteorder("<"))
-    return flat.reshape(packed.shape, order="F")
+    dtype = np.dtype(packed.dtype).newbyteorder("<")
+    planes = np.frombuffer(raw, np.uint8).reshape(dtype.itemsize, -1)
+    return np.ascontiguousarray(planes.T).view(dtype).reshape(packed.shape, order="F")
 
 
 def _rows(affine: NDArray[np.floating]) -> Affine:
     return tuple(tuple(float(value) for value in row) for row in np.asarray(affine, np.float64))
 
 
-def pack_volume(
+def pack_volume(  # noqa: PLR0913 # the fields of a Volume, by name
     data: NDArray[np.floating],
     affine: NDArray[np.floating],
     *,
@@ -78,22 +96,27 @@ def pack_volume(
     name: str,
     quantity: str = "",
     palette: _Palette = "diverging",
+    heights: Sequence[Height] = (),
 ) -> Volume:
-    """A map for the viewer, in 8 bits, or in 16 where 8 would be too coarse.
+    """A map for the viewer, in 16 bits, or as float32 where 16 bits would be too coarse.
 
     Parameters
     ----------
     data
-        3-D, finite, in the map's unit, on the file's own axes; any memory order.
+        3-D, in the map's unit, on the file's own axes; any memory order. What is not finite is drawn as the largest
+        finite magnitude, or as no data.
     affine
         4 x 4, voxel -> mm, RAS+; oblique and sheared ones too.
     key, name, quantity, palette
         The fields of `Volume`.
+    heights
+        The cutoffs that the page marks: a stored number passes one just where the value does, compared in the
+        precision of `data`.
 
     Returns
     -------
     Volume
-        `step` times the stored number is the value, off by half a step at most.
+        `step` times the stored number is the value, off by a step at most.
 
     Raises
     ------
@@ -104,37 +127,107 @@ def pack_volume(
     --------
     >>> volume = pack_volume(np.array([[[-2.0, 0.0, 1.0]]]), np.eye(4), key="m", name="a map", quantity="z")
     >>> unpack(volume.array), volume.limit
-    (array([[[-127,    0,   64]]], dtype=int8), 2.0)
+    (array([[[-32767,      0,  16384]]], dtype=int16), 2.0)
     """
     if data.ndim != 3:
         msg = f"a volume has three axes, this array has {data.ndim}"
         raise ValueError(msg)
     flat = data.ravel(order="K")  # as it lies in memory, which copies nothing
-    limit = max(float(flat.max(initial=0)), -float(flat.min(initial=0))) or 1.0
-    dtype: _Dtype = "int16" if limit * _EQUAL < _spread(flat) * _COARSE < limit / 127 else "int8"
-    top = int(np.iinfo(dtype).max)
+    limit = _limit(flat)
+    wanted = sorted({height for height in heights if 0 < height.cutoff < math.inf}, key=lambda height: height.cutoff)
+    step = limit / _TOP
+    dtype: np.dtype[Any]
+    if limit * _EQUAL < _spread(flat) * _COARSE < step or not _apart(wanted, step):
+        step, dtype = 1.0, np.dtype("float32")
+    else:
+        dtype = np.dtype("int16")
     stored = np.empty(data.shape, dtype, order="F")
     for k in range(data.shape[2]):  # slice by slice: the whole in float64 would be the largest array of a run
-        stored[..., k] = np.rint(data[..., k].astype(np.float64) * (top / limit))
+        stored[..., k] = _store(data[..., k], limit, step, dtype, wanted)
     return Volume(
         key=key,
         name=name,
-        array=pack_array(stored, dtype),
+        array=pack_array(stored, "int16" if dtype == np.int16 else "float32"),
         affine=_rows(affine),
-        step=limit / top,
+        step=step,
         limit=limit,
+        highest=_extreme(data, limit, 1),
+        lowest=_extreme(data, limit, -1),
         quantity=quantity,
         palette=palette,
     )
 
 
+def _extreme(data: NDArray[np.floating], limit: float, sign: int) -> tuple[int, int, int, float] | None:
+    """The voxel that lies furthest from zero on one side, and its value; None where there is none."""
+    find = np.nanargmax if sign > 0 else np.nanargmin
+    if not data.size or np.isnan(data).all():
+        return None
+    i, j, k = (int(n) for n in np.unravel_index(int(find(data)), data.shape))
+    value = float(np.clip(data[i, j, k], -limit, limit))
+    return (i, j, k, value) if value * sign > 0 else None
+
+
+def _limit(flat: NDArray[np.floating]) -> float:
+    """The largest finite magnitude; 1 where everything is zero."""
+    largest = max(float(flat.max(initial=0)), -float(flat.min(initial=0)))
+    if not math.isfinite(largest):
+        known = flat[np.isfinite(flat)]
+        largest = float(np.abs(known).max(initial=0))
+    return largest or 1.0
+
+
+def _apart(heights: Sequence[Height], step: float) -> bool:
+    """Whether no two heights lie within one step, where one stored number could not be on both right sides."""
+    return all(high.cutoff - low.cutoff > 3 * step for low, high in pairwise(heights))
+
+
+def _store(plane: NDArray[Any], limit: float, step: float, dtype: np.dtype[Any], heights: Sequence[Height]) -> _Stored:
+    """One slice in stored numbers, each on the right side of every height."""
+    values = np.nan_to_num(plane.astype(np.float64), posinf=limit, neginf=-limit)
+    whole = dtype.kind == "i"
+    size = np.abs(np.rint(values / step).astype(np.int32) if whole else values.astype(dtype))
+    if whole:
+        size = np.maximum(size, values != 0)  # what is not zero stays so: it counts as data
+    magnitude = np.abs(plane)
+    for height in heights:
+        cutoff = plane.dtype.type(height.cutoff)
+        kept = magnitude > cutoff if height.strict else magnitude >= cutoff
+        if not kept.any() and height.cutoff > limit:
+            continue  # nothing comes near it
+        least = _least_whole(height, step) if whole else _least_float(height)
+        below = least - 1 if whole else np.nextafter(least, np.float32(0))
+        size = np.where(kept, np.maximum(size, least), np.where(size >= least, below, size))
+    return (size * np.sign(values)).astype(dtype)
+
+
+def _least_whole(height: Height, step: float) -> int:
+    """The smallest whole number that, times the step, the viewer finds past `height`."""
+    least = math.floor(height.cutoff / step) - 1
+    while least * step < height.cutoff or (height.strict and least * step == height.cutoff):
+        least += 1
+    return least
+
+
+def _least_float(height: Height) -> np.float32:
+    """The smallest float32 past `height`, compared in double precision as JavaScript does."""
+    least = np.float32(height.cutoff)
+    while float(least) < height.cutoff or (height.strict and float(least) == height.cutoff):
+        least = np.nextafter(least, np.float32(np.inf))
+    return least
+
+
 def _spread(flat: NDArray[np.floating]) -> float:
-    """The standard deviation of what is not zero, block by block."""
-    blocks = [flat[at : at + _BLOCK] for at in range(0, flat.size, _BLOCK)]
-    n = sum(np.count_nonzero(block) for block in blocks)
-    mean = sum(float(block.sum(dtype=np.float64)) for block in blocks) / max(n, 1)
-    squares = sum(float(np.square(block[block != 0].astype(np.float64) - mean).sum()) for block in blocks)
-    return math.sqrt(squares / max(n, 1))
+    """The standard deviation of what is neither zero nor infinite, block by block."""
+    n = sum(block.size for block in _usable(flat))
+    mean = sum(float(block.sum()) for block in _usable(flat)) / max(n, 1)
+    return math.sqrt(sum(float(np.square(block - mean).sum()) for block in _usable(flat)) / max(n, 1))
+
+
+def _usable(flat: NDArray[np.floating]) -> Iterator[NDArray[np.float64]]:
+    for at in range(0, flat.size, _BLOCK):
+        block = flat[at : at + _BLOCK]
+        yield block[(block != 0) & np.isfinite(block)].astype(np.float64)
 
 
 def pack_labels(labels: NDArray[np.integer]) -> Packed:

@@ -8,7 +8,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 
 from bids_regions.report.model import Section, Table
@@ -34,11 +34,12 @@ SHOWN = {"map": "folded", "session": "where known"}  # of the columns that the g
 _COLUMNS = {column.name: column for column in region_columns(fields=True, values=True)}
 _LONG = 30  # characters of a cell from which a column of text is kept narrow, whole on hovering
 
+_ATLAS_PEAK = re.compile(r"(?!values_).+_peak")
+_ORDINAL = re.compile(r" \(\d+\)$")  # what tells regions of one name apart
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_PROBABILITY = re.compile(r"[pq]_|.*_p$|.*_[pq]_")  # columns of p and q values
 _INTEGER = re.compile(r"[-+]?\d+")
-_PLAIN_NAME = re.compile(
-    r"(region|positive|negative|both)-\d+"
-)  # of a region without an atlas: says no more than its number
+_PLAIN_NAME = re.compile(r"region-\d+")  # of a region without an atlas: says no more than its number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class Head:
     unit: str
     title: str  # what it is, in a sentence
     kind: str  # "id", "number", "link", "text"
-    decimals: str  # "" : four digits each; "0" : as written
+    decimals: str  # how many; "": four digits each; "w": as written; "p": a probability, never as 0.0000
     minor: bool
     long: bool = False  # text too long for a line: cut on the screen, broken anywhere on paper
 
@@ -117,21 +118,26 @@ def count_rows(text: str) -> int:
 
 
 def show_number(text: str, decimals: str = "") -> str:
-    """A number as the page shows it; anything else as it is.
+    """A number as the page shows it; anything else as it is. `decimals` as in `Head`.
 
     >>> [show_number(t) for t in ("7.941344261", "12", "0.00001234", "15678.9", "n/a")]
     ['7.941', '12', '1.2e-5', '15679', 'n/a']
-    >>> show_number("-22.5", "2"), show_number("39", "1")
-    ('-22.50', '39.0')
+    >>> show_number("-22.5", "2"), show_number("39", "1"), show_number("3.1e-11", "p"), show_number("0.04321", "p")
+    ('-22.50', '39.0', '3.1e-11', '0.0432')
     """
     value = _float(text)
-    if decimals == "0" or not math.isfinite(value):
+    if decimals == "w" or not math.isfinite(value):
         return text
     size = abs(value)
     if size >= 1e15:
         return _scientific(value, 3)
-    if decimals:
-        return _fixed(value, int(decimals))
+    if decimals == "p":
+        return "0" if value == 0 else _scientific(value, 1) if size < 0.001 else _fixed(value, 4)
+    return _fixed(value, int(decimals)) if decimals else _four_digits(text, value)
+
+
+def _four_digits(text: str, value: float) -> str:
+    size = abs(value)
     if value == 0 or _INTEGER.fullmatch(text):
         return text
     if size < 0.001:
@@ -164,13 +170,16 @@ def _decimals(column: str, texts: list[str]) -> str:
     """How many decimals show a column's numbers in four digits or so, one above the other."""
     written = [text for text in texts if math.isfinite(_float(text))]
     if all(_INTEGER.fullmatch(text) for text in written):
-        return "0"
+        return "w"
+    if _PROBABILITY.match(column):
+        return "p"
     if column in _COLUMNS and _COLUMNS[column].units == "mm":
         return "1"
     sizes = [abs(float(text)) for text in written if float(text) != 0]
-    if not sizes or sum(size < 0.001 for size in sizes) > len(sizes) / 4:  # p values, as a rule
+    if not sizes:
         return ""
-    return str(min(4, max(0, 3 - math.floor(math.log10(max(sizes))))))
+    decimals = min(4, max(0, 3 - math.floor(math.log10(max(sizes)))))
+    return "" if min(sizes) < 0.5 * 10**-decimals else str(decimals)  # none of them is shown as nothing
 
 
 def _head(table: Table, column: str, texts: list[str], *, regions: bool) -> Head:
@@ -196,7 +205,17 @@ def _is_minor(column: str, values: list[str]) -> bool:
     if column == "name":
         return all(_PLAIN_NAME.fullmatch(value) for value in values)
     shown = _COLUMNS[column].shown if column in _COLUMNS else SHOWN.get(column, "always")
-    return shown == "folded" or (shown == "where known" and not values)
+    return shown == "folded" or (shown == "where known" and not values) or column.endswith("_overlap")
+
+
+def _fold_repeats(heads: list[Head], columns: list[list[str]]) -> list[Head]:
+    """Fold the columns of atlases that say what the names say, and all but one of the others: a table has its width."""
+    texts = {head.column: column for head, column in zip(heads, columns, strict=True)}
+    names = [_ORDINAL.sub("", text) for text in texts.get("name", [])]
+    atlases = [head.column for head in heads if _ATLAS_PEAK.fullmatch(head.column) and head.kind == "text"]
+    told = [column for column in atlases if texts[column] != names]
+    folded = set(atlases) - set(told[:1])
+    return [replace(head, minor=True) if head.column in folded else head for head in heads]
 
 
 def _cell(table: Table, head: Head, text: str, colour: str = "", index: str = "") -> Cell:
@@ -213,6 +232,7 @@ def show_table(table: Table, peaks: str = "", plain_rows: int = PLAIN_ROWS) -> S
     regions = "index" in header and "peak_value" in header
     columns = [[row[at] for row in rows[:_SAMPLE]] for at in range(len(header))]
     heads = [_head(table, column, texts, regions=regions) for column, texts in zip(header, columns, strict=True)]
+    heads = _fold_repeats(heads, columns) if regions else heads
     plain = [head for head in heads if not head.minor]  # the script makes rows with all columns
     below = _peak_rows(plain, peaks)
     shown: list[Row] = []

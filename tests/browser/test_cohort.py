@@ -97,13 +97,13 @@ def test_thumbnails_come_in_pages_of_fifty(opened: Opener) -> None:
     items = shown.page.locator(".thumbs li")
     expect(items).to_have_count(50)
     expect(shown.page.locator(".pager output")).to_have_text("page 1 of 2")
-    shown.page.get_by_role("button", name="Next").click()
+    shown.page.get_by_role("button", name="Next", exact=True).click()
     expect(items).to_have_count(10)
     expect(items.last).to_contain_text("sub-0060")
     assert items.last.get_by_role("link").get_attribute("href") == "sub-0060.html"
     assert items.last.locator("img").evaluate("async i => (await i.decode(), i.naturalWidth)") > 50
-    expect(shown.page.get_by_role("button", name="Next")).to_be_disabled()
-    shown.page.get_by_role("button", name="Previous").click()
+    expect(shown.page.get_by_role("button", name="Next", exact=True)).to_be_disabled()
+    shown.page.get_by_role("button", name="Previous", exact=True).click()
     expect(items).to_have_count(50)
 
 

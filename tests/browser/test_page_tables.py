@@ -21,6 +21,7 @@ def tsv_of(number: int = 0) -> str:
 
 
 def table_of(shown: Opened, selector: str) -> Locator:
+    shown.page.evaluate("() => document.querySelectorAll('details.overview').forEach((fold) => { fold.open = true; })")
     table = shown.page.locator(selector)
     table.scroll_into_view_if_needed()
     expect(table).to_have_class("table ready")
@@ -91,8 +92,9 @@ def test_copy_gives_the_shown_rows_in_their_order_with_every_digit(opened: Opene
     table.get_by_role("searchbox").fill("negative")
     sort(table, "n_voxels")
     sort(table, "n_voxels")
-    table.get_by_role("button", name="Copy").click()
-    expect(table.get_by_role("button", name="Copy")).to_have_text("Copied")
+    copy = table.get_by_role("button", name="Copy all")
+    copy.click()
+    expect(copy).to_have_text("Copied")
     lines = tsv_of().splitlines()
     negative = sorted((line for line in lines[1:] if "negative" in line), key=lambda line: int(line.split("\t")[3]))
     assert shown.page.evaluate("() => navigator.clipboard.readText()") == "\n".join([lines[0], *negative]) + "\n"
@@ -106,11 +108,11 @@ def test_copy_works_where_the_clipboard_is_closed(opened: Opener) -> None:
         """() => new Promise((done) => {
           const took = () => done(getSelection().toString() || document.activeElement.value);
           document.addEventListener("copy", took, { once: true });
-          document.querySelector("#motor-1-regions button[aria-label^=Copy]").click();
+          document.querySelector("#motor-1-regions button[aria-label^='Copy all']").click();
         })"""
     )
     assert copied == tsv_of()
-    expect(table.get_by_role("button", name="Copy")).to_have_text("Copied")
+    expect(table.get_by_role("button", name="Copy all")).to_have_text("Copied")
 
 
 def test_download_gives_the_files_own_bytes(opened: Opener, tmp_path: Path) -> None:
@@ -169,8 +171,7 @@ def test_rows_read_alike_with_and_without_script(opened: Opener, name: str) -> N
     for number in range(with_script.page.locator(".table").count()):
         plain = without.page.locator(".table").nth(number)
         live = with_script.page.locator(".table").nth(number)
-        live.scroll_into_view_if_needed()
-        expect(live).to_have_class("table ready")
+        live.evaluate("(table) => page.tables.get(table.id).ready()")
         if live.get_by_role("checkbox", name="Sub-peaks").count():
             live.get_by_role("checkbox", name="Sub-peaks").check()
         assert plain_cells(plain) == plain_cells(live)

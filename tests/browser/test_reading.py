@@ -112,7 +112,8 @@ def test_the_keyboard_reaches_everything_and_its_place_is_seen(opened: Opener) -
     reached = {stop[name] for stop in seen for name in ("id", "text", "label", "kind")}
     assert reached >= {
         "viewer-threshold", "checkbox", "search", "Region 1: show its peak", "2 sub-peaks of region 1",
-        "Copy the methods text", "Copy the command", "Explore in the viewer", "label image", "What the program said",
+        "Copy the methods text", "Copy the command", "Show this map in the viewer", "label image",
+        "What the program said",
     }  # fmt: skip
 
 
@@ -202,7 +203,7 @@ def test_counts_come_first_and_lead_to_their_sections(opened: Opener) -> None:
     shown = opened("motor").ready()
     tiles = shown.page.locator(".tile")
     assert [" ".join(text.split()) for text in tiles.all_inner_texts()] == [
-        "2 maps", "1 with regions", "1 where no region survived", "1 skipped", "1 failed",
+        "2 maps", "10 regions", "1 without a region", "1 skipped", "1 failed",
     ]  # fmt: skip
     tiles.last.get_by_role("link").click()
     expect(shown.page.locator("#errors-title")).to_be_in_viewport()

@@ -55,7 +55,7 @@ def test_every_row_leads_to_the_voxel_that_the_images_hold(opened: Opener, folde
         assert read["mm"] == pytest.approx(apply_affine(source.affine, voxel).tolist(), abs=1e-6)
         assert float(read["text"]["value"]) == pytest.approx(float(data[voxel]), rel=1e-9)
         assert abs(data[voxel]) == np.abs(data[numbers == number + 1]).max()
-        assert read["text"]["note"] == f"exact: the peak of region {number + 1}"
+        assert read["text"]["note"] == f"the peak of region {number + 1}"
 
 
 def test_without_an_atlas_a_number_is_the_whole_name(opened: Opener, folder: Path) -> None:

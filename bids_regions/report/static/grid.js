@@ -77,13 +77,39 @@ class Grid {
     return this.straight ? this.place(this.voxel(mm)) : mm;
   }
 
-  /** The smallest box in mm around all voxels, borders included: [[x, y, z] low, [x, y, z] high]. */
-  get box() {
+  /** The smallest box in mm around voxels `low` to `high`, borders included: [[x, y, z] low, [x, y, z] high]. */
+  boxOf(low, high) {
     const corners = [];
     for (let corner = 0; corner < 8; corner++) {
-      corners.push(this.place([0, 1, 2].map((axis) => ((corner >> axis) & 1 ? this.shape[axis] - 0.5 : -0.5))));
+      corners.push(this.place([0, 1, 2].map((axis) => ((corner >> axis) & 1 ? high[axis] + 0.5 : low[axis] - 0.5))));
     }
     const extreme = (pick) => [0, 1, 2].map((axis) => pick(...corners.map((corner) => corner[axis])));
     return [extreme(Math.min), extreme(Math.max)];
+  }
+
+  /** The box around all voxels. */
+  get box() {
+    return this.boxOf([0, 0, 0], this.shape.map((size) => size - 1));
+  }
+
+  /** The box around the voxels that are not zero; around all of them where none is. */
+  filledBox(data) {
+    const [ni, nj, nk] = this.shape;
+    const low = [...this.shape];
+    const high = [-1, -1, -1];
+    for (let k = 0, at = 0; k < nk; k++) {
+      for (let j = 0; j < nj; j++) {
+        for (let i = 0; i < ni; i++, at++) {
+          if (data[at] === 0) continue;
+          if (i < low[0]) low[0] = i;
+          if (i > high[0]) high[0] = i;
+          if (j < low[1]) low[1] = j;
+          if (j > high[1]) high[1] = j;
+          if (k < low[2]) low[2] = k;
+          high[2] = k;
+        }
+      }
+    }
+    return high[0] < 0 ? this.box : this.boxOf(low, high);
   }
 }

@@ -8,7 +8,7 @@ const page = {
   viewer: null,
 };
 
-const noRegions = () => ({ colours: new Map(), names: new Map(), peaks: new Map(), first: null });
+const noRegions = () => ({ colours: new Map(), names: new Map(), atlas: new Map(), peaks: new Map(), list: [], first: null });
 
 /** Tables that come into view wake up. */
 page.tableSeen = new IntersectionObserver(
@@ -22,22 +22,59 @@ page.tableSeen = new IntersectionObserver(
   { rootMargin: "600px" },
 );
 
-/** Take a part of the page over: its tables, its buttons. */
+page.viewOfTable = (key) => page.views.find((view) => view.table === key);
+
+/** Take a part of the page over: its tables, its tabs, its buttons. */
 page.take = (part) => {
   for (const element of part.querySelectorAll(".table")) {
-    page.tables.set(element.id, new DataTable(element, page.onChosen));
+    const sentenceOf = (table, region, peak) => regionSentence(region, peak, page.viewOfTable(table.element.id) ?? {});
+    page.tables.set(element.id, new DataTable(element, { chosen: page.onChosen, sentenceOf }));
     element.querySelector(".tools").hidden = false; // its place is kept, so that nothing jumps when it wakes
     page.tableSeen.observe(element);
   }
   for (const place of part.querySelectorAll(".viewer-place")) {
     const button = place.querySelector(".explore");
+    if (!button) continue;
     button.hidden = false;
     button.addEventListener("click", async () => {
       await page.show(place.dataset.view);
-      page.viewer.planes[0].canvas.focus();
+      page.viewer.slices.planes[0].canvas.focus();
     });
+    page.placeSeen.observe(place);
   }
+  for (const tabs of part.querySelectorAll(".tabs")) page.startTabs(tabs);
   if (typeof startCohort === "function") startCohort(part);
+};
+
+// -------------------------------------------------------------------- entries of a map as tabs
+
+page.startTabs = (tabs) => {
+  tabs.hidden = false;
+  const all = [...tabs.querySelectorAll("[role=tab]")];
+  page.openTab(all[0]);
+  for (const tab of all) tab.addEventListener("click", () => page.chooseTab(tab));
+  tabs.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const next = all[(all.indexOf(document.activeElement) + step + all.length) % all.length];
+    next.focus();
+    page.chooseTab(next);
+  });
+};
+
+page.chooseTab = (tab) => {
+  page.openTab(tab);
+  if (tab.dataset.view) page.show(tab.dataset.view);
+};
+
+page.openTab = (tab) => {
+  for (const other of tab.parentElement.children) {
+    const chosen = other === tab;
+    other.setAttribute("aria-selected", String(chosen));
+    other.tabIndex = chosen ? 0 : -1;
+    document.getElementById(other.getAttribute("aria-controls")).classList.toggle("away", !chosen);
+  }
 };
 
 /** On pages of very many maps a section's content is kept as text until it is needed; without scripts it just shows. */
@@ -68,34 +105,139 @@ page.startFilling = () => {
   window.addEventListener("beforeprint", () => waiting.splice(0).forEach(page.fill));
 };
 
-/** A row was chosen: show its map in the viewer, with the crosshair on its peak. */
-page.onChosen = async (table, mm) => {
-  const now = page.viewer.view;
-  const view = now?.table === table.element.id ? now : page.views.find((candidate) => candidate.table === table.element.id);
-  await page.show(view.key, mm);
-  const frame = page.viewer.element.getBoundingClientRect();
-  if (frame.bottom < 80 || frame.top > window.innerHeight - 80) page.viewer.element.scrollIntoView({ block: "nearest" });
+// -------------------------------------------------------------------- the viewer's place
+
+/** A row was chosen: show its place in its map, with the row and the slices in view together. */
+page.onChosen = async (table, entry) => {
+  const target = table.targetOf(entry.line);
+  const now = page.viewer?.view;
+  const view = now?.table === target.table ? now : page.viewOfTable(target.table);
+  if (!view) return;
+  const mm = table.placeOf(entry.line, entry.peak) ?? (await page.placeOfRegion(target));
+  if (!mm) return;
+  await page.show(view.key, mm, table.element);
+  page.bring(table, entry);
+  page.remember();
 };
 
-/** Bring the viewer to the map it shows, then show it. */
-page.show = async (key, mm = null) => {
+page.placeOfRegion = async ({ table, region }) => {
+  const regions = page.tables.get(table);
+  await regions?.ready();
+  const line = regions?.lineOfRegion(region) ?? -1;
+  return line < 0 ? null : regions.placeOf(line);
+};
+
+/** Scroll so that a row and the slices are both in view: the viewer at the top of the window, the row below it. */
+page.bring = (table, entry) => {
+  table.reveal(entry.at);
+  const row = table.rowAt(entry.at);
+  const { element } = page.viewer;
+  const seen = () => {
+    const [viewer, line] = [element.getBoundingClientRect(), row.getBoundingClientRect()];
+    return { viewer, line, over: viewer.bottom - line.top, under: line.bottom - window.innerHeight };
+  };
+  if (!row) return;
+  let { viewer, over, under } = seen();
+  const apart = element.parentElement.nextElementSibling !== table.element && !element.closest(".workbench")?.contains(table.element);
+  if (!apart && viewer.top >= 0 && over <= 0 && under <= 0) return;
+  const dock = element.closest(".workbench").querySelector(".dock-top");
+  window.scrollBy(0, dock.getBoundingClientRect().top);
+  ({ over, under } = seen());
+  if (under > 0) window.scrollBy(0, under + 8);
+  ({ over } = seen());
+  if (over > 0) window.scrollBy(0, -over);
+};
+
+/** What the keyboard reaches in a table never lies under the viewer above it. */
+page.keepClear = (event) => {
+  const { element } = page.viewer ?? {};
+  if (!element || element.hidden || element.contains(event.target) || !element.closest(".workbench")?.contains(event.target)) return;
+  const over = element.getBoundingClientRect().bottom - event.target.getBoundingClientRect().top;
+  const above = element.compareDocumentPosition(event.target) & Node.DOCUMENT_POSITION_FOLLOWING;
+  if (above && over > 0 && event.target.getBoundingClientRect().height < window.innerHeight / 2) window.scrollBy(0, -over - 4);
+};
+
+/** Bring the viewer to the map it shows, beside the table in use, then show it. */
+page.show = async (key, mm = null, table = null) => {
   const view = page.views.find((candidate) => candidate.key === key);
   const section = document.getElementById(view.section);
   page.fill(section);
-  const place = section.querySelector(".viewer-place");
-  const { element } = page.viewer;
-  if (element.parentElement !== place) {
-    for (const button of document.querySelectorAll(".explore")) button.hidden = false;
-    place.querySelector(".explore").hidden = true;
-    const focused = element.contains(document.activeElement) ? document.activeElement : null;
-    place.append(element);
-    focused?.focus({ preventScroll: false });
-  }
-  element.hidden = false;
+  const own = table?.closest(".workbench")?.querySelector(".viewer-place");
+  page.dock(own ?? section.querySelector(".viewer-place"));
+  const tab = section.querySelector(`[role=tab][data-panel="${view.panel}"]`);
+  if (tab) page.openTab(tab);
+  page.viewer.element.hidden = false;
   await page.viewer.show(key, mm);
 };
 
-page.startViewer = () => {
+page.dock = (place) => {
+  const { element } = page.viewer;
+  if (element.parentElement === place) return;
+  for (const button of document.querySelectorAll(".explore")) button.hidden = false;
+  const button = place.querySelector(".explore");
+  if (button) button.hidden = true;
+  const focused = element.contains(document.activeElement) ? document.activeElement : null;
+  place.append(element);
+  focused?.focus({ preventScroll: true });
+};
+
+/** The viewer follows the reader: where its map has left the window, it goes to the one that has come. */
+page.placeSeen = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) target.classList.toggle("seen", isIntersecting);
+  clearTimeout(page.following);
+  page.following = setTimeout(page.follow, 200);
+});
+
+page.follow = () => {
+  const now = page.viewer?.element.parentElement;
+  if (!now || page.viewer.element.contains(document.activeElement)) return;
+  const frame = page.viewer.element.getBoundingClientRect();
+  if (frame.bottom > 0 && frame.top < window.innerHeight) return;
+  const next = document.querySelector(".viewer-place.seen");
+  if (next && next !== now) page.show(next.dataset.view);
+};
+
+/** How high the viewer is, for the tables below it. */
+page.measureViewer = () => {
+  const height = page.viewer.element.offsetHeight;
+  if (height) document.documentElement.style.setProperty("--viewer-height", `${height}px`);
+};
+
+// -------------------------------------------------------------------- links to a place
+
+/** The place that is shown, as the end of an address: #map/entry/region/x,y,z. */
+page.place = () => {
+  const { view, region, cursor } = page.viewer;
+  const mm = cursor.map((value) => Math.round(value * 100) / 100).join(",");
+  return `#${encodeURIComponent(view.section)}/${encodeURIComponent(view.entry)}/${region}/${mm}`;
+};
+
+page.remember = () => {
+  try {
+    history.replaceState(null, "", page.place());
+  } catch {
+    // a page inside another one may not; the link button works all the same
+  }
+};
+
+/** Open the place that an address names; true where it names one. */
+page.openPlace = async () => {
+  const [section, entry, region, mm] = location.hash.slice(1).split("/").map(decodeURIComponent);
+  if (mm === undefined) return false;
+  const own = page.views.filter((view) => view.section === section);
+  const view = own.find((candidate) => candidate.entry === entry) ?? own[0];
+  const place = mm.split(",").map(Number);
+  if (!view || place.length !== 3 || !place.every(Number.isFinite)) return false;
+  await page.show(view.key, place);
+  const table = page.tables.get(view.table);
+  await table?.ready();
+  const line = table?.lineOfRegion(region) ?? -1;
+  if (line >= 0) page.bring(table, { at: table.list.indexOf(line) });
+  else page.viewer.element.scrollIntoView({ block: "start" });
+  return true;
+};
+
+page.startViewer = async () => {
   const element = document.getElementById("viewer");
   if (!element || page.views.length === 0) return;
   const select = element.querySelector("select");
@@ -109,15 +251,41 @@ page.startViewer = () => {
     }
     families.get(view.section).append(new Option(view.name, view.key));
   }
+  select.closest("label").hidden = page.views.length < 2;
   page.viewer = new Viewer(element, page.views, {
     regionsOf: (view) => page.tables.get(view.table)?.regions() ?? noRegions(),
     moved: (view, region) => {
-      for (const [key, table] of page.tables) if (table.list) table.mark(key === view.table ? region : 0);
+      for (const [key, table] of page.tables) if (table.list && !table.element.dataset.shows) table.mark(key === view.table ? region : 0);
     },
+    stepped: (direction) => page.tables.get(page.viewer.view.table)?.step(direction),
   });
   select.addEventListener("change", () => page.show(select.value));
+  element.querySelector('[data-part="link"]').addEventListener("click", async (event) => {
+    page.remember();
+    const button = event.currentTarget;
+    const done = await copyText(`${location.href.split("#")[0]}${page.place()}`);
+    button.textContent = done ? "Copied" : "Not allowed here";
+    setTimeout(() => (button.textContent = "Link"), 1500);
+  });
+  new ResizeObserver(page.measureViewer).observe(element);
+  document.addEventListener("focusin", page.keepClear);
+  window.addEventListener("hashchange", page.openPlace);
+  if (await page.openPlace()) return;
   const best = page.views.find((view) => view.table) ?? page.views[0];
   page.show(best.key);
+};
+
+/** A way for the keyboard: from the top of the page to the row in use of the first table of regions. */
+page.startSkipping = () => {
+  const skip = document.querySelector(".to-table");
+  if (!skip) return;
+  skip.hidden = false;
+  skip.addEventListener("click", async () => {
+    const key = page.viewer.view?.table || page.views.find((view) => view.table)?.table;
+    const table = page.tables.get(key);
+    await table.ready();
+    table.goToRow(table.active);
+  });
 };
 
 page.startCopying = () => {
@@ -172,8 +340,11 @@ window.addEventListener("afterprint", () => {
   }
 });
 
+document.documentElement.classList.add("scripted");
+for (const overview of document.querySelectorAll("details.overview")) overview.open = false;
 page.take(document);
 page.startCopying();
+page.startSkipping();
 page.startContents();
 page.startViewer();
 page.startFilling();

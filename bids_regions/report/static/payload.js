@@ -3,7 +3,19 @@
 // A block may live in a file beside the page (data-src); that file is a script, since fetch() is not allowed to
 // read from file://, and hands its text to bidsRegionsSide().
 
-const TYPES = { int8: Int8Array, int16: Int16Array, uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array };
+const TYPES = { int8: Int8Array, int16: Int16Array, uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, float32: Float32Array };
+
+/** Numbers of several bytes lie in planes, all lowest bytes first: put each number's bytes side by side again. */
+function joinPlanes(planes, Type) {
+  const width = Type.BYTES_PER_ELEMENT;
+  if (width === 1) return new Type(planes.buffer);
+  const joined = new Uint8Array(planes.length);
+  const count = planes.length / width;
+  for (let plane = 0, from = 0; plane < width; plane++) {
+    for (let at = plane; from < (plane + 1) * count; at += width, from++) joined[at] = planes[from];
+  }
+  return new Type(joined.buffer);
+}
 
 const payload = {
   waiting: new Map(), // id of a block -> what to do with the text of its side file
@@ -25,7 +37,7 @@ const payload = {
   /** A block of numbers, with its header. */
   async array(id) {
     const header = payload.header(id);
-    return { ...header, data: new TYPES[header.dtype](await payload.bytes(id)) };
+    return { ...header, data: joinPlanes(new Uint8Array(await payload.bytes(id)), TYPES[header.dtype]) };
   },
 
   async text(id) {

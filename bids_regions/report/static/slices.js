@@ -96,27 +96,47 @@ function sampleLinear(grid, data, pixels) {
   return found;
 }
 
-/** How strongly a value covers the background: fully from the threshold on, fading below it by the square. */
-function coverage(value, look) {
+const LOST = 0.8; // how strongly a voxel is drawn that passes the cutoff and lies in no region
+
+/** Whether a value passes a threshold on a tail; at the cutoff itself as strictly as the regions were made. */
+function passes(value, threshold, look) {
+  const wanted = look.tail === "positive" ? value > 0 : look.tail === "negative" ? value < 0 : value !== 0;
   const magnitude = Math.abs(value);
-  const wanted = look.tail === "positive" ? value > 0 : look.tail === "negative" ? value < 0 : true;
-  if (wanted && magnitude >= look.threshold) return 1;
-  if (!look.fade || look.threshold === 0) return 0;
-  return Math.min(1, magnitude / look.threshold) ** 2 * (wanted ? 1 : 0.35);
+  return wanted && (look.strict && threshold === look.cutoff ? magnitude > threshold : magnitude >= threshold);
 }
 
-/** Background and map, blended into `image`. */
-function paintVoxels(image, greys, stored, volume, look) {
+/**
+ * How strongly a voxel covers the background. At the cutoff what is painted in full is what the label image holds;
+ * above it what of that passes the slider's threshold; below it whatever passes. The rest fades by the square.
+ */
+function coverage(value, label, look) {
+  const { threshold, cutoff } = look;
+  const beyond = passes(value, threshold, look);
+  if (look.decides && threshold >= cutoff) {
+    if (label !== 0 && (beyond || threshold === cutoff)) return 1;
+    if (beyond) return look.fade ? LOST : 0;
+  } else if (beyond) {
+    return 1;
+  }
+  if (!look.fade || threshold === 0) return 0;
+  const wanted = look.tail === "positive" ? value > 0 : look.tail === "negative" ? value < 0 : true;
+  return Math.min(1, Math.abs(value) / threshold) ** 2 * (wanted ? 1 : 0.35);
+}
+
+/** Background and map, blended into `image`; `labels` may be null. */
+function paintVoxels(image, greys, stored, labels, volume, look) {
   const out = image.data;
   const toEntry = (volume.step / volume.limit) * 127;
+  const range = (look.bright - look.dark) / 255;
   for (let at = 0, byte = 0; at < greys.length; at++, byte += 4) {
     const grey = greys[at];
     for (let channel = 0; channel < 3; channel++) {
-      out[byte + channel] = grey === 0 ? look.paper[channel] : look.dark + (grey * (look.bright - look.dark)) / 255;
+      out[byte + channel] = grey === 0 ? look.paper[channel] : look.dark + grey * range;
     }
     out[byte + 3] = 255;
     const value = stored[at] * volume.step;
-    const cover = value === 0 ? 0 : coverage(value, look);
+    const label = labels ? labels[at] : 0;
+    const cover = value === 0 && label === 0 ? 0 : look.opacity * coverage(value, label, look);
     if (cover === 0) continue;
     const entry = 3 * Math.max(0, Math.min(254, Math.round(127 + stored[at] * toEntry)));
     for (let channel = 0; channel < 3; channel++) {
@@ -125,18 +145,45 @@ function paintVoxels(image, greys, stored, volume, look) {
   }
 }
 
-/** Region borders, drawn inside the region in its colour; the region under the crosshair twice as wide. */
+const BLACK = [0, 0, 0, 255];
+const WHITE = [255, 255, 255, 255];
+
+/** Black or white, whichever stands out more from a colour: at least 4.5 to 1, by WCAG's relative luminance. */
+function outlineOf(rgb) {
+  const [r, g, b] = rgb.map((value) => (value <= 10 ? value / 3295 : ((value / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? BLACK : WHITE;
+}
+
+/** Region borders inside the region in its colour, with an outline around; the region at the crosshair twice as wide. */
 function paintContours(image, labels, colours, active, reach) {
   const { width, height, data } = image;
-  const differs = (x, y, label) => x < 0 || y < 0 || x >= width || y >= height || labels[y * width + x] !== label;
+  const outlines = new Map([...colours].map(([label, colour]) => [label, outlineOf(colour)]));
+  const label = (x, y) => (x < 0 || y < 0 || x >= width || y >= height ? 0 : labels[y * width + x]);
   for (let y = 0, at = 0; y < height; y++) {
     for (let x = 0; x < width; x++, at++) {
-      const label = labels[at];
-      if (label === 0) continue;
-      const r = label === active ? 2 * reach : reach;
-      if (!(differs(x - r, y, label) || differs(x + r, y, label) || differs(x, y - r, label) || differs(x, y + r, label))) continue;
-      const colour = colours.get(label);
-      if (colour) data.set(colour, at * 4);
+      const own = labels[at];
+      const r = own !== 0 && own === active ? 2 * reach : reach;
+      const around = [label(x - r, y), label(x + r, y), label(x, y - r), label(x, y + r)];
+      if (own === 0) {
+        const beside = around.find((one) => one !== 0);
+        if (beside && colours.has(beside)) data.set(outlines.get(beside), at * 4);
+      } else if (around.some((one) => one !== own) && colours.has(own)) {
+        data.set(colours.get(own), at * 4);
+      }
+    }
+  }
+}
+
+/** Borders of another entry's regions: dashes of black and white, which are seen on every colour. */
+function paintDashes(image, labels, reach) {
+  const { width, height, data } = image;
+  for (let y = 0, at = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, at++) {
+      const own = labels[at];
+      if (own === 0) continue;
+      const border = x < reach || y < reach || x >= width - reach || y >= height - reach
+        || labels[at - reach] !== own || labels[at + reach] !== own || labels[at - reach * width] !== own || labels[at + reach * width] !== own;
+      if (border) data.set(Math.floor((x + y) / (3 * reach)) % 2 ? BLACK : WHITE, at * 4);
     }
   }
 }
@@ -154,4 +201,16 @@ function numberPlaces(labels, width, height) {
     }
   }
   return places;
+}
+
+/** Which numbers to write: the chosen region's, then the largest regions', none over another; a few, or all. */
+function pickNumbers(places, active, most, size) {
+  const picked = [];
+  const order = [...places].sort(([one], [two]) => (two === active) - (one === active) || one - two);
+  for (const [label, { x, y }] of order) {
+    if (picked.length >= most) break;
+    const clear = size === 0 || picked.every((other) => Math.abs(other.x - x) > size * 1.4 || Math.abs(other.y - y) > size * 1.1);
+    if (clear) picked.push({ label, x, y });
+  }
+  return picked;
 }

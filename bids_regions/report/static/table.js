@@ -7,12 +7,16 @@ const WINDOWED = 500; // rows; also the number of plain rows in the page
 const MARGIN = 20; // rows made above and below the visible ones
 const collator = new Intl.Collator("en", { numeric: true });
 
-/** A number as the page shows it: the column's decimals, or four digits where a column has none. */
+/**
+ * A number as the page shows it: "w" as written, a number of decimals, "p" a probability, or four digits where a column
+ * has none of these.
+ */
 function showNumber(text, decimals) {
   const value = Number(text);
-  if (text === "" || Number.isNaN(value) || decimals === "0") return text;
+  if (text === "" || Number.isNaN(value) || decimals === "w") return text;
   const size = Math.abs(value);
   if (size >= 1e15) return value.toExponential(3);
+  if (decimals === "p") return size !== 0 && size < 0.001 ? value.toExponential(1) : value === 0 ? "0" : value.toFixed(4);
   if (decimals !== "") return value.toFixed(Number(decimals));
   if (value === 0 || /^[-+]?\d+$/.test(text)) return text;
   if (size < 0.001) return value.toExponential(1);
@@ -35,15 +39,19 @@ function swatchOf(colour) {
 }
 
 class DataTable {
-  /** element: the .table; chosen(table, mm): told when a row with a peak is chosen. */
-  constructor(element, chosen) {
-    this.element = element;
-    this.chosen = chosen;
+  /**
+   * element: the .table; chosen(table, entry): told when a row is chosen, to show its place;
+   * sentenceOf(table, cells): a row in words, for a manuscript.
+   */
+  constructor(element, { chosen, sentenceOf }) {
+    Object.assign(this, { element, chosen, sentenceOf });
     this.scroll = element.querySelector(".scroll");
     this.table = element.querySelector("table");
     this.body = this.table.tBodies[0];
     this.plain = [...this.body.rows];
     this.canMove = "moves" in element.dataset;
+    this.shows = JSON.parse(element.dataset.shows ?? "{}"); // what a row of another table's regions leads to
+    this.active = 0; // the row that the keyboard is on, by its place in the list
     this.sorted = { position: -1, direction: 1 };
     this.opened = new Set();
     this.needle = "";
@@ -94,13 +102,17 @@ class DataTable {
   /** All regions and peaks of the table, for the viewer. */
   async regions() {
     await this.ready();
-    const found = { colours: new Map(), names: new Map(), peaks: new Map(), first: null };
+    const found = { colours: new Map(), names: new Map(), atlas: new Map(), peaks: new Map(), list: [], first: null };
+    const atlases = this.header.filter((name) => /_overlap$/.test(name));
     this.lines.forEach((text, line) => {
       const [index, colour, value] = ["index", "color", "peak_value"].map((name) => this.cell(line, name));
       const voxel = ["i", "j", "k"].map((axis) => this.cell(line, `peak_${axis}`)).join(" ");
-      found.colours.set(Number(index), hexColour(colour));
-      found.names.set(Number(index), this.nameOf(line));
+      const number = Number(index);
+      found.colours.set(number, [...hexColour(colour), 255]);
+      found.names.set(number, this.nameOf(line));
+      found.atlas.set(number, this.atlasWords(atlases.map((name) => [name, this.cell(line, name)])));
       found.peaks.set(voxel, { index, rank: 1, value });
+      found.list.push({ index: number, mm: this.placeOf(line) });
       found.first ??= this.placeOf(line);
     });
     for (const peaks of this.peaks.values()) {
@@ -115,11 +127,31 @@ class DataTable {
   /** A region in words: its number and, where an atlas named it, its name. */
   nameOf(line) {
     const [index, name] = [this.cell(line, "index"), this.cell(line, "name") ?? ""];
-    return /^((region|positive|negative|both)-\d+)?$/.test(name) ? index : `${index} · ${name}`;
+    return /^(region-\d+)?$/.test(name) ? index : `${index} · ${name}`;
   }
 
+  /** What the atlases say of a region; each by its name where there are several. */
+  atlasWords(pairs) {
+    const known = pairs.filter(([, text]) => text && text !== "n/a");
+    const named = known.length > 1;
+    return known.map(([column, text]) => (named ? `${column.replace(/_overlap$/, "")}: ${text}` : text)).join(" · ");
+  }
+
+  /** Where a row leads, in mm; null where it has no place of its own. */
   placeOf(line, peak = null) {
-    return ["x", "y", "z"].map((axis) => Number(peak ? peak[this.peakHeader.indexOf(axis)] : this.cell(line, `peak_${axis}`)));
+    const mm = ["x", "y", "z"].map((axis) => Number(peak ? peak[this.peakHeader.indexOf(axis)] : this.cell(line, `peak_${axis}`)));
+    return mm.every(Number.isFinite) ? mm : null;
+  }
+
+  /** The table of the regions that a row speaks of: this one, or one that its set names; with the region's number. */
+  targetOf(line) {
+    if (!this.element.dataset.shows) return { table: this.element.id, region: this.cell(line, "index") };
+    const set = this.cell(line, "set") ?? "";
+    return { table: this.shows[set] ?? this.shows[""], region: this.cell(line, "region") };
+  }
+
+  lineOfRegion(region) {
+    return this.lines.findIndex((_, line) => this.cell(line, "index") === String(region));
   }
 
   // ---------------------------------------------------------------- order and selection
@@ -167,8 +199,10 @@ class DataTable {
       rows.push(this.spacer((this.list.length - stop) * height), this.sizer());
     }
     this.body.replaceChildren(...rows);
-    this.height ??= rows[1]?.offsetHeight || undefined;
     if (this.count) this.count.textContent = this.countText();
+    if (this.height || !rows[1]?.offsetHeight) return;
+    this.height = rows[1].offsetHeight;
+    if (this.windowed) this.paint(true); // now that it is known how high a row is
   }
 
   /** Which rows are in view. */
@@ -200,8 +234,9 @@ class DataTable {
     const index = cells[this.header.indexOf("index")];
     const row = make("tr", { className: peak ? "peak" : "", tabIndex: -1 });
     row.setAttribute("aria-rowindex", at + 2);
-    row.entry = { line, peak, index: Number(index) };
+    row.entry = { line, peak, index: Number(index), at };
     if (!peak && row.entry.index === this.current) row.setAttribute("aria-current", "true");
+    row.classList.toggle("movable", this.canMove);
     this.columns.forEach((column, number) => {
       const text = peak ? this.peakCell(peak, column) : cells[column.position];
       const shown = column.kind === "number" ? showNumber(text, column.decimals) : text;
@@ -214,6 +249,8 @@ class DataTable {
       if (tip || shown !== text || "long" in column) cell.title = tip || text;
       row.append(cell);
     });
+    if (at === this.active) row.tabIndex = 0;
+    for (const button of row.querySelectorAll("button")) button.tabIndex = at === this.active ? 0 : -1;
     return row;
   }
 
@@ -262,15 +299,63 @@ class DataTable {
       if (row.entry && !row.entry.peak && row.entry.index === index) row.setAttribute("aria-current", "true");
       else row.removeAttribute("aria-current");
     }
-    if (index) this.reveal(this.list.findIndex((entry) => typeof entry === "number" && Number(this.cell(entry, "index")) === index));
+    const at = index ? this.list.findIndex((entry) => typeof entry === "number" && Number(this.cell(entry, "index")) === index) : -1;
+    if (at < 0) return;
+    const here = this.list[this.active];
+    if (typeof here === "number" || Number(this.cell(here.line, "index")) !== index) this.activate(at); // a sub-peak keeps its row
+    this.reveal(at);
   }
 
   reveal(at) {
     if (at < 0) return;
     const height = this.height ?? this.body.rows[0].offsetHeight;
-    const top = at * height;
     const room = this.scroll.clientHeight - this.table.tHead.offsetHeight - height;
-    if (top < this.scroll.scrollTop || top > this.scroll.scrollTop + room) this.scroll.scrollTop = top - room / 2;
+    const row = this.rowAt(at);
+    const top = row && !this.windowed ? row.offsetTop - this.table.tHead.offsetTop - this.table.tHead.offsetHeight : at * height;
+    if (top < this.scroll.scrollTop || top > this.scroll.scrollTop + room) this.scroll.scrollTop = Math.max(0, top - room / 2);
+  }
+
+  rowAt(at) {
+    return [...this.body.rows].find((row) => row.entry?.at === at) ?? null;
+  }
+
+  /** Put the keyboard's place on a row: it alone is reached by Tab. */
+  activate(at) {
+    this.active = at;
+    for (const row of this.body.rows) {
+      if (!row.entry) continue;
+      row.tabIndex = row.entry.at === at ? 0 : -1;
+      for (const button of row.querySelectorAll("button")) button.tabIndex = row.tabIndex;
+    }
+  }
+
+  /** Go to a row of the list: show its place, and keep the keyboard there where it was in the table. */
+  goToRow(at, { focus = true } = {}) {
+    if (!this.list.length) return;
+    const next = Math.max(0, Math.min(this.list.length - 1, at));
+    this.activate(next);
+    this.reveal(next);
+    if (this.windowed) this.paint(true);
+    const row = this.rowAt(next);
+    if (focus) row?.focus({ preventScroll: true });
+    if (row) this.choose(row);
+  }
+
+  /** The next or previous row's peak. */
+  step(direction) {
+    const at = this.current || this.started ? this.active + direction : 0;
+    this.goToRow((at + this.list.length) % this.list.length, { focus: false });
+  }
+
+  /** The largest region of a sign. */
+  largestOf(sign) {
+    const size = this.header.includes("n_voxels") ? "n_voxels" : "n_vertices";
+    let best = -1;
+    this.list.forEach((entry, at) => {
+      if (typeof entry !== "number" || this.cell(entry, "sign") !== sign) return;
+      if (best < 0 || Number(this.cell(entry, size)) > Number(this.cell(this.list[best], size))) best = at;
+    });
+    return best;
   }
 
   // ---------------------------------------------------------------- tools
@@ -286,7 +371,7 @@ class DataTable {
     });
     this.count = make("output", { className: "count", textContent: this.countText() });
     const button = (text, action) => make("button", { type: "button", textContent: text, onclick: action });
-    const copy = button("Copy", () => this.copy(copy));
+    const copy = button(this.canMove ? "Copy all" : "Copy", () => this.hand(copy, this.asText()));
     copy.title = "Copy the rows shown, as TSV";
     const download = button("Download", () => this.download());
     download.title = `Download ${this.element.dataset.file}`;
@@ -294,7 +379,37 @@ class DataTable {
     tools.append(search, this.count);
     if (this.columns.some((column) => "minor" in column)) tools.append(this.switchOf("All columns", (on) => this.table.classList.toggle("all", on)));
     if (this.peaks.size) tools.append(this.switchOf("Sub-peaks", (on) => this.unfold(on)));
+    if (this.canMove) tools.append(...this.rowTools(button));
     tools.append(copy, download);
+    search.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== "ArrowDown") return;
+      event.preventDefault();
+      if (event.key === "Enter") this.filter(search.value);
+      this.goToRow(0);
+    });
+  }
+
+  /** What one can do with the row in use. */
+  rowTools(button) {
+    const row = button("Copy row", () => this.hand(row, this.rowText()));
+    row.title = "Copy the marked row, as TSV (C in the table)";
+    if (!this.header.includes("peak_value") || !this.header.includes("index")) return [row];
+    const sentence = button("As a sentence", () => this.hand(sentence, this.rowSentence()));
+    sentence.title = "Copy the marked row as a sentence for a manuscript (S in the table)";
+    return [row, sentence];
+  }
+
+  /** The row in use, as it stands in its file. */
+  rowText() {
+    const entry = this.list[this.active];
+    return typeof entry === "number" ? this.lines[entry] : entry.peak.join("\t");
+  }
+
+  rowSentence() {
+    const entry = this.list[this.active];
+    const cells = (header, texts) => Object.fromEntries(header.map((name, at) => [name, texts[at]]));
+    const region = cells(this.header, this.lines[typeof entry === "number" ? entry : entry.line].split("\t"));
+    return this.sentenceOf(this, region, typeof entry === "number" ? null : cells(this.peakHeader, entry.peak));
   }
 
   switchOf(text, action) {
@@ -318,11 +433,12 @@ class DataTable {
     return [this.header.join("\t"), ...this.shown.map((line) => this.lines[line]), ""].join("\n");
   }
 
-  async copy(button) {
-    const done = await copyText(this.asText());
-    const before = button.textContent;
-    button.textContent = done ? "Copied" : "Copying is not allowed here";
-    setTimeout(() => (button.textContent = before), 1500);
+  /** Put text on the clipboard and say so, on the button or, from the keyboard, beside the number of rows. */
+  async hand(place, text) {
+    const done = await copyText(text);
+    const before = place === this.count ? "" : place.textContent;
+    place.textContent = done ? "Copied" : "Copying is not allowed here";
+    setTimeout(() => (place.textContent = before || this.countText()), 1500);
   }
 
   download() {
@@ -386,7 +502,9 @@ class DataTable {
 
   choose(row) {
     if (!this.canMove) return;
-    this.chosen(this, this.placeOf(row.entry.line, row.entry.peak));
+    this.started = true;
+    this.activate(row.entry.at);
+    this.chosen(this, row.entry);
   }
 
   toggle(index) {
@@ -395,16 +513,46 @@ class DataTable {
     [...this.body.rows].find((row) => String(row.entry?.index) === index)?.querySelector(".fold")?.focus();
   }
 
-  /** Enter on a row shows its peak; arrows go to the next or previous row. */
+  /**
+   * Arrows, Home and End go from row to row and show each one's peak, Enter shows this one's; minus and plus go to the
+   * largest negative and positive region; C copies the row, S copies it as a sentence.
+   */
   onKey(event) {
     const row = event.target.closest("tr");
-    if (event.key === "Enter" && event.target === row) this.choose(row);
-    const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
-    const next = step ? row[step] : null;
-    if (!next?.entry) return;
+    if (!row?.entry || event.ctrlKey || event.metaKey || event.altKey) return;
+    const at = row.entry.at;
+    const rows = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: this.list.length - 1, PageDown: at + 10, PageUp: at - 10 };
+    const signs = { "-": "negative", "+": "positive", "=": "positive" };
+    const texts = { c: () => this.rowText(), s: () => this.canMove && this.header.includes("index") && this.rowSentence() };
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (key in rows) this.goToRow(rows[key]);
+    else if (key in signs && this.header.includes("sign") && this.largestOf(signs[key]) >= 0) this.goToRow(this.largestOf(signs[key]));
+    else if (key in texts && this.canMove) {
+      this.activate(at);
+      const text = texts[key]();
+      if (text) this.hand(this.count, text).then(() => row.focus({ preventScroll: true }));
+    } else if (key === "Enter" && event.target === row) this.choose(row);
+    else return;
     event.preventDefault();
-    (next.querySelector(".go") ?? next).focus();
   }
+}
+
+/** A region, or one of its peaks, as a sentence for a manuscript. */
+function regionSentence(region, peak, { quantity, space }) {
+  const minus = (text) => String(text).replace("-", "−");
+  const number = (text, digits) => minus(Number(Number(text).toFixed(digits)).toLocaleString("en", { maximumFractionDigits: digits }));
+  const sign = region.sign === "both" ? "" : `${region.sign} `;
+  const volume = Number(region.volume_mm3);
+  const size = volume >= 1000 ? `${number(volume / 1000, 1)} cm³` : `${number(volume, 0)} mm³`;
+  const name = /^(region-\d+|n\/a)?$/.test(region.name ?? "") ? "" : ` in ${region.name}`;
+  const at = peak ?? { value: region.peak_value, x: region.peak_x, y: region.peak_y, z: region.peak_z };
+  const place = `x = ${number(at.x, 1)}, y = ${number(at.y, 1)}, z = ${number(at.z, 1)} mm${space ? ` in ${space}` : ""}`;
+  const value = `${quantity || "value"} = ${minus(showNumber(String(Number(Number(at.value).toPrecision(4))), ""))}`;
+  const cluster = region.p_cluster ?? "n/a";
+  const p = cluster === "n/a" || cluster === "" ? "" : `, cluster p ${Number(cluster) < 0.001 ? "< 0.001" : `= ${Number(cluster).toFixed(3)}`}`;
+  const which = peak ? `; peak ${peak.rank} of it at ` : " with its peak at ";
+  const voxels = Number(region.n_voxels);
+  return `A ${sign}cluster of ${number(voxels, 0)} ${voxels === 1 ? "voxel" : "voxels"} (${size})${name}${which}${place} (${value}${p}).`;
 }
 
 /** Put text on the clipboard; older or stricter browsers get the old way. */

@@ -1,41 +1,47 @@
 "use strict";
-// The one viewer of a page: three planes through a position, on 2-D canvases. It shows one view at a time (a volume,
-// the labels of an entry, a background) and forgets the last one. Sampling is nearest voxel: what is seen is data.
-
-const TALLEST = 28; // rem: the highest plane
+// The one viewer of a page. It holds what is shown (a *scene*: a volume, the labels of an entry, its regions, a
+// background), where the crosshair is, and what is read there; its displays (planes.js) paint it. One scene at a time:
+// the last one is forgotten.
 
 class Viewer {
   /**
    * element: the viewer's markup; views: what can be shown; regionsOf(view): colours, names and peaks of its regions;
-   * moved(view, region): told whenever the crosshair has moved.
+   * moved(view, region): told whenever the crosshair has moved; stepped(direction): next or previous peak was asked for.
    */
-  constructor(element, views, { regionsOf, moved }) {
-    this.element = element;
-    this.views = views;
-    this.regionsOf = regionsOf;
-    this.moved = moved;
-    this.colours = colourTable();
+  constructor(element, views, { regionsOf, moved, stepped }) {
+    Object.assign(this, { element, views, regionsOf, moved, stepped });
     this.part = (name) => element.querySelector(`[data-part="${name}"]`);
-    this.planes = PLANES.map((plane) => {
-      const frame = this.part(plane.name.toLowerCase());
-      return { ...plane, frame, canvas: frame.querySelector("canvas"), where: frame.querySelector("output") };
+    this.colours = colourTable();
+    this.displays = [new Planes(this)];
+    this.instruments = new Instruments(this.part, (value) => {
+      for (const display of this.displays) display.setThreshold(value);
+      this.draw();
     });
+    this.instruments.colours = this.colours;
     this.listen();
+  }
+
+  get slices() {
+    return this.displays[0];
   }
 
   // ---------------------------------------------------------------- what is shown
 
-  /** Show a view; `mm` places the crosshair, otherwise it stays, or goes to the first region's peak. */
+  /**
+   * Show a view; `mm` places the crosshair. Without it the crosshair stays on another view of the same map, and goes to
+   * the first region's peak, or else to the strongest voxel, on another map.
+   */
   async show(key, mm = null) {
     const view = this.views.find((candidate) => candidate.key === key);
     if (this.view === view) return mm ? this.goTo(mm) : undefined;
     this.wanted = key;
     this.element.setAttribute("aria-busy", "true");
     try {
-      const loaded = await this.load(view);
+      const scene = await this.load(view);
       if (this.wanted !== key) return undefined; // another one was asked for meanwhile
-      Object.assign(this, loaded, { view });
-      this.open(mm);
+      const stay = this.view?.section === view.section ? this.cursor : null;
+      Object.assign(this, scene, { scene, view });
+      this.open(mm ?? stay);
     } catch (error) {
       this.part("trouble").textContent = `This map cannot be shown here: ${error.message}. The figures and tables are complete without it.`;
       this.part("trouble").hidden = false;
@@ -45,100 +51,65 @@ class Viewer {
   }
 
   async load(view) {
-    const [volume, labels, regions] = await Promise.all([
+    const [volume, labels, regions, others] = await Promise.all([
       payload.array(view.volume),
       view.labels ? payload.array(view.labels) : null,
       this.regionsOf(view),
+      Promise.all(this.othersOf(view).map((other) => payload.array(other.labels))),
     ]);
     const grid = new Grid(volume.shape, volume.affine);
-    return { volume, grid, labels, regions, background: await this.loadBackground(view.background) };
+    const background = await this.loadBackground(view.background);
+    const companions = {};
+    for (const [name, id] of Object.entries(volume.companions ?? {})) companions[name] = await payload.array(id);
+    return { volume, grid, labels, regions, background, others, companions, box: this.boxOf(grid, volume, background) };
+  }
+
+  /** Views of the same map's other entries: their contours can be laid over this one's. */
+  othersOf(view) {
+    if (!view.labels) return [];
+    const seen = new Set([view.labels]);
+    return this.views.filter((other) => other.section === view.section && other.labels && !seen.has(other.labels) && seen.add(other.labels));
   }
 
   async loadBackground(key) {
     if (!key) return null;
     if (this.background?.key === key) return this.background;
     const picture = await payload.array(key);
-    return { ...picture, key, grid: new Grid(picture.shape, picture.affine) };
+    const grid = new Grid(picture.shape, picture.affine);
+    return { ...picture, key, grid, box: grid.filledBox(picture.data) };
+  }
+
+  /** What the planes show, in mm: the map, and the picture below it; empty borders are left away where there is one. */
+  boxOf(grid, volume, background) {
+    if (!background || background.plain) return grid.box;
+    const boxes = [grid.filledBox(volume.data), background.box];
+    const extreme = (pick, side) => [0, 1, 2].map((axis) => pick(...boxes.map((box) => box[side][axis])));
+    return [extreme(Math.min, 0).map((value) => value - 3), extreme(Math.max, 1).map((value) => value + 3)];
   }
 
   open(mm) {
-    const boxes = [this.grid.box, ...(this.background ? [this.background.grid.box] : [])];
-    const extreme = (pick, side) => [0, 1, 2].map((axis) => pick(...boxes.map((box) => box[side][axis])));
-    this.box = [extreme(Math.min, 0), extreme(Math.max, 1)];
     this.part("trouble").hidden = true;
     this.part("view").value = this.view.key;
     this.part("unit").textContent = this.volume.quantity;
-    this.layOutPlanes();
-    this.layOutThreshold();
-    const start = mm ?? this.cursor ?? this.regions.first ?? this.box[0].map((low, axis) => (low + this.box[1][axis]) / 2);
-    this.goTo(start);
-  }
-
-  /** Widths in the ratio of the millimetres, and none too high: all three planes have one scale. */
-  layOutPlanes() {
-    const extent = (axis) => this.box[1][axis] - this.box[0][axis];
-    const tallest = Math.max(...this.planes.map((plane) => extent(plane.up)));
-    for (const plane of this.planes) {
-      plane.frame.style.setProperty("--share", extent(plane.across).toFixed(3));
-      plane.frame.style.maxWidth = `${((TALLEST * extent(plane.across)) / tallest).toFixed(3)}rem`;
-      plane.canvas.style.aspectRatio = `${extent(plane.across)} / ${extent(plane.up)}`;
-    }
-  }
-
-  // ---------------------------------------------------------------- threshold
-
-  /** The slider ends at the largest magnitude, or at the cutoff where nothing reaches it. */
-  layOutThreshold() {
-    const { limit, step } = this.volume;
-    const slider = this.part("threshold");
-    const cutoff = this.view.cutoff;
-    const end = cutoff === null ? limit : Math.max(limit, cutoff * 1.02);
-    slider.max = end;
-    slider.step = end / 500;
-    const share = (cutoff ?? 0) / end;
-    const mark = this.part("cutoff");
-    mark.hidden = cutoff === null;
-    mark.style.left = `${100 * share}%`;
-    mark.className = `cutoff ${share < 0.15 ? "left" : share > 0.85 ? "right" : ""}`;
-    this.part("cutoff-text").textContent = cutoff === null ? "" : `cutoff ${this.number(cutoff)}`;
-    this.part("limit-text").textContent = this.number(end);
-    this.digits = Math.max(0, Math.min(8, 1 - Math.floor(Math.log10(step))));
-    this.paintBar(end);
-    this.setThreshold(cutoff === null ? limit : cutoff);
-  }
-
-  setThreshold(value) {
-    this.threshold = value;
-    this.part("threshold").value = value;
-    this.part("threshold-text").textContent = this.number(value);
-    this.part("threshold").setAttribute("aria-valuetext", `${this.number(value)} ${this.volume.quantity}`);
-    this.part("reset").disabled = value === this.view.cutoff || this.view.cutoff === null;
-    this.draw();
-  }
-
-  /** The colours over the slider: upper strip for positive, lower strip for negative values; empty beyond the map's. */
-  paintBar(end) {
-    const bar = this.part("bar");
-    const strips = { diverging: [1, -1], positive: [1, 1], negative: [-1, -1] }[this.volume.palette];
-    const image = new ImageData(bar.width, bar.height);
-    for (let y = 0, at = 0; y < bar.height; y++) {
-      const sign = strips[y < bar.height / 2 ? 0 : 1];
-      for (let x = 0; x < bar.width; x++, at += 4) {
-        const share = ((x + 0.5) / bar.width) * (end / this.volume.limit);
-        const entry = 3 * Math.round(127 + sign * Math.min(1, share) * 127);
-        if (share <= 1) image.data.set([...this.colours.slice(entry, entry + 3), 255], at);
-      }
-    }
-    bar.getContext("2d").putImageData(image, 0, 0);
+    this.part("ground").textContent = this.background?.name ? `Drawn on: ${this.background.name}` : "";
+    const { step, dtype } = this.volume;
+    this.digits = dtype === "float32" ? null : Math.max(0, Math.min(8, Math.floor(-Math.log10(step))));
+    this.part("others").closest("label").hidden = this.others.length === 0;
+    for (const name of ["previous", "next"]) this.part(name).disabled = this.regions.list.length === 0;
+    for (const display of this.displays) display.open(this.scene);
+    this.instruments.open({ volume: this.volume, view: this.view, labels: this.labels });
+    this.goTo(mm ?? this.regions.first ?? this.strongest() ?? this.box[0].map((low, axis) => (low + this.box[1][axis]) / 2));
   }
 
   // ---------------------------------------------------------------- crosshair
 
   /** Move the crosshair to a position in mm; outside the box it stays at its border. */
-  goTo(mm) {
+  goTo(mm, { follow = true } = {}) {
     const [low, high] = this.box;
     const inside = mm.map((value, axis) => Math.min(high[axis] - 1e-6, Math.max(low[axis] + 1e-6, value)));
     this.cursor = this.grid.snap(inside);
+    for (const display of this.displays) display.showPlace(this.cursor);
+    if (follow && this.slices.zoom > 1) this.slices.frame();
     this.readOut();
     this.draw();
   }
@@ -150,49 +121,102 @@ class Viewer {
     this.goTo(mm);
   }
 
+  /** How strong a voxel is in the tails that were asked for. */
+  strength(at) {
+    const value = this.volume.data[at] * this.volume.step;
+    const { tail } = this.view;
+    return tail === "positive" ? value : tail === "negative" ? -value : Math.abs(value);
+  }
+
+  /** The place of the strongest voxel of the map, as its file tells; null where everything is zero. */
+  strongest() {
+    const { highest, lowest } = this.volume;
+    const { tail } = this.view;
+    const found = [tail !== "negative" && highest, tail !== "positive" && lowest].filter(Boolean);
+    found.sort((one, two) => Math.abs(two[3]) - Math.abs(one[3]));
+    return found.length ? this.grid.place(found[0].slice(0, 3)) : null;
+  }
+
+  /** Uphill from the crosshair, voxel by voxel over 26 neighbours, to where no neighbour is stronger. */
+  nearestMaximum() {
+    let ijk = this.grid.voxel(this.cursor).map((value, axis) => Math.min(this.grid.shape[axis] - 1, Math.max(0, value)));
+    for (;;) {
+      let best = ijk;
+      for (let n = 0; n < 27; n++) {
+        const next = [ijk[0] + (n % 3) - 1, ijk[1] + (Math.floor(n / 3) % 3) - 1, ijk[2] + Math.floor(n / 9) - 1];
+        const at = this.grid.offset(next);
+        if (at >= 0 && this.strength(at) > this.strength(this.grid.offset(best))) best = next;
+      }
+      if (best === ijk) break;
+      ijk = best;
+    }
+    this.goTo(this.grid.place(ijk));
+  }
+
+  // ---------------------------------------------------------------- read-out
+
   readOut() {
     const ijk = this.grid.voxel(this.cursor);
     const at = this.grid.offset(ijk);
     const region = at >= 0 && this.labels ? this.labels.data[at] : 0;
-    const peak = this.regions.peaks.get(ijk.join(" "));
     this.region = region;
+    for (const display of this.displays) display.showRegion(region);
     const say = (name, text) => (this.part(name).textContent = text);
     say("mm", this.cursor.map((value) => this.millimetres(value)).join("  "));
     say("voxel", at < 0 ? "outside the map" : ijk.join("  "));
     say("centre", at < 0 || this.grid.straight ? "" : `centre ${this.grid.place(ijk).map(this.millimetres).join("  ")}`);
-    this.readValue(at, peak);
-    say("region", region ? this.regions.names.get(region) ?? String(region) : "none");
-    this.part("swatch").style.backgroundColor = region ? `rgb(${this.regions.colours.get(region)})` : "";
+    const peak = this.regions.peaks.get(ijk.join(" "));
+    const value = this.readValue(at, peak);
+    say("region", region ? this.regions.names.get(region) ?? String(region) : this.outsideWords(at, value));
+    say("atlas", region ? this.regions.atlas.get(region) ?? "" : "");
+    this.part("swatch").style.backgroundColor = region ? `rgb(${this.regions.colours.get(region)?.slice(0, 3)})` : "";
     this.part("swatch").hidden = !region;
-    const read = this.part("readout");
-    read.dataset.mm = this.cursor.join(" ");
-    read.dataset.voxel = ijk.join(" ");
-    read.dataset.region = region;
-    for (const plane of this.planes) {
-      plane.where.textContent = `${plane.axis} = ${this.millimetres(this.cursor[plane.through])}`;
-      plane.canvas.setAttribute("aria-label", `${plane.name} plane at ${plane.where.textContent} mm`);
-    }
+    Object.assign(this.part("readout").dataset, { mm: this.cursor.join(" "), voxel: ijk.join(" "), region, value });
     this.moved(this.view, region);
   }
 
-  /** A peak's value comes from its table and is exact; every other one is known to half a step. */
+  /** Why a voxel is in no region, where that is no matter of course. */
+  outsideWords(at, value) {
+    const { cutoff, decides } = this.view;
+    const lost = decides && at >= 0 && cutoff !== null && passes(value, cutoff, this.view);
+    return lost ? "none, though past the cutoff" : "none";
+  }
+
+  /** A peak's value comes from its table, where the table is about this map; both are the same number. */
   readValue(at, peak) {
-    const { step } = this.volume;
+    const { step, people } = this.volume;
     const value = at < 0 ? NaN : this.volume.data[at] * step;
-    const exact = peak && Math.abs(Number(peak.value) - value) <= 0.51 * step; // the table may be about another map
-    const rounded = `${value.toFixed(this.digits)} ± ${Number((step / 2).toPrecision(1))}`;
-    const which = exact && Number(peak.rank) > 1 ? `peak ${peak.rank}` : "the peak";
-    this.part("value").textContent = at < 0 ? "no value" : exact ? peak.value : rounded;
-    this.part("note").textContent = exact ? `exact: ${which} of region ${peak.index}` : "";
-    this.part("readout").dataset.value = value;
+    const own = peak && Math.abs(Number(peak.value) - value) <= Math.max(1.01 * step, 1e-6 * Math.abs(value));
+    const exact = own ? Number(peak.value) : value;
+    const which = !own ? "" : `${Number(peak.rank) > 1 ? `peak ${peak.rank}` : "the peak"} of region ${peak.index}`;
+    const [text, unit, note] = people ? this.peopleWords(at, value) : [which ? peak.value : this.valueWords(value), this.volume.quantity, ""];
+    this.part("value").textContent = at < 0 ? "no value" : text;
+    this.part("unit").textContent = at < 0 ? "" : unit;
+    this.part("note").textContent = at < 0 ? "" : [note, which].filter(Boolean).join("; ");
+    return exact;
+  }
+
+  valueWords(value) {
+    if (value === 0) return "0";
+    return this.digits === null ? String(Number(value.toPrecision(6))) : value.toFixed(this.digits);
+  }
+
+  /** A fraction of participants as the counts it came from. */
+  peopleWords(at, value) {
+    const { people } = this.volume;
+    const share = (array) => (array && at >= 0 ? array.data[at] * array.step : 0);
+    const { coverage, minor } = this.companions;
+    const have = coverage ? Math.round(share(coverage) * people) : people;
+    const count = (fraction) => `${Math.round(Math.abs(fraction) * have)} of ${have}`;
+    if (have === 0) return ["no data", "", ""];
+    if (!coverage) return [count(value), "participants", "have data here"];
+    const sign = value > 0 ? "positive" : value < 0 ? "negative" : "";
+    const other = share(minor) ? `${value > 0 ? "negative" : "positive"} in ${count(share(minor))}` : "";
+    return [count(value), "participants", [sign, other].filter(Boolean).join(", ")];
   }
 
   millimetres(value) {
     return String(Math.round(value * 100) / 100 + 0);
-  }
-
-  number(value) {
-    return String(Number(value.toPrecision(4)));
   }
 
   // ---------------------------------------------------------------- drawing
@@ -203,18 +227,20 @@ class Viewer {
     this.frame = requestAnimationFrame(() => {
       this.frame = null;
       this.look = this.lookOf();
-      for (const plane of this.planes) this.drawPlane(plane);
+      for (const display of this.displays) display.draw(this.look);
     });
   }
 
   lookOf() {
     const style = getComputedStyle(this.element);
     const grey = (name) => Number(style.getPropertyValue(name));
+    const { cutoff, tail, strict, decides } = this.view;
     return {
+      ...{ cutoff, tail, strict, decides },
       colours: this.colours,
-      threshold: this.threshold,
-      tail: this.view.tail,
-      fade: this.part("fade").checked,
+      threshold: this.instruments.value,
+      opacity: Number(this.part("opacity").value) / 100,
+      ...Object.fromEntries(["fade", "contours", "others", "numbers"].map((name) => [name, this.part(name).checked])),
       paper: hexColour(style.getPropertyValue("--film").trim()),
       ink: style.getPropertyValue("--film-ink").trim(),
       dark: grey("--film-dark"),
@@ -222,123 +248,104 @@ class Viewer {
     };
   }
 
-  drawPlane(plane) {
-    const { canvas } = plane;
-    const density = Math.min(2, window.devicePixelRatio || 1);
-    const width = Math.max(1, Math.round(canvas.clientWidth * density));
-    const height = Math.max(1, Math.round(canvas.clientHeight * density));
-    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-    const pixels = pixelsOf(plane, this.cursor, this.box, width, height);
-    const image = new ImageData(width, height);
-    const { background, volume, labels } = this;
-    const greys = background ? sampleLinear(background.grid, background.data, pixels) : new Uint8Array(width * height);
-    paintVoxels(image, greys, sampleNearest(this.grid, volume.data, pixels), volume, this.look);
-    const found = labels ? sampleNearest(this.grid, labels.data, pixels) : null;
-    if (found && this.part("contours").checked) paintContours(image, found, this.regions.colours, this.region, Math.round(density));
-    const pen = canvas.getContext("2d");
-    pen.putImageData(image, 0, 0);
-    this.drawCrosshair(pen, plane, pixels, density);
-    if (found && this.part("contours").checked) this.drawNumbers(pen, numberPlaces(found, width, height), density);
-    this.drawEnds(pen, plane, density);
+  // ---------------------------------------------------------------- the view as a picture
+
+  /** What the view shows, in words. */
+  caption() {
+    const read = ["mm", "value", "unit", "region"].map((name) => this.part(name).textContent.replace(/ +/g, " "));
+    const region = this.region ? `region ${read[3]}` : "in no region";
+    const rule = this.view.cutoff === null ? "" : `, threshold ${this.part("threshold-text").textContent}`;
+    return [
+      `${this.view.group} · ${this.view.name}${rule}`,
+      `x, y, z = ${read[0].split(" ").join(", ")} mm; value ${read[1]} ${read[2]}; ${region}`,
+      [this.part("ground").textContent, "left is left", document.title].filter(Boolean).join("; "),
+    ];
   }
 
-  write(pen, text, x, y, density) {
-    pen.lineJoin = "round";
-    pen.lineWidth = 3 * density;
-    pen.strokeStyle = `rgb(${this.look.paper})`;
+  /** The planes side by side over their caption, as a PNG. */
+  picture() {
+    const canvases = this.slices.planes.map((plane) => plane.canvas);
+    const [gap, line] = [16, 26];
+    const height = Math.max(...canvases.map((canvas) => canvas.height));
+    const width = Math.max(canvases.reduce((sum, canvas) => sum + canvas.width + gap, gap), 900);
+    const sheet = Object.assign(document.createElement("canvas"), { width, height: height + 4 * line + 2 * gap });
+    const pen = sheet.getContext("2d");
+    pen.fillStyle = `rgb(${this.look.paper.join(" ")})`;
+    pen.fillRect(0, 0, sheet.width, sheet.height);
+    let x = gap;
+    for (const canvas of canvases) {
+      pen.drawImage(canvas, x, gap + height - canvas.height);
+      x += canvas.width + gap;
+    }
     pen.fillStyle = this.look.ink;
-    pen.strokeText(text, x, y);
-    pen.fillText(text, x, y);
+    this.caption().forEach((text, at) => {
+      pen.font = `${at ? "" : "600 "}17px system-ui, sans-serif`;
+      pen.fillText(text, gap, height + gap + (at + 1.2) * line, sheet.width - 2 * gap);
+    });
+    return new Promise((resolve) => sheet.toBlob(resolve, "image/png"));
   }
 
-  drawNumbers(pen, places, density) {
-    pen.font = `600 ${11 * density}px system-ui, sans-serif`;
-    pen.textAlign = "center";
-    pen.textBaseline = "middle";
-    for (const [label, place] of places) {
-      if (place.length > 9 * density) this.write(pen, String(label), place.x, place.y, density);
-    }
-  }
-
-  drawEnds(pen, plane, density) {
-    const { width, height } = pen.canvas;
-    const margin = 10 * density;
-    const [left, right, bottom, top] = plane.ends;
-    pen.font = `600 ${12 * density}px system-ui, sans-serif`;
-    pen.textAlign = "center";
-    pen.textBaseline = "middle";
-    this.write(pen, left, margin, height / 2, density);
-    this.write(pen, right, width - margin, height / 2, density);
-    this.write(pen, bottom, width / 2, height - margin, density);
-    this.write(pen, top, width / 2, margin, density);
-  }
-
-  /** Two thin lines that leave the voxel itself free. */
-  drawCrosshair(pen, plane, pixels, density) {
-    const x = (this.cursor[plane.across] - this.box[0][plane.across]) / pixels.right[plane.across];
-    const y = (this.cursor[plane.up] - this.box[1][plane.up]) / pixels.down[plane.up];
-    const gap = 7 * density;
-    const { width, height } = pixels;
-    for (const [colour, thickness] of [[`rgb(${this.look.paper} / 0.7)`, 3], [this.look.ink, 1]]) {
-      pen.strokeStyle = colour;
-      pen.lineWidth = thickness * density;
-      pen.beginPath();
-      for (const [from, to] of [[[0, y], [x - gap, y]], [[x + gap, y], [width, y]], [[x, 0], [x, y - gap]], [[x, y + gap], [x, height]]]) {
-        pen.moveTo(...from);
-        pen.lineTo(...to);
-      }
-      pen.stroke();
-    }
+  async save() {
+    const address = URL.createObjectURL(await this.picture());
+    const name = `${this.view.section}_${this.cursor.map((value) => Math.round(value)).join("_")}.png`;
+    make("a", { href: address, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
   }
 
   // ---------------------------------------------------------------- hands
 
-  /** The position in mm under a pointer. */
-  under(plane, event) {
-    const frame = plane.canvas.getBoundingClientRect();
-    const [low, high] = this.box;
-    const mm = [...this.cursor];
-    const right = (event.clientX - frame.left) / frame.width;
-    const down = (event.clientY - frame.top) / frame.height;
-    mm[plane.across] = low[plane.across] + right * (high[plane.across] - low[plane.across]);
-    mm[plane.up] = high[plane.up] - down * (high[plane.up] - low[plane.up]);
-    return mm;
-  }
-
-  onKey(plane, event) {
-    const moves = {
-      ArrowLeft: [plane.across, -1],
-      ArrowRight: [plane.across, 1],
-      ArrowUp: [plane.up, 1],
-      ArrowDown: [plane.up, -1],
-      PageUp: [plane.through, 1],
-      PageDown: [plane.through, -1],
-    };
-    const wanted = moves[event.key];
-    if (!wanted || event.ctrlKey || event.metaKey || event.altKey || !this.view) return;
-    event.preventDefault();
-    this.move(...wanted, event.shiftKey ? 5 : 1);
-  }
-
   listen() {
-    for (const plane of this.planes) {
-      const { canvas } = plane;
-      canvas.addEventListener("pointerdown", (event) => {
-        if (event.button !== 0 || !this.view) return;
-        canvas.setPointerCapture(event.pointerId);
-        this.goTo(this.under(plane, event));
-      });
-      canvas.addEventListener("pointermove", (event) => {
-        if (this.view && event.buttons & 1 && canvas.hasPointerCapture(event.pointerId)) this.goTo(this.under(plane, event));
-      });
-      canvas.addEventListener("keydown", (event) => this.onKey(plane, event));
-    }
-    this.part("threshold").addEventListener("input", (event) => this.setThreshold(Number(event.target.value)));
-    this.part("reset").addEventListener("click", () => this.setThreshold(this.view.cutoff));
-    for (const box of ["fade", "contours"]) this.part(box).addEventListener("change", () => this.draw());
+    const on = (name, act) => this.part(name).addEventListener("click", () => this.view && act());
+    on("previous", () => this.stepped(-1));
+    on("next", () => this.stepped(1));
+    on("nearest", () => this.nearestMaximum());
+    on("global", () => this.strongest() && this.goTo(this.strongest()));
+    on("zoom-in", () => this.zoomBy(1.5));
+    on("zoom-out", () => this.zoomBy(1 / 1.5));
+    on("glass", () => this.toggle("glass", (on_) => (this.slices.glass = on_)));
+    on("large", () => this.toggle("large", (on_) => {
+      this.element.classList.toggle("large", on_);
+      this.slices.layOut();
+    }));
+    on("display", () => this.toggle("display", (on_) => this.element.classList.toggle("open", on_)));
+    on("save", () => this.save());
+    this.part("go").closest("form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.goToText(this.part("go").value);
+    });
+    for (const name of ["fade", "contours", "others", "numbers"]) this.part(name).addEventListener("change", () => this.draw());
+    this.part("opacity").addEventListener("input", () => this.draw());
     new ResizeObserver(() => this.draw()).observe(this.part("planes"));
     for (const query of ["(prefers-color-scheme: dark)", "print"]) {
-      window.matchMedia(query).addEventListener("change", () => this.draw());
+      window.matchMedia(query).addEventListener("change", () => {
+        this.slices.shadows = null;
+        this.draw();
+      });
     }
+  }
+
+  toggle(name, act) {
+    const button = this.part(name);
+    const pressed = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(pressed));
+    act(pressed);
+    this.goTo(this.cursor);
+  }
+
+  zoomBy(factor) {
+    this.slices.setZoom(this.slices.zoom * factor);
+    this.part("zoom-out").disabled = this.slices.zoom <= 1;
+    this.draw();
+  }
+
+  /** Coordinates as typed: three numbers, whatever stands between them. */
+  goToText(text) {
+    const found = text.replace(/[−–]/g, "-").match(/-?\d+(\.\d+)?/g)?.map(Number) ?? [];
+    const input = this.part("go");
+    const fits = found.length === 3;
+    input.setAttribute("aria-invalid", String(!fits));
+    input.setCustomValidity(fits ? "" : "Three numbers, in mm: x y z");
+    if (!fits) input.reportValidity();
+    else this.goTo(found);
   }
 }

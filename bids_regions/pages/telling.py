@@ -1,0 +1,143 @@
+"""What matters most about a map, in a sentence or three: what was found by which rule, the largest, what was lost."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_regions.extraction.conventions import convention_knobs
+from bids_regions.extraction.tails import TAILS, Tail
+from bids_regions.pages.wording import counted, place_words, spoken
+from bids_regions.results.records import Record
+
+__all__ = ["Told", "entry_title", "entry_titles", "lead_of", "region_words", "tell_entry"]
+
+CORRECTED = {"fdr": "FDR", "bonferroni": "Bonferroni-corrected p", "fwe": "family-wise p", "p": "uncorrected p"}
+# A map (i, j, k), its labels on the same grid, and the affine to mm, RAS+.
+DrawnOn = tuple[NDArray[np.floating], NDArray[np.integer], NDArray[np.float64]]
+RANKED = {"bi": "strongest", "two": "strongest", "positive": "highest", "negative": "lowest"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What one entry found and lost, as far as the lead tells it."""
+
+    title: str
+    n_regions: int
+    largest: Mapping[str, str]  # row of the table; empty where there is none
+    strongest: tuple[float, tuple[float, float, float]] | None  # value and place, mm; None where everything is zero
+    lost: bool  # the strongest voxel passes the cutoff and lies in no region
+    masked: bool  # a mask kept voxels out
+    n_above: int  # voxels past the cutoff
+
+
+def entry_title(record: Record) -> str:
+    """An entry's rule as people say it: `|z| ≥ 3.0`, `strongest 3 % of the voxels`, `FDR 0.05 (|z| ≥ 3.4)`."""
+    threshold, tail = record.threshold, TAILS[record.threshold.tail]
+    split = ", local regions" if record.criteria["extract_type"] == "local_regions" else ""
+    number = threshold.asked.removesuffix("%").rpartition("=")[2]
+    if threshold.kind in ("percentile", "ratio"):
+        share = 100 - float(number) if threshold.kind == "percentile" else 100 * float(number)
+        whose = {"nonzero": "non-zero voxels", "mask": "voxels in the mask"}.get(threshold.population, "voxels")
+        return f"{RANKED[threshold.tail]} {spoken(round(share, 6))} % of the {whose}{split}"
+    if threshold.cutoff is None:
+        return f"{threshold.asked}: no voxel can pass{split}"
+    at = ">" if convention_knobs(record.criteria.get("convention"))["strict"] else "≥"
+    cutoff = threshold.asked if threshold.kind == "value" else spoken(threshold.cutoff)  # as it was typed: 3.0
+    height = f"{tail.magnitude.format(s=record.statistic.kind)} {at} {cutoff}"
+    if threshold.kind in CORRECTED:
+        height = f"{CORRECTED[threshold.kind]} {number} ({height})"
+    return height + split
+
+
+def entry_titles(records: Sequence[Record]) -> list[str]:
+    """A title for each entry of a map; entries of one rule are told apart by their names."""
+    titles = [entry_title(record) for record in records]
+    return [
+        title if titles.count(title) == 1 else f"{title} ({record.entry})"
+        for title, record in zip(titles, records, strict=True)
+    ]
+
+
+def tell_entry(record: Record, title: str, rows: Sequence[Mapping[str, str]], drawn: DrawnOn) -> Told:
+    """What there is to say of one entry: its table's `rows`, and its map with labels and affine."""
+    data, labels, affine = drawn
+    at, value = _strongest(data, record.threshold.tail)
+    lost = False
+    if at is not None and rows:
+        inside = np.where(labels > 0, data, 0)
+        lost = abs(_strongest(inside, record.threshold.tail)[1]) < abs(value)  # equal ones are a plateau that was kept
+    return Told(
+        title=title,
+        n_regions=len(rows),
+        largest=max(rows, key=lambda row: float(row["n_voxels"])) if rows else {},
+        strongest=None if at is None else (value, _place(at, affine)),
+        lost=lost and not record.threshold.nothing_passes,
+        masked=record.mask.source != "none",
+        n_above=record.counts.above,
+    )
+
+
+def _strongest(data: NDArray[np.floating], tail: Tail) -> tuple[tuple[int, ...] | None, float]:
+    """The voxel that stands out most on a tail, and its value; none where there is nothing but zeros."""
+    lowest, highest = (np.unravel_index(int(find(data)), data.shape) for find in (np.nanargmin, np.nanargmax))
+    signs = TAILS[tail].signs
+    found = [(highest, float(data[highest]))] if 1 in signs and data[highest] > 0 else []
+    found += [(lowest, float(data[lowest]))] if -1 in signs and data[lowest] < 0 else []
+    if not found:
+        return None, 0.0
+    at, value = max(found, key=lambda pair: abs(pair[1]))
+    return tuple(int(n) for n in at), value
+
+
+def _place(ijk: tuple[int, ...], affine: NDArray[np.float64]) -> tuple[float, float, float]:
+    x, y, z = (affine @ np.array([*ijk, 1.0]))[:3].tolist()
+    return x, y, z
+
+
+def lead_of(entries: Sequence[Told], statistic: str, *, sided: bool) -> str:
+    """The lead of a map. `sided`: its mm have their zero between the hemispheres, so that a side can be named."""
+    if all(one.strongest is None for one in entries) and not any(one.n_regions for one in entries):
+        return "There is nothing to find: the map is zero wherever it was looked at."
+    return " ".join(sentence for one in entries for sentence in _sentences(one, statistic, sided=sided))
+
+
+def _sentences(one: Told, statistic: str, *, sided: bool) -> list[str]:
+    if not one.n_regions:
+        return [_nothing(one, statistic)]
+    which = "the largest " if one.n_regions > 1 else ""
+    words = region_words(one.largest, statistic, sided=sided)
+    told = [f"{_capital(one.title)}: {counted(one.n_regions, 'region')}, {which}{words}."]
+    if one.lost and one.strongest:
+        value, place = one.strongest
+        why = f"it lies {'outside the mask or ' if one.masked else ''}in a piece below the minimum size"
+        strongest = f"The strongest voxel, {statistic} = {spoken(value)} at {place_words(place)}"
+        told.append(f"{strongest}, is in no region: {why}.")
+    return told
+
+
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def _nothing(one: Told, statistic: str) -> str:
+    if one.strongest is None:
+        return f"{_capital(one.title)}: no region; no value of that sign."
+    value, place = one.strongest
+    why = (
+        f"{counted(one.n_above, 'voxel')} pass, in pieces below the minimum size"
+        if one.n_above
+        else f"the strongest voxel has {statistic} = {spoken(value)} at {place_words(place)}"
+    )
+    return f"{_capital(one.title)}: no region survived; {why}."
+
+
+def region_words(row: Mapping[str, str], statistic: str, *, sided: bool) -> str:
+    """A region as a reader would speak of it: its name and side, its size, its peak."""
+    name = "" if row["name"] in ("", "n/a", f"region-{row['index']}") else f"in {row['name']}, "
+    x, y, z = (float(row[f"peak_{axis}"]) for axis in "xyz")
+    side = ("on the right, " if x > 0 else "on the left, " if x < 0 else "") if sided else ""
+    n_voxels, volume = int(row["n_voxels"]), float(row["volume_mm3"])
+    size = f"{counted(n_voxels, 'voxel')}, {spoken(volume / 1000, 3)} cm³"
+    return f"{name}{side}{size}, peak {statistic} = {spoken(float(row['peak_value']))} at {place_words((x, y, z))}"
