@@ -77,7 +77,7 @@ def explain_table(rows: Sequence[Explained]) -> str:
 def explain_map(statmap: StatMap, entry: Entry, loaded: LoadedInputs) -> Iterator[Explained]:
     """The entry's own result, then each convention's."""
     own = _Side.of(statmap, entry.criteria, loaded, loaded.mask)
-    data, _ = as_shown(statmap.stored, math.inf, loaded.statistic)
+    data, _ = as_shown(loaded.stored, math.inf, loaded.statistic)
     yield _row(entry.name, "yours", own, own, data)
     for name, knobs in CONVENTIONS.items():
         if knobs["surfaces_only"]:
@@ -106,7 +106,7 @@ class _Side:
     @classmethod
     def of(cls, statmap: StatMap, criteria: Criteria, loaded: LoadedInputs, mask: Mask | None) -> "_Side":
         extraction = find_regions(
-            statmap.stored,
+            loaded.stored,
             statmap.grid,
             criteria,
             mask=mask,

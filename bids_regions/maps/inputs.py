@@ -3,6 +3,7 @@
 Gathering only finds and hashes, so that a rerun with nothing to do stays cheap; loading reads the images.
 """
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ MASK_HINT = "Give --mask a mask in the map's space, or auto"
 class LoadedInputs:
     """The inputs as arrays and numbers."""
 
+    stored: Array  # the map's values with their infinities; of a map of p with NaN, which is no p of 0
     statistic: Statistic
     mask: npt.NDArray[np.bool_] | None
     mask_used: MaskUsed  # as the record tells it
@@ -111,7 +113,9 @@ class MapInputs:
         mask, note = load_mask(self.mask, statmap.grid) if self.mask else (None, "")
         statistic = self._statistic(statmap)
         peaks, peaks_source = self._load_peaks(statmap) if statistic.rule.is_p or self.entry.peaks_from else (None, "")
+        reread = statistic.scale == "p" and statmap.n_nan > 0
         return LoadedInputs(
+            stored=self._load_with_nan() if reread else statmap.stored,
             domain=statmap.grid,
             statistic=statistic,
             peaks=peaks,
@@ -125,6 +129,9 @@ class MapInputs:
             smoothness=self._smoothness(statmap, mask) if self.entry.criteria.takes_smoothness else None,
             metadata=self.metadata,
         )
+
+    def _load_with_nan(self) -> Array:
+        return load_statmap(self.mapfile.path, self.mapfile.volume, nan=math.nan).stored
 
     def _load_sheets(self, sheetmap: SheetMap) -> LoadedInputs:
         assert self.sheets
@@ -146,6 +153,7 @@ class MapInputs:
             peaks_source=name_source(peaks[0], self.dataset) if peaks else "",
             values=self.sheets.load_beside(self.sheets.values, sheetmap), smoothness=None, metadata=self.metadata,
             domain=domain,
+            stored=sheetmap.stored,
             meshes=meshes,
         )  # fmt: skip
 

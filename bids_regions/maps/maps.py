@@ -222,7 +222,7 @@ def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, inputs: MapInputs) -> _C
     loaded = inputs.load(statmap)
     try:
         extraction = find_regions(
-            statmap.stored,
+            loaded.stored,
             loaded.domain,
             entry.criteria,
             mask=loaded.mask,
