@@ -89,6 +89,14 @@ def test_regions_bear_the_names_of_the_consensus_table(out):
     assert {row["region"]: row["region_name"] for row in rows(out / "group_values.tsv")} == names
 
 
+def test_the_largest_regions_of_both_signs_have_strips_and_what_the_others_choose_beside_them(out):
+    page = (out / "group.html").read_text()
+    for number, sign in ((1, "positive"), (2, "negative")):
+        name = f"mean in region-{number} (region {number}, {sign})"
+        assert f"{name}, z" in page
+        assert f"{name}, where the others alone choose, z" in page
+
+
 def test_values_mean_is_that_of_the_second_map(out):
     for row in rows(out / "group_values.tsv"):
         assert float(row["values_mean"]) == pytest.approx(10 * float(row["mean_value"]), rel=1e-6)

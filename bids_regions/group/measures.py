@@ -72,7 +72,10 @@ class SetResult:
     circular: bool = False  # values are taken in regions that were found in the same maps
     region_numbers: tuple[int, ...] = ()  # of the regions that values are taken in
     region_names: tuple[str, ...] = ()  # of these
+    region_signs: tuple[int, ...] = ()  # of these: +1, -1, 0
+    region_sizes: tuple[int, ...] = ()  # of these, voxels
     region_means: tuple[tuple[float, ...], ...] = ()  # per member, in each region
+    region_means_loo: tuple[tuple[float, ...], ...] = ()  # the same where the others alone choose; nan where too few
     dice: NDArray[np.float64] | None = None  # pairwise, in the order of the members
     values: str = ""  # the first rows of the values table, with its header, without the set's name
     n_values: int = 0  # rows of the values table
@@ -193,7 +196,10 @@ def _measure(
         circular=reference.in_consensus and index.number.size > 0,
         region_numbers=tuple(index.number.tolist()),
         region_names=tuple(reference.names.get(number, f"region-{number}") for number in index.number.tolist()),
+        region_signs=tuple(index.sign.tolist()),
+        region_sizes=tuple(index.sizes.tolist()),
         region_means=tuple(gathered.means),
+        region_means_loo=tuple(gathered.means_loo),
         dice=dice,
         values="".join(gathered.lines),
         n_values=gathered.n_values,
@@ -215,6 +221,7 @@ class _Gathered:
         self.names = names
         self.n_values = 0
         self.means: list[tuple[float, ...]] = []
+        self.means_loo: list[tuple[float, ...]] = []
         self.dice: list[float] = []
         self.dice_loo: list[float] = []
         self.coverage: list[float] = []
@@ -227,6 +234,7 @@ class _Gathered:
         self.lines += [_without(self.skip, line) for line in lines[: max(0, SHOWN_ROWS - self.n_values)]]
         self.n_values += len(lines)
         self.means.append(tuple(measured.values.mean.tolist()))
+        self.means_loo.append(tuple(np.where(measured.large_loo, measured.values.mean_loo, np.nan).tolist()))
         self.dice.append(measured.dice)
         self.dice_loo.append(measured.dice_loo)
         self.coverage.append(measured.coverage)

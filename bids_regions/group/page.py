@@ -21,6 +21,7 @@ from bids_regions.group.measures import SHOWN_ROWS, SetResult
 from bids_regions.group.members import Status
 from bids_regions.group.outputs import Consensus
 from bids_regions.group.page_reliability import show_families
+from bids_regions.group.page_strips import finite, strips_of
 from bids_regions.group.reliability import FamilyResult
 from bids_regions.group.sets import describe_grid
 from bids_regions.group.tables import PARTICIPANT_COLUMNS, ParticipantRow
@@ -40,7 +41,6 @@ from bids_regions.version import __version__
 __all__ = ["GroupResults", "write_group_page"]
 
 HEADING = ("ses", "task", "acq", "dir", "run", "space")
-STRIP_REGIONS = 6  # consensus regions with a strip plot of their mean values
 LISTED = 200  # participants listed by name on the page; all are in the table
 NOT_COUNTED: tuple[Status, ...] = ("failed", "missing", "changed", "left out")
 
@@ -136,7 +136,7 @@ def _show_set(
         lead=lead_of(result, settings.min_prevalence),
         facts=_facts(result),
         consensus=builder.show(consensus) if consensus else _nothing(result),
-        metrics=_metrics(result, pages),
+        metrics=strips_of(result, pages.href),
         tables=_set_tables(key, result, findings.value_columns, pages),
         agreement=_agreement(result),
         outliers=tuple(f"{row.participant}: {row.outlier}" for row in result.rows if row.outlier),
@@ -293,59 +293,6 @@ class _ConsensusBuilder:
         )
 
 
-MEASURES = (
-    ("regions", "number of regions", "", "n_regions"),
-    ("volume", "volume of regions", "mm³", "volume_mm3"),
-    ("largest", "largest magnitude", "", "max_abs"),
-    ("coverage", "coverage", "share of the common area", "coverage"),
-    ("dice", "Dice with the consensus", "", "dice"),
-    ("agreement", "mean Dice with the others", "", "mean_dice"),
-)
-
-
-def _metrics(result: SetResult, pages: _Pages) -> tuple[model.Metric, ...]:
-    """A strip plot for each measure, and for the mean in each of the first regions."""
-    if result.consensus is None:
-        return ()
-    counted = [row for row in result.rows if row.status in ("ok", "empty")]
-    metrics = []
-    for key, name, unit, field in MEASURES:
-        words = {"regions": "number of", "volume": "volume", "largest": "largest", "coverage": "coverage"}.get(key)
-        points = tuple(
-            model.Point(
-                participant=row.participant,
-                value=_finite(getattr(row, field)),
-                href=pages.href(row.participant),
-                flag="; ".join(flag for flag in row.outlier.split("; ") if words and words in flag),
-            )
-            for row in counted
-        )
-        if any(point.value is not None for point in points):
-            metrics.append(model.Metric(key=key, name=name, unit=unit, points=points))
-    return (*metrics, *_region_metrics(result, pages))
-
-
-def _region_metrics(result: SetResult, pages: _Pages) -> list[model.Metric]:
-    return [
-        model.Metric(
-            key=f"region{number}",
-            name=f"mean in region {number}",
-            unit=result.one.members[0].kind,
-            points=tuple(
-                model.Point(
-                    participant=member.participant, value=_finite(means[at]), href=pages.href(member.participant)
-                )
-                for member, means in zip(result.one.members, result.region_means, strict=True)
-            ),
-        )
-        for at, number in enumerate(result.region_numbers[:STRIP_REGIONS])
-    ]
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not np.isfinite(value) else float(value)
-
-
 def _set_tables(key: str, result: SetResult, value_columns: Sequence[Column], pages: _Pages) -> tuple[model.Table, ...]:
     rows = result.rows[:SHOWN_ROWS]
     links = pages.links(row.participant for row in rows)
@@ -385,7 +332,7 @@ def _agreement(result: SetResult) -> model.Agreement | None:
     values = result.dice[np.ix_(order, order)]
     return model.Agreement(
         participants=tuple(result.one.members[at].participant for at in order),
-        values=tuple(tuple(_finite(cell) for cell in row) for row in values.tolist()),
+        values=tuple(tuple(finite(cell) for cell in row) for row in values.tolist()),
         sentence="Dice overlap of every two participants' regions, signs included; from the one that agrees most with "
         "the others to the one that agrees least.",
     )

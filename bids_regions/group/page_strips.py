@@ -1,0 +1,85 @@
+"""Strip plots of a set: a point per participant for each measure, and for the values in the largest regions."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from bids_regions.group.measures import SetResult
+from bids_regions.group.tables import SIGNS
+from bids_regions.report import model
+
+__all__ = ["finite", "strips_of"]
+
+STRIP_REGIONS = 4  # regions with strip plots of their mean values
+
+MEASURES = (
+    ("regions", "number of regions", "", "n_regions"),
+    ("volume", "volume of regions", "mm³", "volume_mm3"),
+    ("largest", "largest magnitude", "", "max_abs"),
+    ("coverage", "coverage", "share of the common area", "coverage"),
+    ("dice_loo", "Dice with what the others share", "", "dice_loo"),
+    ("dice", "Dice with the consensus, oneself included", "", "dice"),
+    ("agreement", "mean Dice with the others", "", "mean_dice"),
+)
+
+
+FLAGS = {
+    "regions": "number of", "volume": "volume", "largest": "largest", "coverage": "coverage", "dice_loo": "Dice",
+}  # measure: the word that its flag has # fmt: skip
+
+
+def strips_of(result: SetResult, href: Callable[[str], str]) -> tuple[model.Metric, ...]:
+    """A strip plot for each measure, and for the mean in each of the first regions."""
+    if result.consensus is None:
+        return ()
+    counted = [row for row in result.rows if row.status in ("ok", "empty")]
+    metrics = []
+    for key, name, unit, field in MEASURES:
+        words = FLAGS.get(key)
+        points = tuple(
+            model.Point(
+                participant=row.participant,
+                value=finite(getattr(row, field)),
+                href=href(row.participant),
+                flag="; ".join(flag for flag in row.outlier.split("; ") if words and words in flag),
+            )
+            for row in counted
+        )
+        if any(point.value is not None for point in points):
+            metrics.append(model.Metric(key=key, name=name, unit=unit, points=points))
+    return (*metrics, *_region_metrics(result, href))
+
+
+def _region_metrics(result: SetResult, href: Callable[[str], str]) -> list[model.Metric]:
+    """Strips of the largest regions, both signs among them: their means, and those that the others alone choose."""
+    metrics = []
+    for at in _largest(result.region_signs, result.region_sizes):
+        number, sign = result.region_numbers[at], SIGNS[result.region_signs[at]]
+        name = f"mean in {result.region_names[at]} (region {number}, {sign})"
+        for key, words, means in (
+            (f"region{number}", name, result.region_means),
+            (f"region{number}loo", f"{name}, where the others alone choose", result.region_means_loo),
+        ):
+            points = tuple(
+                model.Point(participant=member.participant, value=finite(own[at]), href=href(member.participant))
+                for member, own in zip(result.one.members, means, strict=True)
+            )
+            if any(point.value is not None for point in points):
+                metrics.append(model.Metric(key=key, name=words, unit=result.one.members[0].kind, points=points))
+    return metrics
+
+
+def _largest(signs: Sequence[int], sizes: Sequence[int]) -> list[int]:
+    """Which regions have strips: the largest of each sign in turn, then whatever is largest.
+
+    >>> _largest([1, 1, 1, 1, -1], [9, 8, 7, 6, 2])
+    [0, 4, 1, 2]
+    """
+    by_size = sorted(range(len(sizes)), key=lambda at: (-sizes[at], at))
+    first = [next(at for at in by_size if signs[at] == sign) for sign in dict.fromkeys(signs[at] for at in by_size)]
+    return list(dict.fromkeys([*first, *by_size]))[:STRIP_REGIONS]
+
+
+def finite(value: float | None) -> float | None:
+    """A number for the page; None where there is none."""
+    return None if value is None or not np.isfinite(value) else float(value)
