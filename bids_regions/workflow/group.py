@@ -44,7 +44,8 @@ from bids_regions.workflow.participants import process_owners
 __all__ = ["GroupInput", "run_group"]
 
 LOCK = "logs/.lock-group"  # of the output folder: one group at a time
-THUMBNAILS = 1000  # on a page at most, all sets together: more than anybody looks through
+THUMBNAILS = 1000  # on a page at most, all sets together: what a page can hold
+OF_A_SET = 300  # thumbnails of a set at most: more than anybody looks through
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +146,7 @@ def _study(
             told_once=len(leading_columns(sets)) + 2,  # entry and set
             told_last=len(cohort.table.columns) if cohort.table else 0,
             others=others,
-            thumbnails=max(1, THUMBNAILS // max(1, len(sets))),
+            thumbnails=max(1, min(OF_A_SET, THUMBNAILS // max(1, len(sets)))),
         )
         results = []
         for one in sets:
