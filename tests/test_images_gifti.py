@@ -195,3 +195,9 @@ def test_a_series_of_arrays_needs_the_memory_of_one(tmp_path):
     tracemalloc.stop()
     assert np.array_equal(found.arrays[3].values, values)
     assert peak < 3 * values.nbytes
+
+
+@pytest.mark.parametrize("n", [16383, 16384, 16388, 40000])
+def test_what_the_inflater_holds_back_is_asked_for(tmp_path, n):
+    path = put(tmp_path / "a.gii", gifti(data_array(np.zeros(n, np.float32))))
+    assert np.array_equal(read_gifti(path).arrays[0].values, np.zeros(n))

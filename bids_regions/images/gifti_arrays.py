@@ -194,9 +194,12 @@ class Decoder:
         if self._inflater is None:
             self._inflater = isal_zlib.decompressobj(GZIP if content[:2] == b"\x1f\x8b" else ZLIB)
         try:
-            while content and not self._inflater.eof:
-                self._put(self._inflater.decompress(content, min(len(self._target) - self._at + 1, PIECE)))
-                content = self._inflater.unconsumed_tail
+            more = True
+            while (content or more) and not self._inflater.eof:  # isal may hold back some when all is taken in
+                limit = min(len(self._target) - self._at + 1, PIECE)
+                piece = self._inflater.decompress(content, limit)
+                self._put(piece)
+                content, more = self._inflater.unconsumed_tail, len(piece) == limit
         except (zlib.error, isal_zlib.error) as error:  # type: ignore[misc] # stubs: an instance, no class
             raise BadMap(f"{self.path.name} is damaged: its compressed data is broken", hint=FETCH_AGAIN) from error
         if content and not self._inflater.unused_data:
