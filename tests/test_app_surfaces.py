@@ -464,3 +464,35 @@ def test_several_arrays_and_sparse_ones(planes, capsys):
     words = ("--surfaces", planes / "L.surf.gii", "--min-region-vertices", 1)
     assert run(planes / "in", planes / "out", *words) == 18
     assert "holds 2 arrays" in capsys.readouterr().err
+
+
+def test_arrays_and_maps_are_taken_by_volumes(planes):
+    for path in (planes / "in" / "sub-01").iterdir():
+        path.unlink()
+    stem = "sub-01_task-x_hemi-{}_space-plane_contrast-many_stat-z_statmap.func.gii"
+    for side, seeds in (("L", (1, 2)), ("R", (3, 4))):
+        put(planes / "in" / "sub-01" / stem.format(side), gifti(*[data_array(bumps(seed)) for seed in seeds]))
+    words = ("--surfaces", planes / "mesh.L.32k.surf.gii", planes / "mesh.R.32k.surf.gii", "--min-region-vertices", 1)
+    assert run(planes / "in", planes / "out", *words, "--volumes", "2") == 0
+    (left,) = (planes / "out").rglob("*hemi-L_*volume+2*.label.gii")
+    assert (np.abs(bumps(2))[nib.load(left).darrays[0].data > 0] >= 3).all()
+    assert run(planes / "in", planes / "all", *words, "--volumes", "all") == 0
+    assert len(list((planes / "all").rglob("*_dseg.json"))) == 2
+
+
+def test_a_p_map_on_a_surface_takes_signs_and_peaks_from_its_z_sibling(planes):
+    from scipy import stats  # noqa: PLC0415 # here alone
+
+    for side, seed in (("L", 1), ("R", 2)):
+        p = (2 * stats.norm.sf(np.abs(bumps(seed)))).astype(np.float32)
+        name = f"sub-01_task-x_hemi-{side}_space-plane_contrast-a_stat-p_statmap.func.gii"
+        put(planes / "in" / "sub-01" / name, gifti(data_array(p)))
+    words = ("--surfaces", planes / "mesh.L.32k.surf.gii", planes / "mesh.R.32k.surf.gii", "--min-region-vertices", 1)
+    words += ("--mask", "none")
+    assert run(planes / "in", planes / "out", *words, "--stat", "p", "--threshold", "p=0.01") == 0
+    rows = table(planes / "out")
+    assert rows
+    for row in rows:
+        own = labels(planes / "out", row["hemi"]) == int(row["index"])
+        values = bumps(1 if row["hemi"] == "L" else 2)
+        assert float(row["peak_value"]) == pytest.approx(float(values[own][np.argmax(np.abs(values[own]))]))

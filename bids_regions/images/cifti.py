@@ -24,7 +24,16 @@ from bids_regions.images.cifti_header import BrainModel, Grayordinates, Matrix, 
 from bids_regions.images.gifti import in_rgba
 from bids_regions.images.inflation import FETCH_AGAIN, ByteStream
 
-__all__ = ["BrainModel", "CiftiMap", "Grayordinates", "is_cifti", "read_cifti", "save_cifti_labels", "save_cifti_map"]
+__all__ = [
+    "BrainModel",
+    "CiftiMap",
+    "Grayordinates",
+    "count_maps",
+    "is_cifti",
+    "read_cifti",
+    "save_cifti_labels",
+    "save_cifti_map",
+]
 
 HEADER = Nifti2Header.sizeof_hdr
 INTENTS = {3002: "dtseries", 3006: "dscalar", 3007: "dlabel"}  # one number for each grayordinate
@@ -86,6 +95,13 @@ def read_cifti(path: Path, number: int | None = None) -> CiftiMap:
         map_name=matrix.map_names[chosen] if chosen < len(matrix.map_names) else "",
         labels=matrix.labels[chosen] if chosen < len(matrix.labels) else {}, content_hash=content_hash,
     )  # fmt: skip
+
+
+def count_maps(path: Path) -> int:
+    """How many maps the CIFTI-2 file `path` promises; only what stands before its numbers is read."""
+    with ByteStream(path) as stream:
+        header = _read_header(stream)
+        return _find_extent(header, _read_matrix(stream, int(header["vox_offset"])), stream)[0]
 
 
 def _bad(name: str, what: str) -> NoReturn:

@@ -28,6 +28,7 @@ __all__ = [
     "Gifti",
     "LabelName",
     "Surface",
+    "count_arrays",
     "load_surface",
     "read_gifti",
     "save_gifti_labels",
@@ -114,6 +115,11 @@ def read_gifti(path: Path, wanted: Wanted = lambda _number, _intent: True) -> Gi
     return Gifti(
         arrays=tuple(document.arrays), structure=document.structure, labels=document.labels, content_hash=content_hash
     )
+
+
+def count_arrays(path: Path) -> int:
+    """How many arrays with a number for each vertex the GIFTI file `path` has; its numbers are passed over."""
+    return len(read_gifti(path, lambda _number, _intent: False).of_values())
 
 
 @dataclass(kw_only=True)

@@ -62,7 +62,7 @@ def compose_record(
         criteria=options,
         statistic=StatisticUsed(kind=loaded.statistic.kind, dof=loaded.statistic.dof, p_scale=loaded.statistic.scale),
         peaks_from=loaded.peaks_source or None,
-        threshold=_threshold(extraction.cutoff),
+        threshold=_threshold(extraction.cutoff, statmap),
         counts=CountsFound(
             above=extraction.n_above,
             kept=len(extraction.regions),
@@ -103,7 +103,10 @@ def _density(label: str, sheetmap: SheetMap) -> dict[str, str]:
     return {clean_label(label): vertices + whole}
 
 
-def _threshold(cutoff: Cutoff) -> ThresholdUsed:
+def _threshold(cutoff: Cutoff, statmap: StatMap | SheetMap) -> ThresholdUsed:
+    what = "voxels"
+    if isinstance(statmap, SheetMap):
+        what = "vertices" if statmap.grayordinates is None else "grayordinates"
     finite = math.isfinite(cutoff.value)
     return ThresholdUsed(
         asked=cutoff.asked,
@@ -111,7 +114,7 @@ def _threshold(cutoff: Cutoff) -> ThresholdUsed:
         cutoff=cutoff.value if finite else None,
         cutoff_range=cutoff.range if finite else None,
         nothing_passes=not finite,
-        population=cutoff.population,
+        population=cutoff.population.replace("voxels", what),
         population_size=cutoff.population_size,
         n_tested=cutoff.n_tested,
         dof=cutoff.dof,

@@ -70,7 +70,16 @@ def threshold_sentence(record: Record) -> str:
     """What was kept, in one sentence."""
     height, tail = _height(record.threshold, record.statistic, record.criteria), TAILS[record.threshold.tail]
     words = "without signs" if record.statistic.p_scale and not tail.both else tail.sentence
+    if record.surfaces:
+        height = height.replace("voxels", _elements(record))
     return f"{height}; {words}; {_extent(record.criteria)}."
+
+
+def _elements(record: Record) -> str:
+    """What a map has values on."""
+    if not record.surfaces:
+        return "voxels"
+    return "grayordinates" if "min_region_size" in record.criteria else "vertices"
 
 
 def _height(threshold: ThresholdUsed, statistic: StatisticUsed, criteria: Mapping[str, Any]) -> str:
@@ -117,11 +126,11 @@ def _extent(criteria: Mapping[str, Any]) -> str:
 
 def entry_facts(record: Record) -> tuple[tuple[str, str], ...]:
     """The counts of one entry."""
-    counts = record.counts
+    counts, what = record.counts, _elements(record)
     facts = [
-        ("voxels above the cutoff", spoken(counts.above)),
+        (f"{what} above the cutoff", spoken(counts.above)),
         ("regions kept", spoken(counts.kept)),
-        ("regions removed", f"{spoken(counts.removed)} ({spoken(counts.removed_voxels)} voxels)"),
+        ("regions removed", f"{spoken(counts.removed)} ({spoken(counts.removed_voxels)} {what})"),
     ]
     if record.smoothness is not None:
         smoothness = record.smoothness

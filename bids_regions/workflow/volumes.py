@@ -1,4 +1,4 @@
-"""The volumes of 4-D files as maps of their own, where they are asked for: only headers are read."""
+"""The volumes of 4-D files, arrays and maps of surface files, as maps of their own, where they are asked for."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -6,11 +6,14 @@ from dataclasses import replace
 from bids_regions.dataset import Discovery, MapFile, Skipped, matches
 from bids_regions.errors import Fault
 from bids_regions.images import count_volumes
+from bids_regions.images.cifti import count_maps
+from bids_regions.images.gifti import count_arrays
 
 __all__ = ["take_volumes"]
 
 ALL = "all"
 ENTITY = "volume"
+COUNTS = {"volume": count_volumes, "gifti": count_arrays, "cifti": count_maps}  # by the form of a file
 
 
 def take_volumes(discovery: Discovery, asked: Sequence[str], filters: Mapping[str, object]) -> Discovery:
@@ -34,7 +37,7 @@ def take_volumes(discovery: Discovery, asked: Sequence[str], filters: Mapping[st
 
 def _volumes(mapfile: MapFile, asked: Sequence[str]) -> Iterator[MapFile]:
     try:
-        n_volumes = count_volumes(mapfile.path)
+        n_volumes = COUNTS[mapfile.form](mapfile.path)
     except Fault:
         n_volumes = 1
     if n_volumes == 1:
