@@ -103,13 +103,14 @@ class FamilyResult:
     def sentence(self) -> str:
         """What was found, in words."""
         people = len({retest.participant for retest in self.retests})
-        told = f"{people} participants on {len(self.family.occasions)} {self.family.words}"
+        told = f"{people} participant{'s' if people > 1 else ''} on {len(self.family.occasions)} {self.family.words}"
         dice = [retest.dice for retest in self.retests if np.isfinite(retest.dice)]
         if dice:
             told += f", median Dice of a person's regions with itself {np.median(dice):.2f}"
         values = [row.found.icc3.value for row in self.regions if np.isfinite(row.found.icc3.value)]
         if values:
-            told += f", median ICC(3,1) of the mean values in {len(values)} regions {np.median(values):.2f}"
+            where = "one region" if len(values) == 1 else f"{len(values)} regions"
+            told += f", median ICC(3,1) of the mean values in {where} {np.median(values):.2f}"
         return told
 
 
