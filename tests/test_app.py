@@ -344,15 +344,44 @@ def test_dry_run_and_boilerplate_write_no_result(demo, tmp_path, capsys):
     assert "SciPy" in (tmp_path / "b" / "logs" / "CITATION.md").read_text()
 
 
-def test_explain_compares_the_conventions_and_the_page_shows_it(demo, tmp_path, capsys):
-    words = (demo, tmp_path, "participant", "--participant-label", "01", "--explain")
-    assert run(*words) == 0
-    lines = capsys.readouterr().out.splitlines()
+def test_explain_compares_the_conventions_and_writes_nothing(demo, tmp_path, capsys):
+    words = (demo, tmp_path / "out", "participant", "--participant-label", "01", "--explain")
+    assert main([*map(str, words), "--nprocs", "1"]) == 0
+    told = capsys.readouterr()
+    assert not (tmp_path / "out").exists()
+    assert "[1/" in told.err  # progress, map by map
+    lines = told.out.splitlines()
+    assert lines[-1] == "explained; no result was written (exit code 0)"
     rows = {line.split()[1]: line for line in lines if line.startswith("thr3p0")}
     assert list(rows) == ["yours", "nilearn", "fsl", "spm", "afni"]
     assert "tail 1050, size 27" in rows["fsl"]
     assert "size 157" in rows["afni"]
+
+
+def test_explain_beside_reports_only_is_shown_on_the_page(demo, tmp_path):
+    words = (demo, tmp_path, "participant", "--participant-label", "01")
+    assert run(*words) == 0
+    assert run(*words, "--explain", "--reports-only") == 0
     assert "what each convention would keep" in (tmp_path / "sub-01.html").read_text()
+
+
+def test_explain_leaves_out_what_would_take_minutes(demo, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("bids_regions.maps.explain.MOST", 10)
+    words = (demo, tmp_path / "out", "participant", "--participant-label", "01", "--explain", "--nprocs", "1")
+    assert run(*words) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if " nilearn " in line]
+    assert rows
+    assert all("would take minutes" in row for row in rows)
+
+
+def test_methods_name_connectivity_mask_and_peaks_and_the_group_has_its_paragraph(demo, tmp_path):
+    assert run(demo, tmp_path, "participant", "--max-peaks", "2", "--min-peak-distance", "10") == 0
+    text = (tmp_path / "logs" / "CITATION.md").read_text()
+    assert "Clusters were defined with 6-connectivity (shared faces)" in text
+    assert "Voxels outside the brain mask" in text
+    assert "Up to 2 peaks of each region, more than 10 mm apart, are reported" in text
+    assert run(demo, tmp_path, "group") == 0
+    assert "Across participants, prevalence was computed" in (tmp_path / "logs" / "CITATION.md").read_text()
 
 
 def test_also_written_images_hold_the_regions(demo, tmp_path):

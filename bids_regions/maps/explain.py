@@ -24,6 +24,7 @@ from bids_regions.tables import Column, table_text
 
 __all__ = ["EXPLAIN_COLUMNS", "Explained", "align_table", "explain_map", "explain_table"]
 
+MOST = 30_000  # voxels above the cutoff that nilearn's random walker is run on: seconds, not minutes
 Mask = npt.NDArray[np.bool_]
 
 
@@ -83,15 +84,22 @@ def explain_map(statmap: StatMap, entry: Entry, loaded: LoadedInputs) -> Iterato
         if knobs["surfaces_only"]:
             continue
         criteria = Criteria(convention=name, threshold=entry.criteria.threshold)
+        if criteria.walker == "nilearn" and criteria.extract_type == "local_regions" and own.extraction.n_above > MOST:
+            yield _untold(entry, name, criteria, f"{name}'s random walker would take minutes on so many voxels: run it")
+            continue
         try:
             other = _Side.of(statmap, criteria, loaded, loaded.mask if criteria.searches else None)
         except Fault as fault:
-            yield Explained(
-                entry=entry.name, convention=name, rule=_rule(criteria), n_regions=0, n_voxels=0, largest=0,
-                n_more=0, n_less=0, why=f"cannot be applied: {fault.sentence}",
-            )  # fmt: skip
+            yield _untold(entry, name, criteria, f"cannot be applied: {fault.sentence}")
             continue
         yield _row(entry.name, name, other, own, data)
+
+
+def _untold(entry: Entry, name: str, criteria: Criteria, why: str) -> Explained:
+    return Explained(
+        entry=entry.name, convention=name, rule=_rule(criteria), n_regions=0, n_voxels=0, largest=0, n_more=0,
+        n_less=0, why=why,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -170,6 +170,22 @@ def process_map(job: MapJob) -> MapOutcome:
     )
 
 
+def explain_job(job: MapJob) -> MapOutcome:
+    """What each convention would keep of a map, without any result; why not, where it cannot be told."""
+    lazy = _LazyMap(job.mapfile)
+    rows: list[Explained] = []
+    try:
+        loaded = lazy.loaded
+        if not isinstance(loaded, StatMap):
+            return MapOutcome(mapfile=job.mapfile, skipped="a map on surfaces: the conventions compared are of volumes")
+        for entry in job.entries:
+            inputs = find_inputs(job.mapfile, job.dataset, entry, job.atlas_space)
+            rows += explain_map(loaded, entry, inputs.load(loaded))
+    except Fault as fault:
+        return MapOutcome(mapfile=job.mapfile, skipped=str(fault))
+    return MapOutcome(mapfile=job.mapfile, explained=tuple(rows))
+
+
 def _process_entry(job: MapJob, lazy: _LazyMap, task: _Task) -> EntryOutcome:
     entry, place, fittings = task
     if job.finished_only:

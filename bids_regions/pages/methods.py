@@ -5,18 +5,20 @@ What a kind of threshold, a tail or a convention says of itself stands in the ta
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from bids_regions.atlases import cite_atlases, describe_naming
 from bids_regions.extraction import Criteria
 from bids_regions.extraction.conventions import minimum_words
 from bids_regions.extraction.grammar import Citation
+from bids_regions.files import write_text
 from bids_regions.pages.wording import ordinal
 from bids_regions.report.model import Methods, Reference
 from bids_regions.settings import Entry
 from bids_regions.version import __version__
 
-__all__ = ["methods_html", "methods_markdown", "write_methods"]
+__all__ = ["methods_html", "methods_markdown", "write_citation", "write_methods"]
 
 SOFTWARE = {
     "numpy": Reference(text="Harris et al. (2020). Array programming with NumPy. Nature 585, 357-362.",
@@ -49,6 +51,9 @@ OVER = {
 }
 
 
+SHARED = {6: "shared faces", 18: "shared faces or edges", 26: "shared faces, edges or corners"}
+
+
 def write_methods(entries: Sequence[Entry], atlases: Sequence[Mapping[str, Any]] = ()) -> Methods:
     """The paragraphs and references for a run's entries and what the sidecars say of its atlases."""
     opening = (
@@ -72,6 +77,7 @@ def _paragraph(entry: Entry) -> str:
         number=c.spec.number, place=ordinal(c.spec.number), over=OVER[c.percentile_over], halved=halved
     )
     sentences = [f"Entry {entry.name}: maps were thresholded {height}, {c.tail_rule.methods}.", _regions_sentence(c)]
+    sentences += [_mask_sentence(entry), _peaks_sentence(c)]
     if entry.p_scale != "auto" or entry.peaks_from:
         sentences.append(
             "Maps of p were thresholded at their p as it stands; peaks and their values were taken from the z or t map "
@@ -116,17 +122,32 @@ def _smoothness_sentence(entry: Entry) -> str:
 
 
 def _regions_sentence(c: Criteria) -> str:
-    kind = f"Voxels joined by {c.connectivity} neighbours formed components"
+    kind = f"Clusters were defined with {c.connectivity}-connectivity ({SHARED[c.connectivity]})"
     if c.extract_type == "local_regions":
         kind += (
-            ", which were split into local regions by a random walker (Grady, 2006) from the local maxima of the map "
+            " and were split into local regions by a random walker (Grady, 2006) from the local maxima of the map "
             f"smoothed by {c.smoothing_fwhm:g} mm"
         )
         kind += " as nilearn does" if c.walker == "nilearn" else ", solved exactly"
     sizes = [f"{c.min_region_size:g} mm3"] if c.min_region_size is not None else []
     sizes += [f"{c.min_region_voxels} voxels"] if c.min_region_voxels is not None else []
     more, _ = minimum_words(c.knobs)
-    return f"{kind}; regions of {more} {' and '.join(sizes)} were kept." if sizes else f"{kind}."
+    return f"{kind}; those of {more} {' and '.join(sizes)} were kept as regions." if sizes else f"{kind}."
+
+
+def _mask_sentence(entry: Entry) -> str:
+    if entry.mask == "none":
+        return "No mask was applied."
+    if entry.mask == "auto":
+        return "Voxels outside the brain mask that the dataset holds for a map were left out, where it holds one."
+    return f"Voxels outside the mask {entry.mask.rpartition('/')[2]} were left out."
+
+
+def _peaks_sentence(c: Criteria) -> str:
+    if c.max_peaks == 1:
+        return "The peak of each region is reported."
+    apart = f"more than {c.min_peak_distance:g} mm apart" if c.min_peak_distance else "at any distance"
+    return f"Up to {c.max_peaks} peaks of each region, {apart}, are reported."
 
 
 def _references(c: Criteria) -> list[Reference]:
@@ -152,6 +173,12 @@ def methods_html(methods: Methods) -> str:
     items = "".join(f"<li>{escape(r.text)}{_link(r.doi)}</li>\n" for r in methods.references)
     head = '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Methods</title>\n'
     return f"{head}<h1>Methods</h1>\n{paragraphs}<h2>References</h2>\n<ul>\n{items}</ul>\n</html>\n"
+
+
+def write_citation(output_dir: Path, methods: Methods) -> None:
+    """The methods text in `logs/`, for who cites."""
+    write_text(output_dir / "logs" / "CITATION.md", methods_markdown(methods), only_if_changed=True)
+    write_text(output_dir / "logs" / "CITATION.html", methods_html(methods), only_if_changed=True)
 
 
 def _link(doi: str) -> str:

@@ -140,11 +140,8 @@ def entry_facts(record: Record) -> tuple[tuple[str, str], ...]:
 
 def _smoothness_words(smoothness: SmoothnessUsed) -> str:
     origin = {"map": "estimated from the map", "sidecar": "as the sidecar tells", "option": "as given"}
-    fwhm = f"FWHM {' × '.join(spoken(f, 3) for f in smoothness.fwhm)} mm, " if smoothness.fwhm else ""
-    return (
-        f"{fwhm}dlh {spoken(smoothness.dlh)}, {spoken(smoothness.volume)} voxels, "
-        f"{origin.get(smoothness.origin, smoothness.origin)}"
-    )
+    fwhm = f"FWHM {' × '.join(spoken(f, 3) for f in smoothness.fwhm)} mm" if smoothness.fwhm else "FWHM not told"
+    return f"{fwhm}, {spoken(smoothness.volume)} voxels, {origin.get(smoothness.origin, smoothness.origin)}"
 
 
 def _field_facts(theory: FieldTheoryUsed) -> Iterator[tuple[str, str]]:

@@ -272,7 +272,8 @@ OPTIONS: tuple[Option, ...] = (
            help="the Dask scheduler, such as tcp://host:8786"),
     Option(flags=("--dry-run",), group=RUNNING, kind=None, help="list what would be done, and do nothing"),
     Option(flags=("--explain",), group=RUNNING, kind=None,
-           help="compare what the four conventions would keep on each map"),
+           help="print what the four conventions would keep on each map, and write no result; with --reports-only "
+                "also on the pages"),
     Option(flags=("--reports-only",), group=RUNNING, kind=None, help="write the reports again from finished results"),
     Option(flags=("--boilerplate-only",), group=RUNNING, kind=None, help="write the methods text and nothing else"),
     Option(flags=("--force",), group=RUNNING, kind=None, help="do everything again, also what is finished"),

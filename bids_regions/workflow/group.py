@@ -33,6 +33,7 @@ from bids_regions.group.tables import (
 from bids_regions.group.values import CIRCULAR, leading_columns, value_columns
 from bids_regions.maps.maps import MapJob, MapOutcome
 from bids_regions.pages.backgrounds import Anatomy, find_template, load_anatomy
+from bids_regions.pages.methods import write_citation
 from bids_regions.pages.page import PageContext, told_failures
 from bids_regions.report import model
 from bids_regions.results.placement import check_collisions
@@ -107,7 +108,9 @@ def _run_group(settings: Settings, given: GroupInput, context: PageContext, work
         notices=(*context.notices, *notices),
         value_columns=value_columns(cohort, sets),
     )
-    write_group_page(findings, settings.group, context, _methods(findings, context, settings))
+    methods = _methods(findings, context, settings)
+    write_citation(settings.output_dir, methods)
+    write_group_page(findings, settings.group, context, methods)
     if not (cohort.members or cohort.failures or outcomes) and given.discovery.maps:
         raise EmptySelection(
             "no participant has results in OUTPUT_DIR", hint="Run the participant level first, with the same OUTPUT_DIR"

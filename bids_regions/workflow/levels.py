@@ -16,9 +16,9 @@ from bids_regions.dataset import describe_output, read_map_name
 from bids_regions.errors import BadMap, Contradiction, EmptySelection, Fault, printable, tell_os_error
 from bids_regions.executors import Workers, check_workers
 from bids_regions.figures import prepare_matplotlib
-from bids_regions.files import make_folder, remove_file, sweep_temporaries, write_text
+from bids_regions.files import make_folder, remove_file, sweep_temporaries
 from bids_regions.maps.maps import MapJob
-from bids_regions.pages.methods import methods_html, methods_markdown, write_methods
+from bids_regions.pages.methods import write_citation, write_methods
 from bids_regions.pages.page import PageContext
 from bids_regions.pages.provenance import describe_provenance
 from bids_regions.report import model
@@ -26,6 +26,7 @@ from bids_regions.results.failures import find_failures, write_failure
 from bids_regions.results.placement import name_owner
 from bids_regions.settings import Settings
 from bids_regions.version import __version__
+from bids_regions.workflow.explaining import explain_plan
 from bids_regions.workflow.group import GroupInput, run_group
 from bids_regions.workflow.logbook import Logbook, counted
 from bids_regions.workflow.memory import fit_workers
@@ -89,8 +90,14 @@ def _run(settings: Settings, logbook: Logbook) -> int:
     plan = make_plan(settings, logbook)
     if settings.dry_run:
         return _list_plan(plan, logbook)
+    if settings.explain and not (settings.reports_only or settings.force):
+        return explain_plan(plan, _make_workers(settings, plan, logbook), logbook)
+    return _work(settings, plan, logbook)
+
+
+def _work(settings: Settings, plan: Plan, logbook: Logbook) -> int:
     methods = write_methods(settings.entries, _used_atlases(plan))
-    _write_citation(settings, methods)
+    write_citation(settings.output_dir, methods)
     if settings.boilerplate_only:
         logbook.close(0, "the methods text is in logs/CITATION.md")
         return 0
@@ -203,12 +210,6 @@ def _list_plan(plan: Plan, logbook: Logbook) -> int:
     logbook.show("".join(line + "\n" for line in lines))
     logbook.show("dry run: nothing was written (exit code 0)\n")
     return 0
-
-
-def _write_citation(settings: Settings, methods: model.Methods) -> None:
-    logs = settings.output_dir / "logs"
-    write_text(logs / "CITATION.md", methods_markdown(methods), only_if_changed=True)
-    write_text(logs / "CITATION.html", methods_html(methods), only_if_changed=True)
 
 
 def _exit_code(logbook: Logbook) -> int:
