@@ -154,6 +154,8 @@ def _sizes(extents: Extents, counts: Sequence[int]) -> dict[str, Sequence[Any]]:
     """The counts and extents of voxels, and those of vertices."""
     sheet = extents.on_sheet.tolist()
     size = [None if math.isnan(mm) else _plain(mm) for mm in extents.size.tolist()]
+    if not any(sheet):  # most maps
+        return {"n_voxels": counts, "volume_mm3": size}
     return {
         f"{what}_{unit}": [value if is_sheet == wanted else None for value, is_sheet in zip(column, sheet, strict=True)]
         for what, unit, column, wanted in (
@@ -307,8 +309,9 @@ def describe_regions(
         for unknown.
     """
     bounds = np.searchsorted(region[peaks], np.arange(order.size + 1)).tolist()
-    addresses = elements.domain.address(elements.only(peaks))
-    every_peak = _make_peaks(elements.only(peaks), addresses, region[peaks], facts[1])
+    tops = elements.only(peaks)
+    addresses = elements.domain.address(tops)
+    every_peak = _make_peaks(tops, addresses, region[peaks], facts[1])
     columns: dict[str, Sequence[Any]] = {
         **measure_regions(elements, region, order.size),
         "structure": [addresses.structure[first] for first in bounds[:-1]],
@@ -338,7 +341,7 @@ def _known(facts: Mapping[str, Array]) -> dict[str, list[Any]]:
 
 def _make_peaks(peaks: Elements, addresses: Addresses, owner: Integers, facts: Mapping[str, Array]) -> tuple[Peak, ...]:
     rank = np.arange(owner.size) - np.searchsorted(owner, owner) + 1
-    xyz = zip(*peaks.domain.xyz(peaks).tolist(), strict=True)
+    xyz = zip(*peaks.xyz.tolist(), strict=True)
     rows = zip(rank.tolist(), peaks.values.tolist(), xyz, addresses.ijk, addresses.vertex, strict=True)
     names = list(facts)
     known = zip(*_known(facts).values(), strict=True) if names else repeat(())

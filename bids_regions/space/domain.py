@@ -10,6 +10,7 @@ earlier) chains may be neighbours.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -33,6 +34,11 @@ class Elements:
     memory: Places  # (n,) number in the row that the domain's `flatten` makes
     place: Places  # (n,) ascending
     values: Array  # (n,) signed, the map's own precision
+
+    @cached_property
+    def xyz(self) -> Floats:
+        """(3, n) mm, RAS+, as the domain tells them."""
+        return self.domain.xyz(self)
 
     def only(self, chosen: Array) -> "Elements":
         """Some of these elements, by flags or ascending numbers."""

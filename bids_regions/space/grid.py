@@ -180,7 +180,7 @@ class Grid:
 
     def positions(self, elements: Elements) -> Floats:
         """(3, n) mm: a plateau gives the voxel nearest to its middle."""
-        return self.xyz(elements)
+        return elements.xyz
 
     def address(self, elements: Elements) -> Addresses:
         """The voxel of each element."""
@@ -216,7 +216,7 @@ class Grid:
     def distances(self, elements: Elements, limit: float) -> Callable[[Integers, Integers], Floats]:
         """The straight way."""
         del limit
-        at = self.xyz(elements)
+        at = elements.xyz
 
         def between(one: Integers, other: Integers) -> Floats:
             return np.asarray(np.sqrt(np.sum((at[:, one] - at[:, other]) ** 2, axis=0)))
@@ -225,7 +225,7 @@ class Grid:
 
     def ties(self, elements: Elements) -> Sequence[Array]:
         """The x, y and z in steps of 0.1 micrometre."""
-        return [coarse_mm(axis) for axis in self.xyz(elements)]
+        return [coarse_mm(axis) for axis in elements.xyz]
 
     def scan(self, elements: Elements) -> Integers:
         """By the file's axes, the last one fastest."""
