@@ -107,6 +107,7 @@ def test_a_family_wise_height_without_smoothness_fails_the_map(dataset, capsys):
     code, record, _, _ = run(dataset, "--threshold", "fwe=0.05", "--smoothness", "6", "6", "6")
     assert code == 0
     assert (record["RegionsEntry"], record["Threshold"]["Kind"]) == ("fwe0p05", "fwe")
+    assert (record["Smoothness"]["FWHM"], record["Smoothness"]["Origin"]) == ([6, 6, 6], "option")
     assert record["Threshold"]["NumberTested"] == 22 * 24 * 20
 
 
@@ -142,7 +143,10 @@ def test_the_configuration_file_knows_the_same(dataset, tmp_path):
 def test_the_page_and_the_methods_text_tell_it(dataset):
     run(dataset, "--threshold", "p=0.01", "--rft", "--smoothness", "6", "6.5", "7", "--min-region-voxels", "5")
     page = (dataset.parent / "out" / "sub-01.html").read_text()
-    told = ("FWHM 6 × 6.5 × 7 mm", "expected in noise", "p of so many", "significant at 0.05", "cluster q", "peak p")
+    told = (
+        '<p class="footnote">Random field theory: FWHM 6 × 6.5 × 7 mm', "Expected in noise", "p of so many",
+        "Significant at 0.05", "cluster q", "peak p",
+    )  # fmt: skip
     assert [words for words in told if words not in page] == []
     methods = (dataset.parent / "out" / "logs" / "CITATION.md").read_text()
     assert "with the formulas of SPM12" in methods

@@ -192,7 +192,7 @@ def find_regions(  # noqa: PLR0913 # the four optional ones are independent fact
         labels=labels, regions=regions, cutoff=task.cutoff, n_above=found.n_above,
         n_removed_regions=n_found - found.sizes.size, n_removed_voxels=found.n_above - found.region.size,
         warnings=tuple(_warnings(task, found, question)),
-        smoothness=found.judged.smoothness if found.judged else None,
+        smoothness=found.judged.smoothness if found.judged else smoothness if task.cutoff.kind == "fwe" else None,
         field_theory=found.judged.theory if found.judged else None,
     )  # fmt: skip
 

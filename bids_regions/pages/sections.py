@@ -23,7 +23,7 @@ from bids_regions.pages.backgrounds import Anatomy, pack_coverage
 from bids_regions.pages.marks import marks_of_table
 from bids_regions.pages.provenance import command_facts
 from bids_regions.pages.telling import Told, entry_titles, lead_of, tell_entry
-from bids_regions.pages.wording import entry_facts, slug, spoken, threshold_sentence, title_of
+from bids_regions.pages.wording import entry_facts, footnote, slug, spoken, threshold_sentence, title_of
 from bids_regions.report import model
 from bids_regions.report.payload import Height, pack_labels, pack_volume
 from bids_regions.results.placement import OutputPaths
@@ -151,6 +151,7 @@ class _EntryBuilder:
             labels=pack_labels(labels) if marks else None,
             regions=regions_table(place, record, table, title),
             peaks=read_text(place.peaks),
+            footnote=footnote(record),
             warnings=record.warnings,
             links=place_links(place),
         )

@@ -12,7 +12,17 @@ from bids_regions.extraction.statistics import Freedom
 from bids_regions.extraction.tails import TAILS
 from bids_regions.results.records import FieldTheoryUsed, Record, SmoothnessUsed, StatisticUsed, ThresholdUsed
 
-__all__ = ["counted", "entry_facts", "ordinal", "place_words", "slug", "spoken", "threshold_sentence", "title_of"]
+__all__ = [
+    "counted",
+    "entry_facts",
+    "footnote",
+    "ordinal",
+    "place_words",
+    "slug",
+    "spoken",
+    "threshold_sentence",
+    "title_of",
+]
 
 
 def spoken(number: float, digits: int = 4) -> str:
@@ -135,7 +145,16 @@ def entry_facts(record: Record) -> tuple[tuple[str, str], ...]:
     if record.smoothness is not None:
         smoothness = record.smoothness
         facts.append(("smoothness", _smoothness_words(smoothness)))
-    return (*facts, *(_field_facts(record.field_theory) if record.field_theory else ()))
+    return tuple(facts)
+
+
+def footnote(record: Record) -> str:
+    """What stands under the table of regions, as under an SPM table: what the p rest on; "" where there are none."""
+    if record.smoothness is None:
+        return ""
+    parts = [f"Random field theory: {_smoothness_words(record.smoothness)}"]
+    parts += [f"{name}: {words}" for name, words in _field_facts(record.field_theory)] if record.field_theory else []
+    return ". ".join(part[:1].upper() + part[1:] for part in parts) + "."
 
 
 def _smoothness_words(smoothness: SmoothnessUsed) -> str:

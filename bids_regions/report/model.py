@@ -144,6 +144,7 @@ class EntryView:
     labels: Packed | None = None  # region numbers on the grid of the volumes; None: no regions, or no viewer
     regions: Table | None = None  # *_dseg.tsv
     peaks: str = ""  # text of *_peaks.tsv; shown folded under their regions
+    footnote: str = ""  # under the regions: what their p rest on
     warnings: tuple[str, ...] = ()  # what a reader must know
     links: tuple[Link, ...] = ()  # label image, sidecar, ...
 
