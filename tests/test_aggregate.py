@@ -204,6 +204,13 @@ def test_neither_order_nor_sharding_changes_a_count(order, cuts):
     assert merged.n == 9
 
 
+@pytest.mark.parametrize("n", [255, 256, 700])
+def test_more_maps_than_a_byte_counts_are_counted(n):
+    one = lay_map(np.array([[[1, 0]]]), np.array([[[4.0, 0.0]]]))
+    tally = tally_maps([one] * n, (1, 1, 2))
+    assert (tally.n, tally.data.tolist(), tally.positive.tolist()) == (n, [[[n, 0]]], [[[n, 0]]])
+
+
 def test_counts_outgrow_sixteen_bits_with_the_participants():
     """Two shards that each fit into 16 bits do not when added."""
     full = np.full((1, 1, 1), 40_000, np.uint16)
