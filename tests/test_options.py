@@ -1,6 +1,7 @@
 """Options that stand several times add up; a bad value is answered by a sentence, as in a configuration file."""
 
 import json
+import re
 
 import pytest
 import trees
@@ -90,6 +91,18 @@ def test_a_failure_is_told_once(tmp_path, capsys):
     said = capsys.readouterr().err
     assert said.count("sub-01_contrast-y_stat-z_statmap.nii") == 1
     assert len([line for line in said.splitlines() if line.startswith("failed")]) == 2
+
+
+def test_the_page_counts_files_as_the_terminal_does(tmp_path, capsys):
+    root = write_maps(tmp_path / "in", "sub-01/sub-01_contrast-x_stat-z")
+    trees.touch(root / "sub-01/sub-01_contrast-y_stat-z_statmap.nii", b"")
+    trees.touch(root / "sub-01/sub-01_contrast-w_stat-z_statmap.mgz", b"x")
+    assert main([str(root), str(tmp_path / "out"), "participant", "--threshold", "3.0", "97%"]) == 1
+    told = "1 map done with 3 regions, 0 results empty, 1 file skipped, 1 failed"
+    assert told in capsys.readouterr().err
+    page = re.sub(r"<[^>]+>|\s+", " ", (tmp_path / "out" / "sub-01.html").read_text())
+    assert re.search(r"1 +map +3 +regions +1 +skipped +1 +failed", page)
+    assert "(pct97, thr3p0)" in page
 
 
 def said_by(capsys, *words):

@@ -63,14 +63,13 @@ class PageJob:
 
 def told_failures(output_dir: Path, owner: str) -> tuple[model.Problem, ...]:
     """The failures of one owner, of this run and of earlier ones that nothing has mended since."""
+    alike: dict[tuple[str, str, str, str], list[str]] = {}  # one problem of a file, whatever the entries
+    for _, failure in find_failures(output_dir, owner):
+        what = (failure.source, failure.reason, failure.hint, failure.crash)
+        alike.setdefault(what, []).append(failure.entry)
     return tuple(
-        model.Problem(
-            source=f"{failure.source} ({failure.entry})",
-            reason=failure.reason,
-            hint=failure.hint,
-            details=failure.crash,
-        )
-        for _, failure in find_failures(output_dir, owner)
+        model.Problem(source=f"{source} ({', '.join(dict.fromkeys(entries))})", reason=reason, hint=hint, details=crash)
+        for (source, reason, hint, crash), entries in alike.items()
     )
 
 
