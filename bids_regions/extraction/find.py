@@ -86,7 +86,6 @@ class _Task:
     statistic: Statistic
     mask: Mask | None  # tested, where anything is
     own_sign: bool  # the signs of the data are the map's own
-    unmeasured: bool  # the values mean nothing
     notes: tuple[str, ...]
     cutoff: Cutoff
     height: Height
@@ -101,6 +100,7 @@ class _Found:
     sizes: Integers  # elements per region
     n_above: int  # elements that passed the cutoff, those of removed regions counted
     split: Array  # (n,) values by whose signs the regions were split
+    valueless: bool = False  # the map has infinities and nothing finite, so that its values mean nothing
     unmeasured: bool = False  # areas are not known, so the default minimum was not applied
     judged: Judged | None = None  # by random field theory
 
@@ -229,7 +229,7 @@ def _prepare(
     return _Task(
         data=ready.standing, searched=ready.searched, peaks=None if peaks is None else finite_values(as_floats(peaks)),
         domain=domain, criteria=criteria, statistic=ready.statistic, mask=ready.mask, own_sign=ready.own_sign,
-        unmeasured=ready.unmeasured and peaks is None, notes=ready.notes, cutoff=cutoff, height=height,
+        notes=ready.notes, cutoff=cutoff, height=height,
     )  # fmt: skip
 
 
@@ -241,10 +241,11 @@ def _label(task: _Task) -> _Found:
     """The regions before any is removed."""
     criteria, domain, height, tail = task.criteria, task.domain, task.height, task.cutoff.tail
     on = domain.flatten(task.searched) if height.on is None else height.on
-    memory, _ = select_voxels(
+    memory, passed = select_voxels(
         on, height.value, tail, strict=criteria.strict, below=height.below, mask=_flat(domain, task.mask)
     )
-    above = domain.at(memory, domain.flatten(task.data)[memory])
+    endless = bool(np.isinf(passed).any())
+    above = domain.at(memory, domain.flatten(finite_values(task.data) if endless else task.data)[memory])
     if criteria.extract_type == "local_regions" and criteria.walker == "nilearn":
         region = _nilearn_regions(task, above, grid_under(above, "local_regions"))
     else:
@@ -261,7 +262,11 @@ def _label(task: _Task) -> _Found:
     split = above.values
     if task.peaks is not None:
         above = replace(above, values=domain.flatten(task.peaks)[above.memory])
-    return _Found(elements=above, split=split, region=region, sizes=np.bincount(region), n_above=n_above)
+    searched = task.searched
+    valueless = endless and task.peaks is None and not bool(np.any(np.isfinite(searched) & (searched != 0)))
+    return _Found(
+        elements=above, split=split, region=region, sizes=np.bincount(region), n_above=n_above, valueless=valueless
+    )
 
 
 def _nilearn_regions(task: _Task, above: Elements, grid: Grid) -> Integers:
@@ -368,7 +373,7 @@ def _number(task: _Task, kept: _Found, values: Array | None) -> tuple[Array, tup
     if kept.judged:
         of_peaks |= kept.judged.of_peaks(own[peaks])
     regions = describe_regions(elements, kept.region, peaks, order, (facts, of_peaks))
-    return labels, tuple(map(_without_values, regions)) if task.unmeasured else regions
+    return labels, tuple(map(_without_values, regions)) if kept.valueless else regions
 
 
 def _signs(task: _Task, kept: _Found, main: Integers) -> Array:
@@ -433,5 +438,7 @@ def _warnings(task: _Task, found: _Found, question: Question | None) -> Iterator
         yield from field_warnings(question, found.judged)
     if criteria.tdp and task.mask is None:
         yield "the true-discovery proportions count every non-zero voxel as searched: there is no mask"
+    if found.valueless:
+        yield "the map has infinite values and no other: its regions have no values"
     if found.unmeasured:
         yield f"the vertices' areas are not known: the smallest area of {criteria.smallest_area:g} mm2 was not applied"

@@ -8,7 +8,7 @@ it, so numpy stays outside.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -44,6 +44,7 @@ class ThresholdKind:
     methods: str  # in the methods text: {number} {place} {over} {halved}
     sentence_on_p: str = "{asked}"  # the same of a map whose numbers are p
     reference: Citation | None = None
+    percent: Callable[[float], float] | None = None  # of its number, where it asks for a percentile
     population: Literal["applied", "ranked", "tested"]  # its voxels: those compared, those ranked, those tested
     corrects: bool = False  # its cutoff depends on the number of tests
     fixed: bool = True  # its height does not depend on the values of the map, as cluster p needs it
@@ -72,7 +73,7 @@ THRESHOLDS: Mapping[str, ThresholdKind] = MappingProxyType({
     ),
     "percentile": ThresholdKind(
         example="97%", after="%", bounds=(0, 100), range="a percentile lies between 0% and 100%", prefix="pct",
-        population="ranked", fixed=False, height="height_by_rank",
+        population="ranked", percent=float, fixed=False, height="height_by_rank",
         sentence="the {place} percentile of {n} voxels ({population})",
         methods="at the {place} percentile of the magnitudes over {over}",
     ),
@@ -101,7 +102,7 @@ THRESHOLDS: Mapping[str, ThresholdKind] = MappingProxyType({
     ),
     "ratio": ThresholdKind(
         example="ratio=0.05", before="ratio=", bounds=(0, 1), range="a ratio lies between 0 and 1", prefix="ratio",
-        population="ranked", fixed=False, height="height_by_rank",
+        population="ranked", percent=lambda ratio: round(100 - 100 * ratio, 10), fixed=False, height="height_by_rank",
         sentence="the fraction {asked} of {n} voxels ({population})",
         methods="so that a fraction of {number:g} of {over} passes",
     ),

@@ -38,7 +38,6 @@ class Prepared:
     mask_words: str  # what the voxels of `mask` are called; "" for the usual words
     statistic: Statistic  # with the tails that the map turned out to have
     own_sign: bool  # the signs of the standing values are the map's own
-    unmeasured: bool  # there are infinities and nothing finite, so that values mean nothing
     notes: tuple[str, ...]  # what a reader must know, a sentence each
 
 
@@ -60,7 +59,8 @@ def prepare_map(data: Array, criteria: Criteria, statistic: Statistic, mask: Mas
     data = as_floats(data)
     if criteria.infinite_is_zero:
         data = _replaced(data, np.isinf, 0)
-    presence = find_presence(data, mask, statistic)
+    counted = criteria.needs_p or statistic.rule.is_p
+    presence = find_presence(data, mask, statistic, counted=counted)
     if presence.thresholded and criteria.counts_tests:
         raise BadMap(
             f"{criteria.asks} was asked of a {statistic.kind} map that was thresholded already: no value lies between "
@@ -69,16 +69,28 @@ def prepare_map(data: Array, criteria: Criteria, statistic: Statistic, mask: Mas
         )
     taken = presence if criteria.convention is None else replace(presence, background=None)
     prepare = _prepare_p if statistic.rule.is_p else _prepare_statistic
-    prepared = prepare(data, statistic, mask, taken)
+    if not counted and criteria.spec.rule.population == "applied":  # voxels are looked at one by one, and few pass
+        prepared = _prepare_lightly(data, statistic, taken)
+    else:
+        prepared = prepare(data, statistic, mask if counted else None, taken)
     if not (criteria.spec.rule.population == "ranked" and criteria.percentile_over == "image"):
         prepared = replace(prepared, height=prepared.searched if statistic.rule.is_p else prepared.standing)
-    counted = criteria.needs_p or statistic.rule.is_p
-    if mask is not None and not counted:
-        prepared = replace(prepared, mask=mask, mask_words="")
-    elif mask is None and not statistic.rule.is_p:
-        prepared = replace(prepared, mask=None, mask_words="")
+    if not counted:
+        prepared = replace(prepared, mask=mask)
     notes = _notes(data, presence, prepared, (mask, criteria, counted))
     return replace(prepared, notes=(*prepared.notes, *notes))
+
+
+def _prepare_lightly(data: Array, statistic: Statistic, presence: Presence) -> Prepared:
+    """The same, but for what is not finite: NaN passes no cutoff, and infinities are met where they do."""
+    searched = data
+    if presence.background is not None:
+        constant = data.dtype.type(presence.background)
+        searched = _replaced(searched, lambda values: values == constant, 0)
+    return Prepared(
+        searched=searched, height=searched, standing=searched, mask=None, mask_words="", statistic=statistic,
+        own_sign=statistic.rule.both, notes=(),
+    )  # fmt: skip
 
 
 def _prepare_statistic(data: Array, statistic: Statistic, mask: Mask | None, presence: Presence) -> Prepared:
@@ -90,7 +102,6 @@ def _prepare_statistic(data: Array, statistic: Statistic, mask: Mask | None, pre
         constant = data.dtype.type(presence.background)
         searched = _replaced(searched, lambda values: values == constant, 0)
     standing = searched if complete else finite_values(searched)
-    endless = not complete and bool(np.isinf(searched).any())
     return Prepared(
         searched=searched,
         height=ranked,
@@ -99,7 +110,6 @@ def _prepare_statistic(data: Array, statistic: Statistic, mask: Mask | None, pre
         mask_words="" if tested is None or mask is None or np.array_equal(tested, mask) else TESTED,
         statistic=statistic,
         own_sign=statistic.rule.both,
-        unmeasured=endless and not bool(np.any(np.isfinite(searched) & (searched != 0))),
         notes=(),
     )
 
@@ -127,7 +137,6 @@ def _prepare_p(data: Array, statistic: Statistic, mask: Mask | None, presence: P
         mask_words=words,
         statistic=replace(statistic, rule=replace(statistic.rule, both=signed)),
         own_sign=signed,
-        unmeasured=False,
         notes=(),
     )
 
@@ -178,5 +187,3 @@ def _notes(
         n_mask, n_tested = int(np.count_nonzero(mask)), int(np.count_nonzero(prepared.mask))
         if n_tested < n_mask:
             yield f"{n_mask - n_tested} of the {n_mask} voxels of the mask have no data (0 or NaN) and are not tested"
-    if prepared.unmeasured:
-        yield "the map has infinite values and no other: its regions have no values"

@@ -50,7 +50,9 @@ class Presence:
         return known
 
 
-def find_presence(data: Array, mask: Mask | None = None, statistic: Statistic | None = None) -> Presence:
+def find_presence(
+    data: Array, mask: Mask | None = None, statistic: Statistic | None = None, *, counted: bool = True
+) -> Presence:
     """What tells data from no data in a map.
 
     Parameters
@@ -62,6 +64,8 @@ def find_presence(data: Array, mask: Mask | None = None, statistic: Statistic | 
         The mask that belongs to the map, the same shape.
     statistic
         What the numbers are; z where not given.
+    counted
+        False where nobody asks how many voxels have data: then none looks whether the map was thresholded.
 
     Notes
     -----
@@ -72,7 +76,7 @@ def find_presence(data: Array, mask: Mask | None = None, statistic: Statistic | 
     """
     statistic = statistic or Statistic("z")
     background = _background(data, mask, statistic)
-    thresholded = statistic.rule.distribution in ("normal", "t") and _lacks_small(data, background)
+    thresholded = counted and statistic.rule.distribution in ("normal", "t") and _lacks_small(data, background)
     return Presence(
         background=background,
         n_background=0 if background is None else int(np.count_nonzero(data == data.dtype.type(background))),

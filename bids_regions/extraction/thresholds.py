@@ -242,7 +242,8 @@ def height_by_value(searched: Searched) -> Height:
 def height_by_rank(searched: Searched) -> Height:
     """The percentile asked for, or that which leaves the fraction asked for."""
     spec = searched.spec
-    percent = spec.number if spec.kind == "percentile" else round(100 - 100 * spec.number, 10)
+    assert spec.rule.percent, "a kind that is held by rank has one"
+    percent = spec.rule.percent(spec.number)
     value, size = _percentile(searched.flat, searched.mask, percent, (searched.over, searched.tail))
     return Height(value=value + searched.criteria.percentile_offset, size=size)
 

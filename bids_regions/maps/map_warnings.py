@@ -71,7 +71,10 @@ def _percentile_warning(statmap: StatMap | SheetMap, entry: Entry) -> str:
     share = 1 - np.count_nonzero(statmap.data) / max(1, statmap.data.size)
     if share < MANY_ZEROS or share == 1:
         return ""
-    asked = criteria.spec.number if criteria.spec.kind == "percentile" else 100 * (1 - criteria.spec.number)
+    share_of = criteria.spec.rule.percent
+    if share_of is None:
+        return ""
+    asked = share_of(criteria.spec.number)
     among = max(0.0, 100 * (1 - (1 - asked / 100) / (1 - share)))  # magnitudes: the zeros are the lowest
     zeros = f"{100 * share:.0f}" if share < 0.995 else f"{np.floor(1000 * share) / 10:g}"  # never 100 while it is less
     return (
