@@ -30,6 +30,7 @@ class Told:
     lost: bool  # the strongest voxel passes the cutoff and lies in no region
     masked: bool  # a mask kept voxels out
     n_above: int  # voxels past the cutoff
+    peak_statistic: str = ""  # what peak values are, where another map tells them
 
 
 def entry_title(record: Record) -> str:
@@ -76,6 +77,7 @@ def tell_entry(record: Record, title: str, rows: Sequence[Mapping[str, str]], dr
         lost=lost and not record.threshold.nothing_passes,
         masked=record.mask.source != "none",
         n_above=record.counts.above,
+        peak_statistic="value" if record.peaks_from else "",
     )
 
 
@@ -107,7 +109,7 @@ def _sentences(one: Told, statistic: str, *, sided: bool) -> list[str]:
     if not one.n_regions:
         return [_nothing(one, statistic)]
     which = "the largest " if one.n_regions > 1 else ""
-    words = region_words(one.largest, statistic, sided=sided)
+    words = region_words(one.largest, one.peak_statistic or statistic, sided=sided)
     told = [f"{_capital(one.title)}: {counted(one.n_regions, 'region')}, {which}{words}."]
     if one.lost and one.strongest:
         value, place = one.strongest
@@ -140,4 +142,7 @@ def region_words(row: Mapping[str, str], statistic: str, *, sided: bool) -> str:
     side = ("on the right, " if x > 0 else "on the left, " if x < 0 else "") if sided else ""
     n_voxels, volume = int(row["n_voxels"]), float(row["volume_mm3"])
     size = f"{counted(n_voxels, 'voxel')}, {spoken(volume / 1000, 3)} cm³"
-    return f"{name}{side}{size}, peak {statistic} = {spoken(float(row['peak_value']))} at {place_words((x, y, z))}"
+    peak = (
+        "without a finite value" if row["peak_value"] == "n/a" else f"{statistic} = {spoken(float(row['peak_value']))}"
+    )
+    return f"{name}{side}{size}, peak {peak} at {place_words((x, y, z))}"
