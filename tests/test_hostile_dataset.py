@@ -221,7 +221,7 @@ def test_hostile_sidecars_fail_their_map_with_the_place_named(tmp_path):
     for contrast in LIVED_WITH:
         assert "degrees of freedom" in told[contrast]
     assert "no plain file but a pipe" in told["pipe"]
-    assert len(list((tmp_path / "out").rglob("*_dseg.json"))) == 1
+    assert len(list((tmp_path / "out").rglob("*_desc-p0p001_dseg.json"))) == 1
     assert not Path("/tmp/forged").exists()  # noqa: S108 # it is not written
 
 

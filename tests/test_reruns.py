@@ -133,7 +133,10 @@ def test_a_changed_option_is_done_again_where_it_counts(done):
     assert run(done, "--threshold", "4.0", "--min-region-voxels", "20") == 0
     again = written(done, before)
     records_then = {name for name in again if name.endswith("_dseg.json")}
-    assert records_then == {stem(label, contrast, "thr4p0") + "_dseg.json" for label in LABELS for contrast in "ab"}
+    entries = ("thr2p0", "thr3p0", "thr4p0")  # of all three: thresholds add up, the size is everybody's
+    assert records_then == {
+        stem(label, contrast, entry) + "_dseg.json" for label in LABELS for contrast in "ab" for entry in entries
+    }
     record = json.loads((done / "out" / (stem(entry="thr4p0") + "_dseg.json")).read_text())
     assert record["Criteria"]["min_region_voxels"] == 20
 
