@@ -90,28 +90,23 @@ def load_sheet_map(mapfile: MapFile, paths: Sequence[Path]) -> SheetMap:
         )
         about: _About = (parts, found.grayordinates, 0, None, found.content_hash)
         return _make(found.data, about, ())
-    named = zip(paths, mapfile.sides, strict=True)
-    files = [(_read_side(path, side, number), path) for path, side in named]
-    structures = [structure for (structure, _, _), _ in files]
-    if len(set(structures)) < len(structures):
+    sides = [_read_side(path, side, number) for path, side in zip(paths, mapfile.sides, strict=True)]
+    if len({side.part.structure for side in sides}) < len(sides):
         raise BadMap(f"{paths[1].name} is of the same hemisphere as {paths[0].name}", hint="Name their sides by hemi-")
-    files.sort(key=lambda each: each[0][0])
-    gifti_parts = tuple(
-        Part(structure=structure, n_vertices=len(values), vertices=None, ijk=None, path=path)
-        for (structure, values, _), path in files
-    )
-    content_hash = "".join(found.content_hash for (_, _, found), _ in files)
-    intents = {_intent(found) for (_, _, found), _ in files}
-    intent, dof = intents.pop() if len(intents) == 1 else (0, None)
-    if len(files) > 1:
-        content_hash = hash_bytes(content_hash.encode())
-    about = (gifti_parts, None, intent, dof, content_hash)
-    return _make(np.concatenate([values for (_, values, _), _ in files]), about, ())
+    hashes = [side.content_hash for side in sides]
+    content_hash = hashes[0] if len(hashes) == 1 else hash_bytes("".join(hashes).encode())
+    sides.sort(key=lambda side: side.part.structure)
+    told = {(side.intent, side.dof) for side in sides}
+    intent, dof = told.pop() if len(told) == 1 else (0, None)
+    about = (tuple(side.part for side in sides), None, intent, dof, content_hash)
+    values = np.concatenate([side.values for side in sides])
+    del sides  # the values are in memory once
+    return _make(values, about, ())
 
 
 def _make(values: NDArray[Any], about: _About, notes: tuple[str, ...]) -> SheetMap:
     parts, grayordinates, intent, dof, content_hash = about
-    data = values.astype(values.dtype if values.dtype == np.float32 else np.float64)
+    data = values.astype(values.dtype if values.dtype == np.float32 else np.float64, copy=False)
     missing, infinite = np.isnan(data), np.flatnonzero(np.isinf(data))
     data[missing] = 0
     if infinite.size:
@@ -124,8 +119,19 @@ def _make(values: NDArray[Any], about: _About, notes: tuple[str, ...]) -> SheetM
     )  # fmt: skip
 
 
-def _read_side(path: Path, side: str, number: int | None) -> tuple[str, NDArray[Any], Gifti]:
-    """The structure, a number for each vertex, and the file."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Side:
+    """The file of one hemisphere."""
+
+    part: Part
+    values: NDArray[Any]
+    intent: int
+    dof: float | None
+    content_hash: str
+
+
+def _read_side(path: Path, side: str, number: int | None) -> _Side:
+    """A number for each vertex, and what the file says of them."""
     taken = 0 if number is None else number
 
     def is_wanted(k: int, intent: str) -> bool:
@@ -141,7 +147,9 @@ def _read_side(path: Path, side: str, number: int | None) -> tuple[str, NDArray[
     if taken >= len(arrays):
         raise BadMap(f"{path.name} has no array {taken + 1}: it holds {len(arrays)}", hint="Name another")
     structure = found.structure or CORTEX.get(side, "") or CORTEX.get(find_side(path.name), "")
-    return structure, _whole(arrays[taken], found, path, taken), found
+    values, (intent, dof) = _whole(arrays[taken], found, path, taken), _intent(found)
+    part = Part(structure=structure, n_vertices=len(values), vertices=None, ijk=None, path=path)
+    return _Side(part=part, values=values, intent=intent, dof=dof, content_hash=found.content_hash)
 
 
 def _whole(array: DataArray, found: Gifti, path: Path, taken: int) -> NDArray[Any]:

@@ -36,7 +36,7 @@ class Told:
 def entry_title(record: Record) -> str:
     """An entry's rule as people say it: `|z| ≥ 3.0`, `strongest 3 % of the voxels`, `FDR 0.05 (|z| ≥ 3.4)`."""
     threshold, tail = record.threshold, TAILS[record.threshold.tail]
-    split = ", local regions" if record.criteria["extract_type"] == "local_regions" else ""
+    split = ", local regions" if record.criteria.get("extract_type") == "local_regions" else ""
     number = threshold.asked.removesuffix("%").rpartition("=")[2]
     if threshold.kind in ("percentile", "ratio"):
         share = 100 - float(number) if threshold.kind == "percentile" else 100 * float(number)

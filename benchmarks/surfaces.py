@@ -1,0 +1,137 @@
+"""Maps on surfaces: a pair of fsLR 32k and of fsaverage 164k, from files to table and label files, beside others.
+
+python benchmarks/surfaces.py [--rounds 15]. nilearn's table of clusters runs in this process; wb_command, where it is
+installed, as the two commands it needs, whole processes. Times are of the processor.
+"""
+
+import argparse
+import shutil
+import subprocess
+import tempfile
+import tracemalloc
+import warnings
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from measuring import alternate, run_command, save
+from nilearn.reporting import get_clusters_table
+from nilearn.surface import SurfaceImage
+from scipy.sparse import coo_array
+
+from bids_regions.dataset import Selection, find_maps, open_dataset
+from bids_regions.images.gifti import save_gifti_map
+from bids_regions.maps import maps
+from bids_regions.meshes import load_inflated
+from bids_regions.results.placement import place_outputs
+from bids_regions.settings import make_entry
+
+SIDES = {"L": ("CORTEX_LEFT", "left"), "R": ("CORTEX_RIGHT", "right")}
+TEMPLATES = {"32k": ("fsLR", 32492), "164k": ("fsaverage", 163842)}
+STEPS = 60  # of smoothing along edges
+
+
+def main() -> None:
+    """Measure, print and keep."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    rounds = parser.parse_args().rounds
+    warnings.simplefilter("ignore")  # nilearn says much
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for size, (space, n) in TEMPLATES.items():
+            found[size] = measure(Path(folder) / size, space, n, rounds)
+    save("surfaces", found)
+
+
+def measure(folder: Path, space: str, n: int, rounds: int) -> dict[str, Any]:
+    """One template."""
+    (folder / "in" / "sub-01").mkdir(parents=True)
+    (folder / "in" / "dataset_description.json").write_text('{"Name": "surfaces", "BIDSVersion": "1.10.0"}')
+    meshes, values = {}, {}
+    for side, (structure, part) in SIDES.items():
+        sheet = load_inflated(space, n, side)
+        assert sheet is not None
+        values[part] = smooth(sheet.triangles, n, ord(side))
+        name = f"sub-01_hemi-{side}_space-{space}_contrast-a_stat-z_statmap.func.gii"
+        save_gifti_map(folder / "in" / "sub-01" / name, values[part], structure)
+        meshes[part] = write_mesh(folder / f"{side}.surf.gii", sheet.xyz, sheet.triangles, structure)
+    image = SurfaceImage(mesh={part: str(path) for part, path in meshes.items()}, data=values)
+    once = pipeline(folder)
+    once()
+    ways = {
+        "bids_regions": once,
+        "nilearn's table": lambda: get_clusters_table(image, stat_threshold=3.0, two_sided=True),
+        "nilearn's table, 20 vertices": lambda: get_clusters_table(
+            image, stat_threshold=3.0, cluster_threshold=20, two_sided=True
+        ),
+    }
+    found: dict[str, Any] = alternate(ways, rounds, fewer={name: 3 for name in ways if "nilearn" in name})
+    if shutil.which("wb_command"):
+        found["wb_command, four calls"] = {"cpu": 1000 * min(workbench(folder, meshes) for _ in range(3))}
+    tracemalloc.start()
+    once()
+    found["peak"] = {"bytes": tracemalloc.get_traced_memory()[1], "of values": 2 * 4 * n}
+    tracemalloc.stop()
+    return found
+
+
+def pipeline(folder: Path) -> Callable[[], object]:
+    """What the app does for the map, from its files to table and label files, the template known."""
+    dataset = open_dataset(folder / "in", (), ())
+    (mapfile,) = find_maps(dataset, Selection()).maps
+    entry = make_entry("thr3p0", {"threshold": "3.0"}).for_surfaces(mapfile.form)
+    number = count()
+
+    def once() -> None:
+        place = place_outputs(mapfile, entry.name, folder / "out" / str(next(number)))
+        job = maps.MapJob(
+            mapfile=mapfile, dataset=dataset, output_dir=place.output_dir, entries=(entry,), places=(place,),
+            fittings=((),),
+        )  # fmt: skip
+        lazy = maps._LazyMap(mapfile)
+        inputs = maps.find_inputs(mapfile, dataset, entry, mapfile.entity("space") or "")
+        maps._write(entry, place, maps._compute(job, lazy, entry, inputs))
+
+    return once
+
+
+def workbench(folder: Path, meshes: dict[str, Path]) -> float:
+    """Processor seconds of wb_command for both signs of both hemispheres."""
+    seconds = 0.0
+    for side, (_, part) in SIDES.items():
+        (metric,) = (folder / "in" / "sub-01").glob(f"*hemi-{side}_*")
+        for threshold, less in (("3", []), ("-3", ["-less-than"])):
+            out = folder / "wb.func.gii"
+            words = ["wb_command", "-metric-find-clusters", meshes[part], metric, threshold, "100", out, *less]
+            seconds += run_command(words)[1]
+    return seconds
+
+
+def smooth(triangles: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Noise smoothed along edges, its SD 1.5."""
+    edges = np.concatenate([triangles[:, pair] for pair in ((0, 1), (1, 2), (2, 0))])
+    joined = coo_array((np.ones(len(edges), np.float32), edges.T), shape=(n, n)).tocsr()
+    values, degree = np.random.default_rng(seed).standard_normal(n), joined.sum(axis=1)
+    for _ in range(STEPS):
+        values = (values + joined @ values) / (1 + degree)
+    return (1.5 * values / values.std()).astype(np.float32)
+
+
+def write_mesh(path: Path, xyz: np.ndarray, triangles: np.ndarray, structure: str) -> Path:
+    """A surface file that every tool reads."""
+    arrays = [
+        nib.gifti.GiftiDataArray(xyz.astype(np.float32), intent="NIFTI_INTENT_POINTSET"),
+        nib.gifti.GiftiDataArray(triangles.astype(np.int32), intent="NIFTI_INTENT_TRIANGLE"),
+    ]
+    nib.save(nib.gifti.GiftiImage(darrays=arrays), path)
+    if shutil.which("wb_command"):
+        subprocess.run(["wb_command", "-set-structure", path, structure, "-surface-type", "INFLATED"], check=True)
+    return path
+
+
+if __name__ == "__main__":
+    main()
