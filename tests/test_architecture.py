@@ -33,8 +33,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "scipy"},
     ),
     "pages": (
-        {"version", "errors", "files", "anatomy", "extraction", "images", "dataset", "atlases", "figures", "tables",
-         "report", "settings", "results"},
+        {"version", "errors", "files", "anatomy", "extraction", "images", "dataset", "meshes", "atlases", "figures",
+         "tables", "report", "settings", "results"},
         {"numpy"},
     ),
     "maps": (

@@ -66,7 +66,7 @@ def write_group_page(
     pages = _Pages(output_dir=settings.output_dir)
     drawn = [outcome.drawn for outcome in findings.group_maps if outcome.drawn]
     sets = [_show_set(result, findings, settings, pages) for result in findings.results]
-    volumes = [volume for _, own, _ in sets for volume in own] + [one.volume for one in drawn if one.volume]
+    volumes = [volume for _, own, _ in sets for volume in own] + [volume for one in drawn for volume in one.volumes]
     backgrounds = [b for _, _, own in sets for b in own] + [b for one in drawn for b in one.backgrounds]
     page = model.GroupPage(
         dataset=context.dataset_name,
@@ -76,6 +76,7 @@ def write_group_page(
         sections=tuple(one.section for one in drawn),
         volumes=tuple(volumes),
         backgrounds=tuple({background.key: background for background in backgrounds}.values()),
+        sheets=tuple({sheet.key: sheet for one in drawn for sheet in one.sheets}.values()),
         reliability=show_families(findings.families, pages.href),
         tables=_tables(settings.output_dir, pages),
         skipped=context.skipped.get("", ()),

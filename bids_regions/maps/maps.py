@@ -30,7 +30,7 @@ from bids_regions.maps.recording import compose_record
 from bids_regions.maps.sheet_maps import SheetMap, load_sheet_map
 from bids_regions.pages.backgrounds import find_background, load_anatomy
 from bids_regions.pages.sections import Drawn, Finished, draw_section
-from bids_regions.pages.sheet_sections import tell_section
+from bids_regions.pages.sheet_sections import draw_sheet_section
 from bids_regions.results.failures import write_failure
 from bids_regions.results.placement import OutputPaths
 from bids_regions.results.records import Record, hash_settings, load_record, read_finished, write_record
@@ -347,7 +347,9 @@ def _draw_finished(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) ->
     if not done:
         return None
     loaded = lazy.loaded
-    return draw_section(job.mapfile, loaded, done) if isinstance(loaded, StatMap) else tell_section(job.mapfile, done)
+    if isinstance(loaded, StatMap):
+        return draw_section(job.mapfile, loaded, done)
+    return draw_sheet_section(job.mapfile, loaded, done)
 
 
 def _explain(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) -> Iterator[Explained]:

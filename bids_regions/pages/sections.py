@@ -31,7 +31,20 @@ from bids_regions.results.records import Record
 from bids_regions.results.uris import read_source
 from bids_regions.tables import rows_of
 
-__all__ = ["HEADING", "Drawn", "Finished", "draw_section", "mask_words", "place_links", "regions_table", "section_key"]
+__all__ = [
+    "HEADING",
+    "SIDE_BY_SIDE",
+    "Drawn",
+    "Finished",
+    "draw_section",
+    "is_strict",
+    "mask_words",
+    "place_href",
+    "place_links",
+    "regions_table",
+    "section_key",
+    "shown_cutoff",
+]
 
 SIDE_BY_SIDE = PanelLayout(columns=4, font=21)  # two entries share the width of the page
 HEADING = ("ses", "task", "acq", "dir", "run", "space")
@@ -53,8 +66,9 @@ class Drawn:
     """One map's part of a page."""
 
     section: model.Section
-    volume: model.Volume | None  # None for a map on surfaces, which has no viewer yet
+    volumes: tuple[model.Volume, ...]
     backgrounds: tuple[model.Background, ...]
+    sheets: tuple[model.PackedSheet, ...] = ()  # of a map on surfaces
     files: Mapping[str, str]  # figure files beside the page: path relative to the output folder, hash
 
 
@@ -82,7 +96,7 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
         name=title_of(entities),
         quantity="" if statistic == "unknown" else statistic,
         palette="positive" if sequential else "diverging",
-        heights=[Height(cutoff=shown_cutoff(each.record), strict=_is_strict(each.record)) for each in done],
+        heights=[Height(cutoff=shown_cutoff(each.record), strict=is_strict(each.record)) for each in done],
     )
     titles = entry_titles([each.record for each in done])
     tables = [read_text(each.place.table) for each in done]
@@ -109,7 +123,7 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
     )
     return Drawn(
         section=section,
-        volume=volume,
+        volumes=(volume,),
         backgrounds=tuple({b.key: b for b in (_packed(each, builder.coverage) for each in done)}.values()),
         files={name: digest for _, written, _ in drawn for name, digest in written.items()},
     )
@@ -137,7 +151,7 @@ class _EntryBuilder:
             volume=self.volume.key,
             cutoff=None if record.threshold.cutoff is None else shown_cutoff(record),
             tail=record.threshold.tail,
-            strict=_is_strict(record),
+            strict=is_strict(record),
             background=(done.anatomy.packed if done.anatomy else self.coverage).key,
         )
         entry = model.EntryView(
@@ -179,12 +193,13 @@ class _EntryBuilder:
             width=shown.width,
             height=shown.height,
             caption=f"Drawn on: {done.anatomy.name}." if done.anatomy else "",
-            links=(model.Link(text="SVG for papers", href=_href(place, place.figure)),),
+            links=(model.Link(text="SVG for papers", href=place_href(place, place.figure)),),
         )
-        return figure, {_href(place, place.figure): hash_bytes(paper.data)}
+        return figure, {place_href(place, place.figure): hash_bytes(paper.data)}
 
 
-def _is_strict(record: Record) -> bool:
+def is_strict(record: Record) -> bool:
+    """Whether what equals the cutoff was left out."""
     return bool(convention_knobs(record.criteria.get("convention"))["strict"])
 
 
@@ -215,7 +230,7 @@ def place_links(place: OutputPaths) -> tuple[model.Link, ...]:
     if len(labels) > 1:
         labels = [(f"labels {side}", path) for side, path in zip(place.sides, place.label_files, strict=True)]
     files = (*labels, ("table", place.table), ("peaks", place.peaks), ("sidecar", place.sidecar))
-    return tuple(model.Link(text=text, href=_href(place, path)) for text, path in files)
+    return tuple(model.Link(text=text, href=place_href(place, path)) for text, path in files)
 
 
 def regions_table(place: OutputPaths, record: Record, table: str, title: str) -> model.Table:
@@ -227,7 +242,7 @@ def regions_table(place: OutputPaths, record: Record, table: str, title: str) ->
         tsv=table,
         file_name=place.table.name,
         descriptions={name: record.columns[name]["Description"] for name in columns if name in record.columns},
-        href=_href(place, place.table),
+        href=place_href(place, place.table),
         tips=_overlap_tips(record.atlases),
     )
 
@@ -250,7 +265,8 @@ def _overlap_words(overlap: Mapping[str, Any], *, probabilistic: bool) -> str:
     return words + (f", {overlap['PercentOfLabel']:g} % of the label" if "PercentOfLabel" in overlap else "")
 
 
-def _href(place: OutputPaths, path: Path) -> str:
+def place_href(place: OutputPaths, path: Path) -> str:
+    """The address of an output, relative to the page."""
     return path.relative_to(place.output_dir).as_posix()
 
 

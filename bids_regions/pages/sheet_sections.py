@@ -1,50 +1,425 @@
-"""A map on surfaces as its part of the page: sentence, counts, table; it has no picture, and the page says so."""
+"""A map on surfaces as its part of the page: the cortex in four views, a viewer of it, and slices of what lies below.
 
-from collections.abc import Sequence
+A *row* is the map as the viewer has it: the values of every vertex of the left sheet, then of the right one, 0 where
+the map has none. What a CIFTI map has in voxels is a second, small volume, with a view of its own. A map on a mesh for
+which no sheet is carried has sentence and table alone, and the page says so.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bids_regions.dataset import MapFile
-from bids_regions.files import read_text
-from bids_regions.pages.sections import HEADING, Drawn, Finished, mask_words, place_links, regions_table, section_key
+from bids_regions.errors import BadDataset
+from bids_regions.extraction.probabilities import as_shown
+from bids_regions.extraction.statistics import Statistic
+from bids_regions.figures import (
+    Drawing,
+    FigureStyle,
+    Hemisphere,
+    Mark,
+    PanelLayout,
+    Sheet,
+    SheetMark,
+    choose_cuts,
+    compose_map,
+    compose_surfaces,
+    encode,
+    stack_drawings,
+)
+from bids_regions.files import hash_bytes, read_text, write_bytes
+from bids_regions.images import cifti
+from bids_regions.images.gifti import read_gifti
+from bids_regions.images.structures import HEMISPHERES
+from bids_regions.meshes import load_inflated
+from bids_regions.pages.backgrounds import pack_coverage
+from bids_regions.pages.sections import (
+    HEADING,
+    SIDE_BY_SIDE,
+    Drawn,
+    Finished,
+    is_strict,
+    mask_words,
+    place_href,
+    place_links,
+    regions_table,
+    section_key,
+    shown_cutoff,
+)
 from bids_regions.pages.telling import entry_titles
-from bids_regions.pages.wording import entry_facts, threshold_sentence, title_of
+from bids_regions.pages.wording import counted, entry_facts, spoken, threshold_sentence, title_of
 from bids_regions.report import model
+from bids_regions.report.payload import Height, pack_labels, pack_volume
+from bids_regions.report.sheets import pack_sheet
 from bids_regions.results.records import Record
 from bids_regions.tables import rows_of
 
-__all__ = ["tell_section"]
+__all__ = ["draw_sheet_section"]
 
-NO_PICTURE = "A map on surfaces: its regions are in the table and the label files; this page has no picture of it."
+NO_PICTURE = (
+    "No sheet to draw this mesh on is carried: its regions are in the table and the label files, without a picture."
+)
+Side = Literal["L", "R"]
+SIDES: tuple[Side, ...] = ("L", "R")
+SIDE_WORDS = {"L": "left", "R": "right"}
+Array = NDArray[Any]
 
 
-def tell_section(mapfile: MapFile, done: Sequence[Finished]) -> Drawn:
-    """The entries of one map side by side."""
-    entities = dict(mapfile.entities)
+class PartOfMap(Protocol):
+    """What a map has in one structure."""
+
+    @property
+    def structure(self) -> str:
+        """CORTEX_LEFT, THALAMUS_LEFT, ...; "" where nothing tells the side."""
+
+    @property
+    def n_vertices(self) -> int:
+        """Vertices of the whole mesh; 0 for voxels."""
+
+    @property
+    def vertices(self) -> Array | None:
+        """(n,) of the map's numbers; None: every vertex in its order, or voxels."""
+
+    @property
+    def ijk(self) -> Array | None:
+        """(n, 3) for voxels."""
+
+
+class MapOnSheets(Protocol):
+    """What drawing asks of a map on surfaces."""
+
+    @property
+    def data(self) -> Array:
+        """(n,) the map's unit, part by part."""
+
+    @property
+    def parts(self) -> Sequence[PartOfMap]:
+        """The structures, in the order of the numbers."""
+
+    @property
+    def grayordinates(self) -> cifti.Grayordinates | None:
+        """Of a CIFTI file."""
+
+
+def _size(part: PartOfMap) -> int:
+    """How many numbers a map has in a part."""
+    held = part.ijk if part.ijk is not None else part.vertices
+    return part.n_vertices if held is None else len(held)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cortex:
+    """A map's hemispheres, left first, each with its sheet."""
+
+    space: str
+    sides: tuple[Side, ...]
+    sizes: tuple[int, ...]  # vertices of each sheet
+    where: tuple[tuple[int, int, Array], ...]  # of each: first and last + 1 of the map's numbers, and their vertices
+
+    def spread(self, numbers: Array) -> Array:
+        """Numbers of the map as the row that the viewer has; 0 where there is none."""
+        row = np.zeros(sum(self.sizes), numbers.dtype)
+        for (start, stop, vertices), first in zip(self.where, self.firsts, strict=True):
+            row[first + vertices] = numbers[start:stop]
+        return row
+
+    @property
+    def firsts(self) -> tuple[int, ...]:
+        """The row of each sheet's first vertex."""
+        return tuple(np.cumsum((0, *self.sizes[:-1])).tolist())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Solids:
+    """What a CIFTI map has in voxels, as a box of its volume."""
+
+    numbers: Array  # of the map's row
+    ijk: Array  # (n, 3) in the box
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]  # of the box: ijk -> mm, RAS+
+
+    def spread(self, row: Array) -> Array:
+        """Numbers of the map as a volume; 0 where there is none."""
+        box = np.zeros(self.shape, row.dtype, order="F")
+        box[tuple(self.ijk.T)] = row[self.numbers]
+        return box
+
+
+def draw_sheet_section(mapfile: MapFile, sheetmap: MapOnSheets, done: Sequence[Finished]) -> Drawn:
+    """The entries of one map as tabs of one workbench; without a sheet to draw on, as sentences and tables."""
     titles = entry_titles([each.record for each in done])
+    record = done[0].record
+    cortex = _find_cortex(sheetmap, mapfile.entity("space") or record.assumed_space or "")
+    drawer = _Drawer.prepare(mapfile, sheetmap, done, cortex) if cortex else None
+    drawn = [_show_entry(each, title, drawer) for each, title in zip(done, titles, strict=True)]
+    entities = dict(mapfile.entities)
+    notes = () if cortex else (NO_PICTURE,)
     section = model.Section(
         key=section_key(mapfile),
         title=title_of(entities),
+        lead=" ".join(_lead(each, title) for each, title in zip(done, titles, strict=True)),
+        space=entities.get("space") or record.assumed_space or "",
         group=", ".join(f"{name}-{entities[name]}" for name in HEADING if name in entities),
         source=" and ".join((mapfile.relpath, *mapfile.others)),
-        facts=(*_mesh_facts(done[0].record), ("mask", mask_words(done))),
-        entries=tuple(_tell_entry(each, title) for each, title in zip(done, titles, strict=True)),
-        warnings=(NO_PICTURE,),
+        facts=(*_mesh_facts(record), ("mask", mask_words(done))),
+        entries=tuple(entry for entry, _ in drawn),
+        warnings=notes,
     )
-    return Drawn(section=section, volume=None, backgrounds=(), files={})
+    return Drawn(
+        section=section,
+        volumes=drawer.volumes if drawer else (),
+        backgrounds=(drawer.ground,) if drawer and drawer.ground else (),
+        sheets=drawer.sheets if drawer else (),
+        files={name: digest for _, written in drawn for name, digest in written.items()},
+    )
 
 
-def _tell_entry(done: Finished, title: str) -> model.EntryView:
+def _find_cortex(sheetmap: MapOnSheets, space: str) -> _Cortex | None:
+    """The hemispheres of a map; None where one of them has no sheet to draw on."""
+    found: dict[str, tuple[int, tuple[int, int, Array]]] = {}
+    start = 0
+    for part in sheetmap.parts:
+        n = _size(part)
+        side = HEMISPHERES.get(part.structure, "")
+        if side and load_inflated(space, part.n_vertices, side):
+            vertices = np.arange(n) if part.vertices is None else np.asarray(part.vertices)
+            found[side] = part.n_vertices, (start, start + n, vertices)
+        elif part.ijk is None:
+            return None
+        start += n
+    sides = tuple(side for side in SIDES if side in found)
+    if not sides:
+        return None
+    return _Cortex(
+        space=space,
+        sides=sides,
+        sizes=tuple(found[side][0] for side in sides),
+        where=tuple(found[side][1] for side in sides),
+    )
+
+
+def _find_solids(sheetmap: MapOnSheets) -> _Solids | None:
+    start, numbers, ijk = 0, [], []
+    for part in sheetmap.parts:
+        n = _size(part)
+        if part.ijk is not None:
+            numbers.append(np.arange(start, start + n))
+            ijk.append(part.ijk)
+        start += n
+    grayordinates = sheetmap.grayordinates
+    if not numbers or grayordinates is None or grayordinates.affine is None:
+        return None
+    places = np.concatenate(ijk)
+    low = places.min(axis=0)
+    shift = np.eye(4)
+    shift[:3, 3] = low
+    i, j, k = (places.max(axis=0) - low + 1).tolist()
+    return _Solids(
+        numbers=np.concatenate(numbers), ijk=places - low, shape=(i, j, k), affine=grayordinates.affine @ shift
+    )
+
+
+@lru_cache(maxsize=8)
+def _sheet(space: str, n_vertices: int, side: Side) -> tuple[Sheet, model.PackedSheet]:
+    """A hemisphere's sheet for pictures and for the viewer; made once however many maps lie on it."""
+    found = load_inflated(space, n_vertices, side)
+    assert found
+    key = f"{space}-{n_vertices}-{side}"
+    drawn = Sheet(fingerprint=key, xyz=found.xyz, triangles=found.triangles, folding=found.folding)
+    packed = pack_sheet(found.xyz, found.triangles, found.folding, key=key, name=found.name, side=side)
+    return drawn, packed
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Drawer:
+    """What the entries of one map share."""
+
+    cortex: _Cortex
+    solids: _Solids | None
+    shown: Array  # the map's numbers as pictures have them
+    volumes: tuple[model.Volume, ...]  # of the cortex, and of the voxels
+    ground: model.Background | None  # under the voxels
+    sheets: tuple[model.PackedSheet, ...]
+    drawn_on: tuple[Sheet, ...]
+    layout: PanelLayout
+
+    @classmethod
+    def prepare(cls, mapfile: MapFile, sheetmap: MapOnSheets, done: Sequence[Finished], cortex: _Cortex) -> "_Drawer":
+        record, key = done[0].record, section_key(mapfile)
+        used = Statistic(record.statistic.kind, scale=record.statistic.p_scale)
+        shown = as_shown(sheetmap.data, math.inf, used)[0] if used.rule.is_p else sheetmap.data
+        one_sign = used.rule.sequential or (used.rule.is_p and record.threshold.tail == "positive")
+        solids = _find_solids(sheetmap)
+        quantity = "-log10 p" if used.rule.is_p else record.statistic.kind
+        heights = [Height(cutoff=shown_cutoff(each.record), strict=is_strict(each.record)) for each in done]
+        arrays = [(f"{key}-cortex", cortex.spread(shown).reshape(-1, 1, 1), np.eye(4))]
+        arrays += [(f"{key}-voxels", solids.spread(shown), solids.affine)] if solids else []
+        volumes = tuple(
+            pack_volume(
+                array, affine, key=name, name=title_of(dict(mapfile.entities)),
+                quantity="" if quantity == "unknown" else quantity,
+                palette="positive" if one_sign else "diverging", heights=heights,
+            )
+            for name, array, affine in arrays
+        )  # fmt: skip
+        found = [_sheet(cortex.space, n, side) for side, n in zip(cortex.sides, cortex.sizes, strict=True)]
+        ground = None
+        if solids:
+            there = solids.spread(np.ones(sheetmap.data.size, np.float32))
+            ground = pack_coverage(there, solids.affine, key=f"{key}-structures", name="the structures of the file")
+        return cls(
+            cortex=cortex, solids=solids, shown=shown, volumes=volumes, ground=ground,
+            sheets=tuple(packed for _, packed in found), drawn_on=tuple(sheet for sheet, _ in found),
+            layout=SIDE_BY_SIDE if len(done) > 1 else PanelLayout(),
+        )  # fmt: skip
+
+    def show(
+        self, done: Finished, rows: Sequence[Mapping[str, str]]
+    ) -> tuple[tuple[model.View, ...], model.Figure, dict[str, str]]:
+        """The views of an entry, its picture, and the file of that beside the page."""
+        record, place = done.record, done.place
+        labels = _load_labels(done)
+        style = FigureStyle(
+            cuts=(), cutoff=shown_cutoff(record), tail=record.threshold.tail, unit=self.volumes[0].quantity,
+            sequential=self.volumes[0].palette == "positive", layout=self.layout,
+        )  # fmt: skip
+        drawing = self._draw(labels, rows, style)
+        picture, paper = encode(drawing), encode(drawing, "svg")
+        write_bytes(place.figure, paper.data, only_if_changed=True)
+        href = place_href(place, place.figure)
+        names = dict.fromkeys(sheet.name for sheet in self.sheets)
+        figure = model.Figure(
+            data=picture.data, mime=picture.mime, alt=picture.alt, width=picture.width, height=picture.height,
+            caption=f"Drawn on: {', '.join(names)}.", links=(model.Link(text="SVG for papers", href=href),),
+        )  # fmt: skip
+        return self._views(record, labels), figure, {href: hash_bytes(paper.data)}
+
+    def _views(self, record: Record, labels: Array) -> tuple[model.View, ...]:
+        cutoff = None if record.threshold.cutoff is None else shown_cutoff(record)
+        about: dict[str, Any] = {"cutoff": cutoff, "tail": record.threshold.tail, "strict": is_strict(record)}
+        on_cortex = self.cortex.spread(labels).reshape(-1, 1, 1)
+        views = [
+            model.View(
+                volume=self.volumes[0].key, name="cortex" if self.solids else "",
+                sheets=tuple(sheet.key for sheet in self.sheets), labels=pack_labels(on_cortex), **about,
+            )
+        ]  # fmt: skip
+        if self.solids and self.ground:
+            own = pack_labels(self.solids.spread(labels))
+            views.append(
+                model.View(
+                    volume=self.volumes[1].key, name="voxels below", background=self.ground.key, labels=own, **about
+                )
+            )
+        return tuple(views)
+
+    def _draw(self, labels: Array, rows: Sequence[Mapping[str, str]], style: FigureStyle) -> Drawing:
+        values, numbers = self.cortex.spread(self.shown), self.cortex.spread(labels)
+        ends = zip(self.cortex.firsts, self.cortex.sizes, strict=True)
+        cuts = [slice(first, first + size) for first, size in ends]
+        hemispheres = [
+            Hemisphere(side=side, sheet=sheet, values=values[cut], labels=numbers[cut])
+            for side, sheet, cut in zip(self.cortex.sides, self.drawn_on, cuts, strict=True)
+        ]
+        upper = compose_surfaces(hemispheres, [_sheet_mark(row) for row in rows if _on_sheet(row)], style)
+        marks = [_voxel_mark(row) for row in rows if not _on_sheet(row)]
+        if not (self.solids and marks):
+            return upper
+        data, own = self.solids.spread(self.shown), self.solids.spread(labels)
+        n_cuts = max(2, min(style.layout.columns, 7))
+        slices = FigureStyle(**{**vars(style), "cuts": choose_cuts([marks], data, self.solids.affine, n=n_cuts)})
+        return stack_drawings(upper, compose_map(data, own, self.solids.affine, marks, slices))
+
+
+def _show_entry(done: Finished, title: str, drawer: _Drawer | None) -> tuple[model.EntryView, dict[str, str]]:
     place, record, table = done.place, done.record, read_text(done.place.table)
-    return model.EntryView(
+    rows = list(rows_of(table))
+    views: tuple[model.View, ...] = ()
+    figures: tuple[model.Figure, ...] = ()
+    written: dict[str, str] = {}
+    if drawer:
+        views, figure, written = drawer.show(done, rows)
+        figures = (figure,)
+    entry = model.EntryView(
         name=place.entry,
         title=title,
         sentence=threshold_sentence(record),
         facts=entry_facts(record),
-        n_regions=len(rows_of(table)),
+        n_regions=len(rows),
+        figures=figures,
+        views=views,
         regions=regions_table(place, record, table, title),
         peaks=read_text(place.peaks),
         warnings=record.warnings,
         links=place_links(place),
     )
+    return entry, written
+
+
+def _load_labels(done: Finished) -> Array:
+    """The region of each number of the map, from the label files."""
+    found = []
+    for path in done.place.label_files:
+        if done.place.form == "cifti":
+            found.append(cifti.read_cifti(path).data)
+        else:
+            values = read_gifti(path).of_values()[0].values
+            if values is None:
+                raise BadDataset(f"{path} has no labels", hint="Run again with --force")
+            found.append(values)
+    return np.concatenate(found).astype(np.int32)
+
+
+def _on_sheet(row: Mapping[str, str]) -> bool:
+    """Whether a region is one of vertices, by its row of the table."""
+    return row["n_vertices"] != "n/a"
+
+
+def _sheet_mark(row: Mapping[str, str]) -> SheetMark:
+    side: Side = "R" if row["hemi"] == "R" else "L"
+    value = 0.0 if row["peak_value"] == "n/a" else float(row["peak_value"])
+    return SheetMark(
+        index=int(row["index"]), color=row["color"], n_vertices=int(row["n_vertices"]), peak_value=value, side=side,
+        vertex=int(row["peak_vertex"]),
+    )  # fmt: skip
+
+
+def _voxel_mark(row: Mapping[str, str]) -> Mark:
+    x, y, z = (float(row[f"peak_{axis}"]) for axis in "xyz")
+    value = 0.0 if row["peak_value"] == "n/a" else float(row["peak_value"])
+    return Mark(
+        index=int(row["index"]), color=row["color"], n_voxels=int(row["n_voxels"]), peak_value=value,
+        peak_xyz=(x, y, z),
+    )  # fmt: skip
+
+
+def _lead(done: Finished, title: str) -> str:
+    """How many regions by which rule, and the largest of them."""
+    rows = list(rows_of(read_text(done.place.table)))
+    name = f"{title[0].upper()}{title[1:]}"
+    if not rows:
+        return f"{name}: no region survived."
+    largest = max(rows, key=lambda row: float(row["n_vertices" if _on_sheet(row) else "n_voxels"]))
+    which = "the largest " if len(rows) > 1 else ""
+    return f"{name}: {counted(len(rows), 'region')}, {which}{_words(largest, done.record.statistic.kind)}."
+
+
+def _words(row: Mapping[str, str], statistic: str) -> str:
+    named = "" if row["name"] in ("", "n/a", f"region-{row['index']}") else f"{row['name']}, "
+    value = row["peak_value"] if row["peak_value"] == "n/a" else spoken(float(row["peak_value"]))
+    if not _on_sheet(row):
+        structure = row["structure"].lower().replace("_", " ")
+        return f"{named}in the {structure}, {counted(int(row['n_voxels']), 'voxel')}, peak {statistic} = {value}"
+    n = int(row["n_vertices"])
+    size = counted(n, "vertex") if n == 1 else f"{n:,} vertices"
+    if row["area_mm2"] != "n/a":
+        size += f", {spoken(float(row['area_mm2']) / 100, 3)} cm²"
+    return f"{named}on the {SIDE_WORDS[row['hemi']]}, {size}, peak {statistic} = {value} at vertex {row['peak_vertex']}"
 
 
 def _mesh_facts(record: Record) -> tuple[tuple[str, str], ...]:

@@ -40,7 +40,8 @@ def entry_title(record: Record) -> str:
     number = threshold.asked.removesuffix("%").rpartition("=")[2]
     if threshold.kind in ("percentile", "ratio"):
         share = 100 - float(number) if threshold.kind == "percentile" else 100 * float(number)
-        whose = {"nonzero": "non-zero voxels", "mask": "voxels in the mask"}.get(threshold.population, "voxels")
+        unit = "vertices" if record.surfaces else "voxels"  # of CIFTI files too, most of whose numbers are vertices
+        whose = {"nonzero": f"non-zero {unit}", "mask": f"{unit} in the mask"}.get(threshold.population, unit)
         return f"{RANKED[threshold.tail]} {spoken(round(share, 6))} % of the {whose}{split}"
     if threshold.cutoff is None:
         return f"{threshold.asked}: no voxel can pass{split}"

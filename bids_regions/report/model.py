@@ -24,6 +24,7 @@ __all__ = [
     "Methods",
     "Metric",
     "Packed",
+    "PackedSheet",
     "ParticipantPage",
     "Point",
     "Problem",
@@ -82,6 +83,22 @@ class Background:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PackedSheet:
+    """One hemisphere's mesh as text: zigzag differences, bytes in planes, zlib, base64. `sheets.py` packs it."""
+
+    key: str
+    name: str  # in words, under the picture: "fsLR 32k, inflated"
+    side: Literal["L", "R"]
+    n_vertices: int
+    n_triangles: int
+    origin: tuple[float, float, float]  # mm of the lowest corner
+    step: float  # mm of one unit
+    places: str  # (vertices x 3) uint16
+    triangles: str  # (triangles x 3) uint32, wound so that their normals point outwards
+    folding: str  # (vertices,) uint8: 0 the top of a gyrus, 255 the bottom of a sulcus; 128 where nothing is known
+
+
+@dataclass(frozen=True, kw_only=True)
 class Volume:
     """A map for the viewer: value = stored number x step."""
 
@@ -111,6 +128,8 @@ class View:
     strict: bool = False  # only what is beyond the cutoff was kept, not what equals it
     decides: bool = True  # the labels are what the cutoff made of this very volume
     background: str = ""  # key of a Background; empty: none
+    sheets: tuple[str, ...] = ()  # keys of PackedSheets: the volume is a row of their vertices, one after the other
+    labels: Packed | None = None  # this view's own; None: the entry's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,6 +229,7 @@ class ParticipantPage:
     sections: tuple[Section, ...]
     volumes: tuple[Volume, ...] = ()
     backgrounds: tuple[Background, ...] = ()
+    sheets: tuple[PackedSheet, ...] = ()
     skipped: tuple[Problem, ...] = ()
     failures: tuple[Problem, ...] = ()
     notices: tuple[str, ...] = ()
@@ -300,6 +320,7 @@ class GroupPage:
     sections: tuple[Section, ...] = ()  # group maps of the dataset itself
     volumes: tuple[Volume, ...] = ()
     backgrounds: tuple[Background, ...] = ()
+    sheets: tuple[PackedSheet, ...] = ()
     reliability: tuple[ReliabilityView, ...] = ()
     tables: tuple[Table, ...] = ()  # tables over all sets
     skipped: tuple[Problem, ...] = ()

@@ -27,6 +27,7 @@ from bids_regions.report.model import (
     GroupPage,
     GroupSet,
     Packed,
+    PackedSheet,
     ParticipantPage,
     ReliabilityView,
     Rendered,
@@ -45,7 +46,16 @@ _MANY_SECTIONS = 40  # above it the script fills sections one after the other, s
 _PAGE_ROWS = 6_000  # plain rows of all tables of a page together; the script shows every row anyway
 _SUFFIXES = {"image/webp": "webp", "image/png": "png", "image/svg+xml": "svg", "image/jpeg": "jpg"}
 
-_VIEWER_SCRIPTS = ("payload.js", "grid.js", "slices.js", "planes.js", "instruments.js", "viewer.js", "table.js")
+_VIEWER_SCRIPTS = (
+    "payload.js",
+    "grid.js",
+    "slices.js",
+    "planes.js",
+    "cortex.js",
+    "instruments.js",
+    "viewer.js",
+    "table.js",
+)
 _PARTICIPANT_SCRIPTS = (*_VIEWER_SCRIPTS, "page.js")
 _GROUP_SCRIPTS = (*_VIEWER_SCRIPTS, "group.js", "page.js")
 
@@ -101,6 +111,7 @@ class _Parts:
 def render_participant(page: ParticipantPage) -> Rendered:
     """The page of one participant, and the side files it needs where it is heavy."""
     parts = _gather(page.sections, page.volumes, page.backgrounds, f"{page.participant}/figures/report")
+    _add_sheets(parts, page.sheets)
     overview = None
     if len(page.sections) > 1:
         overview = overview_table(page.sections)
@@ -123,6 +134,7 @@ def render_group(page: GroupPage) -> Rendered:
     ]
     pictures = [thumb.figure for one in page.sets for thumb in one.thumbnails]
     parts = _gather([*pseudo, *page.sections], page.volumes, page.backgrounds, "figures/report", pictures)
+    _add_sheets(parts, page.sheets)
     cohorts: tuple[GroupSet | ReliabilityView, ...] = (*page.sets, *page.reliability)
     for table in chain(page.tables, *(one.tables for one in cohorts)):
         parts.tables[table.key] = (table, "")
@@ -176,6 +188,21 @@ def _gather(
     return parts
 
 
+def _add_sheets(parts: _Parts, sheets: Iterable[PackedSheet]) -> None:
+    """Meshes to draw on, each once however many maps lie on it."""
+    for sheet in sheets:
+        header = {
+            "side": sheet.side,
+            "name": sheet.name,
+            "size": sheet.n_vertices,
+            "step": sheet.step,
+            "origin": sheet.origin,
+        }
+        parts.add_block(f"sheet-{sheet.key}", "", header, may_leave=False)
+        for name in ("places", "triangles", "folding"):
+            parts.add_block(f"sheet-{sheet.key}-{name}", getattr(sheet, name))
+
+
 def _refuse_equal_keys(*families: list[str]) -> None:
     for keys in families:
         if twice := sorted({key for key in keys if keys.count(key) > 1}):
@@ -196,6 +223,10 @@ def _add_entry(parts: _Parts, section: Section, entry: EntryView, key: str) -> N
         if entry.views:
             parts.movable.add(entry.regions.key)
     for number, view in enumerate(entry.views, start=1):
+        labels = f"labels-{key}" if entry.labels else ""
+        if view.labels:
+            labels = f"labels-{key}-{number}"
+            parts.add_block(labels, view.labels.text, {"shape": view.labels.shape, "dtype": view.labels.dtype})
         parts.views.append(
             {
                 "key": f"view-{key}-{number}",
@@ -207,7 +238,8 @@ def _add_entry(parts: _Parts, section: Section, entry: EntryView, key: str) -> N
                 "quantity": parts.quantities.get(view.volume, ""),
                 "space": section.space,
                 "volume": f"volume-{view.volume}",
-                "labels": f"labels-{key}" if entry.labels else "",
+                "labels": labels,
+                "sheets": [f"sheet-{one}" for one in view.sheets],
                 "background": f"background-{view.background}" if view.background else "",
                 "cutoff": view.cutoff,
                 "tail": view.tail,

@@ -205,7 +205,8 @@ def _is_minor(column: str, values: list[str]) -> bool:
     if column == "name":
         return all(_PLAIN_NAME.fullmatch(value) for value in values)
     shown = _COLUMNS[column].shown if column in _COLUMNS else SHOWN.get(column, "always")
-    return shown == "folded" or (shown == "where known" and not values) or column.endswith("_overlap")
+    unknown = not values and (shown == "where known" or column in _COLUMNS)  # as voxels are on the cortex
+    return shown == "folded" or unknown or column.endswith("_overlap")
 
 
 def _fold_repeats(heads: list[Head], columns: list[list[str]]) -> list[Head]:

@@ -7,34 +7,18 @@ the next are small numbers, which deflate well. The viewer's `cortex.js` undoes 
 
 import base64
 import zlib
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_regions.report.model import PackedSheet
 from bids_regions.report.payload import pack_text
 
-__all__ = ["PackedSheet", "pack_sheet", "unpack_sheet"]
+__all__ = ["pack_sheet", "unpack_sheet"]
 
 _STEPS = 2047  # of the longest extent: 0.1 mm on a hemisphere of 200 mm
 _TONES = 31  # steps of grey between the top of a gyrus and the bottom of a sulcus
-
-
-@dataclass(frozen=True, kw_only=True)
-class PackedSheet:
-    """One hemisphere's mesh as text: zigzag differences, bytes in planes, zlib, base64."""
-
-    key: str
-    name: str  # in words, under the picture: "fsLR 32k, inflated"
-    side: Literal["L", "R"]
-    n_vertices: int
-    n_triangles: int
-    origin: tuple[float, float, float]  # mm of the lowest corner
-    step: float  # mm of one unit
-    places: str  # (vertices x 3) uint16
-    triangles: str  # (triangles x 3) uint32, wound so that their normals point outwards
-    folding: str  # (vertices,) uint8: 0 the top of a gyrus, 255 the bottom of a sulcus; 128 where nothing is known
 
 
 def pack_sheet(

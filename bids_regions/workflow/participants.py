@@ -24,6 +24,7 @@ from bids_regions.maps.maps import (
     choose_background,
     process_map,
 )
+from bids_regions.maps.sheet_maps import load_sheet_map
 from bids_regions.pages.backgrounds import describe_background
 from bids_regions.pages.page import (
     PageContext,
@@ -34,7 +35,7 @@ from bids_regions.pages.page import (
     write_page,
 )
 from bids_regions.pages.sections import Drawn, draw_section, section_key
-from bids_regions.pages.sheet_sections import tell_section
+from bids_regions.pages.sheet_sections import draw_sheet_section
 from bids_regions.report import model
 from bids_regions.results.failures import write_failure
 from bids_regions.results.walk import Result, find_results
@@ -69,7 +70,7 @@ def draw_map_section(drawing: DrawJob) -> Drawn | model.Problem:
             for each in drawing.done
         ]
         if mapfile.form != "volume":
-            return tell_section(mapfile, done)
+            return draw_sheet_section(mapfile, load_sheet_map(mapfile, mapfile.paths), done)
         return draw_section(mapfile, load_statmap(mapfile.path, mapfile.volume), done)
     except Fault as fault:
         return model.Problem(source=mapfile.title, reason=f"finished, but cannot be drawn: {fault}")

@@ -168,13 +168,16 @@ class Cortex {
     for (const frame of this.frames) this.listen(frame);
   }
 
+  get canvases() {
+    return this.frames.filter((frame) => frame.sheet).map((frame) => frame.canvas);
+  }
+
   // ---------------------------------------------------------------- what the viewer tells
 
-  /** scene.sheets: the sheets of this map; a scene without any leaves the cortex hidden. */
+  /** scene.sheets: the sheets of this map; a side without one has no frames. */
   open(scene) {
     const same = this.scene?.sheets === scene.sheets;
     this.scene = scene;
-    this.viewer.part("cortex").hidden = !scene.sheets?.length;
     for (const frame of this.frames) {
       frame.sheet = scene.sheets?.find((sheet) => sheet.side === frame.side);
       frame.frame.hidden = !frame.sheet;
@@ -208,6 +211,29 @@ class Cortex {
 
   sheetOf(row) {
     return this.scene?.sheets?.find((sheet) => row >= sheet.first && row < sheet.first + sheet.size);
+  }
+
+  /** The row of a vertex; null where the side has none of that number. */
+  rowOf(side, vertex) {
+    const sheet = this.scene.sheets.find((one) => one.side === side);
+    return sheet && vertex < sheet.size ? sheet.first + vertex : null;
+  }
+
+  /** A row in words. */
+  words(row) {
+    const sheet = this.sheetOf(row);
+    return { side: sheet.side === "L" ? "left" : "right", number: String(row - sheet.first) };
+  }
+
+  /** Uphill over the edges of the sheet to where no neighbour is stronger. */
+  uphill(row, strength) {
+    const sheet = this.sheetOf(row);
+    for (let best = row; ; row = best) {
+      for (const vertex of sheet.neighbours(row - sheet.first)) {
+        if (strength(sheet.first + vertex) > strength(best)) best = sheet.first + vertex;
+      }
+      if (best === row) return row;
+    }
   }
 
   framesOf(row) {

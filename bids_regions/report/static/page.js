@@ -22,13 +22,30 @@ page.tableSeen = new IntersectionObserver(
   { rootMargin: "600px" },
 );
 
+/** For a table of regions on sheets: the row at which a side begins. */
+page.rowsOf = (key) => {
+  const sheets = page.views.find((view) => view.table === key && view.sheets?.length)?.sheets;
+  if (!sheets) return null;
+  return (side) => {
+    let first = 0;
+    for (const id of sheets) {
+      const header = payload.header(id);
+      if (header.side === side) return first;
+      first += header.size;
+    }
+    return null;
+  };
+};
+
 page.viewOfTable = (key) => page.views.find((view) => view.table === key);
 
 /** Take a part of the page over: its tables, its tabs, its buttons. */
 page.take = (part) => {
   for (const element of part.querySelectorAll(".table")) {
     const sentenceOf = (table, region, peak) => regionSentence(region, peak, page.viewOfTable(table.element.id) ?? {});
-    page.tables.set(element.id, new DataTable(element, { chosen: page.onChosen, sentenceOf }));
+    const table = new DataTable(element, { chosen: page.onChosen, sentenceOf });
+    table.firstRow = page.rowsOf(element.id);
+    page.tables.set(element.id, table);
     element.querySelector(".tools").hidden = false; // its place is kept, so that nothing jumps when it wakes
     page.tableSeen.observe(element);
   }
@@ -38,7 +55,7 @@ page.take = (part) => {
     button.hidden = false;
     button.addEventListener("click", async () => {
       await page.show(place.dataset.view);
-      page.viewer.slices.planes[0].canvas.focus();
+      page.viewer.displays[0].canvases[0].focus();
     });
     page.placeSeen.observe(place);
   }
@@ -111,7 +128,10 @@ page.startFilling = () => {
 page.onChosen = async (table, entry) => {
   const target = table.targetOf(entry.line);
   const now = page.viewer?.view;
-  const view = now?.table === target.table ? now : page.viewOfTable(target.table);
+  const own = page.views.filter((one) => one.table === target.table);
+  const onSheet = table.sheetPlace(entry.line, entry.peak) !== null;
+  const fits = (one) => one && (own.length < 2 || !own.some((other) => other.sheets?.length) || (one.sheets?.length > 0) === onSheet);
+  const view = now?.table === target.table && fits(now) ? now : own.find(fits) ?? own[0];
   if (!view) return;
   const mm = table.placeOf(entry.line, entry.peak) ?? (await page.placeOfRegion(target));
   if (!mm) return;

@@ -23,6 +23,10 @@ class Planes {
     for (const plane of this.planes) this.listen(plane);
   }
 
+  get canvases() {
+    return this.planes.map((plane) => plane.canvas);
+  }
+
   // ---------------------------------------------------------------- what the viewer tells
 
   open(scene) {

@@ -106,7 +106,7 @@ class DataTable {
     const atlases = this.header.filter((name) => /_overlap$/.test(name));
     this.lines.forEach((text, line) => {
       const [index, colour, value] = ["index", "color", "peak_value"].map((name) => this.cell(line, name));
-      const voxel = ["i", "j", "k"].map((axis) => this.cell(line, `peak_${axis}`)).join(" ");
+      const voxel = (this.sheetPlace(line) ?? ["i", "j", "k"].map((axis) => this.cell(line, `peak_${axis}`))).join(" ");
       const number = Number(index);
       found.colours.set(number, [...hexColour(colour), 255]);
       found.names.set(number, this.nameOf(line));
@@ -118,7 +118,7 @@ class DataTable {
     for (const peaks of this.peaks.values()) {
       for (const cells of peaks) {
         const [index, rank, value, i, j, k] = ["index", "rank", "value", "i", "j", "k"].map((name) => cells[this.peakHeader.indexOf(name)]);
-        found.peaks.set([i, j, k].join(" "), { index, rank, value });
+        found.peaks.set((this.sheetPlace(0, cells) ?? [i, j, k]).join(" "), { index, rank, value });
       }
     }
     return found;
@@ -137,8 +137,20 @@ class DataTable {
     return known.map(([column, text]) => (named ? `${column.replace(/_overlap$/, "")}: ${text}` : text)).join(" · ");
   }
 
-  /** Where a row leads, in mm; null where it has no place of its own. */
+  /** The place of a region of vertices on its sheets: [row, 0, 0]; null for one of voxels. */
+  sheetPlace(line, peak = null) {
+    const [hemi, vertex] = peak
+      ? ["hemi", "vertex"].map((name) => peak[this.peakHeader.indexOf(name)])
+      : ["hemi", "peak_vertex"].map((name) => this.cell(line, name));
+    if (!/^\d+$/.test(vertex ?? "") || !this.firstRow) return null;
+    const first = this.firstRow(hemi);
+    return first === null ? null : [first + Number(vertex), 0, 0];
+  }
+
+  /** Where a row leads: in mm, or a row of sheets; null where it has no place of its own. */
   placeOf(line, peak = null) {
+    const row = this.sheetPlace(line, peak);
+    if (row) return row;
     const mm = ["x", "y", "z"].map((axis) => Number(peak ? peak[this.peakHeader.indexOf(axis)] : this.cell(line, `peak_${axis}`)));
     return mm.every(Number.isFinite) ? mm : null;
   }
@@ -551,8 +563,19 @@ function regionSentence(region, peak, { quantity, space }) {
   const cluster = region.p_cluster ?? "n/a";
   const p = cluster === "n/a" || cluster === "" ? "" : `, cluster p ${Number(cluster) < 0.001 ? "< 0.001" : `= ${Number(cluster).toFixed(3)}`}`;
   const which = peak ? `; peak ${peak.rank} of it at ` : " with its peak at ";
+  if (/^\d+$/.test(region.n_vertices ?? "")) return sheetSentence(region, peak, { sign, name, which, space, value, p });
   const voxels = Number(region.n_voxels);
   return `A ${sign}cluster of ${number(voxels, 0)} ${voxels === 1 ? "voxel" : "voxels"} (${size})${name}${which}${place} (${value}${p}).`;
+}
+
+/** The same for a cluster of vertices. */
+function sheetSentence(region, peak, { sign, name, which, space, value, p }) {
+  const vertices = Number(region.n_vertices);
+  const area = region.area_mm2 === "n/a" ? "" : ` (${(Number(region.area_mm2) / 100).toFixed(2)} cm²)`;
+  const side = region.hemi === "R" ? "right" : "left";
+  const vertex = peak ? peak.vertex : region.peak_vertex;
+  const size = `${vertices.toLocaleString("en")} ${vertices === 1 ? "vertex" : "vertices"}${area}`;
+  return `A ${sign}cluster of ${size} of the ${side} hemisphere${name}${which}vertex ${vertex}${space ? ` of ${space}` : ""} (${value}${p}).`;
 }
 
 /** Put text on the clipboard; older or stricter browsers get the old way. */

@@ -12,17 +12,15 @@ class Viewer {
     Object.assign(this, { element, views, regionsOf, moved, stepped });
     this.part = (name) => element.querySelector(`[data-part="${name}"]`);
     this.colours = colourTable();
-    this.displays = [new Planes(this)];
+    this.slices = new Planes(this);
+    this.cortex = new Cortex(this);
+    this.displays = [this.slices];
     this.instruments = new Instruments(this.part, (value) => {
       for (const display of this.displays) display.setThreshold(value);
       this.draw();
     });
     this.instruments.colours = this.colours;
     this.listen();
-  }
-
-  get slices() {
-    return this.displays[0];
   }
 
   // ---------------------------------------------------------------- what is shown
@@ -58,17 +56,30 @@ class Viewer {
       Promise.all(this.othersOf(view).map((other) => payload.array(other.labels))),
     ]);
     const grid = new Grid(volume.shape, volume.affine);
+    const sheets = await this.loadSheets(view.sheets ?? []);
     const background = await this.loadBackground(view.background);
     const companions = {};
     for (const [name, id] of Object.entries(volume.companions ?? {})) companions[name] = await payload.array(id);
-    return { volume, grid, labels, regions, background, others, companions, box: this.boxOf(grid, volume, background) };
+    return { volume, grid, sheets, labels, regions, background, others, companions, box: this.boxOf(grid, volume, background) };
+  }
+
+  /** The meshes of a view, one after the other; kept, since other views lie on the same ones. */
+  async loadSheets(ids) {
+    this.sheetsOf ??= new Map();
+    const key = ids.join(" ");
+    if (!this.sheetsOf.has(key)) {
+      const loaded = [];
+      for (const id of ids) loaded.push(await Sheet.load(id, loaded.reduce((sum, sheet) => sum + sheet.size, 0)));
+      this.sheetsOf.set(key, loaded);
+    }
+    return this.sheetsOf.get(key);
   }
 
   /** Views of the same map's other entries: their contours can be laid over this one's. */
   othersOf(view) {
     if (!view.labels) return [];
     const seen = new Set([view.labels]);
-    return this.views.filter((other) => other.section === view.section && other.labels && !seen.has(other.labels) && seen.add(other.labels));
+    return this.views.filter((other) => other.section === view.section && other.volume === view.volume && other.labels && !seen.has(other.labels) && seen.add(other.labels));
   }
 
   async loadBackground(key) {
@@ -91,14 +102,27 @@ class Viewer {
     this.part("trouble").hidden = true;
     this.part("view").value = this.view.key;
     this.part("unit").textContent = this.volume.quantity;
-    this.part("ground").textContent = this.background?.name ? `Drawn on: ${this.background.name}` : "";
     const { step, dtype } = this.volume;
     this.digits = dtype === "float32" ? null : Math.max(0, Math.min(8, Math.floor(-Math.log10(step))));
     this.part("others").closest("label").hidden = this.others.length === 0;
     for (const name of ["previous", "next"]) this.part(name).disabled = this.regions.list.length === 0;
+    this.displays = [this.sheets.length ? this.cortex : this.slices];
+    this.element.classList.toggle("sheets", this.sheets.length > 0);
+    for (const display of [this.slices, this.cortex]) display.shown = this.displays.includes(display);
+    this.part("planes").hidden = !this.slices.shown;
+    this.part("cortex").hidden = !this.cortex.shown;
+    for (const name of ["glass", "zoom-in", "zoom-out"]) this.part(name).hidden = this.cortex.shown;
+    this.part("ground").textContent = this.groundWords();
+    this.part("go").placeholder = this.cortex.shown ? "L 1234" : "x y z";
+    this.part("go").setAttribute("aria-label", this.cortex.shown ? "Go to a vertex: side and number" : "Go to x y z, in mm");
     for (const display of this.displays) display.open(this.scene);
     this.instruments.open({ volume: this.volume, view: this.view, labels: this.labels });
     this.goTo(mm ?? this.regions.first ?? this.strongest() ?? this.box[0].map((low, axis) => (low + this.box[1][axis]) / 2));
+  }
+
+  groundWords() {
+    const names = this.cortex.shown ? new Set(this.sheets.map((sheet) => sheet.name)) : [this.background?.name].filter(Boolean);
+    return [...names].length ? `Drawn on: ${[...names].join(", ")}` : "";
   }
 
   // ---------------------------------------------------------------- crosshair
@@ -109,7 +133,7 @@ class Viewer {
     const inside = mm.map((value, axis) => Math.min(high[axis] - 1e-6, Math.max(low[axis] + 1e-6, value)));
     this.cursor = this.grid.snap(inside);
     for (const display of this.displays) display.showPlace(this.cursor);
-    if (follow && this.slices.zoom > 1) this.slices.frame();
+    if (follow && this.slices.shown && this.slices.zoom > 1) this.slices.frame();
     this.readOut();
     this.draw();
   }
@@ -139,6 +163,10 @@ class Viewer {
 
   /** Uphill from the crosshair, voxel by voxel over 26 neighbours, to where no neighbour is stronger. */
   nearestMaximum() {
+    if (this.cortex.shown) {
+      this.goTo([this.cortex.uphill(this.cursor[0], (row) => this.strength(row)), 0, 0]);
+      return;
+    }
     let ijk = this.grid.voxel(this.cursor).map((value, axis) => Math.min(this.grid.shape[axis] - 1, Math.max(0, value)));
     for (;;) {
       let best = ijk;
@@ -162,8 +190,11 @@ class Viewer {
     this.region = region;
     for (const display of this.displays) display.showRegion(region);
     const say = (name, text) => (this.part(name).textContent = text);
-    say("mm", this.cursor.map((value) => this.millimetres(value)).join("  "));
-    say("voxel", at < 0 ? "outside the map" : ijk.join("  "));
+    const vertex = this.cortex.shown ? this.cortex.words(ijk[0]) : null;
+    say("mm", vertex ? vertex.side : this.cursor.map((value) => this.millimetres(value)).join("  "));
+    say("mm-unit", vertex ? "hemisphere" : "mm");
+    say("voxel-name", vertex ? "Vertex" : "Voxel");
+    say("voxel", vertex ? vertex.number : at < 0 ? "outside the map" : ijk.join("  "));
     say("centre", at < 0 || this.grid.straight ? "" : `centre ${this.grid.place(ijk).map(this.millimetres).join("  ")}`);
     const peak = this.regions.peaks.get(ijk.join(" "));
     const value = this.readValue(at, peak);
@@ -257,14 +288,14 @@ class Viewer {
     const rule = this.view.cutoff === null ? "" : `, threshold ${this.part("threshold-text").textContent}`;
     return [
       `${this.view.group} · ${this.view.name}${rule}`,
-      `x, y, z = ${read[0].split(" ").join(", ")} mm; value ${read[1]} ${read[2]}; ${region}`,
-      [this.part("ground").textContent, "left is left", document.title].filter(Boolean).join("; "),
+      `${this.cortex.shown ? `${read[0]} hemisphere, vertex ${this.part("voxel").textContent}` : `x, y, z = ${read[0].split(" ").join(", ")} mm`}; value ${read[1]} ${read[2]}; ${region}`,
+      [this.part("ground").textContent, this.cortex.shown ? "" : "left is left", document.title].filter(Boolean).join("; "),
     ];
   }
 
   /** The planes side by side over their caption, as a PNG. */
   picture() {
-    const canvases = this.slices.planes.map((plane) => plane.canvas);
+    const canvases = this.displays.flatMap((display) => display.canvases);
     const [gap, line] = [16, 26];
     const height = Math.max(...canvases.map((canvas) => canvas.height));
     const width = Math.max(canvases.reduce((sum, canvas) => sum + canvas.width + gap, gap), 900);
@@ -305,7 +336,7 @@ class Viewer {
     on("glass", () => this.toggle("glass", (on_) => (this.slices.glass = on_)));
     on("large", () => this.toggle("large", (on_) => {
       this.element.classList.toggle("large", on_);
-      this.slices.layOut();
+      if (this.slices.shown) this.slices.layOut();
     }));
     on("display", () => this.toggle("display", (on_) => this.element.classList.toggle("open", on_)));
     on("save", () => this.save());
@@ -315,7 +346,7 @@ class Viewer {
     });
     for (const name of ["fade", "contours", "others", "numbers"]) this.part(name).addEventListener("change", () => this.draw());
     this.part("opacity").addEventListener("input", () => this.draw());
-    new ResizeObserver(() => this.draw()).observe(this.part("planes"));
+    for (const name of ["planes", "cortex"]) new ResizeObserver(() => this.draw()).observe(this.part(name));
     for (const query of ["(prefers-color-scheme: dark)", "print"]) {
       window.matchMedia(query).addEventListener("change", () => {
         this.slices.shadows = null;
@@ -340,6 +371,10 @@ class Viewer {
 
   /** Coordinates as typed: three numbers, whatever stands between them. */
   goToText(text) {
+    if (this.cortex.shown) {
+      this.goToVertex(text);
+      return;
+    }
     const found = text.replace(/[−–]/g, "-").match(/-?\d+(\.\d+)?/g)?.map(Number) ?? [];
     const input = this.part("go");
     const fits = found.length === 3;
@@ -347,5 +382,16 @@ class Viewer {
     input.setCustomValidity(fits ? "" : "Three numbers, in mm: x y z");
     if (!fits) input.reportValidity();
     else this.goTo(found);
+  }
+
+  /** A side and the number of a vertex, as typed: L 1234. */
+  goToVertex(text) {
+    const [, side, number] = text.match(/([lr])\D*(\d+)/i) ?? [];
+    const row = side ? this.cortex.rowOf(side.toUpperCase(), Number(number)) : null;
+    const input = this.part("go");
+    input.setAttribute("aria-invalid", String(row === null));
+    input.setCustomValidity(row === null ? "A side and the number of a vertex of it, such as L 1234" : "");
+    if (row === null) input.reportValidity();
+    else this.goTo([row, 0, 0]);
   }
 }
