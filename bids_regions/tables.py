@@ -197,8 +197,8 @@ SHEET_COLUMNS: dict[str, tuple[Column, ...]] = {
         Column(name="hemi", description="Hemisphere, L or R, where the structure is on one side", of=lambda r: r.hemi),
         Column(name="structure", description="Structure as CIFTI names it, such as CORTEX_LEFT or THALAMUS_RIGHT",
                of=lambda r: r.structure),
-        Column(name="n_vertices", description="Number of vertices", of=lambda r: r.n_vertices),
-        Column(name="area_mm2", description="Area: the sum of the vertices' areas", units="mm2",
+        Column(name="n_vertices", heading="vertices", description="Number of vertices", of=lambda r: r.n_vertices),
+        Column(name="area_mm2", heading="area", description="Area: the sum of the vertices' areas", units="mm2",
                of=lambda r: r.area_mm2),
     ),
     "peak_z": (

@@ -37,7 +37,7 @@ from bids_regions.images import cifti
 from bids_regions.images.gifti import read_gifti
 from bids_regions.images.structures import HEMISPHERES
 from bids_regions.meshes import load_inflated
-from bids_regions.pages.backgrounds import pack_coverage
+from bids_regions.pages.backgrounds import Anatomy, find_template, load_anatomy, pack_coverage
 from bids_regions.pages.sections import (
     HEADING,
     SIDE_BY_SIDE,
@@ -66,6 +66,7 @@ NO_PICTURE = (
 )
 Side = Literal["L", "R"]
 SIDES: tuple[Side, ...] = ("L", "R")
+VOXEL_SPACE = "MNI152NLin6Asym"  # of the voxels that stand beside fsLR in CIFTI files
 SIDE_WORDS = {"L": "left", "R": "right"}
 Array = NDArray[Any]
 
@@ -244,6 +245,7 @@ class _Drawer:
     shown: Array  # the map's numbers as pictures have them
     volumes: tuple[model.Volume, ...]  # of the cortex, and of the voxels
     ground: model.Background | None  # under the voxels
+    anatomy: Anatomy | None  # the same for figures
     sheets: tuple[model.PackedSheet, ...]
     drawn_on: tuple[Sheet, ...]
     layout: PanelLayout
@@ -268,12 +270,14 @@ class _Drawer:
             for name, array, affine in arrays
         )  # fmt: skip
         found = [_sheet(cortex.space, n, side) for side, n in zip(cortex.sides, cortex.sizes, strict=True)]
-        ground = None
-        if solids:
+        ground, anatomy = None, load_anatomy(find_template(VOXEL_SPACE))[0] if solids else None
+        if anatomy:
+            ground = anatomy.packed
+        elif solids:
             there = solids.spread(np.ones(sheetmap.data.size, np.float32))
             ground = pack_coverage(there, solids.affine, key=f"{key}-structures", name="the structures of the file")
         return cls(
-            cortex=cortex, solids=solids, shown=shown, volumes=volumes, ground=ground,
+            cortex=cortex, solids=solids, shown=shown, volumes=volumes, ground=ground, anatomy=anatomy,
             sheets=tuple(packed for _, packed in found), drawn_on=tuple(sheet for sheet, _ in found),
             layout=SIDE_BY_SIDE if len(done) > 1 else PanelLayout(),
         )  # fmt: skip
@@ -331,9 +335,10 @@ class _Drawer:
         if not (self.solids and marks):
             return upper
         data, own = self.solids.spread(self.shown), self.solids.spread(labels)
+        below = self.anatomy.drawn if self.anatomy else None
         n_cuts = max(2, min(style.layout.columns, 7))
         slices = FigureStyle(**{**vars(style), "cuts": choose_cuts([marks], data, self.solids.affine, n=n_cuts)})
-        return stack_drawings(upper, compose_map(data, own, self.solids.affine, marks, slices))
+        return stack_drawings(upper, compose_map(data, own, self.solids.affine, marks, slices, below))
 
 
 def _show_entry(done: Finished, title: str, drawer: _Drawer | None) -> tuple[model.EntryView, dict[str, str]]:

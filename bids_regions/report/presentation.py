@@ -192,7 +192,7 @@ def _head(table: Table, column: str, texts: list[str], *, regions: bool) -> Head
     return Head(
         column=column,
         heading=((known and known.heading) or column.replace("_", " ")) if regions else column,
-        unit=known.units.replace("mm3", "mm³") if known else "",
+        unit=known.units.replace("mm3", "mm³").replace("mm2", "mm²") if known else "",
         title=f"{column}: {description}" if description else column,
         kind=kind,
         decimals=_decimals(column, values) if kind == "number" else "",

@@ -90,7 +90,7 @@ class Instruments {
   shareWords(value) {
     const { view, volume } = this;
     const atCutoff = value === view.cutoff;
-    const per = (n) => `${n.toLocaleString("en")} of ${this.withData.toLocaleString("en")} voxels with data (${this.percent(n / (this.withData || 1))})`;
+    const per = (n) => `${n.toLocaleString("en")} of ${this.withData.toLocaleString("en")} ${this.view.sheets?.length ? "vertices" : "voxels"} with data (${this.percent(n / (this.withData || 1))})`;
     if (atCutoff && view.decides) return `In regions: ${per(this.kept)}.`;
     let beyond = 0;
     for (let at = 0; at < volume.data.length; at++) {
