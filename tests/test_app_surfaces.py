@@ -118,7 +118,9 @@ def test_nilearns_own_glm_output(glm, tmp_path):
     assert said["Density"] == {"10242": "10242 vertices per hemisphere"}
     assert said["Surfaces"]["CORTEX_LEFT"]["Mesh"] == "fsaverage5 triangles, carried by bids_regions"
     assert "_mask.gii" in said["Mask"]["Source"]
-    assert "no picture" in (out / "sub-01.html").read_text()
+    page = (out / "sub-01.html").read_text()
+    assert "fsaverage5 inflated surface (FreeSurfer)" in page
+    assert "regions on the cortex; largest" in page
 
 
 def test_every_region_is_connected_and_as_large_as_a_flood_fill_makes_it(glm, tmp_path):

@@ -27,7 +27,7 @@ SEEN = """(row) => {
   };
   const first = row.cells[0].getBoundingClientRect();
   const at = document.elementFromPoint(first.left + 12, (first.top + first.bottom) / 2);
-  const slices = [...document.querySelectorAll("#viewer canvas[tabindex]")].map(share);
+  const slices = [...document.querySelectorAll("#viewer canvas[tabindex]")].filter((one) => one.clientWidth).map(share);
   const box = row.getBoundingClientRect();
   const whole = box.top >= 0 && box.bottom <= innerHeight;
   return { slices, row: whole && row.contains(at) };
