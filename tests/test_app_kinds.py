@@ -62,6 +62,7 @@ def test_a_map_of_p_with_the_z_beside_it(run):
     assert np.array_equal(labels(record) > 0, np.isin(labels(record), (1, 2)))
     page = (record.parents[2] / "sub-01.html").read_text()
     assert "p at or below 0.001, p=0.001 as the map has it; without signs" in page
+    assert "p ≤ 0.001" in page
 
 
 def test_peaks_from_the_sibling_that_is_named(run):

@@ -46,6 +46,8 @@ def entry_title(record: Record) -> str:
     if threshold.cutoff is None:
         return f"{threshold.asked}: no voxel can pass{split}"
     at = ">" if convention_knobs(record.criteria.get("convention"))["strict"] else "≥"
+    if record.statistic.p_scale == "p":  # small is significant
+        at = at.replace(">", "<").replace("≥", "≤")
     cutoff = threshold.asked if threshold.kind == "value" else spoken(threshold.cutoff)  # as it was typed: 3.0
     height = f"{tail.magnitude.format(s=record.statistic.kind)} {at} {cutoff}"
     if threshold.kind in CORRECTED:
