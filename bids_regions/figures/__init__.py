@@ -43,7 +43,7 @@ __all__ = [
     "stack_drawings",
 ]
 
-THUMBNAIL = PanelLayout(columns=9, tile=96, font=13, annotated=False)
+THUMBNAIL = PanelLayout(columns=5, tile=136, font=18, annotated=False)
 
 
 def alt_text(marks: Sequence[Mark]) -> str:

@@ -171,7 +171,7 @@ def _thumbnail_view(one: MapSet, consensus: Consensus, counted: Counted) -> Figu
     if np.isfinite(member.cutoff):
         scale = max(scale, 1.1 * member.cutoff)  # a colour bar reaches beyond its cutoff
     return FigureStyle(
-        cuts=choose_cuts([marks], consensus.coverage, one.grid.affine),
+        cuts=choose_cuts([marks], consensus.coverage, one.grid.affine, n=5),
         cutoff=member.cutoff,
         tail=member.tail,
         unit=member.kind,

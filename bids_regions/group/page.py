@@ -5,7 +5,7 @@ It fills the model from finished results; it computes nothing and makes no HTML.
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -33,7 +33,7 @@ from bids_regions.pages.page import PageContext
 from bids_regions.pages.wording import slug, spoken, title_of
 from bids_regions.report import model
 from bids_regions.report.pages import render_group
-from bids_regions.report.payload import pack_labels, pack_volume
+from bids_regions.report.payload import Height, pack_labels, pack_volume
 from bids_regions.settings import GroupSettings
 from bids_regions.tables import REGION_COLUMNS, Column, peaks_table, regions_table, table_text
 from bids_regions.version import __version__
@@ -41,6 +41,7 @@ from bids_regions.version import __version__
 __all__ = ["GroupResults", "write_group_page"]
 
 HEADING = ("ses", "task", "acq", "dir", "run", "space")
+ONE_SIDED: Mapping[tuple[int, ...], str] = {(1,): "positive", (-1,): "negative"}  # by the signs of a consensus
 LISTED = 200  # participants listed by name on the page; all are in the table
 NOT_COUNTED: tuple[Status, ...] = ("failed", "missing", "changed", "left out")
 
@@ -78,7 +79,7 @@ def write_group_page(
         backgrounds=tuple({background.key: background for background in backgrounds}.values()),
         sheets=tuple({sheet.key: sheet for one in drawn for sheet in one.sheets}.values()),
         reliability=show_families(findings.families, pages.href),
-        tables=_tables(settings.output_dir, pages),
+        tables=_tables(settings.output_dir, pages, findings.results),
         skipped=context.skipped.get("", ()),
         failures=tuple(findings.failures),
         notices=tuple(findings.notices),
@@ -135,6 +136,7 @@ def _show_set(
         title=" · ".join(part for part in (title_of(entities), one.entry, split) if part),
         group=", ".join(f"{name}-{entities[name]}" for name in HEADING if name in entities),
         lead=lead_of(result, settings.min_prevalence),
+        space=one.space or "",
         facts=_facts(result),
         consensus=builder.show(consensus) if consensus else _nothing(result),
         metrics=strips_of(result, pages.href),
@@ -199,27 +201,29 @@ class _ConsensusBuilder:
         consensus, one = self.result.consensus, self.result.one
         assert consensus is not None
         assert one.grid is not None
-        packed = []
-        for name, data, palette in self._maps(consensus):
-            packed.append(
+        palette = ONE_SIDED.get(tuple(consensus.signs), "diverging")
+        maps: tuple[tuple[str, Any, Any, tuple[float, ...]], ...] = (
+            ("prevalence", _signed(consensus), palette, (self.settings.min_prevalence,)),
+            ("minor", np.minimum(consensus.positive, consensus.negative), "positive", ()),
+            ("coverage", consensus.coverage, "positive", (self.settings.min_coverage,)),
+        )
+        beside = {name: f"{self.key}-{name}" for name in ("coverage", "minor")}
+        return [
+            replace(
                 pack_volume(
                     data,
                     one.grid.affine,
-                    key=f"{self.key}-{slug(name)}",
+                    key=f"{self.key}-{name}",
                     name=f"{one.name}: {name}",
                     quantity="of participants",
-                    palette=palette,
-                )
+                    palette=colours,
+                    heights=[Height(cutoff=cutoff) for cutoff in cutoffs],
+                ),
+                people=len(one.members),
+                companions=beside if name == "prevalence" else {},
             )
-        return packed
-
-    def _maps(self, consensus: Consensus) -> list[tuple[str, Any, Any]]:
-        maps: list[tuple[str, Any, Any]] = []
-        if 1 in consensus.signs:
-            maps.append(("positive prevalence", consensus.positive, "positive"))
-        if -1 in consensus.signs:
-            maps.append(("negative prevalence", -consensus.negative, "negative"))
-        return [*maps, ("coverage", consensus.coverage, "positive")]
+            for name, data, colours, cutoffs in maps
+        ]
 
     def show(self, consensus: Consensus) -> model.EntryView:
         """The consensus as an entry of the page."""
@@ -255,15 +259,22 @@ class _ConsensusBuilder:
 
     def _views(self, consensus: Consensus) -> list[model.View]:
         background = self.anatomy.packed.key if self.anatomy else f"{self.key}-ground"
-        views = []
-        for name, _, palette in self._maps(consensus):
-            cutoff = self.settings.min_coverage if name == "coverage" else self.settings.min_prevalence
-            views.append(
-                model.View(
-                    volume=f"{self.key}-{slug(name)}", name=name, cutoff=cutoff, tail=palette, background=background
-                )
+        tail = ONE_SIDED.get(tuple(consensus.signs), "bi")
+        cutoffs: tuple[tuple[str, float, Any], ...] = (
+            ("prevalence", self.settings.min_prevalence, tail),
+            ("coverage", self.settings.min_coverage, "positive"),
+        )
+        return [
+            model.View(
+                volume=f"{self.key}-{name}",
+                name=name,
+                cutoff=cutoff,
+                tail=own,
+                decides=name == "prevalence",
+                background=background,
             )
-        return views
+            for name, cutoff, own in cutoffs
+        ]
 
     def _figure(self, consensus: Consensus) -> model.Figure:
         one = self.result.one
@@ -294,6 +305,11 @@ class _ConsensusBuilder:
         )
 
 
+def _signed(consensus: Consensus) -> Any:
+    """The prevalence of both signs in one map: where both occur the larger one, a tie as positive."""
+    return np.where(consensus.positive >= consensus.negative, consensus.positive, -consensus.negative)
+
+
 def _set_tables(key: str, result: SetResult, value_columns: Sequence[Column], pages: _Pages) -> tuple[model.Table, ...]:
     rows = result.rows[:SHOWN_ROWS]
     links = pages.links(row.participant for row in rows)
@@ -318,8 +334,17 @@ def _set_tables(key: str, result: SetResult, value_columns: Sequence[Column], pa
         href="group_values.tsv",
         links=links,
         link_column="participant_id",
+        shows={"": f"{key}-consensus"} if _has_own_regions(result) else {},
     )
     return (values, people)
+
+
+def _has_own_regions(result: SetResult) -> bool:
+    """Whether the numbers of regions among the values are those of the consensus on the page."""
+    consensus = result.consensus
+    if consensus is None or not consensus.naming.regions:
+        return False
+    return set(result.region_numbers) == {region.index for region in consensus.naming.regions}
 
 
 def _cut(n: int, where: str) -> str:
@@ -357,7 +382,7 @@ def _why(row: ParticipantRow) -> str:
     return f"{row.status}: {row.reason}"
 
 
-def _tables(output_dir: Path, pages: _Pages) -> tuple[model.Table, ...]:
+def _tables(output_dir: Path, pages: _Pages, results: Sequence[SetResult]) -> tuple[model.Table, ...]:
     """All regions of all participants, as far as a page can show them."""
     path = output_dir / "group_regions.tsv"
     with path.open(encoding="utf-8") as stream:
@@ -375,6 +400,11 @@ def _tables(output_dir: Path, pages: _Pages) -> tuple[model.Table, ...]:
             href=path.name,
             links=pages.links(sorted(participants)),
             link_column="participant_id",
+            shows={
+                one.one.name: f"set-{slug(one.one.name)}-consensus"
+                for one in results
+                if one.consensus and one.consensus.naming.regions
+            },
         ),
     )
 

@@ -12,14 +12,15 @@ __all__ = ["finite", "strips_of"]
 
 STRIP_REGIONS = 4  # regions with strip plots of their mean values
 
-MEASURES = (
-    ("regions", "number of regions", "", "n_regions"),
-    ("volume", "volume of regions", "mm³", "volume_mm3"),
-    ("largest", "largest magnitude", "", "max_abs"),
-    ("coverage", "coverage", "share of the common area", "coverage"),
-    ("dice_loo", "Dice with what the others share", "", "dice_loo"),
-    ("dice", "Dice with the consensus, oneself included", "", "dice"),
-    ("agreement", "mean Dice with the others", "", "mean_dice"),
+COUNT, SHARE = (0.0, None), (0.0, 1.0)  # what a quantity can be: no axis goes beyond
+MEASURES: tuple[tuple[str, str, str, str, tuple[float, float | None]], ...] = (
+    ("regions", "number of regions", "", "n_regions", COUNT),
+    ("volume", "volume of regions", "mm³", "volume_mm3", COUNT),
+    ("largest", "largest magnitude", "", "max_abs", COUNT),
+    ("coverage", "coverage", "share of the common area", "coverage", SHARE),
+    ("dice_loo", "Dice with what the others share", "", "dice_loo", SHARE),
+    ("dice", "Dice with the consensus, oneself included", "", "dice", SHARE),
+    ("agreement", "mean Dice with the others", "", "mean_dice", SHARE),
 )
 
 
@@ -34,7 +35,7 @@ def strips_of(result: SetResult, href: Callable[[str], str]) -> tuple[model.Metr
         return ()
     counted = [row for row in result.rows if row.status in ("ok", "empty")]
     metrics = []
-    for key, name, unit, field in MEASURES:
+    for key, name, unit, field, bounds in MEASURES:
         words = FLAGS.get(key)
         points = tuple(
             model.Point(
@@ -46,7 +47,7 @@ def strips_of(result: SetResult, href: Callable[[str], str]) -> tuple[model.Metr
             for row in counted
         )
         if any(point.value is not None for point in points):
-            metrics.append(model.Metric(key=key, name=name, unit=unit, points=points))
+            metrics.append(model.Metric(key=key, name=name, unit=unit, points=points, bounds=bounds))
     return (*metrics, *_region_metrics(result, href))
 
 

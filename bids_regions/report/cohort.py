@@ -33,6 +33,7 @@ class Tick:
 
     x: float
     text: str
+    anchor: str = "middle"  # at the ends of the axis the number stands inside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +130,7 @@ def lay_out_strip(metric: Metric, key: str) -> Strip | None:
     if not points:
         return None
     values = [_value(point) for point in points]
-    low, high = _range(min(values), max(values))
+    low, high = _range(min(values), max(values), metric.bounds)
     scale = (_RIGHT - _LEFT) / (high - low)
 
     def place(value: float) -> float:
@@ -148,22 +149,34 @@ def lay_out_strip(metric: Metric, key: str) -> Strip | None:
         words=words,
         low=low,
         high=high,
-        ticks=tuple(Tick(x=place(at), text=f"{at:g}") for at in nice_ticks(low, high)),
+        ticks=tuple(_tick(place(at), f"{at:g}") for at in nice_ticks(low, high)),
         box=Box(low=place(lower), middle=place(middle), high=place(upper)) if len(points) > 3 else None,
         bars=_bars([place(value) for value in values]) if many else (),
         dots=_swarm([(p, place(_value(p))) for p in points if p.flag or not many], metric),
     )
 
 
+def _tick(x: float, text: str) -> Tick:
+    room = 4.5 * len(text)  # half a number's width
+    return Tick(x=x, text=text, anchor="start" if x - room < 0 else "end" if x + room > _WIDTH else "middle")
+
+
 def _value(point: Point) -> float:
     return float(point.value) if point.value is not None else math.nan
 
 
-def _range(low: float, high: float) -> tuple[float, float]:
-    """Values with a little air, so that no dot is cut; one value alone stands in the middle."""
+def _range(low: float, high: float, bounds: tuple[float | None, float | None] = (None, None)) -> tuple[float, float]:
+    """Values with a little air, as far as the quantity goes; one value alone stands in the middle.
+
+    >>> _range(3.0, 9.0, (0.0, None)), _range(0.5, 1.0, (0.0, 1.0)), _range(0.0, 0.0, (0.0, None))
+    ((2.82, 9.18), (0.485, 1.0), (0.0, 1.0))
+    """
     air = (high - low) * 0.03 or abs(high) * 0.1
     air = air if air > _TINY else 1.0
-    return low - air, high + air
+    least, most = bounds
+    lower = low - air if least is None else max(least, low - air)
+    upper = high + air if most is None else min(most, high + air)
+    return lower, upper
 
 
 def _quartiles(values: list[float]) -> tuple[float, float, float]:

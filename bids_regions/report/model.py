@@ -256,6 +256,7 @@ class Metric:
     name: str  # "number of regions"
     unit: str = ""
     points: tuple[Point, ...]
+    bounds: tuple[float | None, float | None] = (None, None)  # what the quantity can be, so that no axis goes beyond
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -516,6 +516,10 @@ class DataTable {
     if (!this.canMove) return;
     this.started = true;
     this.activate(row.entry.at);
+    if (this.element.dataset.shows) {
+      for (const other of this.body.querySelectorAll("[aria-current]")) other.removeAttribute("aria-current");
+      row.setAttribute("aria-current", "true");
+    }
     this.chosen(this, row.entry);
   }
 
