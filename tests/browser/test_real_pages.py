@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from browser.conftest import Opener
 from browser.test_reading import open_whole, violations
+from browser.test_workbench import SEEN
 from nibabel.affines import apply_affine
 from playwright.sync_api import expect
 
@@ -67,11 +68,29 @@ def test_without_an_atlas_a_number_is_the_whole_name(opened: Opener, folder: Pat
 
 def test_prevalence_is_read_from_the_groups_own_images(opened: Opener, folder: Path) -> None:
     image = nib.load(next((folder / "out").rglob("*_desc-pct97PosPrevalence_probseg.nii.gz")))
+    cover = nib.load(next((folder / "out").rglob("*_desc-pct97Coverage_probseg.nii.gz")))
     shown = opened(folder / "out" / "group.html").ready()
     read = shown.read()
-    assert float(read["text"]["value"]) == pytest.approx(float(image.dataobj[tuple(read["voxel"])]), rel=1e-6)
-    assert read["text"]["unit"] == "of participants"
-    for name in ("negative prevalence", "coverage"):
-        shown.page.locator("#viewer [data-part=view]").select_option(label=f"consensus · {name}", timeout=5000)
-        shown.ready()
+    voxel = tuple(read["voxel"])
+    have = round(6 * float(cover.dataobj[voxel]))
+    assert read["text"]["value"] == f"{round(have * float(image.dataobj[voxel]))} of {have}"
+    assert read["text"]["unit"] == "participants"
+    assert read["text"]["note"].startswith("positive")
+    shown.page.locator("#viewer [data-part=view]").select_option(label="consensus · coverage", timeout=5000)
+    shown.ready()
+    assert shown.read()["text"]["value"] == "6 of 6"
     assert shown.complaints == []
+
+
+def test_a_row_of_any_table_of_the_group_shows_its_region(opened: Opener, folder: Path) -> None:
+    shown = opened(folder / "out" / "group.html").ready()
+    for table in shown.page.locator(".table[data-shows]").all()[:3]:
+        table.evaluate("(element) => page.tables.get(element.id).ready()")
+        row = table.locator("tbody tr").nth(2)
+        row.locator("td.number").first.click()
+        shown.page.wait_for_timeout(300)
+        shown.ready()
+        found = row.evaluate(SEEN)
+        assert found["row"], found
+        assert max(found["slices"]) >= 0.9, found
+        expect(row).to_have_attribute("aria-current", "true")

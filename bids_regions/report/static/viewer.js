@@ -53,7 +53,7 @@ class Viewer {
       payload.array(view.volume),
       view.labels ? payload.array(view.labels) : null,
       this.regionsOf(view),
-      Promise.all(this.othersOf(view).map((other) => payload.array(other.labels))),
+      this.loadOthers(view),
     ]);
     const grid = new Grid(volume.shape, volume.affine);
     const sheets = await this.loadSheets(view.sheets ?? []);
@@ -82,6 +82,12 @@ class Viewer {
     return this.views.filter((other) => other.section === view.section && other.volume === view.volume && other.labels && !seen.has(other.labels) && seen.add(other.labels));
   }
 
+  /** Their labels, once they are asked for. */
+  async loadOthers(view) {
+    if (!this.part("others").checked) return [];
+    return Promise.all(this.othersOf(view).map((other) => payload.array(other.labels)));
+  }
+
   async loadBackground(key) {
     if (!key) return null;
     if (this.background?.key === key) return this.background;
@@ -104,7 +110,7 @@ class Viewer {
     this.part("unit").textContent = this.volume.quantity;
     const { step, dtype } = this.volume;
     this.digits = dtype === "float32" ? null : Math.max(0, Math.min(8, Math.floor(-Math.log10(step))));
-    this.part("others").closest("label").hidden = this.others.length === 0;
+    this.part("others").closest("label").hidden = this.othersOf(this.view).length === 0;
     for (const name of ["previous", "next"]) this.part(name).disabled = this.regions.list.length === 0;
     this.displays = [this.sheets.length ? this.cortex : this.slices];
     this.element.classList.toggle("sheets", this.sheets.length > 0);
@@ -344,7 +350,11 @@ class Viewer {
       event.preventDefault();
       this.goToText(this.part("go").value);
     });
-    for (const name of ["fade", "contours", "others", "numbers"]) this.part(name).addEventListener("change", () => this.draw());
+    for (const name of ["fade", "contours", "numbers"]) this.part(name).addEventListener("change", () => this.draw());
+    this.part("others").addEventListener("change", async () => {
+      this.scene.others = await this.loadOthers(this.view);
+      this.draw();
+    });
     this.part("opacity").addEventListener("input", () => this.draw());
     for (const name of ["planes", "cortex"]) new ResizeObserver(() => this.draw()).observe(this.part(name));
     for (const query of ["(prefers-color-scheme: dark)", "print"]) {
