@@ -16,7 +16,7 @@ NAME = re.compile(r"(?P<prefix>.+)\+(?P<view>tlrc|orig|acpc)(\.(HEAD|BRIK)(\.gz|
 STATISTICS = {3: "t", 4: "F", 5: "z", 6: "chi2"}  # AFNI's codes of functional types, as far as a map can be one
 TYPE_WORDS = re.compile(r"(?:[_:# ](?:Coef|Tstat|Fstat|Zscr|Zstat|mean|b|t|z|stat))$|(?:#0)(?=_|$)", re.IGNORECASE)
 NO_MAP = re.compile(r"R\^2|_R2$|Chisq|Lambda|Tau", re.IGNORECASE)
-SPACES = {"TLRC": "Talairach"}  # what TEMPLATE_SPACE tells for sure
+SPACES = {"TLRC": "Talairach", "MNI_2009C_ASYM": "MNI152NLin2009cAsym"}  # what TEMPLATE_SPACE tells for sure
 FIRST_LEVEL = re.compile(r"\b3d(Deconvolve|REMLfit)\b")
 MASKS = ("full_mask", "mask_epi_anat", "mask_group", "mask")
 
