@@ -165,7 +165,10 @@ def _add(a: Tally, b: Tally) -> Tally:
     )
 
 
-def _count_type(n: int) -> type[np.uint16] | type[np.uint32]:
+def _count_type(n: int) -> type[np.uint8] | type[np.uint16] | type[np.uint32]:
+    """The smallest that holds the count: a worker's few maps travel as bytes."""
+    if n <= BYTE:
+        return np.uint8
     return np.uint16 if n <= np.iinfo(np.uint16).max else np.uint32
 
 
