@@ -498,3 +498,13 @@ def test_a_p_map_on_a_surface_takes_signs_and_peaks_from_its_z_sibling(planes):
         own = labels(planes / "out", row["hemi"]) == int(row["index"])
         values = bumps(1 if row["hemi"] == "L" else 2)
         assert float(row["peak_value"]) == pytest.approx(float(values[own][np.argmax(np.abs(values[own]))]))
+
+
+def test_the_very_vertices_of_fslrs_cortex_tell_the_space(tmp_path):
+    trees.describe(tmp_path / "in")
+    (tmp_path / "in" / "sub-01").mkdir()
+    put(tmp_path / "in" / "sub-01" / "sub-01_stat-z_statmap.dscalar.nii", fslr())
+    assert run(tmp_path / "in", tmp_path / "out", "--threshold", "97%") == 0
+    said = record(tmp_path / "out")
+    assert said["Surfaces"]["CORTEX_LEFT"]["Mesh"].startswith("fsLR triangles")
+    assert said["Threshold"]["Population"] == "every grayordinate of the image"

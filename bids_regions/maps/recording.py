@@ -104,9 +104,9 @@ def _density(label: str, sheetmap: SheetMap) -> dict[str, str]:
 
 
 def _threshold(cutoff: Cutoff, statmap: StatMap | SheetMap) -> ThresholdUsed:
-    what = "voxels"
+    one, several = "voxel", "voxels"
     if isinstance(statmap, SheetMap):
-        what = "vertices" if statmap.grayordinates is None else "grayordinates"
+        one, several = ("vertex", "vertices") if statmap.grayordinates is None else ("grayordinate", "grayordinates")
     finite = math.isfinite(cutoff.value)
     return ThresholdUsed(
         asked=cutoff.asked,
@@ -114,7 +114,7 @@ def _threshold(cutoff: Cutoff, statmap: StatMap | SheetMap) -> ThresholdUsed:
         cutoff=cutoff.value if finite else None,
         cutoff_range=cutoff.range if finite else None,
         nothing_passes=not finite,
-        population=cutoff.population.replace("voxels", what),
+        population=cutoff.population.replace("voxels", several).replace("voxel", one),
         population_size=cutoff.population_size,
         n_tested=cutoff.n_tested,
         dof=cutoff.dof,

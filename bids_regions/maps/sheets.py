@@ -158,25 +158,26 @@ class SheetFiles:
 
     def _find_template_mesh(self, part: Part, side: str, given: tuple["_Areas | None", str]) -> tuple[Mesh, MeshUsed]:
         n, (areas, told) = part.n_vertices, given
+        space = self.space or _told_by_vertices(part, side)
         if areas is None and self.entry.vertex_areas == ("auto",):
-            areas, told = self._mean_areas(side, n)
+            areas, told = self._mean_areas(space, side, n)
         if self.entry.surfaces == ("auto",):
             for path in self.template.get(side, ()):
                 if _may_fit(path, n) and len(_surface(path, stamp_of(path)).xyz) == n:
                     return _mesh(path, stamp_of(path), areas), _used(part, path.name, told or "of this surface")
-        sides = (side,) if side else ("L", "R") if self.space.startswith("fsaverage") else ()
-        if not sides or load_triangles(self.space, n, sides[0]) is None:
-            where = f"space {self.space}" if self.space else "an unknown space"
+        sides = (side,) if side else ("L", "R") if space.startswith("fsaverage") else ()
+        if not sides or load_triangles(space, n, sides[0]) is None:
+            where = f"space {space}" if space else "an unknown space"
             raise BadMap(f"{part.path.name}: no mesh of {n} vertices is known for {where}", hint=GIVE_MESH)
-        mesh = _carried_mesh(self.space, n, sides[0], areas)
-        return mesh, _used(part, f"{self.space} triangles, carried by bids_regions", told or "none")
+        mesh = _carried_mesh(space, n, sides[0], areas)
+        return mesh, _used(part, f"{space} triangles, carried by bids_regions", told or "none")
 
-    def _mean_areas(self, side: str, n: int) -> tuple["_Areas | None", str]:
+    def _mean_areas(self, space: str, side: str, n: int) -> tuple["_Areas | None", str]:
         for path in self.areas.get(side, ()):
             if _may_fit(path, n) and _fitting_numbers(path, n)[0] is not None:
                 return _Areas(path=path, stamp=stamp_of(path)), path.name
-        if side and find_template(self.space, n):
-            return _Areas(space=self.space, n=n, side=side), "mean areas of people, carried by bids_regions"
+        if side and find_template(space, n):
+            return _Areas(space=space, n=n, side=side), "mean areas of people, carried by bids_regions"
         return None, ""
 
     def _named_areas(self, part: Part, sheetmap: SheetMap) -> tuple["_Areas | None", str]:
@@ -230,6 +231,14 @@ def find_sheet_files(mapfile: MapFile, dataset: SourceDataset, entry: Entry, spa
         areas=find_template_files(space, areas=True) if entry.vertex_areas == ("auto",) else {},
         own_masks=find_own_masks(mapfile, dataset, space) if entry.mask == "auto" and on_vertices else {},
     )  # fmt: skip
+
+
+def _told_by_vertices(part: Part, side: str) -> str:
+    """fsLR, where a CIFTI file has the very vertices of its cortex: another mesh has another medial wall."""
+    if not side or part.vertices is None:
+        return ""
+    cortex = load_cortex("fsLR", part.n_vertices, side)
+    return "fsLR" if cortex is not None and np.array_equal(part.vertices, np.flatnonzero(cortex)) else ""
 
 
 def _find_beside(mapfile: MapFile, named: tuple[str, str] | None, option: str) -> tuple[Path, ...]:
