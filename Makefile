@@ -26,6 +26,8 @@ demo: $(VENV)-demo/.ready  ## run the app on a small dataset around a real map, 
 	$(VENV)-demo/bin/python -m bids_regions.demo $(DEMO)
 	$(VENV)-demo/bin/bids_regions $(DEMO)/dataset $(DEMO)/regions participant group --threshold 97% 3.0 \
 	  --min-region-size 1500 --atlas $(DEMO)/atlas/tpl-MNI152Lin/tpl-MNI152Lin_atlas-Boxes_dseg.nii.gz
+	$(VENV)-demo/bin/bids_regions $(DEMO)/surfaces $(DEMO)/surface-regions participant --threshold 97% 3.0
+	@echo "The cortex: $(DEMO)/surface-regions/sub-01.html"
 	@echo "Reports: $(DEMO)/regions/sub-01.html (the real map) ... sub-06.html, and $(DEMO)/regions/group.html"
 
 test: $(VENV)/.ready  ## everything that can be tested here, warnings as errors

@@ -3,6 +3,9 @@
 sub-01 is the motor map that nilearn ships (left against right button presses, NeuroVault image 10426), unchanged.
 sub-02 to sub-05 are made from it by a seeded perturbation: its values times a gain, plus smooth Gaussian noise inside
 the brain. sub-06 is such noise alone. They are no people, and every file of the dataset that speaks of them says so.
+
+A second dataset has the same real map on the cortex: sampled half-way between the white and the pial surface of
+fsaverage5, which nilearn ships too.
 """
 
 import sys
@@ -16,8 +19,9 @@ from bids_regions.demo_atlas import make_demo_atlas
 from bids_regions.errors import Fault, MissingInput
 from bids_regions.files import write_json, write_text
 from bids_regions.images import StoredGrid, load_statmap, make_grid, save_labels, save_map
+from bids_regions.images.gifti import load_surface, save_gifti_map
 
-__all__ = ["make_demo", "run", "write_demo_atlas"]
+__all__ = ["make_demo", "make_surface_demo", "run", "write_demo_atlas"]
 
 SPACE = "MNI152Lin"
 STEM = "task-localizer_space-" + SPACE
@@ -34,6 +38,13 @@ deviation 1 smoothed to 6 mm inside the brain (numpy's default generator, seed 1
 columns of participants.tsv are made up. The space is named so that files can be told apart; nobody measured it here.
 """
 
+SURFACE_README = """# A dataset on surfaces for the demo of bids_regions
+
+sub-01 is the motor map that nilearn ships, NeuroVault image 10426, sampled linearly half-way between the white and the
+pial surface of fsaverage5, which nilearn ships too. It comes from a template's volume and was not measured on a cortex.
+"""
+MAKER = {"Name": "bids_regions.demo", "Description": "Made from a map that nilearn ships; see README.md"}
+
 
 def make_demo(folder: Path, real_map: Path) -> None:
     """Write the demo dataset into `folder`, around the map at `real_map`."""
@@ -45,6 +56,22 @@ def make_demo(folder: Path, real_map: Path) -> None:
         noise = _smooth_noise(random, brain, statmap.grid)
         _write_map(folder, label, np.where(brain, gain * statmap.data + noise, 0), brain, statmap.grid)
     _describe(folder)
+
+
+def make_surface_demo(folder: Path, real_map: Path) -> None:
+    """Write a dataset with the map at `real_map` on the cortex into `folder`."""
+    statmap = load_statmap(real_map)
+    meshes = real_map.with_name("fsaverage5")
+    inverse = np.linalg.inv(statmap.affine)
+    for side, name, structure in (("L", "left", "CORTEX_LEFT"), ("R", "right", "CORTEX_RIGHT")):
+        white, pial = (load_surface(meshes / f"{kind}_{name}.gii.gz").xyz for kind in ("white", "pial"))
+        ijk = inverse[:3, :3] @ ((white + pial) / 2).T + inverse[:3, 3:]
+        values = ndimage.map_coordinates(statmap.data.astype(np.float64), ijk, order=1)
+        stem = f"sub-01_task-localizer_hemi-{side}_space-fsaverage5_contrast-leftVsRight_stat-z_statmap"
+        save_gifti_map(folder / "sub-01" / f"{stem}.func.gii", values, structure)
+    description = {"Name": "Demo of bids_regions on surfaces", "BIDSVersion": "1.11.0", "DatasetType": "derivative"}
+    write_json(folder / "dataset_description.json", {**description, "GeneratedBy": [MAKER]})
+    write_text(folder / "README.md", SURFACE_README)
 
 
 def _smooth_noise(random: np.random.Generator, brain: np.ndarray, grid: StoredGrid) -> np.ndarray:
@@ -72,9 +99,8 @@ def write_demo_atlas(folder: Path) -> Path:
 
 
 def _describe(folder: Path) -> None:
-    maker = {"Name": "bids_regions.demo", "Description": "Made from a map that nilearn ships; see README.md"}
     description = {"Name": "Demo of bids_regions", "BIDSVersion": "1.11.0", "DatasetType": "derivative"}
-    write_json(folder / "dataset_description.json", {**description, "GeneratedBy": [maker]})
+    write_json(folder / "dataset_description.json", {**description, "GeneratedBy": [MAKER]})
     write_text(folder / "README.md", README)
     write_json(folder / "task-localizer_statmap.json", TASK)
     ages = dict(zip(("01", *GAINS), (24, 31, 28, 35, 41, 22), strict=True))
@@ -94,13 +120,14 @@ def find_real_map() -> Path:
 
 
 def run(arguments: list[str]) -> int:
-    """`python -m bids_regions.demo FOLDER`: the dataset in FOLDER/dataset, the atlas in FOLDER/atlas."""
+    """`python -m bids_regions.demo FOLDER`: FOLDER/dataset, FOLDER/surfaces, and the atlas in FOLDER/atlas."""
     if len(arguments) != 1:
         print("usage: python -m bids_regions.demo FOLDER", file=sys.stderr)
         return 2
     folder = Path(arguments[0])
     try:
         make_demo(folder / "dataset", find_real_map())
+        make_surface_demo(folder / "surfaces", find_real_map())
         atlas = write_demo_atlas(folder / "atlas")
     except Fault as fault:
         print(fault, file=sys.stderr)
