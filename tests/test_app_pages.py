@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import shutil
 
 import cohorts
 import numpy as np
@@ -197,3 +198,18 @@ def test_participants_who_lack_the_same_are_told_together(tmp_path):
         ("sub-03, sub-04", "empty: no region survived; counted all the same."),
         ("sub-05, sub-06, sub-07", "missing: no such map in the dataset."),
     ]
+
+
+OWNERS = ("sub-01", "sub-02", "sub-03", "group")
+
+
+def test_a_page_leads_to_the_group_and_to_the_participants_beside(dataset, tmp_path):
+    for label in ("02", "03"):
+        shutil.copytree(dataset / "sub-01", dataset / f"sub-{label}")
+        for path in list((dataset / f"sub-{label}").rglob("sub-01*")):
+            path.rename(path.with_name(path.name.replace("sub-01", f"sub-{label}")))
+    assert run(dataset, tmp_path / "out", "participant", "group") == 0
+    links = {owner: set(re.findall(r'<a href="([^"#]+\.html)"', page_of(tmp_path / "out", owner))) for owner in OWNERS}
+    assert links["sub-01"] == {"group.html", "sub-02.html"}
+    assert links["sub-02"] == {"group.html", "sub-01.html", "sub-03.html"}
+    assert links["group"] >= {"sub-01.html", "sub-02.html", "sub-03.html"}

@@ -20,14 +20,7 @@ from bids_regions.results.failures import find_failures
 from bids_regions.results.records import library_versions
 from bids_regions.results.walk import Result
 
-__all__ = [
-    "PageContext",
-    "PageJob",
-    "is_current",
-    "page_key",
-    "told_failures",
-    "write_page",
-]
+__all__ = ["PageContext", "PageJob", "is_current", "neighbours_of", "page_key", "told_failures", "write_page"]
 
 MARK = b"<!-- bids_regions page "
 
@@ -58,6 +51,7 @@ class PageJob:
     methods: model.Methods
     provenance: model.Provenance
     dataset_name: str
+    neighbours: tuple[model.Link, ...] = ()
     appendix: tuple[model.Table, ...] = ()
 
 
@@ -96,6 +90,15 @@ def is_current(output_dir: Path, owner: str, key: str) -> bool:
         return False
 
 
+def neighbours_of(owner: str, dataset_root: Path) -> tuple[model.Link, ...]:
+    """Links to the group's page and to the participants before and after, by the folders of the source dataset."""
+    owners = sorted(path.name for path in dataset_root.glob("sub-*") if path.is_dir())
+    at = owners.index(owner) if owner in owners else -1
+    beside = [owners[at - 1]] if at > 0 else []
+    beside += owners[at + 1 : at + 2] if at >= 0 else []
+    return (model.Link(text="Group", href="group.html"), *(model.Link(text=o, href=f"{o}.html") for o in beside))
+
+
 def write_page(job: PageJob) -> str:
     """Render and write one participant's page, the files beside it first; returns the participant."""
     backgrounds = {b.key: b for drawn in job.drawn for b in drawn.backgrounds}
@@ -113,6 +116,7 @@ def write_page(job: PageJob) -> str:
             notices=job.notices,
             methods=job.methods,
             provenance=job.provenance,
+            neighbours=job.neighbours,
             appendix=job.appendix,
         )
     )

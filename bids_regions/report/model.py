@@ -235,6 +235,9 @@ class ParticipantPage:
     notices: tuple[str, ...] = ()
     methods: Methods
     provenance: Provenance
+    neighbours: tuple[
+        Link, ...
+    ] = ()  # pages that stand beside this one: the group's, the participants' before and after
     appendix: tuple[Table, ...] = ()  # comparisons that were asked for
 
 

@@ -30,6 +30,7 @@ from bids_regions.pages.page import (
     PageContext,
     PageJob,
     is_current,
+    neighbours_of,
     page_key,
     told_failures,
     write_page,
@@ -167,6 +168,7 @@ class _PendingPage:
             "dataset": context.dataset_name,
             "appendix": [table.tsv for table in self._appendix()],
             "backgrounds": self._backgrounds(),
+            "neighbours": [link.text for link in self._neighbours()],
         }
 
     def _backgrounds(self) -> list[str]:
@@ -212,8 +214,12 @@ class _PendingPage:
             methods=self.context.methods,
             provenance=self.context.provenance,
             dataset_name=self.context.dataset_name,
+            neighbours=self._neighbours(),
             appendix=self._appendix(),
         )
+
+    def _neighbours(self) -> tuple[model.Link, ...]:
+        return neighbours_of(self.owner, self.jobs[0].dataset.root)
 
 
 def _digests(found: Mapping[MapFile, Sequence[Result]]) -> Seen:
