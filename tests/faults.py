@@ -24,6 +24,7 @@ from typing import Any
 
 import trees
 from kills import differences, digests, temporaries
+from surface_bytes import TETRAHEDRON, data_array, gifti, mesh
 
 from bids_regions.cli import main
 
@@ -166,6 +167,9 @@ def make_dataset(root: Path) -> None:
         stem = root / f"sub-{label}" / "func" / f"sub-{label}_task-x_space-MNI152Lin"
         trees.write_map(Path(f"{stem}_contrast-a_stat-z_statmap.nii.gz"))
         trees.write_mask(Path(f"{stem}_desc-brain_mask.nii.gz"))
+        sheet = root / f"sub-{label}" / f"sub-{label}_hemi-L_space-flat_contrast-b_stat-z_statmap.func.gii"
+        sheet.write_bytes(gifti(data_array(4 * TETRAHEDRON[0][:, 0])))
+        sheet.with_name(f"sub-{label}_hemi-L_space-flat_midthickness.surf.gii").write_bytes(mesh())
     (root / "participants.tsv").write_text("participant_id\tage\nsub-01\t20\nsub-02\t30\n")
 
 

@@ -86,10 +86,15 @@ def _fitting(
 ) -> Iterator[tuple[int, Path, str]]:
     """The files that say no more than the map, once `but` is left out: how much they say, where, which side."""
     for folder in list_folders_of(mapfile, dataset):
-        for name in _names(folder):
+        names = list_names(folder, strict=folder.is_relative_to(dataset.root))  # one that cannot be listed is a fault
+        for name in names:
             entities, suffix, ending = split_name(name)
             labels = dict(entities)
-            if not is_wanted(labels, suffix, ending) or labels.get("space", NATIVE) != (space or NATIVE):
+            if (
+                name[0] == "."
+                or not is_wanted(labels, suffix, ending)
+                or labels.get("space", NATIVE) != (space or NATIVE)
+            ):
                 continue
             rest: Entities = tuple(pair for pair in entities if pair[0] not in (*FREE, *but, "space"))
             if says_no_more(rest, mapfile):
