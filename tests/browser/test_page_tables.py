@@ -168,6 +168,7 @@ def test_rows_read_alike_with_and_without_script(opened: Opener, name: str) -> N
     """Python makes the plain rows, JavaScript those one works with: both round and order alike."""
     without = opened(name, java_script_enabled=False)
     with_script = opened(name).ready()
+    with_script.page.evaluate("() => document.querySelectorAll('.away').forEach((one) => one.classList.remove('away'))")
     for number in range(with_script.page.locator(".table").count()):
         plain = without.page.locator(".table").nth(number)
         live = with_script.page.locator(".table").nth(number)
