@@ -111,7 +111,8 @@ def _run_group(settings: Settings, given: GroupInput, context: PageContext, work
     methods = _methods(findings, context, settings)
     write_citation(settings.output_dir, methods)
     write_group_page(findings, settings.group, context, methods)
-    if not (cohort.members or cohort.failures or outcomes) and given.discovery.maps:
+    pooled = any(mapfile.form == "volume" for mapfile in given.discovery.maps)
+    if pooled and not (cohort.members or cohort.failures or outcomes):
         raise EmptySelection(
             "no participant has results in OUTPUT_DIR", hint="Run the participant level first, with the same OUTPUT_DIR"
         )
