@@ -109,10 +109,11 @@ class _Found:
         if kept.all():
             return self
         chosen = np.flatnonzero(kept[self.region])
+        elements = self.elements.only(chosen)
         return replace(
             self,
-            elements=self.elements.only(chosen),
-            split=self.split[chosen],
+            elements=elements,
+            split=elements.values if self.split is self.elements.values else self.split[chosen],
             region=(np.cumsum(kept) - 1)[self.region[chosen]],
             sizes=self.sizes[kept],
             judged=self.judged and self.judged.only(kept),
@@ -245,7 +246,9 @@ def _label(task: _Task) -> _Found:
         on, height.value, tail, strict=criteria.strict, below=height.below, mask=_flat(domain, task.mask)
     )
     endless = bool(np.isinf(passed).any())
-    above = domain.at(memory, domain.flatten(finite_values(task.data) if endless else task.data)[memory])
+    if endless or height.on is not None or task.searched is not task.data:  # others stand for those that passed
+        passed = domain.flatten(finite_values(task.data) if endless else task.data)[memory]
+    above = domain.at(memory, passed)
     if criteria.extract_type == "local_regions" and criteria.walker == "nilearn":
         region = _nilearn_regions(task, above, grid_under(above, "local_regions"))
     else:

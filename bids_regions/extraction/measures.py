@@ -132,11 +132,10 @@ def measure_regions(elements: Elements, region: Integers, n_regions: int) -> dic
     sd = np.sqrt(np.divide(squares, count - 1, where=count > 1, out=np.full(n_regions, np.nan)))
     weight = np.abs(values, out=values)
     weightless = np.bincount(region, weight, n_regions) == 0
-    weight[weightless[region]] = 1
+    if weightless.any():
+        weight[weightless[region]] = 1
     centres = elements.domain.centres(elements, weight, region, n_regions)
-    n_positive = np.bincount(region[elements.values > 0], minlength=n_regions)
     return {
-        "sign": [_sign(*counts) for counts in zip(n_positive.tolist(), count.tolist(), strict=True)],
         **_sizes(elements.domain.extents(elements, region, count), count.tolist()),
         "com_xyz": list(zip(*centres.xyz.tolist(), strict=True)),
         "com_in_region": centres.inside,
@@ -144,10 +143,6 @@ def measure_regions(elements: Elements, region: Integers, n_regions: int) -> dic
         "sd_value": sd.tolist(),
         "sum_value": total.tolist(),
     }
-
-
-def _sign(n_positive: int, n_elements: int) -> str:
-    return "positive" if n_positive == n_elements else "both" if n_positive else "negative"
 
 
 def _sizes(extents: Extents, counts: Sequence[int]) -> dict[str, Sequence[Any]]:
@@ -305,8 +300,8 @@ def describe_regions(
     order
         The regions, number 1 first.
     facts
-        What else is known of each region, and of each peak, by the names of Region's and Peak's optional fields; nan
-        for unknown.
+        What else is known of each region, its sign before all, and of each peak, by the names of Region's and Peak's
+        optional fields; nan for unknown.
     """
     bounds = np.searchsorted(region[peaks], np.arange(order.size + 1)).tolist()
     tops = elements.only(peaks)

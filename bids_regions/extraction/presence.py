@@ -87,8 +87,8 @@ def find_presence(
 
 def _background(data: Array, mask: Mask | None, statistic: Statistic) -> float | None:
     if data.ndim == 3 and min(data.shape) > 2:
-        border = np.concatenate([face.ravel() for face in _faces(data)])
-        if any(2 * n > border.size for n in (np.count_nonzero(border == 0), np.count_nonzero(np.isnan(border)))):
+        border = np.concatenate([face.ravel(order="K") for face in _faces(data)])
+        if any(2 * np.count_nonzero(empty(border)) > border.size for empty in (np.logical_not, np.isnan)):
             return None
         found = _value_of_most(border)
         if found is not None:
@@ -134,10 +134,11 @@ def _leaves_out(mask: Mask, constant: Mask) -> bool:
 def _lacks_small(data: Array, background: float | None) -> bool:
     """Whether no value lies between 0 and 1 in magnitude."""
     for block in _blocks(data):
-        values = block[(block != 0) & ~np.isnan(block)]
+        size = np.abs(block)
+        small = (size < 1) & (size > 0)  # neither is true of NaN
         if background is not None:
-            values = values[values != values.dtype.type(background)]
-        if bool(np.any(np.abs(values) < 1)):
+            small &= block != block.dtype.type(background)
+        if small.any():
             return False
     return True
 
