@@ -1,5 +1,6 @@
 """The app with --atlas: columns, record, report and methods text, through the command line."""
 
+import base64
 import csv
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +120,11 @@ def test_the_record_holds_the_atlas_and_every_overlap(made: Path) -> None:
 def test_the_page_shows_the_columns_with_both_percents_and_escapes_names(made: Path) -> None:
     page = (made / "sub-01.html").read_text()
     assert "Gyrus, längs, &#39;a&#39;" in page
-    assert re.search(r'title="Left Cortex: 66\.67 % of the region, [\d.]+ % of the label; unlabelled: 33\.33 %', page)
+    packed = re.search(r'id="tips-[^"]*"[^>]*>([^<]+)<', page)
+    assert packed
+    tips = json.loads(zlib.decompress(base64.b64decode(packed[1])))["Toy_overlap"]
+    told = r"Left Cortex: 66\.67 % of the region, [\d.]+ % of the label; unlabelled: 33\.33 % of the region"
+    assert re.fullmatch(told, tips["2"])
     assert "Toy (2020). &lt;b&gt;Toys&lt;/b&gt;." in page
     assert "<b>Toys" not in page
 
