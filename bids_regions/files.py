@@ -4,6 +4,7 @@ A file appears under its final name only when all of it is there: it is written 
 folder and renamed. This room does not know what the bytes mean.
 """
 
+import codecs
 import errno
 import fcntl
 import gzip
@@ -216,7 +217,7 @@ def locked(path: Path, name: str, *, wait: bool = True) -> Iterator[bool]:
 
 
 def read_text(path: Path) -> str:
-    """The text of `path`, UTF-8 with or without a byte order mark.
+    """The text of `path`, UTF-8 with or without a byte order mark, or UTF-16 with one, as spreadsheets save it.
 
     Raises
     ------
@@ -235,7 +236,8 @@ def read_text(path: Path) -> str:
     if len(content) > TEXT_LIMIT:
         raise BadDataset(f"{path} is larger than {TEXT_LIMIT >> 20} MiB", hint="Remove or fix it")
     try:
-        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return content.decode("utf-16" if marked else "utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise BadDataset(f"{path} is not UTF-8 text", hint="Save it as UTF-8") from error
 

@@ -111,6 +111,9 @@ def table(tmp_path, content):
         b"participant_id\tage\tgroup\nsub-01\t20\ta\nsub-02\tn/a\tb\n",
         b"\xef\xbb\xbfparticipant_id\tage\tgroup\r\nsub-01\t20\ta\r\nsub-02\t\tb\r\n\r\n",
         b'"participant_id"\t"age"\t"group"\r01\t20\t "a" \rsub-02\t\tb\t\t\r',
+        b"participant_id\tage\tgroup\t\t\nsub-01\t20\ta\t\t\nsub-02\tn/a\tb\t\t\n",
+        "participant_id\tage\tgroup\r\nsub-01\t20\ta\r\nsub-02\tn/a\tb\r\n".encode("utf-16"),
+        b"\xfe\xff" + "participant_id\tage\tgroup\nsub-01\t20\ta\nsub-02\tn/a\tb\n".encode("utf-16-be"),
     ],
 )
 def test_participants_are_read_whatever_wrote_them(tmp_path, content):

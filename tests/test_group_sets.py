@@ -123,6 +123,17 @@ def test_a_column_that_is_not_there_is_refused(root, out, capsys, table, code, w
     assert words in capsys.readouterr().err.splitlines()[-1]
 
 
+def test_a_table_that_nobody_asked_for_ends_no_run(root, out, tmp_path, capsys):
+    fill(root, ("01", "02"))
+    bad = root / "participants.tsv"
+    bad.write_bytes("participant_id\tnote\nsub-01\tGröße\n".encode("latin-1"))
+    assert run(root, out) == 0
+    assert f"note: {bad} is not UTF-8 text: the tables are without its columns" in capsys.readouterr().err
+    assert len(rows(out / "group_participants.tsv")) == 2
+    assert run(root, out, "--group-by", "note") == 16
+    assert run(root, out, "--participants-tsv", bad) == 66
+
+
 def test_participants_tsv_may_lie_anywhere(root, out, tmp_path):
     fill(root, ("01",))
     path = tmp_path / "people.tsv"

@@ -73,18 +73,20 @@ def read_participants(path: Path) -> Participants:
     header = table[0] if table else []
     if IDENTIFIER not in header:
         raise BadDataset(f"{path} has no column {IDENTIFIER}", hint="Its columns are separated by tabs")
-    if len(set(header)) < len(header):
+    named = [name for name in header if name]  # spreadsheets end lines with empty cells, the header as well
+    if len(set(named)) < len(named):
         raise BadDataset(f"{path} has a column twice", hint="Give each column a name of its own")
     rows: dict[str, dict[str, str]] = {}
     for number, cells in enumerate(table[1:], 2):
-        if len(cells) > len(header) and any(cells[len(header) :]):
+        if any(cells[len(header) :]):
             raise BadDataset(f"{path}: line {number} has more cells than the header", hint="Fix this line")
         row = dict.fromkeys(header, MISSING) | {k: v or MISSING for k, v in zip(header, cells, strict=False)}
+        row.pop("", None)
         label = row.pop(IDENTIFIER).removeprefix("sub-")
         if label in rows:
             raise BadDataset(f"{path} has sub-{label} twice", hint="Keep one line for each participant")
         rows[label] = row
-    return Participants(path=path, columns=tuple(name for name in header if name != IDENTIFIER), rows=rows)
+    return Participants(path=path, columns=tuple(name for name in named if name != IDENTIFIER), rows=rows)
 
 
 def _number(label: str) -> str:

@@ -19,7 +19,7 @@ from bids_regions.dataset import (
     read_participants,
 )
 from bids_regions.dataset.mapfiles import Selection, is_selected
-from bids_regions.errors import Contradiction, MissingInput
+from bids_regions.errors import Contradiction, Fault, MissingInput
 from bids_regions.group.members import Absence, Entities, Member, read_failures, read_members
 from bids_regions.group.sets import Cohort, name_some, ordered
 from bids_regions.settings import GroupSettings
@@ -29,8 +29,8 @@ __all__ = ["gather_cohort"]
 
 def gather_cohort(
     settings: GroupSettings, dataset: SourceDataset, discovery: Discovery, selection: Selection
-) -> tuple[Cohort, list[Absence]]:
-    """The cohort of a run, and the records that cannot be read.
+) -> tuple[Cohort, list[Absence], tuple[str, ...]]:
+    """The cohort of a run, the records that cannot be read, and what a user should know of participants.tsv.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def gather_cohort(
     Contradiction
         --group-by names a column that participants.tsv does not have, or has for none of the participants.
     """
-    table = _read_table(settings, dataset)
+    table, notes = _read_table(settings, dataset)
     discovery = replace(discovery, maps=tuple(m for m in discovery.maps if m.form == "volume"))
     participants = frozenset(settings.participants)
     members, unread = read_members(settings.output_dir, participants)
@@ -64,24 +64,30 @@ def gather_cohort(
         table=table,
         group_by=settings.group_by,
     )
-    return cohort, unread
+    return cohort, unread, notes
 
 
-def _read_table(settings: GroupSettings, dataset: SourceDataset) -> Participants | None:
+def _read_table(settings: GroupSettings, dataset: SourceDataset) -> tuple[Participants | None, tuple[str, ...]]:
+    """participants.tsv; one that nobody asked for and that cannot be read is told, and its columns are missing."""
     path: Path | None = settings.participants_tsv or find_participants_tsv(dataset)
     if path is None:
         if settings.group_by:
             raise MissingInput(
                 "--group-by needs a participants.tsv, and none was found", hint="Name it by --participants-tsv"
             )
-        return None
-    table = read_participants(path)
+        return None, ()
+    try:
+        table = read_participants(path)
+    except Fault as fault:
+        if settings.group_by or settings.participants_tsv:
+            raise
+        return None, (f"{fault.sentence}: the tables are without its columns. {fault.hint}",)
     unknown = [column for column in settings.group_by if column not in table.columns]
     if unknown:
         raise Contradiction(
             f"--group-by {' '.join(unknown)}: {path} has no such column", hint=f"It has {', '.join(table.columns)}"
         )
-    return table
+    return table, ()
 
 
 def _refuse_unanswered(table: Participants, names: Sequence[str], group_by: Sequence[str]) -> None:

@@ -83,13 +83,15 @@ def run_group(settings: Settings, given: GroupInput, context: PageContext, worke
 
 
 def _run_group(settings: Settings, given: GroupInput, context: PageContext, workers: Workers, logbook: Logbook) -> None:
-    cohort, unread = gather_cohort(settings.group, given.dataset, given.discovery, given.selection)
+    cohort, unread, told = gather_cohort(settings.group, given.dataset, given.discovery, given.selection)
     others = load_other_regions(settings.regions_from)
     sets = find_sets(cohort, settings.output_dir)
     check_collisions([*(one.paths.consensus for one in sets), *(place for job in given.jobs for place in job.places)])
     jobs = [replace(job, draw=True) for job in given.jobs]
     outcomes = process_owners(jobs, workers, logbook, stop_early=settings.stop_on_first_crash)
     _tell_unread(unread, logbook)
+    for text in told:
+        logbook.notice(text)
     results, families = _study(sets, cohort, others, _Means(settings=settings.group, given=given, workers=workers))
     unread += write_group_regions([result.one for result in results], settings.output_dir)
     _write_people(results, cohort, settings)
@@ -105,7 +107,7 @@ def _run_group(settings: Settings, given: GroupInput, context: PageContext, work
         n_known=len(cohort.known),
         failures=_failures(results, unread, outcomes, settings),
         anatomy=anatomies,
-        notices=(*context.notices, *notices),
+        notices=(*context.notices, *told, *notices),
         value_columns=value_columns(cohort, sets),
     )
     methods = _methods(findings, context, settings)
