@@ -7,6 +7,7 @@ Nothing is bundled and nothing is downloaded. This room does not know how a regi
 from bids_regions.atlases.describing import cite_atlases, describe_atlas, describe_naming
 from bids_regions.atlases.naming import Naming, Overlap, PlacedAtlas, Places, describe_places, name_regions
 from bids_regions.atlases.placing import place_atlas
+from bids_regions.atlases.sheets import place_on_sheets
 from bids_regions.atlases.sources import (
     Atlas,
     AtlasUser,
@@ -35,4 +36,5 @@ __all__ = [
     "name_regions",
     "own_entities",
     "place_atlas",
+    "place_on_sheets",
 ]

@@ -17,11 +17,13 @@ def describe_atlas(fitting: Fitting) -> dict[str, Any]:
     known = {"Space": atlas.space, "Version": atlas.version, "License": atlas.license, "Citation": atlas.citation}
     record: dict[str, Any] = {
         "Name": fitting.name,
-        "File": atlas.path.name,
+        "File": ", ".join(path.name for path in atlas.paths),
         "SHA256": atlas.file_hash,
         "Probabilistic": atlas.probabilistic,
         "NumberOfLabels": len(atlas.names),
     }
+    if atlas.labels:
+        record["OnSurfaces"] = True
     record |= {key: text for key, text in known.items() if text}
     if atlas.notes:
         record["Notes"] = list(atlas.notes)
@@ -40,7 +42,7 @@ def describe_naming(records: Sequence[Mapping[str, Any]]) -> str:
     names = [f"{each['Name']} (version {each['Version']})" if "Version" in each else each["Name"] for each in used]
     parts = [
         f"Regions and peaks were named by the atlas{'es' if len(names) > 1 else ''} {_listed(names)}",
-        "A peak has the label it lies in or, outside every label, the nearest one with its distance",
+        "A peak has the label it lies in or, outside every label of a volume, the nearest one with its distance",
         f"A label is listed for a region when it holds at least {MIN_PERCENT_OF_REGION:g} % of the region or the "
         f"region covers at least {MIN_PERCENT_OF_LABEL:g} % of the label, else the largest one",
     ]
@@ -49,7 +51,10 @@ def describe_naming(records: Sequence[Mapping[str, Any]]) -> str:
             "Of a probabilistic atlas a peak has the most probable label, and a region's share of a label is the "
             "mean probability over the region"
         )
-    parts.append("Atlases were resampled to the grid of each map (nearest neighbour)")
+    if any(each.get("OnSurfaces") for each in used):
+        parts.append("On surfaces shares are of area, and an atlas has the very vertices of the map")
+    if not all(each.get("OnSurfaces") for each in used):
+        parts.append("Atlases of voxels were resampled to the grid of each map (nearest neighbour)")
     return ". ".join(parts) + "."
 
 

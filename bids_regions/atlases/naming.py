@@ -54,6 +54,10 @@ class PeakPlace(Protocol):
     def ijk(self) -> tuple[int, int, int] | None:
         """Voxel, 0-based, the map's own axes; None for a vertex."""
 
+    @property
+    def vertex(self) -> int | None:
+        """Number in the mesh, 0-based; None for a voxel."""
+
 
 class RegionPlace(Protocol):
     """What naming asks of a region."""
@@ -62,17 +66,22 @@ class RegionPlace(Protocol):
     def peaks(self) -> Sequence[PeakPlace]:
         """By rank, the main peak first."""
 
+    @property
+    def structure(self) -> str | None:
+        """CORTEX_LEFT, ...; None on a plain grid."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlacedAtlas:
-    """An atlas on the voxels of a map, flat in Fortran order."""
+    """An atlas on the elements of a map: voxels flat in Fortran order, or the rows of a map on surfaces."""
 
     names: tuple[str, ...]  # of the codes 0 (unlabelled) to n, in the order of the atlas's own values
-    shape: tuple[int, int, int]  # voxels of the map along i, j, k
-    affine: NDArray[np.float64]  # 4 x 4, ijk of the map -> mm, RAS+
+    shape: tuple[int, ...]  # voxels of the map along i, j, k; (rows,) on surfaces
+    affine: NDArray[np.float64] | None  # 4 x 4, ijk of the map -> mm, RAS+; None on surfaces
     codes: NDArray[np.integer[Any]]  # (voxels,): the label, for a probabilistic atlas the most probable one
     probabilities: sparse.csr_array | None = None  # (voxels, n + 1), 0 to 1; column 0 is empty
     totals: Counts = field(repr=False)  # (n + 1,): voxels of each label on the map's grid, or sum of its probabilities
+    weights: Counts | None = field(default=None, repr=False)  # (rows,) mm2 or mm3; None: each voxel counts 1
 
     @cached_property
     def _border(self) -> tuple[cKDTree, NDArray[np.integer[Any]]]:
@@ -84,7 +93,18 @@ class PlacedAtlas:
         labelled = codes > 0
         border = labelled & ~ndimage.binary_erosion(labelled, np.ones((3, 3, 3), dtype=bool), border_value=1)
         ijk = np.argwhere(border)
+        assert self.affine is not None
         return cKDTree(to_mm(self.affine, ijk.T).T), codes[border]
+
+    def find_rows(self, regions: Sequence[RegionPlace]) -> NDArray[np.intp]:
+        """Where the peaks of all regions, one after the other, stand among the elements."""
+        ijk = np.array([peak.ijk for region in regions for peak in region.peaks], dtype=np.intp).reshape(-1, 3)
+        return np.ravel_multi_index((ijk[:, 0], ijk[:, 1], ijk[:, 2]), self.shape, order="F")
+
+    def side_of(self, region: RegionPlace, *, sided: bool) -> str:
+        """Left or Right, by the x of the main peak where x = 0 is the midline; "" near it."""
+        x = region.peaks[0].xyz[0]
+        return ("Left" if x < 0 else "Right") if sided and abs(x) >= MIDLINE else ""
 
     def find_nearest(self, xyz: Counts) -> tuple[NDArray[np.intp], Counts]:
         """For points (m, 3) in mm outside every label: the nearest label's code and its distance in mm."""
@@ -103,7 +123,7 @@ class Overlap:
     """What a region and one label have in common."""
 
     label: str
-    of_region: float  # percent of the region's voxels; for a probabilistic atlas the mean probability in percent
+    of_region: float  # percent of the region's voxels or area; for a probabilistic atlas its mean probability
     of_label: float | None  # percent of the label (of its summed probability) on the map's grid; None for unlabelled
 
 
@@ -140,7 +160,7 @@ def name_regions(
     Parameters
     ----------
     labels
-        3-D, region numbers 1..n in the order of `regions`, 0 elsewhere; any memory order.
+        3-D or a row, region numbers 1..n in the order of `regions`, 0 elsewhere; any memory order.
     regions
         Their peaks (mm RAS+ and voxels of `labels`).
     atlases
@@ -178,7 +198,6 @@ def name_regions(
     flat = labels.ravel(order="F")
     voxels = np.flatnonzero(flat)
     numbers = flat[voxels].astype(np.intp) - 1
-    sizes = np.bincount(numbers, minlength=len(regions)).astype(np.float64)
     places: list[tuple[Places, ...]] = []
     names: tuple[str, ...] = ()
     for atlas in atlases:
@@ -188,17 +207,22 @@ def name_regions(
         if atlas.shape != labels.shape:
             raise ValueError(f"the atlas has the shape {atlas.shape}, the labels have {labels.shape}")
         found = _find_peaks(atlas, regions)
-        shares = _find_shares(atlas, voxels, numbers, len(regions))
+        weights = _weigh(atlas, voxels, numbers, len(regions))
+        shares = _find_shares(atlas, voxels, numbers, weights, len(regions))
+        sizes = np.bincount(numbers, weights, minlength=len(regions)).astype(np.float64)
         places.append(_write_places(atlas, regions, found, _list_overlaps(atlas, shares, sizes)))
         names = names or _choose_names(atlas, regions, found, sided=sided)
     return Naming(names=names or numbered, places=tuple(places))
 
 
-def describe_places(atlas: str, *, probabilistic: bool) -> dict[str, str]:
+def describe_places(atlas: str, *, probabilistic: bool, on_surfaces: bool = False) -> dict[str, str]:
     """What the columns of one atlas hold, by the column's name."""
     where = f"Label of {atlas} at the peak"
     near = "the nearest label with its distance where the peak is outside every label"
     share = "percent of the region"
+    if on_surfaces:
+        near = f"{UNLABELLED} where the peak is outside every label"
+        share = "percent of the region's area (of its voxels in volumes, of its vertices where no areas are known)"
     if probabilistic:
         where, share = f"Most probable label of {atlas} at the peak", "mean probability over the region"
     return {
@@ -224,8 +248,7 @@ class _PeakLabels:
 def _find_peaks(atlas: PlacedAtlas, regions: Sequence[RegionPlace]) -> _PeakLabels:
     peaks = [peak for region in regions for peak in region.peaks]
     first = np.cumsum([0, *(len(region.peaks) for region in regions)], dtype=np.intp)
-    ijk = np.array([peak.ijk for peak in peaks], dtype=np.intp).reshape(-1, 3)
-    flat = np.ravel_multi_index((ijk[:, 0], ijk[:, 1], ijk[:, 2]), atlas.shape, order="F")
+    flat = atlas.find_rows(regions)
     codes = atlas.codes[flat].astype(np.intp)
     distances, probabilities = np.zeros(len(peaks)), None
     if atlas.probabilities is not None:
@@ -237,10 +260,22 @@ def _find_peaks(atlas: PlacedAtlas, regions: Sequence[RegionPlace]) -> _PeakLabe
     return _PeakLabels(first=first, codes=codes, distances=distances, probabilities=probabilities)
 
 
+def _weigh(atlas: PlacedAtlas, voxels: NDArray[np.intp], numbers: NDArray[np.intp], n_regions: int) -> Counts | None:
+    """What each element of a region counts; a region whose areas are all 0, as on a medial wall, counts vertices."""
+    if atlas.weights is None:
+        return None
+    weights = atlas.weights[voxels]
+    return np.where(np.bincount(numbers, weights, n_regions)[numbers] > 0, weights, 1.0)
+
+
 def _find_shares(
-    atlas: PlacedAtlas, voxels: NDArray[np.intp], numbers: NDArray[np.intp], n_regions: int
+    atlas: PlacedAtlas,
+    voxels: NDArray[np.intp],
+    numbers: NDArray[np.intp],
+    weights: Counts | None,
+    n_regions: int,
 ) -> sparse.csr_array:
-    """(regions, codes): voxels, or summed probability, that each region has in each label; unlabelled is left out."""
+    """(regions, codes): voxels, area or summed probability that each region has in each label, but unlabelled."""
     if atlas.probabilities is not None:
         ones, columns = np.ones(len(voxels)), np.arange(len(voxels))
         belongs = sparse.csr_array((ones, (numbers, columns)), shape=(n_regions, len(voxels)))
@@ -250,10 +285,12 @@ def _find_shares(
     n_codes = len(atlas.names)
     pairs = numbers[inside] * n_codes + codes[inside]
     # bincount holds every possible pair; a thousand regions by a thousand labels are 8 MB, more are sorted instead
+    inner = None if weights is None else weights[inside]
     if n_regions * n_codes <= 1 << 20:
-        counts = np.bincount(pairs, minlength=n_regions * n_codes).reshape(n_regions, n_codes)
+        counts = np.bincount(pairs, inner, minlength=n_regions * n_codes).reshape(n_regions, n_codes)
         return sparse.csr_array(counts.astype(np.float64))
-    found, counts = np.unique(pairs, return_counts=True)
+    found, which = np.unique(pairs, return_inverse=True)
+    counts = np.bincount(which, inner)
     where = np.divmod(found, n_codes)
     return sparse.csr_array((counts.astype(np.float64), where), shape=(n_regions, n_codes))
 
@@ -262,7 +299,8 @@ def _list_overlaps(atlas: PlacedAtlas, shares: sparse.csr_array, sizes: Counts) 
     table = shares.tocoo()
     rows, codes = table.coords
     of_region = 100 * table.data / sizes[rows]
-    of_label = 100 * table.data / atlas.totals[codes]
+    totals = atlas.totals[codes]
+    of_label = np.divide(100 * table.data, totals, out=np.zeros(len(totals)), where=totals > 0)
     largest = np.zeros(len(sizes))
     np.maximum.at(largest, rows, of_region)
     kept = (of_region >= MIN_PERCENT_OF_REGION) | (of_label >= MIN_PERCENT_OF_LABEL)
@@ -321,11 +359,10 @@ def _choose_names(
 ) -> tuple[str, ...]:
     names = []
     for region, n in zip(regions, found.first[:-1].tolist(), strict=True):
-        x, distance, code = region.peaks[0].xyz[0], found.distances[n], int(found.codes[n])
+        distance, code = found.distances[n], int(found.codes[n])
         known = code > 0 and distance <= NEAR
         side, rest = split_side(atlas.names[code]) if known else ("", UNLABELLED)
-        if not side and sided and abs(x) >= MIDLINE:
-            side = "Left" if x < 0 else "Right"
+        side = side or atlas.side_of(region, sided=sided)
         names.append(f"{'near ' if known and distance else ''}{side}{' ' if side else ''}{rest}")
     repeated = {name for name, times in Counter(names).items() if times > 1}
     seen: Counter[str] = Counter()

@@ -6,11 +6,12 @@ module reads texts and names of files; it does not know whether the files are th
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bids_regions.errors import Contradiction
 from bids_regions.files import expand_home
+from bids_regions.images.structures import find_side
 
 __all__ = [
     "IMAGE",
@@ -19,6 +20,7 @@ __all__ = [
     "entities_in",
     "label_of",
     "parse_request",
+    "parse_requests",
     "person_in",
     "stem_of",
     "suffix_of",
@@ -28,6 +30,8 @@ FLOW = "templateflow:"
 OWN = re.compile(r"[a-zA-Z]+=[0-9a-zA-Z+]+(&[a-zA-Z]+=[0-9a-zA-Z+]+)*(\?.*)?")  # each participant's own
 FILE_KEYS = {"labels", "space", "name"}  # what a path may be followed by
 OWN_KEYS = {"labels", "name"}  # what a request for each participant's own may be followed by
+SHEET = re.compile(r"(?P<stem>.+?)(?:(?:\.label|\.shape|\.func|\.annot)?\.gii|\.dlabel\.nii)(?:\.gz)?$", re.IGNORECASE)
+ONE_SIDE = re.compile(r"(?<![a-zA-Z0-9])(?:hemi-[LR]|[lr]h|[LR])(?![a-zA-Z0-9])|left|right", re.IGNORECASE)
 IMAGE = re.compile(r"(?P<stem>.+?)\.nii(?:\.gz)?$", re.IGNORECASE)
 ENTITY = re.compile(r"(?:^|_)([a-z][a-zA-Z0-9]*)-([0-9a-zA-Z+]+)")
 TELLING = ({"scale", "res", "desc", "den", "suffix"}, {"tpl", "space", "cohort"})  # keys that tell atlases apart
@@ -39,6 +43,7 @@ class Request:
 
     text: str
     path: Path | None = None  # None: in TemplateFlow, or each participant's own
+    other: Path | None = None  # the other hemisphere's file, of an atlas on surfaces
     template_name: str = ""  # atlas- or seg- label in TemplateFlow
     own: tuple[tuple[str, str], ...] = ()  # entities of each participant's own image
     options: tuple[tuple[str, str], ...] = ()  # labels, space, name; entities in TemplateFlow
@@ -65,6 +70,48 @@ def parse_request(spec: str) -> Request:
         return Request(text=text, path=whole)
     path, _, query = text.partition("?")
     return Request(text=text, path=expand_home(path), options=_parse_query(text, query, FILE_KEYS))
+
+
+def parse_requests(specs: Sequence[str]) -> list[Request]:
+    """The requests, where a file for one hemisphere and the file for the other, by their names' sides, are one.
+
+    A file belongs to the next that differs from it in its side alone, or else to its neighbour of another side.
+    """
+    left = [parse_request(spec) for spec in specs]
+    joined: list[Request] = []
+    while left:
+        one = left.pop(0)
+        other = _find_other(one, left)
+        if other is not None:
+            left.remove(other)
+            joined.append(replace(one, other=other.path, options=one.options or other.options))
+        else:
+            joined.append(one)
+    return joined
+
+
+def _find_other(one: Request, later: Sequence[Request]) -> Request | None:
+    if one.path is None or not is_of_one_side(one.path):
+        return None
+    files = [each for each in later if each.path is not None and is_of_one_side(each.path)]
+    side, stem = find_side(one.path.name), sideless(one.path)
+    across = [each for each in files if each.path and (not side or side != find_side(each.path.name))]
+    alike = (each for each in across if each.path and sideless(each.path) == stem)
+    return next(alike, across[0] if across and across[0] is later[0] else None)
+
+
+def is_of_one_side(path: Path) -> bool:
+    """Whether a file can only hold one hemisphere."""
+    return path.name.lower().endswith((".gii", ".gii.gz"))
+
+
+def sideless(path: Path) -> str:
+    """The name of a file without its side.
+
+    >>> sideless(Path("lh.aparc.label.gii")), sideless(Path("tpl-fsLR_hemi-L_atlas-A_dseg.label.gii"))
+    ('aparc', 'tpl-fsLR_atlas-A_dseg')
+    """
+    return re.sub(r"([._-])[._-]+", r"\1", ONE_SIDE.sub("", stem_of(path))).strip("._-")
 
 
 def _parse_query(text: str, query: str, known: set[str] | None) -> tuple[tuple[str, str], ...]:
@@ -99,7 +146,8 @@ def _short_name(request: Request) -> str:
     named = request.option("name") or request.template_name or "".join(value for _, value in request.own)
     if not named and request.path:
         entities = entities_in(request.path)
-        named = entities.get("atlas") or entities.get("seg") or entities.get("atl") or stem_of(request.path)
+        stem = sideless(request.path) if request.other else stem_of(request.path)
+        named = entities.get("atlas") or entities.get("seg") or entities.get("atl") or stem
     return label_of(named) or "atlas"
 
 
@@ -110,7 +158,7 @@ def label_of(text: str) -> str:
 
 def stem_of(path: Path) -> str:
     """The name of an image without its extension."""
-    found = IMAGE.match(path.name)
+    found = SHEET.match(path.name) or IMAGE.match(path.name)
     return found["stem"] if found else path.stem
 
 

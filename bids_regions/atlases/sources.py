@@ -23,10 +23,12 @@ from bids_regions.atlases.requests import (
     choose_names,
     entities_in,
     parse_request,
+    parse_requests,
     person_in,
     stem_of,
     suffix_of,
 )
+from bids_regions.atlases.sheets import check_sheets, is_sheet_file
 from bids_regions.errors import Contradiction, Fault, MissingInput, printable
 from bids_regions.files import expand_home, hash_of, read_json
 
@@ -36,6 +38,7 @@ __all__ = ["Atlas", "AtlasUser", "Fitting", "fit_atlases", "fit_to_maps", "mispl
 IMAGES = ("anat", "bold", "boldref", "dwi", "flair", "func", "orig", "t1w", "t2w")
 NATIVE_SPACES = frozenset((*IMAGES, "acpc", "fsnative", "individual", "scanner"))
 PREFERRED_RESOLUTION = "2"  # of several in TemplateFlow: 2 mm in its MNI spaces, the grid of most statistical maps
+FSAVERAGE = re.compile(r"^fsaverage[3-6]$")  # sparser meshes of one space, told apart by their number of vertices
 LEVELS_UP = 4  # folders above an image in which what describes it is looked for
 TEXT_LIMIT = 1000  # characters of a licence or a citation
 UNCHECKED = "or give --atlas-space-unchecked where you know that they are the same"
@@ -56,6 +59,13 @@ class Atlas:
     license: str = field(compare=False)
     citation: str = field(compare=False)
     notes: tuple[str, ...] = field(compare=False)  # sentences
+    other: Path | None = field(compare=False, default=None)  # on surfaces, the other hemisphere's file
+    labels: tuple[tuple[str, int], ...] = field(compare=False, default=())  # on surfaces, structure and key of each
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Its files."""
+        return (self.path, self.other) if self.other else (self.path,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +75,7 @@ class AtlasUser:
     space: str  # "" where it is not known; with +cohort for infant templates
     participant: str | None = None  # label; None for a group map
     own: tuple[Path | None, ...] = ()  # the participant's own images, in the order of `own_entities`; None: none found
+    on_surfaces: bool = False  # vertices, or vertices and voxels, which atlases of voxels do not name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +85,7 @@ class Fitting:
     name: str  # heads the columns, also where the atlas does not fit
     atlas: Atlas | None
     reason: str = ""  # why there is none
+    other_kind: bool = False  # it is of voxels and the map of vertices, or the other way round: no contradiction
 
 
 def fit_to_maps(
@@ -88,13 +100,13 @@ def fit_to_maps(
     MissingInput
         An atlas that is not there or cannot be read; one that is each participant's own, and no participant has it.
     """
-    requests = [parse_request(spec) for spec in specs]
+    requests = parse_requests(specs)
     reader = _Reader(seek=cache(_find_in_templateflow), load=cache(_load))
     fitted = {user: _fit_all(requests, user, reader, unchecked=unchecked) for user in dict.fromkeys(users)}
     lost = [
         (request, "; ".join(dict.fromkeys(each.reason for each in column)))
         for request, column in zip(requests, zip(*fitted.values(), strict=True), strict=bool(fitted))
-        if all(each.atlas is None for each in column)
+        if all(each.atlas is None for each in column) and not all(each.other_kind for each in column)
     ]
     if absent := [reason for request, reason in lost if request.own]:
         hint = "It is sought beside the maps and in the datasets of DatasetLinks; or give --atlas a path"
@@ -111,7 +123,7 @@ def fit_atlases(
     """One fitting per request, in order, for maps of `space` ("" where they have none)."""
     user = AtlasUser(space=space, participant=participant)
     reader = _Reader(seek=_find_in_templateflow, load=_load)
-    return _fit_all([parse_request(spec) for spec in specs], user, reader, unchecked=unchecked)
+    return _fit_all(parse_requests(specs), user, reader, unchecked=unchecked)
 
 
 def own_entities(specs: Sequence[str]) -> list[tuple[tuple[str, str], ...]]:
@@ -139,6 +151,8 @@ def _fit_all(requests: Sequence[Request], user: AtlasUser, reader: _Reader, *, u
 
 def _fit_own(request: Request, name: str, path: Path | None, user: AtlasUser, reader: _Reader) -> Fitting:
     """A participant's own segmentation; one that is missing or broken costs its names and nothing else."""
+    if user.on_surfaces:
+        return _of_other_kind(name, user)
     if path is None:
         wanted = "_".join(f"{key}-{value}" for key, value in request.own)
         whose = f"sub-{user.participant}" if user.participant else "the group, which has no brain of its own"
@@ -150,6 +164,12 @@ def _fit_own(request: Request, name: str, path: Path | None, user: AtlasUser, re
         return Fitting(name=name, atlas=None, reason=fault.sentence)
 
 
+def _of_other_kind(name: str, user: AtlasUser) -> Fitting:
+    its, theirs = ("of voxels", "on surfaces") if user.on_surfaces else ("of vertices", "of voxels")
+    reason = f"The atlas {name} is {its} and the map is {theirs}"
+    return Fitting(name=name, atlas=None, reason=reason, other_kind=True)
+
+
 def _fit(request: Request, name: str, user: AtlasUser, reader: _Reader, *, unchecked: bool) -> Fitting:
     path = request.path or reader.seek(request, user.space)
     if path is None:
@@ -157,6 +177,8 @@ def _fit(request: Request, name: str, user: AtlasUser, reader: _Reader, *, unche
         return Fitting(name=name, atlas=None, reason=f"{request.text} is not in {_templateflow_home()} for {where}")
     own_space = find_space(path, request.option("space"))
     atlas = reader.load(path, request, name, own_space)
+    if is_sheet_file(path) != user.on_surfaces:
+        return _of_other_kind(name, user)
     reason = "" if unchecked else _misfit(name, own_space, user.space)
     if not (reason or unchecked) and (wrong := _wrong_person(path, own_space, user.participant)):
         reason = f"The atlas {name} {wrong}"
@@ -187,7 +209,7 @@ def _wrong_person(path: Path, own_space: str, participant: str | None) -> str:
 
 
 def _misfit(name: str, own_space: str, space: str) -> str:
-    if own_space and own_space == space:
+    if own_space and FSAVERAGE.sub("fsaverage", own_space) == FSAVERAGE.sub("fsaverage", space):
         return ""
     its = f"is in the space {own_space}" if own_space else "does not say its space"
     theirs = f"the maps are in {space}" if space else "the maps do not say theirs"
@@ -247,7 +269,7 @@ def _walk_images(home: Path, space: str) -> Iterator[Path]:
             folders[:] = sorted(f for f in folders if not f.startswith("."))
             for file in sorted(files):
                 path = Path(parent, file)
-                if IMAGE.match(file) and suffix_of(path) in {"dseg", "probseg"}:
+                if IMAGE.match(file) and not is_sheet_file(path) and suffix_of(path) in {"dseg", "probseg"}:
                     its = find_space(path).partition("+")[2]
                     if not cohort or not its or its == cohort:
                         yield path
@@ -274,6 +296,8 @@ def _prefer(paths: list[Path]) -> list[Path]:
 
 def _load(path: Path, request: Request, name: str, space: str) -> Atlas:
     _check_there(path)
+    if is_sheet_file(path):
+        return _load_sheets(path, request, name, space)
     listed = read_label_list(_find_list(path, request.option("labels")))
     content = check_names(path, listed.names)
     metadata, notes = _read_metadata(path)
@@ -289,6 +313,30 @@ def _load(path: Path, request: Request, name: str, space: str) -> Atlas:
         license=_text(metadata, "License"),
         citation=_text(metadata, "HowToAcknowledge", "ReferencesAndLinks", "DatasetDOI"),
         notes=(*listed.notes, *content.notes, *notes),
+    )
+
+
+def _load_sheets(path: Path, request: Request, name: str, space: str) -> Atlas:
+    if request.other:
+        _check_there(request.other)
+    paths = (path, request.other) if request.other else (path,)
+    told = request.option("labels")
+    content = check_sheets(paths, lambda one: _find_list(one, told), listed=bool(told))
+    metadata, notes = _read_metadata(path)
+    return Atlas(
+        fingerprint=hash_of([content.file_hash, sorted(content.names.items())]),
+        name=name,
+        path=path,
+        other=request.other,
+        names=content.names,
+        labels=content.labels,
+        space=space,
+        probabilistic=False,
+        file_hash=content.file_hash,
+        version=_text(metadata, "Version", "DatasetVersion"),
+        license=_text(metadata, "License"),
+        citation=_text(metadata, "HowToAcknowledge", "ReferencesAndLinks", "DatasetDOI"),
+        notes=(*content.notes, *notes),
     )
 
 

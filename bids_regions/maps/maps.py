@@ -35,6 +35,7 @@ from bids_regions.results.failures import write_failure
 from bids_regions.results.placement import OutputPaths
 from bids_regions.results.records import Record, hash_settings, load_record, read_finished, write_record
 from bids_regions.settings import Entry
+from bids_regions.space import Grayordinates
 from bids_regions.tables import peaks_table, regions_table
 
 Array = npt.NDArray[Any]
@@ -250,8 +251,9 @@ def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, inputs: MapInputs) -> _C
     except BadMap as fault:
         raise _with_unread(fault, inputs.unread) from fault
     sided = is_standard_space(job.atlas_space.partition("+")[0])
-    grid = statmap.grid if isinstance(statmap, StatMap) else None
-    naming = name_extraction(extraction, grid, inputs.fittings, sided=sided)
+    on_sheets = loaded.domain if isinstance(loaded.domain, Grayordinates) else None
+    domain = statmap.grid if isinstance(statmap, StatMap) else on_sheets
+    naming = name_extraction(extraction, domain, inputs.fittings, sided=sided)
     record = compose_record(inputs, statmap, loaded, extraction, naming, job.assume_space)
     intent = intent_of(loaded.statistic)
     return _Computed(statmap=statmap, extraction=extraction, naming=naming, record=record, intent=intent)

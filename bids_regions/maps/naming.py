@@ -7,9 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bids_regions.atlases import Fitting, Naming, Places, describe_atlas, describe_places, name_regions, place_atlas
+from bids_regions.atlases import (
+    Fitting,
+    Naming,
+    PlacedAtlas,
+    Places,
+    describe_atlas,
+    describe_places,
+    name_regions,
+    place_atlas,
+    place_on_sheets,
+)
 from bids_regions.extraction import Extraction, Region
-from bids_regions.space import Grid
+from bids_regions.space import Grayordinates, Grid
 from bids_regions.tables import Cells
 
 __all__ = ["NamedRegions", "name_extraction"]
@@ -27,7 +37,7 @@ class NamedRegions:
 
 
 def name_extraction(
-    extraction: Extraction, grid: Grid | None, fittings: Sequence[Fitting], *, sided: bool
+    extraction: Extraction, grid: Grid | Grayordinates | None, fittings: Sequence[Fitting], *, sided: bool
 ) -> NamedRegions:
     """Names from the first atlas that fits, region-1, region-2, ... without one; `sided` as in `name_regions`.
 
@@ -36,7 +46,7 @@ def name_extraction(
     MissingInput
         An atlas that was there when the run began and cannot be read any more.
     """
-    placed = [place_atlas(fitting.atlas, grid) if fitting.atlas and grid else None for fitting in fittings]
+    placed, fittings = _place(fittings, grid)
     naming = name_regions(extraction.labels, extraction.regions, placed, sided=sided)
     pairs = zip(extraction.regions, naming.names, strict=True)
     named = tuple(region if name == region.name else replace(region, name=name) for region, name in pairs)
@@ -50,8 +60,32 @@ def name_extraction(
     )
 
 
+def _place(
+    fittings: Sequence[Fitting], domain: Grid | Grayordinates | None
+) -> tuple[list[PlacedAtlas | None], list[Fitting]]:
+    """The atlases on what a map lies on, and the fittings, where an atlas of another mesh is none any more."""
+    placed: list[PlacedAtlas | None] = []
+    fitted = []
+    for each in fittings:
+        found: PlacedAtlas | str | None = None
+        if each.atlas and domain is not None:
+            if isinstance(domain, Grayordinates):
+                found = place_on_sheets(each.atlas, domain)
+            else:
+                found = place_atlas(each.atlas, domain)
+        lost = isinstance(found, str)
+        placed.append(None if isinstance(found, str) else found)
+        fitted.append(replace(each, atlas=None, reason=str(found)) if lost else each)
+    return placed, fitted
+
+
 def _cells(fitting: Fitting, regions: Sequence[Region], places: Sequence[Places]) -> tuple[Cells, Cells, Cells]:
-    words = describe_places(fitting.name, probabilistic=fitting.atlas is not None and fitting.atlas.probabilistic)
+    atlas = fitting.atlas
+    words = describe_places(
+        fitting.name,
+        probabilistic=atlas is not None and atlas.probabilistic,
+        on_surfaces=atlas is not None and bool(atlas.labels),
+    )
     peak, overlap = words
     sub_peaks = [
         text

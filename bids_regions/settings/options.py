@@ -236,8 +236,9 @@ OPTIONS: tuple[Option, ...] = (
     Option(flags=("--values-from",), group=REGIONS, kind=entity_value, metavar="ENTITY=VALUE",
            help="also measure each region in the sibling map that differs in this entity alone, such as stat=effect"),
     Option(flags=("--atlas",), group=REGIONS, many=True, metavar="SPEC",
-           help="name regions by a label image, a probabilistic atlas, templateflow:NAME?desc=LABEL, or "
-                "each participant's own segmentation by an entity of its name, such as desc=aparcaseg"),
+           help="name regions by a label image, a probabilistic atlas, label files of a mesh (one per hemisphere, or a "
+                "dlabel), templateflow:NAME?desc=LABEL, or each participant's own segmentation by an entity of its "
+                "name, such as desc=aparcaseg"),
     Option(flags=("--atlas-space-unchecked",), group=REGIONS, kind=None,
            help="take the atlas's space to be that of the maps"),
     Option(flags=("--background",), group=REGIONS, metavar="auto|none|PATH",

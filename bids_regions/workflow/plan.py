@@ -186,7 +186,12 @@ def _refuse_voxel_options(jobs: Sequence[MapJob]) -> None:
 
 def _atlas_user(job: MapJob, specs: Sequence[str]) -> AtlasUser:
     own = (find_segmentation(job.mapfile, job.dataset, wanted, space=job.space) for wanted in own_entities(specs))
-    return AtlasUser(space=job.atlas_space, participant=job.mapfile.participant, own=tuple(own))
+    return AtlasUser(
+        space=job.atlas_space,
+        participant=job.mapfile.participant,
+        own=tuple(own),
+        on_surfaces=job.mapfile.form != "volume",
+    )
 
 
 def _tell_unmatched(unmatched: Sequence[MapJob], total: int, logbook: Logbook) -> None:
