@@ -17,6 +17,7 @@ from bids_regions.extraction import Criteria, Statistic, find_regions
 from bids_regions.extraction.distributions import one_tail
 from bids_regions.extraction.presence import find_presence
 from bids_regions.extraction.probabilities import find_significance
+from bids_regions.extraction.smoothness import Smoothness
 
 AFFINE = np.diag([3.0, 3, 3, 1])
 SHAPE = (20, 22, 18)
@@ -364,3 +365,23 @@ def test_a_map_of_infinities_alone_has_no_values():
     assert np.isnan([region.peak.value, region.mean_value, region.sd_value, region.sum_value]).all()
     assert region.com_xyz == pytest.approx((12, 13.5, 10.5))  # all voxels weigh the same
     assert region.n_voxels == 24
+    assert np.isnan([region.peak.z_equivalent, region.peak.p_unc]).all()  # no p of a value that is none
+
+
+def test_an_f_map_of_infinities_alone_has_no_p_of_peaks():
+    data = np.zeros(SHAPE)
+    data[3:6, 3:7, 3:5] = np.inf
+    told = Smoothness(dlh=0.2, volume=BRAIN.size, voxels_per_resel=8.0, fwhm_mm=(6.0, 6.0, 6.0), origin="option")
+    f = Statistic("F", dof=(2, 98))
+    criteria = Criteria(threshold="3.0", rft=True, min_region_voxels=1)
+    (region,) = find_regions(data, AFFINE, criteria, statistic=f, mask=np.ones(SHAPE, bool), smoothness=told).regions
+    peak = region.peak
+    assert np.isnan([peak.p_fwe, peak.q_fdr, peak.z_equivalent, peak.p_unc, region.p_peak, region.q_peak]).all()
+
+
+def test_infinities_that_pass_where_no_finite_value_does_are_told():
+    data = np.random.default_rng(0).normal(0, 0.3, SHAPE)
+    data[3:6, 3:7, 3:5] = np.inf
+    ours = found(data, "fdr=0.05", Statistic("z"), mask=None)
+    assert ours.n_above == 24
+    assert "no finite value meets fdr=0.05" in ours.warnings

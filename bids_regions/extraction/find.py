@@ -388,9 +388,16 @@ def _signs(task: _Task, kept: _Found, main: Integers) -> Array:
 
 
 def _without_values(region: Region) -> Region:
+    """Nor what is made of a peak's value: what stands for it weighs voxels and is no number of the map."""
     nothing = math.nan
-    peaks = tuple(replace(peak, value=nothing) for peak in region.peaks)
-    return replace(region, peak=peaks[0], peaks=peaks, mean_value=nothing, sd_value=nothing, sum_value=nothing)
+    peaks = tuple(
+        replace(peak, value=nothing, z_equivalent=nothing, p_unc=nothing, p_fwe=nothing, q_fdr=nothing)
+        for peak in region.peaks
+    )
+    return replace(
+        region, peak=peaks[0], peaks=peaks, mean_value=nothing, sd_value=nothing, sum_value=nothing, p_peak=nothing,
+        q_peak=nothing,
+    )  # fmt: skip
 
 
 def _facts(task: _Task, kept: _Found, main: Integers, values: Array | None) -> Iterator[tuple[str, Array]]:
@@ -436,7 +443,7 @@ def _warnings(task: _Task, found: _Found, question: Question | None) -> Iterator
     yield from task.notes
     yield from _tail_warnings(task)
     if math.isinf(cutoff.value):
-        yield f"no voxel meets {cutoff.asked}"
+        yield f"no {'finite value' if found.n_above else 'voxel'} meets {cutoff.asked}"
     if question and found.judged:
         yield from field_warnings(question, found.judged)
     if criteria.tdp and task.mask is None:
