@@ -147,7 +147,23 @@ def test_a_map_of_infinities_alone_is_a_result(run):
     assert (code, row["n_voxels"], row["peak_value"], row["mean_value"]) == (0, "27", "n/a", "n/a")
     content = json.loads(record.read_text())
     assert (content["Counts"]["NonFiniteVoxels"], content["Counts"]["InfiniteVoxels"]) == (27, 27)
-    assert any("27 voxels are infinite" in words for words in content["Warnings"])
+    assert content["Warnings"][0].endswith("(27 of them lie in regions)")  # there is no largest finite magnitude
+
+
+def test_a_cutoff_that_infinite_values_alone_meet_is_told_so(run):
+    data = np.random.default_rng(0).normal(0, 0.3, SHAPE)
+    data[3:6, 3:6, 3:6] = np.inf
+    _, _, (record,) = run({"z": data}, "--threshold", "fdr=0.05", mask=False)
+    warnings = json.loads(record.read_text())["Warnings"]
+    assert len(rows(record)) == 1
+    assert warnings[-1] == "no finite value meets fdr=0.05"
+
+
+def test_a_background_constant_is_no_sign_of_clipping(run):
+    data = np.where(BRAIN, T, -9.5)
+    _, _, (record,) = run({"z": data}, mask=False)
+    (told,) = json.loads(record.read_text())["Warnings"]
+    assert told.endswith("have the one value -9.5: taken as background, which is no data")
 
 
 def test_one_sided_maps_are_taken_only_when_asked_for(run):

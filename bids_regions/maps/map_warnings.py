@@ -18,6 +18,7 @@ PERCENT_HINT = "a percentile is written"
 
 PERCENTILES = (50, 100)  # numbers that people take for percentiles
 CLIPPED = "one of many"  # how the note on a clipped map ends
+BACKGROUND = "taken as background, which is no data"  # and one on a background constant
 MANY_ZEROS = 0.2  # share of zero voxels from which a percentile over the whole image says more of the background
 
 
@@ -25,8 +26,8 @@ def find_warnings(
     statmap: StatMap | SheetMap, entry: Entry, loaded: LoadedInputs, extraction: Extraction
 ) -> tuple[str, ...]:
     """Sentences about the map, the mask and the threshold."""
-    is_p = loaded.statistic.rule.is_p  # its many voxels of p = 1 are no clipping
-    sentences = [*(note for note in statmap.notes if not (is_p and note.endswith(CLIPPED))), loaded.mask_note]
+    sentences = [note for note in statmap.notes if not _misread_clipping(note, loaded, extraction)]
+    sentences.append(loaded.mask_note)
     if statmap.n_nan:
         sentences.append(f"{statmap.n_nan} voxels were not a number (NaN) and count as no data")
     if statmap.infinite.size:
@@ -44,6 +45,15 @@ def find_warnings(
     return tuple(dict.fromkeys(s for s in (*sentences, *extraction.warnings) if s))
 
 
+def _misread_clipping(note: str, loaded: LoadedInputs, extraction: Extraction) -> bool:
+    """Whether a note on a clipped map is of no clipping: the voxels of p = 1, or those of the background."""
+    if not note.endswith(CLIPPED):
+        return False
+    counted = note.partition(" voxels ")[0]
+    backgrounds = (told for told in extraction.warnings if told.endswith(BACKGROUND))
+    return loaded.statistic.rule.is_p or any(told.startswith(f"{counted} voxels (") for told in backgrounds)
+
+
 def _sign_warning(entry: Entry, extraction: Extraction) -> str:
     """That a percentile has a sign of its own, where a number that looks like one lies above the whole map."""
     spec = entry.criteria.spec
@@ -57,11 +67,11 @@ def _infinite_warning(statmap: StatMap | SheetMap, entry: Entry, extraction: Ext
     if entry.criteria.infinite_is_zero:
         return f"{n} voxels are infinite and count as 0, as nilearn has it"
     inside = int(np.count_nonzero(extraction.labels.ravel(order="F")[statmap.infinite]))
+    told = f"{n} voxels are infinite: they pass every cutoff of their sign ({inside} of them lie in regions)"
+    if np.count_nonzero(statmap.data) == n:  # nothing finite that they could stand for
+        return told
     largest = float(np.abs(statmap.data.ravel(order="F")[statmap.infinite[0]]))
-    return (
-        f"{n} voxels are infinite: they pass every cutoff of their sign ({inside} of them lie in regions) and stand in "
-        f"the measures as the largest finite magnitude, {largest:.6g}"
-    )
+    return f"{told} and stand in the measures as the largest finite magnitude, {largest:.6g}"
 
 
 def _percentile_warning(statmap: StatMap | SheetMap, entry: Entry) -> str:
