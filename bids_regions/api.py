@@ -7,6 +7,7 @@ never taken for granted. This room writes no file and knows no dataset.
 import io
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -245,11 +246,21 @@ def _statistic(given: Statistic | str | None, volume: Volume) -> Statistic:
     if given is not None and not isinstance(given, str):
         raise Contradiction(f"statistic is a {type(given).__name__}", hint=TELL)
     entities = dict(read_entities("", volume.name)) if volume.name else {}
-    others = (split_name(volume.name)[1], entities.get("desc", "")) if volume.name else ()
+    others = (split_name(volume.name)[1], entities.get("desc", ""), _numbered_word(volume.name)) if volume.name else ()
     word, rule = told_kind(given or entities.get("stat", ""), others, volume.intent)
     dof = next((volume.dof[intent] for intent in rule.intents if intent in volume.dof), ())
     freedom = None if not dof else dof[0] if len(dof) == 1 else (dof[0], dof[1])
     return Statistic(word, freedom, rule, one_sign=volume.intent in P_LOGARITHMS)
+
+
+def _numbered_word(name: str) -> str:
+    """The word of a name as SPM and FSL number their maps; one or two letters, as in t1.nii, tell nothing.
+
+    >>> _numbered_word("spmT_0001.nii"), _numbered_word("zstat1.nii.gz"), _numbered_word("t1.nii")
+    ('spmT', 'zstat', '')
+    """
+    found = re.fullmatch(r"([A-Za-z]{3,})_?[0-9]+", name.partition(".")[0])
+    return found[1] if found else ""
 
 
 def _refuse_untold(criteria: Criteria, statistic: Statistic) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from atlas_files import save as save_image
+from scipy import stats
 
 import bids_regions
 from bids_regions import Criteria, Region, Statistic, find_regions
@@ -221,3 +222,16 @@ def test_dir_lists_the_public_names_and_nothing_is_loaded_before_it_is_used():
         "find_regions(np.ones((3, 3, 3)), np.eye(4)); print('pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_names_that_spm_and_fsl_number_tell_what_the_map_is(data, tmp_path):
+    image = image_of(data)
+    image.header["descrip"] = b"SPM{T_[98.0]} - contrast 1"
+    for name in ("zstat1.nii.gz", "spmT_0001.nii", "t1.nii"):
+        nib.save(image, tmp_path / name)
+    cutoffs = [
+        find_regions(tmp_path / name, threshold="p=0.001").cutoff.value for name in ("zstat1.nii.gz", "spmT_0001.nii")
+    ]
+    assert cutoffs == pytest.approx([3.290527, stats.t.isf(0.0005, 98)])
+    with pytest.raises(BadMap, match="nothing tells what the map's numbers are"):
+        find_regions(tmp_path / "t1.nii", threshold="p=0.001")
