@@ -116,6 +116,7 @@ def said_by(capsys, *words):
     ("typed", "hint"),
     [
         ("p<0.001", "write p=0.001"),
+        ("-3", "a value is a magnitude"),
         ("p < 0.001", "write p=0.001"),
         ("FDR=0.05", "write fdr=0.05"),
         ("3,1", "write 3.1"),

@@ -123,7 +123,6 @@ def test_labels_lose_their_prefix_and_may_come_from_a_file(tmp_path):
         (("--rft", "--threshold", "ratio=0.05"), "rft with threshold ratio=0.05"),
         (("--rft", "--extract-type", "local_regions"), "rft with local_regions"),
         (("--threshold", "3.0", "3.0"), "two thresholds would both be written as desc-thr3p0"),
-        (("--threshold", "-3"), "give the magnitude"),
     ],
 )
 def test_contradictions_are_refused_with_64(words, told):

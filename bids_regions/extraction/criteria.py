@@ -217,7 +217,6 @@ def _resolve(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _problems(c: Criteria) -> list[str]:
-    spec = c.spec
     problems = [
         f"{name} = {getattr(c, name)!r} is none of {', '.join(map(str, allowed))}"
         for name, allowed in (
@@ -235,10 +234,6 @@ def _problems(c: Criteria) -> list[str]:
                             ("max_peaks", 1), ("min_peak_distance", 0))
         if getattr(c, name) is not None and not (math.isfinite(getattr(c, name)) and getattr(c, name) >= least)
     ]  # fmt: skip
-    if spec.kind == "value" and spec.number < 0:
-        problems.append(
-            f"threshold {spec.text} is negative; give the magnitude, and --tail negative for the negative tail"
-        )
     if c.cluster_alpha is not None and not 0 < c.cluster_alpha <= 1:
         problems.append(f"cluster_alpha = {c.cluster_alpha!r} is no probability; give a number above 0, at most 1")
     if c.grf and c.rft:

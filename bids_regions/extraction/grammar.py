@@ -66,7 +66,9 @@ PROBABILITY = "a probability lies between 0 and 1, both excluded"
 
 THRESHOLDS: Mapping[str, ThresholdKind] = MappingProxyType({
     "value": ThresholdKind(
-        example="3.0", prefix="thr", population="applied", height="height_by_value", on_p="p_height_by_value",
+        example="3.0", prefix="thr", bounds=(0, math.inf),
+        range="a value is a magnitude; the negative tail is asked by --tail negative",
+        population="applied", height="height_by_value", on_p="p_height_by_value",
         sentence="the value given",
         sentence_on_p="the value given",
         methods="at a magnitude of {number:g}",

@@ -209,7 +209,7 @@ def check_collisions(places: Iterable[OutputPaths]) -> None:
             )
         raise BadDataset(
             f"{other.source} and {place.source} would both become {place.labels.name}",
-            hint="Rename one of them, or select only one by --contrast, --task or --bids-filter-file",
+            hint="Rename one of them, or select only one by --contrast, --task, --suffix or --bids-filter-file",
         )
 
 
