@@ -44,6 +44,8 @@ def test_a_percentile_without_its_sign_is_done_and_told(tmp_path, capsys):
     told = "a percentile is written 97%"
     assert any(told in warning for warning in json.loads(record.read_text())["Warnings"])
     assert told in capsys.readouterr().err.splitlines()[-2]
+    assert main([*words, "--threshold", "97", "3.0"]) == 0
+    assert told in capsys.readouterr().err.splitlines()[-2]
     assert main([*words, "--threshold", "4.9", "97%"]) == 0
     assert told not in capsys.readouterr().err
 

@@ -35,7 +35,7 @@ class Logbook:
         self.counts: Counter[str] = Counter()
         self.failures: list[dict[str, Any]] = []
         self.notices: list[str] = []
-        self.hints: dict[str, None] = {}  # what stands before the last line where no result has a region
+        self._hints: dict[str, list[str] | None] = {}  # by entry; None where it does not hold for one map
         self._skipped: dict[str, list[str]] = {}  # reason: files
         self._bar = sys.stderr.isatty() and not settings.quiet and not settings.verbose
         self._shown = ""  # the bar as it stands on the terminal
@@ -135,6 +135,11 @@ class Logbook:
         """Where each atlas lies, by the request as records keep it; the group level finds it again by this."""
         return {without_folders(spec): with_folders(spec) for entry in self.settings.entries for spec in entry.atlas}
 
+    def hint(self, entry: str, texts: list[str]) -> None:
+        """What is told in the last lines where it is true of every map of an entry; no texts: not of this one."""
+        known = self._hints.setdefault(entry, [])
+        self._hints[entry] = None if known is None or not texts else texts
+
     def _finish(self, exit_code: int, reason: str) -> None:
         self._put(_cleared(self._shown))
         self._shown = ""
@@ -145,9 +150,9 @@ class Logbook:
                 self.say(f"skipped: {len(sources)} files, such as {sources[0]}: {why}")
         if len(self.failures) > SHOWN_FAILURES:
             self._write(f"{len(self.failures)} failures are told above and in logs/log-{self.run_id}.json\n")
-        if self.counts["empty"] == self.counts["results"]:
-            for hint in self.hints:
-                self._write(f"note: {printable(hint, 2000)}\n")
+        hints = dict.fromkeys(hint for told in self._hints.values() for hint in told or ())
+        for hint in hints:
+            self._write(f"note: {printable(hint, 2000)}\n")
         self._write(f"bids_regions: {printable(reason, LONGEST)} (exit code {exit_code})\n")
 
     def _write(self, lines: str) -> None:

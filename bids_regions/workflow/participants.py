@@ -336,7 +336,7 @@ def _tell(outcome: MapOutcome, logbook: Logbook) -> None:
             logbook.counts["computed"] += entry.fresh
             logbook.counts["regions"] += n_regions
             logbook.counts["empty"] += n_regions == 0
-            logbook.hints |= {text: None for text in entry.record.warnings if PERCENT_HINT in text}
+            logbook.hint(entry.name, [text for text in entry.record.warnings if PERCENT_HINT in text])
     logbook.say(f"{outcome.mapfile.title}: {_map_words(outcome)}", level=1)
     if outcome.explained:
         logbook.show(f"{printable(outcome.mapfile.title)}\n{align_table(explain_table(outcome.explained))}\n")
