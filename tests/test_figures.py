@@ -452,8 +452,8 @@ class TestWords:
         some = figures.draw_thumbnail(data, labels, affine, marks, view)
         none = figures.draw_thumbnail(data, 0 * labels, affine, [], view)
         assert (some.width, some.height) == (none.width, none.height)
-        assert 160 <= some.width <= 400
-        assert len(some.data) < 9000
+        assert 160 <= some.width <= 520
+        assert len(some.data) < 20_000
         assert none.alt == "No region survived"
 
     def test_alt_texts_tell_the_result(self, motor: Any) -> None:

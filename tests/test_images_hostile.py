@@ -147,7 +147,7 @@ CIFTI = nifti(ramp((1, 1, 1, 1, 6, 7)), version=2, intent_code=3006)
     [
         (
             nifti(ramp((4, 5, 3, 2))),
-            r"x.nii is 4-D \(4 x 5 x 3 x 2\) and no 3-D map\. Split it, one file for each map\.",
+            r"x.nii is 4-D \(4 x 5 x 3 x 2\) and no 3-D map\. Take its volumes by --volumes all, or by their numbers\.",
         ),
         (nifti(ramp((4, 5, 3, 1, 3))), r"x.nii is 5-D \(4 x 5 x 3 x 1 x 3\) and no 3-D map"),
         (nifti(ramp((4, 5))), r"x.nii is 2-D \(4 x 5\) and no 3-D map"),

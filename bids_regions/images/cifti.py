@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 HEADER = Nifti2Header.sizeof_hdr
+UNKNOWN = 3000  # nibabel's own, where nobody says another: the XML tells what the file holds
 INTENTS = {3002: "dtseries", 3006: "dscalar", 3007: "dlabel"}  # one number for each grayordinate
 OTHER_INTENTS = {
     3001: "a matrix of connections (dconn)", 3003: "a matrix of parcels (pconn)", 3004: "parcels over time (ptseries)",
@@ -61,6 +62,7 @@ class CiftiMap:
     labels: Any  # Mapping[int, LabelName] of a dlabel file, else empty
     kind: str  # dtseries, dscalar, dlabel
     content_hash: str  # SHA-256 of the file's bytes
+    notes: tuple[str, ...] = ()  # what a user should know of this file
 
 
 def is_cifti(block: bytes) -> bool:
@@ -88,13 +90,20 @@ def read_cifti(path: Path, number: int | None = None) -> CiftiMap:
             chosen = _choose(n_maps, number, path.name)
             data = _read_numbers(stream, header, (n_maps, n), chosen)
             content_hash = stream.finish()
+            beyond = stream.n_beyond
     except MemoryError as error:
         raise BadMap(f"{path.name} does not fit into memory", hint="Give more memory to each worker") from error
     return CiftiMap(
-        data=data, grayordinates=matrix.grayordinates, n_maps=n_maps, kind=INTENTS[int(header["intent_code"])],
+        data=data, grayordinates=matrix.grayordinates, n_maps=n_maps, kind=_kind(header, matrix, path.name),
         map_name=matrix.map_names[chosen] if chosen < len(matrix.map_names) else "",
         labels=matrix.labels[chosen] if chosen < len(matrix.labels) else {}, content_hash=content_hash,
+        notes=(f"{beyond} bytes after the numbers were not read",) if beyond else (),
     )  # fmt: skip
+
+
+def _kind(header: Any, matrix: Matrix, name: str) -> str:
+    told = INTENTS.get(int(header["intent_code"]), "")
+    return told or ("dlabel" if any(matrix.labels) else "dtseries" if ".dtseries." in name else "dscalar")
 
 
 def count_maps(path: Path) -> int:
@@ -126,7 +135,7 @@ def _read_header(stream: ByteStream) -> Any:
     intent = int(header["intent_code"])
     if intent in OTHER_INTENTS:
         raise UnsuitableMap(f"{stream.name} holds {OTHER_INTENTS[intent]}", hint="Give a map of grayordinates")
-    if intent not in INTENTS:
+    if intent not in INTENTS and intent != UNKNOWN:
         _bad(stream.name, f"is no CIFTI file of grayordinates: its header has the intent {intent}")
     offset = int(header["vox_offset"])
     if not HEADER + 12 <= offset <= min(MAX_XML, 1 << 40) + HEADER:

@@ -89,7 +89,7 @@ def load_sheet_map(mapfile: MapFile, paths: Sequence[Path]) -> SheetMap:
             for m in found.grayordinates.models
         )
         about: _About = (parts, found.grayordinates, 0, None, found.content_hash)
-        return _make(found.data, about, ())
+        return _make(found.data, about, found.notes)
     sides = [_read_side(path, side, number) for path, side in zip(paths, mapfile.sides, strict=True)]
     if len({side.part.structure for side in sides}) < len(sides):
         raise BadMap(f"{paths[1].name} is of the same hemisphere as {paths[0].name}", hint="Name their sides by hemi-")

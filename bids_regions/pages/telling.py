@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from bids_regions.extraction.conventions import convention_knobs
 from bids_regions.extraction.tails import TAILS, Tail
 from bids_regions.pages.wording import counted, place_words, spoken
+from bids_regions.report.payload import find_extreme
 from bids_regions.results.records import Record
 
 __all__ = ["Told", "entry_title", "entry_titles", "lead_of", "region_words", "tell_entry"]
@@ -70,7 +71,7 @@ def tell_entry(record: Record, title: str, rows: Sequence[Mapping[str, str]], dr
     at, value = _strongest(data, record.threshold.tail)
     lost = False
     if at is not None and rows:
-        inside = np.where(labels > 0, data, 0)
+        inside = data[labels > 0]
         lost = abs(_strongest(inside, record.threshold.tail)[1]) < abs(value)  # equal ones are a plateau that was kept
     return Told(
         title=title,
@@ -86,14 +87,9 @@ def tell_entry(record: Record, title: str, rows: Sequence[Mapping[str, str]], dr
 
 def _strongest(data: NDArray[np.floating], tail: Tail) -> tuple[tuple[int, ...] | None, float]:
     """The voxel that stands out most on a tail, and its value; none where there is nothing but zeros."""
-    lowest, highest = (np.unravel_index(int(find(data)), data.shape) for find in (np.nanargmin, np.nanargmax))
-    signs = TAILS[tail].signs
-    found = [(highest, float(data[highest]))] if 1 in signs and data[highest] > 0 else []
-    found += [(lowest, float(data[lowest]))] if -1 in signs and data[lowest] < 0 else []
-    if not found:
-        return None, 0.0
-    at, value = max(found, key=lambda pair: abs(pair[1]))
-    return tuple(int(n) for n in at), value
+    places = [find_extreme(data, sign) for sign in (1, -1) if sign in TAILS[tail].signs]
+    found = [(place, float(data[place])) for place in places if place is not None]
+    return max(found, key=lambda pair: abs(pair[1]), default=(None, 0.0))
 
 
 def _place(ijk: tuple[int, ...], affine: NDArray[np.float64]) -> tuple[float, float, float]:

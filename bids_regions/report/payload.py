@@ -23,6 +23,7 @@ from bids_regions.report.model import Affine, Background, Packed, Volume
 __all__ = [
     "Height",
     "draw_matrix",
+    "find_extreme",
     "matrix_colour",
     "pack_array",
     "pack_background",
@@ -160,12 +161,29 @@ def pack_volume(  # noqa: PLR0913 # the fields of a Volume, by name
 
 def _extreme(data: NDArray[np.floating], limit: float, sign: int) -> tuple[int, int, int, float] | None:
     """The voxel that lies furthest from zero on one side, and its value; None where there is none."""
-    find = np.nanargmax if sign > 0 else np.nanargmin
-    if not data.size or np.isnan(data).all():
+    found = find_extreme(data, sign)
+    if found is None:
         return None
-    i, j, k = (int(n) for n in np.unravel_index(int(find(data)), data.shape))
-    value = float(np.clip(data[i, j, k], -limit, limit))
-    return (i, j, k, value) if value * sign > 0 else None
+    i, j, k = found
+    return i, j, k, float(np.clip(data[i, j, k], -limit, limit))
+
+
+def find_extreme(data: NDArray[np.floating], sign: int) -> tuple[int, ...] | None:
+    """Where the value lies that is furthest from zero on one side; of equal ones the first along i, then j, then k.
+
+    None where no value has that sign. The array is walked as it lies in memory.
+
+    >>> find_extreme(np.array([[0.0, 7.0], [7.0, np.nan]]), 1), find_extreme(np.ones((2, 2)), -1)
+    ((0, 1), None)
+    """
+    order: Literal["C", "F"] = "F" if data.flags.f_contiguous else "C"
+    flat = data.ravel(order=order)
+    top = (np.fmax if sign > 0 else np.fmin).reduce(flat, initial=0)
+    if not top * sign > 0:
+        return None
+    places = np.unravel_index(np.flatnonzero(flat == top), data.shape, order=order)
+    first = int(np.ravel_multi_index(places, data.shape).argmin())
+    return tuple(int(axis[first]) for axis in places)
 
 
 def _limit(flat: NDArray[np.floating]) -> float:
