@@ -141,7 +141,7 @@ def test_a_suffix_that_is_named_is_taken_whatever_its_statistic(tmp_path):
         trees.touch(tmp_path / f"sub-01_task-a_{name}.nii.gz")
     found = find(tmp_path, suffixes=("statmap", "spmT"))
     assert [name.partition("task-a_")[2] for name in names(found)] == [
-        "stat-foo_spmT.nii.gz", "stat-z_statmap.nii.gz",
+        "stat-foo_spmT.nii.gz", "stat-foo_statmap.nii.gz", "stat-z_statmap.nii.gz",
     ]  # fmt: skip
 
 
