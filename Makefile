@@ -43,8 +43,9 @@ lint: $(VENV)/.ready  ## ruff: rules and format
 types: $(VENV)/.ready  ## mypy, strict
 	$(BIN)/mypy
 
-soak: $(VENV)/.ready  ## the long tests: a hundred kills, hundreds of faults, minutes of fuzzing; docs/reliability.md
+soak: $(VENV)/.ready  ## the long tests: kills, faults, fuzzing (docs/reliability.md), false positives of field theory (docs/methods.md)
 	$(BIN)/python tests/soak.py
+	$(BIN)/python benchmarks/false_positives.py
 
 sbom: $(VENV)/.ready  ## the bill of materials of the container, dist/*.cdx.json
 	$(BIN)/python tools/make_sbom.py
