@@ -77,16 +77,19 @@ assert "/data" not in sys.path' || fail "a library is missing"
 check_surroundings() {
   for missing in "-e LC_ALL=POSIX -e PYTHONUTF8=0 -e PYTHONCOERCECLOCALE=0" "--mount type=tmpfs,destination=/dev/shm,ro"; do
     fresh "$work/in-little"
-    # shellcheck disable=SC2086 # several words each
-    PODMAN_OPTIONS="$missing" "$here/strict.sh" "$image" "$work/demo/dataset" "$work/in-little" \
-      /data /out participant group --nprocs 2 $options
-    python3 "$here/same.py" "$work/in-podman" "$work/in-little" || fail "with $missing the container writes other bytes"
+    for level in "participant --participant-label 01" "participant --participant-label 02" group; do
+      # shellcheck disable=SC2086 # several words each
+      PODMAN_OPTIONS="$missing" "$here/strict.sh" "$image" "$work/demo/dataset" "$work/in-little" \
+        /data /out $level --nprocs 2 $options
+    done
+    python3 "$here/same.py" "$work/in-plain" "$work/in-little" || fail "with $missing the container writes other bytes"
   done
   fresh "$work/in-little"
-  # shellcheck disable=SC2086
-  PODMAN_OPTIONS="--entrypoint sh" "$here/strict.sh" "$image" "$work/demo/dataset" "$work/in-little" -c \
-    "exec /opt/bids_regions/bin/bids_regions /data /out participant group $options <&- >&- 2>&-"
-  python3 "$here/same.py" "$work/in-podman" "$work/in-little" || fail "with closed streams the container writes other bytes"
+  for level in "participant --participant-label 01" "participant --participant-label 02" group; do
+    PODMAN_OPTIONS="--entrypoint sh" "$here/strict.sh" "$image" "$work/demo/dataset" "$work/in-little" -c \
+      "exec /opt/bids_regions/bin/bids_regions /data /out $level $options <&- >&- 2>&-"
+  done
+  python3 "$here/same.py" "$work/in-plain" "$work/in-little" || fail "with closed streams the container writes other bytes"
 }
 
 # The commands of README.md as they stand there, but for the two paths that a reader fills in: `readme_line WORD...`
