@@ -253,7 +253,7 @@ def test_files_from_elsewhere_are_data(tmp_path):
         ("--config-file", "a" + ".a" * 100_000 + " = 1", "more than 200 dots"),
         ("--config-file", "# " + "x" * (2 << 20), "larger than 1 MiB"),
         ("--config-file", "min_region_size = " + "9" * 5000, "not valid TOML"),
-        ("--config-file", "\udcff\udcfe", "not UTF-8"),
+        ("--config-file", "\udcff\udcfd", "not UTF-8"),
         ("--config-file", '"a\\u001b[2J\\nbids_regions: well (exit code 0)" = 1', "unknown key 'a\\x1b[2J\\nbids"),
         ("--config-file", '[[regions]]\nname = "../../x"\nthreshold = "3"', "letters and digits"),
         ("--bids-filter-file", '{"statmap": ' + "[" * 100_000, "not valid JSON"),
