@@ -24,6 +24,19 @@ EPILOG = """exit codes: 0 all well, also when no region survived; 1 some maps fa
 value; 16 a dataset that cannot be understood; 18 an empty selection; 64 contradictory options or a fault of the
 configuration
 file; 66 missing input; 73 output refused; 74 a read or write error; 143 stopped by SIGTERM"""
+SHORT_USAGE = f"""usage: {PROGRAM} BIDS_DIR OUTPUT_DIR {{participant,group}} [{{participant,group}}] [options]
+
+From the statistical maps of a BIDS derivatives dataset to their regions (clusters). Most often:
+
+  {PROGRAM} BIDS_DIR OUTPUT_DIR participant --dry-run
+      list the maps that would be worked on, and write nothing
+  {PROGRAM} BIDS_DIR OUTPUT_DIR participant group
+      every participant, then the group: |value| >= 3.0, 1500 mm3; open OUTPUT_DIR/group.html
+  {PROGRAM} BIDS_DIR OUTPUT_DIR participant --threshold 97% p=0.001 --participant-label 01
+      two rules side by side for one participant; open OUTPUT_DIR/sub-01.html
+
+{PROGRAM} --help tells every option and exit code.
+"""
 DEFECT = f"This is a defect of {PROGRAM}: run again with -v and report what it prints"
 
 SURFACES = (".gii", ".gii.gz")  # endings of files that are one of two hemispheres
@@ -152,10 +165,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     ensure_streams()
     ensure_home()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = build_parser()
     if not arguments:
-        parser.print_help()
+        sys.stdout.write(SHORT_USAGE)
         return 0
+    parser = build_parser()
     given = parser.parse_args(_bound(arguments))
     from bids_regions.settings import make_settings  # noqa: PLC0415 # --help needs the options alone
 

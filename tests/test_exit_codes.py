@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from trees import describe, fitlins, make_data, write_map
+
+from bids_regions.cli import main
+from bids_regions.settings import OPTIONS
 
 LIMITED = """
 import os, resource, sys
@@ -56,6 +60,24 @@ def test_0_help_without_arguments() -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
     assert ended.returncode == 0
     assert ended.stdout.startswith("usage: bids_regions")
+
+
+def test_0_the_commands_of_the_short_usage(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without arguments: a screen's half, three commands, and each runs; --help stays whole."""
+    assert main([]) == 0
+    told = capsys.readouterr().out
+    assert len(told.splitlines()) <= 15
+    commands = re.findall(r"^  bids_regions (.*)$", told, re.MULTILINE)
+    assert len(commands) == 3
+    for n, words in enumerate(commands):
+        places = words.replace("BIDS_DIR", str(dataset)).replace("OUTPUT_DIR", str(tmp_path / str(n)))
+        assert main(places.split()) == 0
+    assert (tmp_path / "1" / "group.html").is_file()
+    assert (tmp_path / "2" / "sub-01.html").is_file()
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    whole = capsys.readouterr().out
+    assert all(option.flags[0] in whole for option in OPTIONS)
 
 
 @pytest.mark.parametrize("level", ["participant", "participant group"])
