@@ -35,15 +35,13 @@ RUN /opt/builder/bin/python -m pip wheel --no-cache-dir --no-index --no-deps --n
  && chmod -R a+rX,go-w /opt
 
 FROM ${BASE}
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="bids_regions" \
       org.opencontainers.image.description="From a statistical map to its regions: a BIDS App" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.source="https://github.com/bids-apps/bids_regions" \
-      org.opencontainers.image.documentation="https://github.com/bids-apps/bids_regions/blob/main/docs/container.md"
+      org.opencontainers.image.licenses="Apache-2.0"
 # Not pinned, as above.
 # hadolint ignore=DL3008
 RUN apt-get update \

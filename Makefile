@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo-output
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help demo test check lint types soak sbom container bench clean
+.PHONY: help demo test check lint types docs dist soak sbom container bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -43,6 +43,17 @@ lint: $(VENV)/.ready  ## ruff: rules and format
 types: $(VENV)/.ready  ## mypy, strict
 	$(BIN)/mypy
 
+docs: $(VENV)/.ready  ## the documentation as a site, docs/_build/html; warnings are errors, links inside are followed
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python -m sphinx --fail-on-warning -q -b linkcheck -d docs/_build/html/.doctrees docs docs/_build/links
+	@echo "Open docs/_build/html/index.html; addresses elsewhere are listed in docs/_build/links/output.txt, not fetched"
+
+dist: $(VENV)/.ready  ## wheel and sdist: built, checked, installed and run in an environment of their own
+	rm -f dist/*.whl dist/*.tar.gz
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*.whl dist/*.tar.gz
+	$(BIN)/python tools/check_dist.py dist
+
 soak: $(VENV)/.ready  ## the long tests: kills, faults, fuzzing (docs/reliability.md), false positives of field theory (docs/methods.md)
 	$(BIN)/python tests/soak.py
 	$(BIN)/python benchmarks/false_positives.py
@@ -57,4 +68,4 @@ bench: $(VENV)/.ready  ## the benchmarks, and the tables of docs/performance.md
 	$(BIN)/python benchmarks/run.py
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(VENV)-demo $(DEMO) .mypy_cache .ruff_cache .pytest_cache .coverage*
+	rm -rf $(VENV) $(VENV)-demo $(DEMO) dist docs/_build .nox .mypy_cache .ruff_cache .pytest_cache .coverage*

@@ -19,7 +19,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "anatomy": (set(), set()),
     "extraction": ({"errors", "space"}, {"numpy", "scipy"}),
     "images": ({"errors", "files", "space"}, {"numpy", "scipy", "nibabel", "deflate", "isal"}),
-    "dataset": ({"errors", "surroundings", "files", "extraction"}, {"bids"}),
+    "dataset": ({"version", "errors", "surroundings", "files", "extraction"}, {"bids"}),
     "meshes": (set(), {"numpy"}),
     "aggregate": ({"errors"}, {"numpy", "scipy"}),
     "atlases": ({"errors", "files", "images", "space"}, {"numpy", "scipy"}),

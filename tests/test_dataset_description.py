@@ -26,12 +26,16 @@ def test_the_description_says_what_made_it_from_what(tmp_path):
         "Authors": ["A", "B"],
         "License": "CC0",
         "HowToAcknowledge": "Cite the works that logs/CITATION.md names, and the source dataset.",
-        "GeneratedBy": [
-            {"Name": "bids_regions", "Version": "0.1.0", "CodeURL": describe_output.__globals__["CODE_URL"]}
-        ],
+        "GeneratedBy": [{"Name": "bids_regions", "Version": "0.1.0"}],
         "SourceDatasets": [{"DOI": "doi:10.1/x"}],
         "DatasetLinks": {"input": "../maps"},
     }
+
+
+def test_the_code_has_an_address_once_it_is_known(tmp_path, monkeypatch):
+    monkeypatch.setitem(describe_output.__globals__, "REPOSITORY", "https://example.org/code")
+    (maker,) = describe(tmp_path)["GeneratedBy"]
+    assert maker["CodeURL"] == "https://example.org/code"
 
 
 def test_nothing_is_made_up_and_nothing_is_null(tmp_path):

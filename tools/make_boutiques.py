@@ -11,9 +11,8 @@ from typing import Any
 
 from bids_regions.settings import LEVELS, OPTIONS, Option, options
 from bids_regions.settings.run import EXCLUSIVE
-from bids_regions.version import __version__
+from bids_regions.version import REPOSITORY, __version__
 
-URL = "https://github.com/bids-apps/bids_regions"
 DESCRIPTION = (
     "A BIDS App. Finds the statistical maps of a BIDS derivatives dataset, thresholds them, extracts the connected "
     "regions, and writes label images, tables, sidecars and reports: per participant, and across participants."
@@ -48,8 +47,7 @@ def describe() -> dict[str, Any]:
         "name": "bids_regions",
         "tool-version": __version__,
         "description": DESCRIPTION,
-        "url": URL,
-        "descriptor-url": f"{URL}/blob/{__version__}/boutiques.json",
+        **({"url": REPOSITORY} if REPOSITORY else {}),
         "schema-version": "0.5",
         "command-line": "mkdir -p [OUTPUT_DIR]; bids_regions " + " ".join(keys),
         "container-image": {"type": "docker", "image": f"bids_regions:{__version__}", "entrypoint": False},

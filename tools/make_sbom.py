@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parent.parent
 PINS = ROOT / "container" / "requirements.txt"
 PYTHON = {"python_version": "3.11", "python_full_version": "3.11.2", "sys_platform": "linux"}  # Debian 12's
-NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/bids-apps/bids_regions")
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:bids_regions")
 
 
 def read_pins() -> list[tuple[Requirement, list[str]]]:
@@ -53,7 +53,7 @@ def describe(pin: Requirement, hashes: list[str]) -> dict[str, object]:
 def make_sbom() -> dict[str, object]:
     """The whole document."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    version = re.findall(r'"(.+)"', (ROOT / "bids_regions" / "version.py").read_text())[-1]
+    version = re.findall(r'^__version__ = "(.+)"', (ROOT / "bids_regions" / "version.py").read_text(), re.MULTILINE)[-1]
     components = sorted((describe(*pin) for pin in read_pins()), key=lambda component: str(component["name"]))
     refs = {str(component["name"]): str(component["bom-ref"]) for component in components}
     wanted = [*project["dependencies"], *project["optional-dependencies"]["dask"]]

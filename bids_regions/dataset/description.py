@@ -14,11 +14,11 @@ from urllib.parse import quote
 from bids_regions.dataset.source import LINK, SourceDataset
 from bids_regions.errors import printable
 from bids_regions.files import write_json, write_text
+from bids_regions.version import REPOSITORY
 
 __all__ = ["describe_output", "describe_source"]
 
 BIDS_VERSION = "1.11.0"
-CODE_URL = "https://github.com/bids-apps/bids_regions"
 NAME = "bids_regions"
 IGNORED = (
     "*_peaks.tsv",
@@ -64,7 +64,9 @@ def describe_source(
     output_dir: Path, source: SourceDataset, version: str, environment: Mapping[str, str]
 ) -> dict[str, Any]:
     """The content of dataset_description.json; nothing in it is null."""
-    maker: dict[str, Any] = {"Name": NAME, "Version": version, "CodeURL": CODE_URL}
+    maker: dict[str, Any] = {"Name": NAME, "Version": version}
+    if REPOSITORY:
+        maker["CodeURL"] = REPOSITORY
     if container := _container(environment):
         maker["Container"] = container
     description: dict[str, Any] = {

@@ -215,7 +215,7 @@ class Provenance:
 
     command: str  # canonical
     settings: tuple[tuple[str, str], ...] = ()
-    versions: tuple[tuple[str, str], ...] = ()  # ("bids_regions", "0.1.0")
+    versions: tuple[tuple[str, str], ...] = ()  # ("bids_regions", "0.2.0")
     inputs: tuple[tuple[str, str], ...] = ()  # ("dataset", "name of the dataset")
 
 

@@ -1,4 +1,4 @@
-"""Every option of the command line, once: the parser, the configuration file, boutiques.json and the README follow it.
+"""Every option of the command line, once: parser, configuration files, boutiques.json and docs/usage.md follow it.
 
 An *option* is one choice a user makes; a *region option* may also stand as a key in a configuration file.
 """

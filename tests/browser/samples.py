@@ -24,7 +24,7 @@ Array = np.ndarray[Any, Any]
 DATA = Path(nilearn.__file__).parent / "datasets" / "data"
 METHODS = model.Methods(
     paragraphs=(
-        "Regions were extracted with bids_regions 0.1.0. Each statistical map was thresholded at the value below which "
+        "Regions were extracted with bids_regions 0.2.0. Each statistical map was thresholded at the value below which "
         "97 % of its magnitudes lie, and at |z| ≥ 3.0. Voxels that share a face (6-connectivity) and a sign form a "
         "region; regions of less than 1500 mm³ were removed.",
     ),
@@ -39,7 +39,7 @@ PROVENANCE = model.Provenance(
     command="bids_regions BIDS_DIR OUTPUT_DIR participant --threshold 97% 3.0 --min-region-size 1500",
     inputs=(("dataset", "motor"),),
     settings=(("connectivity", "6"), ("min_region_size", "1500"), ("tail", "bi")),
-    versions=(("bids_regions", "0.1.0"), ("numpy", np.__version__)),
+    versions=(("bids_regions", "0.2.0"), ("numpy", np.__version__)),
 )
 
 
@@ -133,7 +133,7 @@ def participant_page(
     return model.ParticipantPage(
         participant="sub-01",
         dataset="Motor",
-        version="0.1.0",
+        version="0.2.0",
         sections=tuple(sections),
         volumes=tuple(volumes),
         backgrounds=(background,),
@@ -362,7 +362,7 @@ def group_page(count: int = 60, regions: int = 6, thumbnails: bool = True) -> mo
     )
     return model.GroupPage(
         dataset="Motor",
-        version="0.1.0",
+        version="0.2.0",
         counts=(("participants", count + 1), ("with regions", count), ("without regions", 0), ("failed", 1)),
         sets=(one,),
         volumes=volumes,
