@@ -1,8 +1,8 @@
 """Checks the wheel and the sdist in dist/: what is in them, and that they run where nothing else is installed.
 
 `python tools/check_dist.py [DIST]`, after `python -m build`: every file of the package and nothing else, the
-licences of the data it carries, an environment with the wheel and what it asks for alone, in which the README's recipes are run on
-the demo's dataset. The demo's dataset is made by the Python that runs this script, which has nilearn.
+licences of the data it carries, an environment with the wheel and what it asks for alone, in which the README's recipes
+are run on the demo's dataset. The demo's dataset is made by the Python that runs this script, which has nilearn.
 """
 
 import os
