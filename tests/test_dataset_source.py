@@ -43,6 +43,15 @@ def test_a_named_derivative_that_is_not_there_is_missing_input(tmp_path):
             open_dataset(root, derivatives=[name])
 
 
+def test_a_named_derivative_never_leads_out_of_the_dataset(tmp_path):
+    root = trees.raw_with_derivatives(tmp_path / "raw")
+    trees.fitlins(tmp_path / "elsewhere")
+    trees.fitlins(root / "elsewhere")
+    for name in ("../elsewhere", "../../elsewhere", "fitlins/../../elsewhere", "fitlins/.."):
+        with pytest.raises(MissingInput, match="has no derivatives named"):
+            open_dataset(root, derivatives=[name])
+
+
 def test_a_folder_of_derivatives_is_read_like_a_raw_dataset(tmp_path):
     root = trees.raw_with_derivatives(tmp_path) / "derivatives"
     assert open_dataset(root).root == root / "fitlins"

@@ -68,6 +68,15 @@ def test_a_height_that_nothing_passes_has_no_clusters_to_judge():
     assert p_values(height=math.inf).tolist() == []
 
 
+def test_clusters_at_an_infinite_height_cannot_come_by_chance():
+    assert p_values(1, 40, height=math.inf).tolist() == [0.0, 0.0]
+
+
+def test_an_expected_number_beyond_all_numbers_is_certain():
+    endless = Smoothness(dlh=0.01, volume=10**400, voxels_per_resel=1.0, fwhm_mm=None)
+    assert p_values(1, height=1.5, smoothness=endless).tolist() == [1.0]
+
+
 @pytest.mark.parametrize("height", [1.0, 0.0, -3.0, math.nan])
 def test_cluster_p_is_refused_where_the_theory_says_nothing(height):
     with pytest.raises(Contradiction, match=r"do not exist at a cluster-forming height of z = .* above z = 1"):

@@ -314,6 +314,14 @@ def test_cluster_p_of_the_published_table_and_its_smallest_significant_size():
     assert (kept.n_removed_regions, kept.n_removed_voxels) == (1, 35)
 
 
+def test_a_cluster_whose_p_is_alpha_is_not_below_it():
+    criteria = Criteria(threshold="2.3", tail="positive", grf=True, min_region_voxels=1)
+    p = find_regions(lines(40, 35), MM2, criteria, smoothness=FSL).regions[1].p_cluster
+    for alpha, n in ((p, 1), (np.nextafter(p, 1), 2)):
+        kept = find_regions(lines(40, 35), MM2, replace(criteria, cluster_alpha=float(alpha)), smoothness=FSL)
+        assert len(kept.regions) == n
+
+
 def test_cluster_p_is_doubled_for_two_tails_and_at_most_one():
     one, two = (
         find_regions(

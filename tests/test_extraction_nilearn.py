@@ -161,3 +161,20 @@ def test_the_signs_one_by_one_and_the_negative_one_by_nilearns_rule():
     assert positive.shape[-1] == negative.shape[-1] == 2
     assert np.array_equal(ours["negative"], -negative)
     assert np.array_equal(ours["bi"], np.concatenate([positive, -negative], axis=-1))
+
+
+@pytest.mark.parametrize(
+    ("n", "least", "edge"),
+    [(34, 216.0, 1.8520737569958248), (53, 1000.0, 2.662204276861164), (104, 1350.0, 2.350174680286454),
+     (125, 1350.0, 2.2104188991842317)],
+)  # fmt: skip
+def test_a_region_of_just_the_minimum_is_judged_by_nilearns_own_division(n, least, edge):
+    """Volumes whose product with the count is on one side of the minimum, and whose quotient on the other."""
+    data, affine = np.zeros((n + 2, 3, 3), np.float32), np.diag([edge, edge, edge, 1.0])
+    data[1 : n + 1, 1, 1] = 5
+    volume = abs(np.linalg.det(affine[:3, :3]))
+    assert (n * volume > least) != (n > least / volume)
+    how = {"extract_type": "connected_components", "min_region_size": least}
+    criteria = Criteria(convention="nilearn", threshold="3.0", **how)
+    theirs = regions_by_nilearn(data, affine, "3.0", two_sided=True, **how)
+    assert np.array_equal(regions_by_us(data, affine, criteria), theirs)

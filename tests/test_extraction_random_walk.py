@@ -143,3 +143,20 @@ def test_a_large_bulk_is_solved_by_gradients_and_a_large_sheet_by_elimination():
     assert is_thin((31, 31, 31), 50)  # many seeds pay for one elimination
     assert is_thin((100, 100, 3), 5)
     assert is_thin((10, 10, 10), 2)
+
+
+def test_a_solution_is_corrected_until_the_next_correction_would_not_matter(monkeypatch):
+    """A solver that is off by a hundredth leaves nothing of it: the walk is the one done on the full matrix."""
+    n, links = grid_links((4, 5, 3), 3, 1)
+    seeds = np.array([0, n - 1, 7])
+    found = []
+    real = random_walk._refined
+
+    def refined(walk, solve, drive):
+        found.append(real(walk, lambda residual: 0.99 * solve(residual), drive))
+        return found[-1]
+
+    monkeypatch.setattr(random_walk, "_refined", refined)
+    first_seeds(n, links, seeds)
+    free = np.setdiff1d(np.arange(n), seeds)
+    np.testing.assert_allclose(found[0], dense_probabilities(n, links, seeds)[free], rtol=0, atol=1e-10)

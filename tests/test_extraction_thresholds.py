@@ -226,6 +226,22 @@ def test_fdr_keeps_a_p_that_equals_its_bound():
     assert cutoff_of(z, "fdr=0.05", tail="positive").value == z[-1]
 
 
+def test_fdr_keeps_the_last_of_all_voxels_whose_p_is_alpha_but_for_rounding():
+    """Rank n is held to alpha itself: a number just below the cutoff that p = alpha gives has that p as well."""
+    last = stats.norm.isf(0.05)
+    z = np.array([5, 4, 3, np.nextafter(last, 0)])
+    assert cutoff_of(z, "fdr=0.05", tail="positive").value == z[-1]
+    assert cutoff_of(np.array([5, 4, 3, last - 1e-9]), "fdr=0.05", tail="positive").value == 3
+
+
+def test_fdr_keeps_a_p_that_equals_the_bound_of_its_rank_but_for_rounding():
+    z = stats.norm.isf(np.array([0.01, 0.02, 0.03, 0.5, 0.9]))
+    z[2] *= 1 - 1e-14
+    assert cutoff_of(z, "fdr=0.05", tail="positive").value == z[2]
+    z[2] *= 1 - 1e-9
+    assert cutoff_of(z, "fdr=0.05", tail="positive").value == z[1]
+
+
 def test_fdr_passes_every_voxel_and_none():
     assert cutoff_of(np.linspace(5, 9, 30), "fdr=0.05").value == 5
     assert cutoff_of(np.full(30, 0.1), "fdr=0.05").value == math.inf

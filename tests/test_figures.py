@@ -26,7 +26,7 @@ from bids_regions.figures.colors import Legend, color_table, color_values, full_
 from bids_regions.figures.drawing import Drawing, pixels
 from bids_regions.figures.lettering import Letters, load_font
 from bids_regions.figures.mosaic import outline_paths, outline_pixels
-from bids_regions.figures.slices import make_raster, occupied, sample_nearest, world_steps
+from bids_regions.figures.slices import Raster, make_raster, occupied, sample_nearest, world_steps
 
 MOTOR = Path(nilearn.datasets.__file__).parent / "data" / "image_10426.nii.gz"
 COLORS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
@@ -128,6 +128,16 @@ class TestSides:
         one = figures.encode(figures.compose_map(data, labels, RAS, [_], view))
         two = figures.encode(figures.compose_map(stored[0], stored[1], moved, [_], view))
         assert one.data == two.data
+
+    @pytest.mark.parametrize("size", [0.1, 0.3, 0.7, 1.1, 2.3])
+    def test_points_halfway_between_voxels_all_go_to_the_same_side(self, size: float) -> None:
+        """The higher one, however the halves were rounded."""
+        volume = np.arange(1, 401).reshape(400, 1, 1)
+        affine = np.diag([size, size, size, 1.0])
+        affine[0, 3] = -7 * size
+        halves = np.arange(399) * size - 7 * size + size / 2
+        raster = Raster(x=halves, y=np.zeros(1), z=np.zeros(1), step=(size, size))
+        assert np.array_equal(sample_nearest(volume, affine, raster).ravel(), np.arange(2, 401))
 
     def test_sampling_meets_the_voxel_that_holds_the_point(self) -> None:
         """Against a plain loop, on an oblique anisotropic grid."""

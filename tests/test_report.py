@@ -380,3 +380,12 @@ def test_thumbnails_are_paged_by_fifty() -> None:
     assert thumbs is not None
     assert [len(thumbs.first), *(len(page) for page in thumbs.rest)] == [50, 50, 1]
     assert cohort.lay_out_thumbs(()) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "decimals", "shown"),
+    [("2.5", "0", "3"), ("-2.5", "0", "-3"), ("0.125", "2", "0.13"), ("-0.375", "2", "-0.38"), ("1000.5", "", "1001"),
+     ("0.00005", "", "5.0e-5"), ("12.25", "1", "12.3")],
+)  # fmt: skip
+def test_a_half_is_rounded_away_from_zero_as_readers_do(text, decimals, shown):
+    assert presentation.show_number(text, decimals) == shown

@@ -14,6 +14,7 @@ import trees
 
 from bids_regions.cli import main
 from bids_regions.demo import find_real_map, make_demo
+from bids_regions.maps import maps
 from bids_regions.pages import page as participant_page
 from bids_regions.results import records
 from bids_regions.workflow import participants
@@ -285,3 +286,18 @@ def test_a_mask_that_cannot_be_looked_for_is_not_taken_for_none(done, monkeypatc
     assert {n: c for n, c in contents(done).items() if "/" in n} == {n: c for n, c in whole.items() if "/" in n}
     assert run(done) == 0
     assert contents(done) == whole
+
+
+def test_while_results_are_written_no_record_says_that_they_stand(done, monkeypatch, capsys):
+    """The disk is full in the middle: what the old record names is no longer of one run, so there is no record."""
+    record = done / "out" / f"{stem()}_dseg.json"
+    assert record.exists()
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(maps, "peaks_table", full)
+    assert run(done, "--force") == 74
+    assert "No space left" in capsys.readouterr().err
+    assert not (done / "out" / f"{stem('01')}_dseg.json").exists()
+    assert record.exists()  # not begun yet

@@ -174,6 +174,13 @@ def test_output_inside_itself_is_refused():
         make_settings(build_parser().parse_args(["in", "./in", "participant"]))
 
 
+def test_an_output_that_is_the_input_by_a_link_is_refused(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").symlink_to("in")
+    with pytest.raises(Contradiction, match="OUTPUT_DIR is BIDS_DIR"):
+        make_settings(build_parser().parse_args([str(tmp_path / "in"), str(tmp_path / "out"), "participant"]))
+
+
 def test_a_configuration_in_full(tmp_path):
     first, second = configured(
         tmp_path,
@@ -289,8 +296,9 @@ def test_memory_has_units(text, size):
 
 
 @pytest.mark.parametrize(
-    "words", [("--mem", "x"), ("--dof", "0"), ("--min-prevalence", "0"), ("--values-from", "stat"), ("--nprocs", "0"),
-              ("--min-peak-distance", "-1"), ("--cluster-alpha", "2"), ("--min-region-voxels", "-1"), ("--bogus",)]
+    "words", [("--mem", "x"), ("--mem", "9999999T"), ("--mem", "inf"), ("--dof", "0"), ("--min-prevalence", "0"),
+              ("--values-from", "stat"), ("--nprocs", "0"), ("--min-peak-distance", "-1"), ("--cluster-alpha", "2"),
+              ("--min-region-voxels", "-1"), ("--bogus",)]
 )  # fmt: skip
 def test_one_bad_value_ends_with_2(words):
     with pytest.raises(SystemExit) as caught:

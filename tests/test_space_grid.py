@@ -8,7 +8,7 @@ from nifti_bytes import AFFINE, OBLIQUE, ramp
 
 from bids_regions.errors import BadMap
 from bids_regions.space import Grid
-from bids_regions.space.grid import is_singular
+from bids_regions.space.grid import coarse_mm, is_singular
 
 
 def grid_of(shape, affine):
@@ -116,3 +116,20 @@ def test_an_affine_is_singular_where_its_voxels_lie_in_a_plane():
     assert is_singular(flat)
     assert is_singular(np.diag([2.0, 0, 2, 1]))
     assert not is_singular(OBLIQUE * 1e-5)
+
+
+def test_rounding_decides_no_axis_of_a_grid_that_is_turned_by_half_a_right_angle():
+    """Either of two axes is as near to x: the earlier one is taken, however the numbers were rounded."""
+    half, chance = np.sqrt(0.5), np.random.default_rng(0)
+    turned = np.array([[half, -half, 0, 0], [half, half, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    noise = (1 + chance.normal(0, 1e-15, (4, 4)) for _ in range(50))
+    assert {Grid.of(np.zeros((3, 4, 5)), turned * rounded).canonical.axes for rounded in noise} == {(0, 1, 2)}
+
+
+@pytest.mark.parametrize("step", [0.05, 0.1, 0.2, 0.25, 0.3, 1 / 3, 0.5, 0.7, 1.0, 1.25])
+def test_places_that_are_equal_but_for_rounding_are_equal_in_ties(step):
+    """A tenth of a micrometre is the finest place; the coordinates of grids lie off its edges."""
+    mm = np.arange(-2000, 2000) * step
+    noise = np.random.default_rng(0).uniform(-1e-11, 1e-11, mm.size)
+    assert np.array_equal(coarse_mm(mm + noise), coarse_mm(mm))
+    assert np.array_equal(coarse_mm(np.cumsum(np.full(4000, step)) - step + mm[0]), coarse_mm(mm))

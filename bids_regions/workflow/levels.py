@@ -129,6 +129,8 @@ def _sweep(settings: Settings) -> None:
 def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: Logbook) -> None:
     _forget_mended(plan, settings.output_dir)
     _tell_left_out(plan, logbook)
+    if plan.broken and settings.stop_on_first_crash:
+        raise StopEarlyError
     workers = _make_workers(settings, plan, logbook)
     context = PageContext(
         skipped=_skipped_by_owner(plan),
