@@ -27,9 +27,8 @@ from bids_regions.extraction import find_regions
 from bids_regions.extraction.criteria import Criteria
 from bids_regions.images import load_statmap
 from bids_regions.maps import maps
+from bids_regions.planning import make_plan
 from bids_regions.settings import Settings, make_entry
-from bids_regions.workflow.logbook import Logbook
-from bids_regions.workflow.plan import make_plan
 
 OPTIONS: dict[str, Any] = {"threshold": "3.0", "extract_type": "connected_components", "min_region_size": 1350.0}
 GZIP = 31  # zlib's wbits
@@ -165,7 +164,7 @@ def make_job(root: Path, options: dict[str, Any]) -> maps.MapJob:
     settings = Settings(
         bids_dir=root / "in", output_dir=root / "out", levels=("participant",), entries=(entry,), force=True, quiet=True
     )
-    return make_plan(settings, Logbook(settings)).participants["sub-01"][0]
+    return make_plan(settings, print).participants["sub-01"][0]
 
 
 def ask_memory(path: Path, way: str) -> dict[str, float]:

@@ -13,13 +13,13 @@ from typing import Any, NoReturn
 
 from bids_regions.errors import LONGEST, Fault, printable, tell_os_error
 from bids_regions.settings import LEVELS, OPTIONS, Option
+from bids_regions.stopping import STOPPED
 from bids_regions.surroundings import ensure_home, ensure_streams, flush_streams, restart_in_utf8
 from bids_regions.version import __version__
 
 __all__ = ["build_parser", "main", "run"]
 
 PROGRAM = "bids_regions"
-STOPPED = 143  # the exit code after SIGTERM: 128 + 15
 EPILOG = """exit codes: 0 all well, also when no region survived; 1 some maps failed, the others are done; 2 a bad
 value; 16 a dataset that cannot be understood; 18 an empty selection; 64 contradictory options or a fault of the
 configuration

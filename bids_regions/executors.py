@@ -1,4 +1,4 @@
-"""The same task on this process, on processes, or on a Dask cluster.
+"""The same task on this process, on processes, or on a Dask cluster; how many at once.
 
 A *task* is a function of a module and its one argument. Tasks may be added while others run. This room knows nothing of
 what a task does; it knows what happens when the process that does it dies.
@@ -9,20 +9,24 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.context import ForkContext
+from pathlib import Path
 from typing import Any, Literal
 
 from bids_regions.errors import Contradiction, MissingInput
+from bids_regions.stopping import STOPPED
 
-__all__ = ["Task", "WorkerLost", "Workers", "check_workers", "run_tasks"]
+__all__ = ["Task", "WorkerLost", "Workers", "check_workers", "fit_workers", "run_tasks"]
 
 ALONE = "No semaphores can be had here, which processes share work by (/dev/shm): one process does it all"
 GRACE = 3.0  # seconds in which a worker that is told to stop cleans up
+OWN = 250 * 2**20  # bytes: the libraries, loaded
+PER_BYTE = 8  # copies of the inflated file that a worker may hold at once, its float64 form and figures included
 HELD = frozenset({signal.SIGTERM, signal.SIGALRM, signal.SIGINT})
 
 
@@ -50,6 +54,28 @@ class Workers:
     n: int = 1
     executor: Literal["process", "dask"] = "process"
     scheduler_address: str | None = None
+
+
+def fit_workers(workers: int, memory: int | None, files: Iterable[Path]) -> int:
+    """`workers`, or so many that the largest of `files` fits into `memory` (bytes) that often; at least one."""
+    if memory is None:
+        return workers
+    largest = max((_inflated_size(path) for path in files), default=0)
+    return max(1, min(workers, memory // (OWN + PER_BYTE * largest)))
+
+
+def _inflated_size(path: Path) -> int:
+    """The size of a file when inflated: a gzip file tells it in its last four bytes."""
+    try:
+        with path.open("rb") as stream:
+            packed = stream.read(2) == b"\x1f\x8b"
+            size = stream.seek(0, os.SEEK_END)
+            if not packed or size < 18:
+                return size
+            stream.seek(-4, os.SEEK_END)
+            return int.from_bytes(stream.read(4), "little")
+    except OSError:
+        return 0  # it will fail with a sentence of its own
 
 
 def check_workers(workers: Workers) -> tuple[Workers, str]:
@@ -139,7 +165,7 @@ def _listen() -> None:
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
     except SystemExit:
-        os._exit(143)
+        os._exit(STOPPED)
 
 
 def _work(function: Callable[[Any], Any], argument: Any) -> Any:
@@ -149,7 +175,9 @@ def _work(function: Callable[[Any], Any], argument: Any) -> Any:
     except SystemExit:
         if multiprocessing.parent_process() is None:
             raise
-        os._exit(143)  # unwound: nothing of the task is left; the pool's own clean-up would wait for the other tasks
+        os._exit(
+            STOPPED
+        )  # unwound: nothing of the task is left; the pool's own clean-up would wait for the others
 
 
 @contextmanager

@@ -14,10 +14,9 @@ import trees
 
 from bids_regions.cli import main
 from bids_regions.errors import BadMap
-from bids_regions.settings import Settings
+from bids_regions.executors import OWN, PER_BYTE, fit_workers
+from bids_regions.logbook import Logbook
 from bids_regions.workflow import levels
-from bids_regions.workflow.logbook import Logbook
-from bids_regions.workflow.memory import OWN, PER_BYTE, fit_workers
 
 MIB = 1 << 20
 
@@ -145,13 +144,9 @@ def clock(monkeypatch):
     return now
 
 
-def settings(tmp_path, **wanted):
-    return Settings(bids_dir=tmp_path, output_dir=tmp_path, levels=("participant",), entries=(), **wanted)
-
-
 def test_a_terminal_has_one_bar_and_no_lines_of_participants(tmp_path, monkeypatch, clock):
     terminal = open_terminal(monkeypatch)
-    logbook = Logbook(settings(tmp_path))
+    logbook = Logbook(tmp_path, {})
     clock[0] += 50  # finding the maps is no work on them
     logbook.expect(3, 2)
     clock[0] += 0.5
@@ -170,7 +165,7 @@ def test_a_terminal_has_one_bar_and_no_lines_of_participants(tmp_path, monkeypat
 
 def test_lines_stand_above_the_bar_and_none_below_when_the_run_ends(tmp_path, monkeypatch, clock):
     terminal = open_terminal(monkeypatch)
-    logbook = Logbook(settings(tmp_path))
+    logbook = Logbook(tmp_path, {})
     logbook.expect(4)
     clock[0] += 1
     logbook.tick()
@@ -186,7 +181,7 @@ def test_lines_stand_above_the_bar_and_none_below_when_the_run_ends(tmp_path, mo
 def test_quiet_and_verbose_runs_have_no_bar(tmp_path, monkeypatch, clock):
     terminal = open_terminal(monkeypatch)
     for wanted in ({"quiet": True}, {"verbose": 1}):
-        logbook = Logbook(settings(tmp_path, **wanted))
+        logbook = Logbook(tmp_path, {}, **wanted)
         logbook.expect(1, 1)
         clock[0] += 1
         logbook.tick()
@@ -195,7 +190,7 @@ def test_quiet_and_verbose_runs_have_no_bar(tmp_path, monkeypatch, clock):
 
 
 def test_nothing_done_yet_takes_some_time(tmp_path, capsys):
-    logbook = Logbook(settings(tmp_path))
+    logbook = Logbook(tmp_path, {})
     logbook.expect(2, 2)
     logbook.step("sub-01", "no map that can be read")
     assert capsys.readouterr().err == "[1/2] sub-01: no map that can be read, 0.0 maps/s, some time left\n"

@@ -135,7 +135,7 @@ def test_sigterm_ends_it_and_a_rerun_completes(
 
 SWALLOWS = """
 import os, signal, time
-from bids_regions.workflow.stopping import terminable
+from bids_regions.stopping import terminable
 
 class Swallows:
     def __del__(self):
@@ -194,7 +194,7 @@ FORKS = """
 import os, signal, time
 from collections import deque
 from bids_regions.executors import Workers, Task, run_tasks
-from bids_regions.workflow.stopping import terminable
+from bids_regions.stopping import terminable
 
 def wait(_):
     time.sleep(30)

@@ -1,4 +1,4 @@
-"""A whole run: the plan, the participants, the group, the log. Only this room knows all the others.
+"""A whole run: the plan, the participants, the group. Only this room knows all the others.
 
 A *run* does the *levels* asked for, participant before group. `levels` reads like its docstring: plan, do, say how it
 ended.

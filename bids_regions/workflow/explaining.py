@@ -4,10 +4,10 @@ from collections import deque
 
 from bids_regions.errors import printable
 from bids_regions.executors import Task, WorkerLost, Workers, run_tasks
+from bids_regions.logbook import Logbook
 from bids_regions.maps.explain import align_table, explain_table
 from bids_regions.maps.maps import MapJob, explain_job
-from bids_regions.workflow.logbook import Logbook
-from bids_regions.workflow.plan import Plan
+from bids_regions.planning import Plan
 
 __all__ = ["explain_plan"]
 

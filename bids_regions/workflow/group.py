@@ -31,6 +31,7 @@ from bids_regions.group.tables import (
     write_table,
 )
 from bids_regions.group.values import CIRCULAR, leading_columns, value_columns
+from bids_regions.logbook import Logbook
 from bids_regions.maps.maps import MapJob, MapOutcome
 from bids_regions.pages.backgrounds import Anatomy, find_template, load_anatomy
 from bids_regions.pages.methods import write_citation
@@ -39,7 +40,6 @@ from bids_regions.report import model
 from bids_regions.results.placement import check_collisions
 from bids_regions.results.records import load_record
 from bids_regions.settings import Entry, GroupSettings, Settings, make_entry
-from bids_regions.workflow.logbook import Logbook
 from bids_regions.workflow.participants import process_owners
 
 __all__ = ["GroupInput", "run_group"]

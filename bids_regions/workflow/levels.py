@@ -4,6 +4,7 @@ What a fault means for the exit code is decided here. What becomes of one map or
 """
 
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -14,25 +15,24 @@ from typing import Any
 from bids_regions.atlases import describe_atlas
 from bids_regions.dataset import describe_output, read_map_name
 from bids_regions.errors import BadMap, Contradiction, EmptySelection, Fault, printable, tell_os_error
-from bids_regions.executors import Workers, check_workers
+from bids_regions.executors import Workers, check_workers, fit_workers
 from bids_regions.figures import prepare_matplotlib
 from bids_regions.files import make_folder, remove_file, sweep_temporaries
+from bids_regions.logbook import Logbook, counted
 from bids_regions.maps.maps import MapJob
 from bids_regions.pages.methods import write_citation, write_methods
 from bids_regions.pages.page import PageContext
 from bids_regions.pages.provenance import describe_provenance
+from bids_regions.planning import Plan, make_plan
 from bids_regions.report import model
 from bids_regions.results.failures import find_failures, write_failure
 from bids_regions.results.placement import name_owner
-from bids_regions.settings import Settings
+from bids_regions.settings import Settings, with_folders, without_folders
+from bids_regions.stopping import STOPPED, Stopped, terminable
 from bids_regions.version import __version__
 from bids_regions.workflow.explaining import explain_plan
 from bids_regions.workflow.group import GroupInput, run_group
-from bids_regions.workflow.logbook import Logbook, counted
-from bids_regions.workflow.memory import fit_workers
 from bids_regions.workflow.participants import StopEarlyError, run_participants
-from bids_regions.workflow.plan import Plan, make_plan
-from bids_regions.workflow.stopping import STOPPED, Stopped, terminable
 
 __all__ = ["run_levels"]
 
@@ -49,7 +49,7 @@ def run_levels(settings: Settings) -> int:
     Fault
         Nothing could be begun: missing input, contradictions, an output folder that is refused.
     """
-    logbook = Logbook(settings)
+    logbook = Logbook(settings.output_dir, _facts(settings), verbose=settings.verbose, quiet=settings.quiet)
     with terminable():
         try:
             with _temporary_folder(settings) as folder:
@@ -61,6 +61,19 @@ def run_levels(settings: Settings) -> int:
         except KeyboardInterrupt:
             logbook.close(130, "stopped from the keyboard; run again to complete the rest")
             return 130
+
+
+def _facts(settings: Settings) -> dict[str, Any]:
+    """What the log keeps of what was asked; the group level finds an atlas again by the request that records keep."""
+    requests = [spec for entry in settings.entries for spec in entry.atlas]
+    return {
+        "command": shlex.join(settings.command),
+        "bids_dir": printable(settings.bids_dir, 4000),
+        "output_dir": printable(settings.output_dir, 4000),
+        "levels": list(settings.levels),
+        "entries": {entry.name: {"match": dict(entry.match), **entry.as_options()} for entry in settings.entries},
+        "atlases": {without_folders(spec): with_folders(spec) for spec in requests},
+    }
 
 
 @contextmanager
@@ -87,7 +100,7 @@ def _writable_temporary(settings: Settings) -> str:
 
 
 def _run(settings: Settings, logbook: Logbook) -> int:
-    plan = make_plan(settings, logbook)
+    plan = make_plan(settings, logbook.notice)
     if settings.dry_run:
         return _list_plan(plan, logbook)
     if settings.explain and not (settings.reports_only or settings.force):

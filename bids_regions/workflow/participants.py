@@ -14,6 +14,7 @@ from bids_regions.dataset import MapFile
 from bids_regions.errors import Fault, printable
 from bids_regions.executors import Task, WorkerLost, Workers, run_tasks
 from bids_regions.images import load_statmap
+from bids_regions.logbook import Logbook, count_words, counted
 from bids_regions.maps.explain import EXPLAIN_COLUMNS, align_table, explain_table
 from bids_regions.maps.map_warnings import PERCENT_HINT
 from bids_regions.maps.maps import (
@@ -40,7 +41,6 @@ from bids_regions.pages.sheet_sections import draw_sheet_section
 from bids_regions.report import model
 from bids_regions.results.failures import write_failure
 from bids_regions.results.walk import Result, find_results
-from bids_regions.workflow.logbook import Logbook, count_words, counted
 
 __all__ = ["DrawJob", "draw_map_section", "process_owners", "run_participants"]
 

@@ -3,7 +3,7 @@
 A *plan* is all of it; faults that would end the run are found here. Nothing is read but names, headers and JSON.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bids_regions.atlases import AtlasUser, fit_to_maps, own_entities
@@ -24,13 +24,12 @@ from bids_regions.dataset import (
 from bids_regions.errors import Contradiction, EmptySelection
 from bids_regions.maps.inputs import MASK_HINT, mask_misfit
 from bids_regions.maps.maps import MapJob
+from bids_regions.planning.matching import tell_idle_entries
+from bids_regions.planning.named_files import check_named_files
+from bids_regions.planning.volumes import take_volumes
 from bids_regions.results.ownership import check_owners
 from bids_regions.results.placement import check_collisions, name_owner, place_outputs
 from bids_regions.settings import Settings
-from bids_regions.workflow.logbook import Logbook
-from bids_regions.workflow.matching import tell_idle_entries
-from bids_regions.workflow.named import check_named_files
-from bids_regions.workflow.volumes import take_volumes
 
 __all__ = ["Plan", "make_plan"]
 
@@ -49,8 +48,8 @@ class Plan:
     notices: tuple[str, ...]
 
 
-def make_plan(settings: Settings, logbook: Logbook) -> Plan:
-    """Find the maps, match the entries, name every output.
+def make_plan(settings: Settings, tell: Callable[[str], None]) -> Plan:
+    """Find the maps, match the entries, name every output; `tell` is told what a user should know.
 
     Raises
     ------
@@ -59,8 +58,14 @@ def make_plan(settings: Settings, logbook: Logbook) -> Plan:
     Contradiction
         Two entries of one name match one map.
     """
-    for text in check_named_files(settings):
-        logbook.notice(text)
+    notices: dict[str, None] = {}  # for the pages
+
+    def notice(*texts: str) -> None:
+        notices.update(dict.fromkeys(texts))
+        for text in texts:
+            tell(text)
+
+    notice(*check_named_files(settings))
     selection = _selection(settings)
     dataset = open_dataset(
         settings.bids_dir,
@@ -71,17 +76,15 @@ def make_plan(settings: Settings, logbook: Logbook) -> Plan:
     )
     discovery = take_volumes(find_maps(dataset, selection), settings.volumes, selection.filters)
     check_selection(dataset, discovery, selection.endings)
-    for text in (*dataset.notices, *discovery.notices):
-        logbook.notice(text)
+    notice(*dataset.notices, *discovery.notices)
     if "group" in settings.levels and any(m.form != "volume" and m.participant for m in discovery.maps):
-        logbook.notice("Maps on surfaces are done per participant and are not pooled over participants yet")
+        notice("Maps on surfaces are done per participant and are not pooled over participants yet")
     wanted = [mapfile for mapfile in discovery.maps if _is_for_levels(mapfile.participant, settings)]
     jobs = _fit_atlases([_make_job(mapfile, dataset, settings) for mapfile in wanted])
     _refuse_misplaced_masks(settings, jobs)
     _refuse_voxel_options(jobs)
-    _tell_unmatched([job for job in jobs if not job.entries], len(jobs), logbook)
-    for text in tell_idle_entries(settings.entries if settings.config_file else (), discovery):
-        logbook.notice(text)
+    notice(*_tell_unmatched([job for job in jobs if not job.entries], len(jobs)))
+    notice(*tell_idle_entries(settings.entries if settings.config_file else (), discovery))
     jobs = [job for job in jobs if job.entries]
     broken = [
         (_make_job(read_map_name(dataset.root, one.relpath), dataset, settings), one)
@@ -90,11 +93,10 @@ def make_plan(settings: Settings, logbook: Logbook) -> Plan:
     ]
     _refuse_nothing(settings, discovery, jobs, broken)
     check_collisions(place for job in jobs for place in job.places)
-    notices = tuple(text.replace(str(settings.bids_dir), "BIDS_DIR") for text in logbook.notices)
     if not (settings.force or settings.reports_only):
         claims = ((job.mapfile, place) for job in jobs for place in job.places)
         for text in check_owners(claims, dataset, settings.output_dir):
-            logbook.notice(text)  # of this run alone: on no page
+            tell(text)  # of this run alone: on no page
     return Plan(
         dataset=dataset,
         selection=selection,
@@ -103,7 +105,7 @@ def make_plan(settings: Settings, logbook: Logbook) -> Plan:
         group=[job for job in jobs if job.mapfile.participant is None],
         broken=broken,
         skipped=discovery.skipped,
-        notices=notices,
+        notices=tuple(text.replace(str(settings.bids_dir), "BIDS_DIR") for text in notices),
     )
 
 
@@ -194,10 +196,10 @@ def _atlas_user(job: MapJob, specs: Sequence[str]) -> AtlasUser:
     )
 
 
-def _tell_unmatched(unmatched: Sequence[MapJob], total: int, logbook: Logbook) -> None:
+def _tell_unmatched(unmatched: Sequence[MapJob], total: int) -> Iterator[str]:
     if unmatched:
         example = unmatched[0].mapfile.relpath
-        logbook.notice(f"{len(unmatched)} of {total} maps are matched by no entry, such as {example}")
+        yield f"{len(unmatched)} of {total} maps are matched by no entry, such as {example}"
 
 
 def _refuse_nothing(settings: Settings, discovery: Discovery, jobs: Sequence[MapJob], broken: Sequence[object]) -> None:

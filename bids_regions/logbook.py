@@ -5,17 +5,16 @@ The only place that speaks to the terminal; nothing that two equal runs would wr
 
 import os
 import secrets
-import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from bids_regions.errors import LONGEST, Fault, printable
 from bids_regions.files import write_json
-from bids_regions.settings import Settings, with_folders, without_folders
 from bids_regions.version import __version__
 
 __all__ = ["Logbook", "count_words", "counted"]
@@ -28,8 +27,10 @@ SHOWN_FAILURES = 5
 class Logbook:
     """The voice and the memory of one run."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, output_dir: Path, facts: Mapping[str, Any], *, verbose: int = 0, quiet: bool = False) -> None:
+        self._output_dir = output_dir
+        self._facts = facts  # of the run, for the log alone: the command, paths, settings
+        self._verbose, self._quiet = verbose, quiet
         self.started = time.time()
         self.run_id = time.strftime("%Y%m%d-%H%M%S_", time.gmtime(self.started)) + secrets.token_hex(4)
         self.counts: Counter[str] = Counter()
@@ -37,7 +38,7 @@ class Logbook:
         self.notices: list[str] = []
         self._hints: dict[str, list[str] | None] = {}  # by entry; None where it does not hold for one map
         self._skipped: dict[str, list[str]] = {}  # reason: files
-        self._bar = sys.stderr.isatty() and not settings.quiet and not settings.verbose
+        self._bar = sys.stderr.isatty() and not quiet and not verbose
         self._shown = ""  # the bar as it stands on the terminal
         self._began = time.monotonic()
         self._steps = (0, 0)
@@ -45,7 +46,7 @@ class Logbook:
 
     def say(self, text: str, *, level: int = 0) -> None:
         """One line on stderr: level 0 unless -q, 1 with -v, 2 with -vv."""
-        if level > self.settings.verbose or (self.settings.quiet and level == 0):
+        if level > self._verbose or (self._quiet and level == 0):
             return
         self._write(printable(text, 2000) + "\n")
 
@@ -71,7 +72,7 @@ class Logbook:
         """A map that failed; said at once."""
         self.failures.append({"source": printable(source), "reason": str(fault), "exit_code": fault.exit_code})
         self._write(f"failed: {printable(source)}: {fault}\n")
-        if crash and self.settings.verbose:
+        if crash and self._verbose:
             self._write("".join(f"    {printable(line)}\n" for line in crash.splitlines()))
 
     def expect(self, steps: int, owners: int = 0) -> None:
@@ -103,17 +104,11 @@ class Logbook:
 
     def close(self, exit_code: int, reason: str) -> None:
         """Write the log of the run, and the last line, which agrees with the exit code."""
-        settings = self.settings
         record = {
-            "command": shlex.join(settings.command),
+            **self._facts,
             "version": __version__,
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
             "seconds": round(time.time() - self.started, 3),
-            "bids_dir": printable(settings.bids_dir, 4000),
-            "output_dir": printable(settings.output_dir, 4000),
-            "levels": list(settings.levels),
-            "entries": {entry.name: {"match": dict(entry.match), **entry.as_options()} for entry in settings.entries},
-            "atlases": self._atlases(),
             "host": os.uname().nodename,
             "counts": dict(sorted(self.counts.items())),
             "failures": self.failures,
@@ -126,14 +121,10 @@ class Logbook:
             "reason": printable(reason, LONGEST),
         }
         try:
-            write_json(settings.output_dir / "logs" / f"log-{self.run_id}.json", record)
+            write_json(self._output_dir / "logs" / f"log-{self.run_id}.json", record)
         except Fault as fault:
             self._write(f"the log could not be written: {fault}\n")
         self._finish(exit_code, reason)
-
-    def _atlases(self) -> dict[str, str]:
-        """Where each atlas lies, by the request as records keep it; the group level finds it again by this."""
-        return {without_folders(spec): with_folders(spec) for entry in self.settings.entries for spec in entry.atlas}
 
     def hint(self, entry: str, texts: list[str]) -> None:
         """What is told in the last lines where it is true of every map of an entry; no texts: not of this one."""
@@ -144,7 +135,7 @@ class Logbook:
         self._put(_cleared(self._shown))
         self._shown = ""
         for why, sources in self._skipped.items():
-            if len(sources) == 1 and not self.settings.verbose:
+            if len(sources) == 1 and not self._verbose:
                 self.say(f"skipped: {sources[0]}: {why}")
             elif len(sources) > 1:
                 self.say(f"skipped: {len(sources)} files, such as {sources[0]}: {why}")
