@@ -28,7 +28,7 @@ from bids_regions.extraction.criteria import Criteria
 from bids_regions.images import load_statmap
 from bids_regions.maps import maps
 from bids_regions.planning import make_plan
-from bids_regions.settings import Settings, make_entry
+from bids_regions.settings import GroupSettings, Settings, make_entry
 
 OPTIONS: dict[str, Any] = {"threshold": "3.0", "extract_type": "connected_components", "min_region_size": 1350.0}
 GZIP = 31  # zlib's wbits
@@ -161,8 +161,14 @@ OTHERS = {"label once": Case.label_once, "nilearn": Case.peer}
 def make_job(root: Path, options: dict[str, Any]) -> maps.MapJob:
     """The job of the only map in a dataset, as a run would plan it."""
     entry = make_entry("bench", options)
+    out = root / "out"
     settings = Settings(
-        bids_dir=root / "in", output_dir=root / "out", levels=("participant",), entries=(entry,), force=True, quiet=True
+        bids_dir=root / "in",
+        output_dir=out,
+        levels=("participant",),
+        entries=(entry,),
+        group=GroupSettings(output_dir=out),
+        force=True,
     )
     return make_plan(settings, print).participants["sub-01"][0]
 

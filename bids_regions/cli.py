@@ -177,7 +177,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Fault as fault:
         return _tell(fault)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(settings.omp_nthreads)  # read when numpy loads, which is only below
+        os.environ[name] = str(settings.workers.omp_nthreads)  # read when numpy loads, which is only below
     from bids_regions.workflow import run_levels  # noqa: PLC0415 # --help must not pay for numpy
 
     try:

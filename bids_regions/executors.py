@@ -175,9 +175,7 @@ def _work(function: Callable[[Any], Any], argument: Any) -> Any:
     except SystemExit:
         if multiprocessing.parent_process() is None:
             raise
-        os._exit(
-            STOPPED
-        )  # unwound: nothing of the task is left; the pool's own clean-up would wait for the others
+        os._exit(STOPPED)  # unwound: nothing of the task is left; the pool's own clean-up would wait for the others
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def test_every_multiword_option_is_accepted_with_dash_and_underscore():
 def test_labels_lose_their_prefix_and_may_come_from_a_file(tmp_path):
     (tmp_path / "list.tsv").write_text("participant_id\tage\nsub-03\t5\n04\t6\n\n")
     found = settings("--participant-label", "sub-01", "02", f"@{tmp_path}/list.tsv")
-    assert found.participants == ("01", "02", "03", "04")
+    assert found.selection.participants == ("01", "02", "03", "04")
     with pytest.raises(MissingInput):
         settings("--participant-label", "@/nonexistent")
 
@@ -292,7 +292,7 @@ def test_equal_names_only_where_the_matches_cannot_both_hold(tmp_path, one, othe
 
 @pytest.mark.parametrize(("text", "size"), [("8G", 8 * 2**30), ("512", 512 * 2**20), ("100MB", 100 * 2**20)])
 def test_memory_has_units(text, size):
-    assert settings("--mem", text).mem == size
+    assert settings("--mem", text).workers.mem == size
 
 
 @pytest.mark.parametrize(

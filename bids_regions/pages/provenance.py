@@ -9,11 +9,11 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bids_regions.dataset import MapFile, SourceDataset
+from bids_regions.dataset import MapFile
 from bids_regions.errors import Fault
 from bids_regions.report import model
 from bids_regions.results.records import Record, library_versions
-from bids_regions.settings import OPTIONS, REGION_OPTIONS, Entry, Settings, make_entry, name_of_threshold
+from bids_regions.settings import OPTIONS, REGION_OPTIONS, Entry, SelectionSettings, make_entry, name_of_threshold
 
 __all__ = ["command_facts", "describe_provenance"]
 
@@ -26,29 +26,32 @@ STATMAP = "statmap"
 
 
 def describe_provenance(
-    settings: Settings, dataset: SourceDataset, filters: Mapping[str, object] | None = None
+    entries: Sequence[Entry],
+    asked: SelectionSettings,
+    *,
+    dataset: str,
+    filters: Mapping[str, object] | None = None,
+    configured: bool = False,
 ) -> model.Provenance:
     """What a page says of its making; participants are not among the selection, for each has a page."""
-    words = [*WORDS, "participant", *_selection(settings)]
+    words = [*WORDS, "participant", *_selection(asked)]
     files = []
     if filters:
-        query = (settings.suffixes or (STATMAP,))[0]
+        query = (asked.suffixes or (STATMAP,))[0]
         files.append((FILTER, json.dumps({query: filters}, ensure_ascii=False)))
         words += ["--bids-filter-file", FILTER]
-    if settings.config_file:
-        files.append(
-            (CONFIGURATION, "\n".join(_table(entry.name, _whole(entry), entry.match) for entry in settings.entries))
-        )
+    if configured:
+        files.append((CONFIGURATION, "\n".join(_table(entry.name, _whole(entry), entry.match) for entry in entries)))
         words += ["--config-file", CONFIGURATION]
     else:
-        first = settings.entries[0]
-        words += ["--threshold", *(str(entry.criteria.threshold) for entry in settings.entries)]
+        first = entries[0]
+        words += ["--threshold", *(str(entry.criteria.threshold) for entry in entries)]
         words += _region_words(least_options(first.name, _whole(first)))
     return model.Provenance(
         command=shlex.join(words),
-        settings=tuple((f"entry {entry.name}", _entry_words(entry)) for entry in settings.entries),
+        settings=tuple((f"entry {entry.name}", _entry_words(entry)) for entry in entries),
         versions=tuple(library_versions().items()),
-        inputs=(("dataset", dataset.name), *files),
+        inputs=(("dataset", dataset), *files),
     )
 
 
@@ -80,16 +83,16 @@ def _whole(entry: Entry) -> dict[str, Any]:
     return {**entry.as_options(), **({"background": "none"} if entry.background == "none" else drawn)}
 
 
-def _selection(settings: Settings) -> Iterator[str]:
+def _selection(asked: SelectionSettings) -> Iterator[str]:
     """The words that select maps, as they were asked for."""
-    for key, labels in settings.labels.items():
+    for key, labels in asked.labels.items():
         if key != "sub" and labels:
             yield from (SELECTING[key], *labels)
     for flag, values in (
-        ("--derivatives", settings.derivatives),
-        ("--suffix", settings.suffixes),
-        ("--volumes", settings.volumes),
-        ("--assume-space", (settings.assume_space,) if settings.assume_space else ()),
+        ("--derivatives", asked.derivatives),
+        ("--suffix", asked.suffixes),
+        ("--volumes", asked.volumes),
+        ("--assume-space", (asked.assume_space,) if asked.assume_space else ()),
     ):
         if values:
             yield from (flag, *values)

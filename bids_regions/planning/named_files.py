@@ -1,6 +1,6 @@
 """The files that a user names: each is opened before any map is touched, and is what it must be, or nothing is done."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from bids_regions.errors import BadMap, Fault, MissingInput, UnsuitableMap
 from bids_regions.images import check_mask, load_grid, load_label_image
 from bids_regions.images.cifti import read_cifti
 from bids_regions.images.gifti import load_surface, read_gifti
-from bids_regions.settings import Settings
+from bids_regions.settings import Entry
 
 __all__ = ["check_named_files"]
 
@@ -20,7 +20,9 @@ SHEETS = (".gii", ".gii.gz", ".dscalar.nii", ".dlabel.nii", ".dtseries.nii")
 MOUNTS = "Check the path; in a container, the mounts"
 
 
-def check_named_files(settings: Settings) -> tuple[str, ...]:
+def check_named_files(
+    entries: Sequence[Entry], participants_tsv: Path | None, regions_from: Path | None
+) -> tuple[str, ...]:
     """What a user should know of the named files, a sentence each.
 
     Raises
@@ -29,7 +31,7 @@ def check_named_files(settings: Settings) -> tuple[str, ...]:
         A file is not there, cannot be read, or is not what its option asks for.
     """
     notes: dict[str, None] = {}
-    for option, path, check in dict.fromkeys(_named(settings)):
+    for option, path, check in dict.fromkeys((*_of_group(participants_tsv, regions_from), *_of_entries(entries))):
         if not path.is_file():
             raise MissingInput(f"{option}: {path} is not there", hint=MOUNTS)
         on_surfaces = path.name.lower().endswith(SHEETS)
@@ -43,12 +45,15 @@ def check_named_files(settings: Settings) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _named(settings: Settings) -> Iterator[tuple[str, Path, Check]]:
-    if settings.participants_tsv:
-        yield "--participants-tsv", settings.participants_tsv, _check_participants
-    if settings.regions_from:
-        yield "--regions-from", settings.regions_from, _check_regions
-    for entry in settings.entries:
+def _of_group(participants_tsv: Path | None, regions_from: Path | None) -> Iterator[tuple[str, Path, Check]]:
+    if participants_tsv:
+        yield "--participants-tsv", participants_tsv, _check_participants
+    if regions_from:
+        yield "--regions-from", regions_from, _check_regions
+
+
+def _of_entries(entries: Sequence[Entry]) -> Iterator[tuple[str, Path, Check]]:
+    for entry in entries:
         for path in entry.masks:
             yield "mask", Path(path), _check_mask
         for option, paths in (("surfaces", entry.surfaces), ("vertex_areas", entry.vertex_areas)):

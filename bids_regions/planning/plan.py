@@ -29,7 +29,7 @@ from bids_regions.planning.named_files import check_named_files
 from bids_regions.planning.volumes import take_volumes
 from bids_regions.results.ownership import check_owners
 from bids_regions.results.placement import check_collisions, name_owner, place_outputs
-from bids_regions.settings import Settings
+from bids_regions.settings import Entry, SelectionSettings, Settings
 
 __all__ = ["Plan", "make_plan"]
 
@@ -65,33 +65,35 @@ def make_plan(settings: Settings, tell: Callable[[str], None]) -> Plan:
         for text in texts:
             tell(text)
 
-    notice(*check_named_files(settings))
-    selection = _selection(settings)
+    notice(*check_named_files(settings.entries, settings.group.participants_tsv, settings.group.regions_from))
+    asked = settings.selection
+    selection = _selection(asked)
     dataset = open_dataset(
         settings.bids_dir,
-        settings.derivatives,
-        settings.participants,
+        asked.derivatives,
+        asked.participants,
         suffixes=selection.endings,
-        check=not settings.skip_bids_validation,
+        check=not asked.skip_bids_validation,
     )
-    discovery = take_volumes(find_maps(dataset, selection), settings.volumes, selection.filters)
+    discovery = take_volumes(find_maps(dataset, selection), asked.volumes, selection.filters)
     check_selection(dataset, discovery, selection.endings)
     notice(*dataset.notices, *discovery.notices)
     if "group" in settings.levels and any(m.form != "volume" and m.participant for m in discovery.maps):
         notice("Maps on surfaces are done per participant and are not pooled over participants yet")
-    wanted = [mapfile for mapfile in discovery.maps if _is_for_levels(mapfile.participant, settings)]
+    wanted = [mapfile for mapfile in discovery.maps if _level_of(mapfile.participant) in settings.levels]
     jobs = _fit_atlases([_make_job(mapfile, dataset, settings) for mapfile in wanted])
-    _refuse_misplaced_masks(settings, jobs)
+    _refuse_misplaced_masks(settings.entries, jobs)
     _refuse_voxel_options(jobs)
     notice(*_tell_unmatched([job for job in jobs if not job.entries], len(jobs)))
-    notice(*tell_idle_entries(settings.entries if settings.config_file else (), discovery))
+    notice(*tell_idle_entries(settings.entries if settings.configured else (), discovery))
     jobs = [job for job in jobs if job.entries]
     broken = [
         (_make_job(read_map_name(dataset.root, one.relpath), dataset, settings), one)
         for one in discovery.failed
-        if _is_for_levels(one.participant, settings)
+        if _level_of(one.participant) in settings.levels
     ]
-    _refuse_nothing(settings, discovery, jobs, broken)
+    if not (jobs or broken or "group" in settings.levels):
+        _refuse_nothing(discovery)
     check_collisions(place for job in jobs for place in job.places)
     if not (settings.force or settings.reports_only):
         claims = ((job.mapfile, place) for job in jobs for place in job.places)
@@ -109,16 +111,16 @@ def make_plan(settings: Settings, tell: Callable[[str], None]) -> Plan:
     )
 
 
-def _is_for_levels(participant: str | None, settings: Settings) -> bool:
-    return ("group" if participant is None else "participant") in settings.levels
+def _level_of(participant: str | None) -> str:
+    return "group" if participant is None else "participant"
 
 
-def _selection(settings: Settings) -> Selection:
+def _selection(asked: SelectionSettings) -> Selection:
     return Selection(
-        asked=settings.labels,
-        filters=read_filter_file(settings.bids_filter_file, settings.suffixes) if settings.bids_filter_file else {},
-        assume_space=settings.assume_space,
-        suffixes=settings.suffixes,
+        asked=asked.labels,
+        filters=read_filter_file(asked.bids_filter_file, asked.suffixes) if asked.bids_filter_file else {},
+        assume_space=asked.assume_space,
+        suffixes=asked.suffixes,
     )
 
 
@@ -132,11 +134,11 @@ def _make_job(mapfile: MapFile, dataset: SourceDataset, settings: Settings) -> M
         output_dir=settings.output_dir,
         entries=entries,
         places=tuple(
-            place_outputs(mapfile, entry.name, settings.output_dir, assume_space=settings.assume_space)
+            place_outputs(mapfile, entry.name, settings.output_dir, assume_space=settings.selection.assume_space)
             for entry in entries
         ),
         fittings=((),) * len(entries),
-        assume_space=settings.assume_space,
+        assume_space=settings.selection.assume_space,
         force=settings.force,
         finished_only=settings.reports_only,
         explain=settings.explain,
@@ -163,10 +165,10 @@ def _fit_atlases(jobs: Sequence[MapJob]) -> list[MapJob]:
     ]
 
 
-def _refuse_misplaced_masks(settings: Settings, jobs: Sequence[MapJob]) -> None:
+def _refuse_misplaced_masks(entries: Sequence[Entry], jobs: Sequence[MapJob]) -> None:
     """A named mask that fits no map is a contradiction; where it fits some, the others fail, each by itself."""
     problems = []
-    for entry in settings.entries:
+    for entry in entries:
         matched = [job for job in jobs if entry in job.entries]
         reasons = {mask_misfit(entry, job.atlas_space, job.mapfile.participant) for job in matched}
         if entry.mask not in ("auto", "none") and reasons and "" not in reasons:
@@ -202,9 +204,7 @@ def _tell_unmatched(unmatched: Sequence[MapJob], total: int) -> Iterator[str]:
         yield f"{len(unmatched)} of {total} maps are matched by no entry, such as {example}"
 
 
-def _refuse_nothing(settings: Settings, discovery: Discovery, jobs: Sequence[MapJob], broken: Sequence[object]) -> None:
-    if jobs or broken or "group" in settings.levels:
-        return
+def _refuse_nothing(discovery: Discovery) -> None:
     if not discovery.maps and discovery.skipped:
         return  # skipped with a reason each, which is an answer
     if any(mapfile.participant is None for mapfile in discovery.maps):

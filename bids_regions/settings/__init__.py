@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from bids_regions.settings.configuration import read_configuration
     from bids_regions.settings.entries import Entry, make_entry, name_of_threshold, with_folders, without_folders
     from bids_regions.settings.options import LEVELS, OPTIONS, REGION_OPTIONS, Option
-    from bids_regions.settings.run import GroupSettings, Settings, make_settings
+    from bids_regions.settings.run import GroupSettings, SelectionSettings, Settings, WorkerSettings, make_settings
 
 __all__ = [
     "LEVELS",
@@ -19,7 +19,9 @@ __all__ = [
     "Entry",
     "GroupSettings",
     "Option",
+    "SelectionSettings",
     "Settings",
+    "WorkerSettings",
     "make_entry",
     "make_settings",
     "name_of_threshold",
@@ -32,7 +34,7 @@ HOMES = {
     "options": ("LEVELS", "OPTIONS", "REGION_OPTIONS", "Option"),
     "entries": ("Entry", "make_entry", "name_of_threshold", "with_folders", "without_folders"),
     "configuration": ("read_configuration",),
-    "run": ("GroupSettings", "Settings", "make_settings"),
+    "run": ("GroupSettings", "SelectionSettings", "Settings", "WorkerSettings", "make_settings"),
 }
 
 

@@ -1,6 +1,6 @@
 """What a run was asked to do: every string of the command line ends here.
 
-`Settings` stays with the run; a room below gets only the part it needs: an entry, a selection, `GroupSettings`.
+`Settings` stays with the run, which takes it apart: a room below gets one part, such as an entry or `GroupSettings`.
 """
 
 import os
@@ -16,22 +16,52 @@ from bids_regions.settings.entries import Entry, entries_of_command
 from bids_regions.settings.options import LEVELS, OPTIONS, REGION_OPTIONS
 from bids_regions.surroundings import count_processors
 
-__all__ = ["GroupSettings", "Settings", "make_settings"]
+__all__ = ["GroupSettings", "SelectionSettings", "Settings", "WorkerSettings", "make_settings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectionSettings:
+    """Which maps a run is for, as it was asked."""
+
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by entity, without its prefix
+    derivatives: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = ()  # of the maps; none: statmap
+    volumes: tuple[str, ...] = ()  # of 4-D files: "all", or numbers from 1
+    bids_filter_file: Path | None = None
+    assume_space: str | None = None
+    skip_bids_validation: bool = False
+
+    @property
+    def participants(self) -> tuple[str, ...]:
+        """The labels of the participants asked for; none: all."""
+        return self.labels.get("sub", ())
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroupSettings:
-    """The part of the settings that the group level needs."""
+    """How participants are put together."""
 
     output_dir: Path
-    participants: tuple[str, ...]  # labels; none: all
-    min_prevalence: float
-    min_coverage: float
-    group_by: tuple[str, ...]  # columns of participants.tsv
-    participants_tsv: Path | None
-    regions_from: Path | None
-    reliability: Literal["auto", "none"]
-    atlases: tuple[str, ...]  # every request of every entry, with its folders
+    participants: tuple[str, ...] = ()  # labels; none: all
+    min_prevalence: float = 0.5
+    min_coverage: float = 0.5
+    group_by: tuple[str, ...] = ()  # columns of participants.tsv
+    participants_tsv: Path | None = None
+    regions_from: Path | None = None
+    reliability: Literal["auto", "none"] = "auto"
+    atlases: tuple[str, ...] = ()  # every request of every entry, with its folders
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
+    """What of the machine a run may use."""
+
+    nprocs: int = 1
+    omp_nthreads: int = 1
+    mem: int | None = None  # bytes
+    work_dir: Path | None = None
+    executor: Literal["process", "dask"] = "process"
+    scheduler_address: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,55 +72,19 @@ class Settings:
     output_dir: Path
     levels: tuple[str, ...]
     entries: tuple[Entry, ...]
-    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # asked for, by entity, without its prefix
-    derivatives: tuple[str, ...] = ()
-    suffixes: tuple[str, ...] = ()  # of the maps; none: statmap
-    volumes: tuple[str, ...] = ()  # of 4-D files: "all", or numbers from 1
-    bids_filter_file: Path | None = None
-    assume_space: str | None = None
-    config_file: Path | None = None
-    min_prevalence: float = 0.5
-    min_coverage: float = 0.5
-    group_by: tuple[str, ...] = ()
-    participants_tsv: Path | None = None
-    regions_from: Path | None = None
-    reliability: Literal["auto", "none"] = "auto"
-    nprocs: int = 1
-    omp_nthreads: int = 1
-    mem: int | None = None  # bytes
-    work_dir: Path | None = None
-    executor: Literal["process", "dask"] = "process"
-    scheduler_address: str | None = None
+    configured: bool = False  # the entries are those of a configuration file
+    selection: SelectionSettings = SelectionSettings()
+    group: GroupSettings
+    workers: WorkerSettings = WorkerSettings()
     dry_run: bool = False
     explain: bool = False
     reports_only: bool = False
     boilerplate_only: bool = False
     force: bool = False
     stop_on_first_crash: bool = False
-    skip_bids_validation: bool = False
     verbose: int = 0
     quiet: bool = False
     command: tuple[str, ...] = ()  # as typed, for the log alone
-
-    @property
-    def participants(self) -> tuple[str, ...]:
-        """The labels of the participants asked for; none: all."""
-        return self.labels.get("sub", ())
-
-    @property
-    def group(self) -> GroupSettings:
-        """The group level's part."""
-        return GroupSettings(
-            output_dir=self.output_dir,
-            participants=self.participants,
-            min_prevalence=self.min_prevalence,
-            min_coverage=self.min_coverage,
-            group_by=self.group_by,
-            participants_tsv=self.participants_tsv,
-            regions_from=self.regions_from,
-            reliability=self.reliability,
-            atlases=tuple(dict.fromkeys(spec for entry in self.entries for spec in entry.atlas)),
-        )
 
 
 def make_settings(given: SimpleNamespace | Any, command: tuple[str, ...] = ()) -> Settings:
@@ -110,11 +104,8 @@ def make_settings(given: SimpleNamespace | Any, command: tuple[str, ...] = ()) -
     }
     config_file = options["config_file"]
     entries = read_configuration(config_file) if config_file else entries_of_command(region_options)
-    return Settings(
-        bids_dir=_absolute(given.bids_dir),
-        output_dir=_absolute(given.output_dir),
-        levels=tuple(level for level in LEVELS if level in given.analysis_level),
-        entries=entries,
+    output_dir = _absolute(given.output_dir)
+    selection = SelectionSettings(
         labels={
             option.entity: _labels(options[option.name], f"{option.entity}-")
             for option in OPTIONS
@@ -123,20 +114,34 @@ def make_settings(given: SimpleNamespace | Any, command: tuple[str, ...] = ()) -
         derivatives=tuple(options["derivatives"] or ()),
         suffixes=tuple(dict.fromkeys(options["suffix"] or ())),
         volumes=tuple(dict.fromkeys(options["volumes"] or ())),
-        config_file=config_file,
-        group_by=tuple(options["group_by"] or ()),
-        nprocs=options["nprocs"] or count_processors(),
+        **_taken(options, "bids_filter_file", "assume_space", "skip_bids_validation"),
+    )
+    return Settings(
+        bids_dir=_absolute(given.bids_dir),
+        output_dir=output_dir,
+        levels=tuple(level for level in LEVELS if level in given.analysis_level),
+        entries=entries,
+        configured=bool(config_file),
+        selection=selection,
+        group=GroupSettings(
+            output_dir=output_dir,
+            participants=selection.participants,
+            group_by=tuple(options["group_by"] or ()),
+            atlases=tuple(dict.fromkeys(spec for entry in entries for spec in entry.atlas)),
+            **_taken(options, "min_prevalence", "min_coverage", "participants_tsv", "regions_from", "reliability"),
+        ),
+        workers=WorkerSettings(
+            nprocs=options["nprocs"] or count_processors(),
+            **_taken(options, "omp_nthreads", "mem", "work_dir", "executor", "scheduler_address"),
+        ),
         command=command,
-        verbose=options["verbose"],
-        **{name: options[name] for name in PLAIN},
+        **_taken(options, "dry_run", "explain", "reports_only", "boilerplate_only", "force", "stop_on_first_crash"),
+        **_taken(options, "verbose", "quiet"),
     )
 
 
-PLAIN = (
-    "bids_filter_file", "assume_space", "min_prevalence", "min_coverage", "participants_tsv", "regions_from",
-    "reliability", "omp_nthreads", "mem", "work_dir", "executor", "scheduler_address", "dry_run", "explain",
-    "reports_only", "boilerplate_only", "force", "stop_on_first_crash", "skip_bids_validation", "quiet",
-)  # fmt: skip
+def _taken(options: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: options[name] for name in names}
 
 
 def _refuse_contradictions(given: SimpleNamespace, options: Mapping[str, Any]) -> None:

@@ -84,7 +84,7 @@ def run_group(settings: Settings, given: GroupInput, context: PageContext, worke
 
 def _run_group(settings: Settings, given: GroupInput, context: PageContext, workers: Workers, logbook: Logbook) -> None:
     cohort, unread, told = gather_cohort(settings.group, given.dataset, given.discovery, given.selection)
-    others = load_other_regions(settings.regions_from)
+    others = load_other_regions(settings.group.regions_from)
     sets = find_sets(cohort, settings.output_dir)
     check_collisions([*(one.paths.consensus for one in sets), *(place for job in given.jobs for place in job.places)])
     jobs = [replace(job, draw=True) for job in given.jobs]

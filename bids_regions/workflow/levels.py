@@ -27,7 +27,7 @@ from bids_regions.planning import Plan, make_plan
 from bids_regions.report import model
 from bids_regions.results.failures import find_failures, write_failure
 from bids_regions.results.placement import name_owner
-from bids_regions.settings import Settings, with_folders, without_folders
+from bids_regions.settings import Settings, WorkerSettings, with_folders, without_folders
 from bids_regions.stopping import STOPPED, Stopped, terminable
 from bids_regions.version import __version__
 from bids_regions.workflow.explaining import explain_plan
@@ -52,7 +52,7 @@ def run_levels(settings: Settings) -> int:
     logbook = Logbook(settings.output_dir, _facts(settings), verbose=settings.verbose, quiet=settings.quiet)
     with terminable():
         try:
-            with _temporary_folder(settings) as folder:
+            with _temporary_folder(settings.workers.work_dir, settings.output_dir / "logs") as folder:
                 prepare_matplotlib(folder)
                 return _run(settings, logbook)
         except Stopped:
@@ -77,25 +77,25 @@ def _facts(settings: Settings) -> dict[str, Any]:
 
 
 @contextmanager
-def _temporary_folder(settings: Settings) -> Iterator[Path]:
+def _temporary_folder(work_dir: Path | None, logs: Path) -> Iterator[Path]:
     """A small folder for what libraries keep beside us; in the output's logs where the system offers none."""
-    if settings.work_dir:
-        make_folder(settings.work_dir)
-    folder = Path(tempfile.mkdtemp(prefix="bids_regions-", dir=settings.work_dir or _writable_temporary(settings)))
+    if work_dir:
+        make_folder(work_dir)
+    folder = Path(tempfile.mkdtemp(prefix="bids_regions-", dir=work_dir or _writable_temporary(logs)))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _writable_temporary(settings: Settings) -> str:
+def _writable_temporary(logs: Path) -> str:
     """The system's folder for temporary files; Python's last resort, the working directory, is a user's own."""
     with suppress(OSError):
         folder = tempfile.gettempdir()
         if folder != os.getcwd() or folder in USUAL:  # noqa: PTH109 # as gettempdir asks
             return folder
-    make_folder(settings.output_dir / "logs")
-    tempfile.tempdir = os.fspath(settings.output_dir / "logs")  # for libraries as well
+    make_folder(logs)
+    tempfile.tempdir = os.fspath(logs)  # for libraries as well
     return tempfile.tempdir
 
 
@@ -104,7 +104,7 @@ def _run(settings: Settings, logbook: Logbook) -> int:
     if settings.dry_run:
         return _list_plan(plan, logbook)
     if settings.explain and not (settings.reports_only or settings.force):
-        return explain_plan(plan, _make_workers(settings, plan, logbook), logbook)
+        return explain_plan(plan, _make_workers(settings.workers, plan, logbook), logbook)
     return _work(settings, plan, logbook)
 
 
@@ -144,12 +144,18 @@ def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: 
     _tell_left_out(plan, logbook)
     if plan.broken and settings.stop_on_first_crash:
         raise StopEarlyError
-    workers = _make_workers(settings, plan, logbook)
+    workers = _make_workers(settings.workers, plan, logbook)
     context = PageContext(
         skipped=_skipped_by_owner(plan),
         notices=plan.notices,
         methods=methods,
-        provenance=describe_provenance(settings, plan.dataset, plan.selection.filters),
+        provenance=describe_provenance(
+            settings.entries,
+            settings.selection,
+            dataset=plan.dataset.name,
+            filters=plan.selection.filters,
+            configured=settings.configured,
+        ),
         dataset_name=plan.dataset.name,
         redraw=settings.force or settings.reports_only,
     )
@@ -160,11 +166,11 @@ def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: 
         run_group(settings, given, context, workers, logbook)
 
 
-def _make_workers(settings: Settings, plan: Plan, logbook: Logbook) -> Workers:
+def _make_workers(asked: WorkerSettings, plan: Plan, logbook: Logbook) -> Workers:
     workers = Workers(
-        n=fit_workers(settings.nprocs, settings.mem, (one.path for one in plan.discovery.maps)),
-        executor=settings.executor,
-        scheduler_address=settings.scheduler_address,
+        n=fit_workers(asked.nprocs, asked.mem, (one.path for one in plan.discovery.maps)),
+        executor=asked.executor,
+        scheduler_address=asked.scheduler_address,
     )
     able, note = check_workers(workers)
     if note:
