@@ -1,4 +1,4 @@
-"""From a statistical map to its regions: find_regions for notebooks, a BIDS App for datasets.
+"""From a statistical map to its regions: find_regions and its kin for notebooks, a BIDS App for datasets.
 
 The public names are those of `api`; they load when they are first used, so that `bids_regions --help` answers at once.
 """
@@ -14,11 +14,16 @@ if TYPE_CHECKING:
         Criteria,
         Extraction,
         Peak,
+        Plot,
         Region,
         Regions,
+        Result,
+        Results,
         Smoothness,
         Statistic,
         find_regions,
+        plot_regions,
+        read_results,
     )
 
 __all__ = [
@@ -26,12 +31,17 @@ __all__ = [
     "Criteria",
     "Extraction",
     "Peak",
+    "Plot",
     "Region",
     "Regions",
+    "Result",
+    "Results",
     "Smoothness",
     "Statistic",
     "__version__",
     "find_regions",
+    "plot_regions",
+    "read_results",
 ]
 
 

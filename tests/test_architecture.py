@@ -50,7 +50,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "scipy"},
     ),
     "api": (
-        {"version", "errors", "space", "extraction", "images", "dataset", "atlases", "tables", "maps"},
+        {"version", "errors", "files", "space", "extraction", "images", "dataset", "meshes", "atlases", "figures",
+         "tables", "settings", "results", "pages", "maps"},
         {"numpy", "pandas"},
     ),
     "planning": (

@@ -118,10 +118,15 @@ def fit_to_maps(
 
 
 def fit_atlases(
-    specs: Sequence[str], *, space: str, participant: str | None = None, unchecked: bool = False
+    specs: Sequence[str],
+    *,
+    space: str,
+    participant: str | None = None,
+    unchecked: bool = False,
+    on_surfaces: bool = False,
 ) -> tuple[Fitting, ...]:
     """One fitting per request, in order, for maps of `space` ("" where they have none)."""
-    user = AtlasUser(space=space, participant=participant)
+    user = AtlasUser(space=space, participant=participant, on_surfaces=on_surfaces)
     reader = _Reader(seek=_find_in_templateflow, load=_load)
     return _fit_all(parse_requests(specs), user, reader, unchecked=unchecked)
 

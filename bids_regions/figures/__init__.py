@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bids_regions.figures.colors import COVERAGE, Legend, full_scale, prepare_matplotlib
+from bids_regions.figures.colors import COVERAGE, prepare_matplotlib
 from bids_regions.figures.drawing import Drawing, Kind, Picture, encode
 from bids_regions.figures.lettering import spoken_number
 from bids_regions.figures.mosaic import PanelLayout, set_tiles
 from bids_regions.figures.panels import NOTHING, FigureStyle, frame
-from bids_regions.figures.slices import Mark, Underlay, choose_cuts, make_raster, occupied, sample_nearest
+from bids_regions.figures.planes import lay_planes
+from bids_regions.figures.slices import Mark, Underlay, choose_cuts
 from bids_regions.figures.surfaces import Hemisphere, Sheet, SheetMark, compose_surfaces, stack_drawings
 
 __all__ = [
@@ -101,24 +102,9 @@ def compose_map(
     ValueError
         Where the grids of map and labels differ, or there is no cut.
     """
-    if data.ndim != 3 or data.shape != labels.shape:
-        raise ValueError(f"a map of {data.shape} and labels of {labels.shape} are not on one 3-D grid")
-    if not view.cuts:
-        raise ValueError("a picture needs at least one cut")
-    raster = make_raster(affine, data.shape, view.cuts, most=round(view.layout.tile * 1.5))
-    planes = np.nan_to_num(sample_nearest(data, affine, raster), posinf=0, neginf=0)
-    numbers = sample_nearest(labels, affine, raster)
-    rows, columns = occupied((planes != 0) | (numbers != 0), raster)
-    scale, clipped = full_scale(planes, view.cutoff)
-    if view.scale is not None:
-        scale, clipped = view.scale, scale > view.scale
-    legend = Legend(
-        cutoff=view.cutoff, tail=view.tail, unit=view.unit, scale=scale, clipped=clipped, one_signed=view.sequential,
-        faded=bool(marks),
-    )  # fmt: skip
-    volumes = planes[:, rows, columns], numbers[:, rows, columns]
-    mosaic = set_tiles(volumes, raster.box(rows, columns), legend, view.layout, background)
-    framed = frame(mosaic, marks, legend, view, COVERAGE if background is None else 140)
+    laid = lay_planes(data, labels, affine, view, faded=bool(marks))
+    mosaic = set_tiles((laid.values, laid.labels), laid.raster, laid.legend, view.layout, background)
+    framed = frame(mosaic, marks, laid.legend, view, COVERAGE if background is None else 140)
     return Drawing(
         canvas=framed.canvas,
         labels=framed.labels,

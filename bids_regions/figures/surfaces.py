@@ -14,13 +14,14 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from bids_regions.figures.colors import PAPER, Legend, color_values, full_scale
+from bids_regions.figures.colors import PAPER, Legend, color_values
 from bids_regions.figures.drawing import Drawing
 from bids_regions.figures.lettering import CAP_HEIGHT, Letters, Slice, free_place, load_font, spoken_number, sums
 from bids_regions.figures.mosaic import PanelLayout, blend
 from bids_regions.figures.panels import NOTHING, FigureStyle, add_bar, add_heads
+from bids_regions.figures.planes import make_legend
 
-__all__ = ["Hemisphere", "Sheet", "SheetMark", "compose_surfaces", "stack_drawings"]
+__all__ = ["Hemisphere", "Sheet", "SheetMark", "SheetView", "compose_surfaces", "stack_drawings", "view_sheets"]
 
 Side = Literal["L", "R"]
 SIDES: Mapping[Side, str] = {"L": "left", "R": "right"}
@@ -88,21 +89,9 @@ def compose_surfaces(hemispheres: Sequence[Hemisphere], marks: Sequence[SheetMar
     ValueError
         There is no hemisphere, or values, labels and mesh differ in their number of vertices.
     """
-    if not hemispheres:
-        raise ValueError("a picture of surfaces needs a hemisphere")
-    for each in hemispheres:
-        if not len(each.values) == len(each.labels) == len(each.sheet.xyz):
-            raise ValueError(
-                f"{len(each.values)} values and {len(each.labels)} labels on {len(each.sheet.xyz)} vertices"
-            )
+    check_hemispheres(hemispheres)
     every = np.concatenate([np.nan_to_num(each.values, posinf=0, neginf=0) for each in hemispheres])
-    scale, clipped = full_scale(every, view.cutoff)
-    if view.scale is not None:
-        scale, clipped = view.scale, scale > view.scale
-    legend = Legend(
-        cutoff=view.cutoff, tail=view.tail, unit=view.unit, scale=scale, clipped=clipped, one_signed=view.sequential,
-        faded=bool(marks),
-    )  # fmt: skip
+    legend = make_legend(every, view, faded=bool(marks))
     tiles = [_tile(each, pose, legend, view.layout) for each, pose in _order(hemispheres)]
     canvas, labels, corners = _set(tiles, view.layout)
     letters = _names(hemispheres, tiles, corners, view.layout)
@@ -119,6 +108,17 @@ def compose_surfaces(hemispheres: Sequence[Hemisphere], marks: Sequence[SheetMar
         letters=framed.letters,
         alt=alt_text(marks),
     )
+
+
+def check_hemispheres(hemispheres: Sequence[Hemisphere]) -> None:
+    """Refuse what cannot be drawn, as a ValueError."""
+    if not hemispheres:
+        raise ValueError("a picture of surfaces needs a hemisphere")
+    for each in hemispheres:
+        if not len(each.values) == len(each.labels) == len(each.sheet.xyz):
+            raise ValueError(
+                f"{len(each.values)} values and {len(each.labels)} labels on {len(each.sheet.xyz)} vertices"
+            )
 
 
 def alt_text(marks: Sequence[SheetMark]) -> str:
@@ -159,6 +159,26 @@ def stack_drawings(upper: Drawing, lower: Drawing) -> Drawing:
 
 def _moved(letter: Letters, right: float, down: float) -> Letters:
     return Letters(**{**vars(letter), "x": letter.x + right, "y": letter.y + down})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SheetView:
+    """A hemisphere as it is seen from one side, as pixels."""
+
+    hemisphere: Hemisphere
+    pose: str  # lateral, medial
+    vertex: npt.NDArray[np.int32]  # (height, width): the nearest vertex, -1 beside the mesh
+    grey: npt.NDArray[np.uint8]  # (height, width): the bare sheet
+
+
+def view_sheets(hemispheres: Sequence[Hemisphere], size: int) -> list[SheetView]:
+    """Every hemisphere from outside and from inside, each view `size` pixels wide, in the order they stand."""
+    check_hemispheres(hemispheres)
+    found = []
+    for each, pose in _order(hemispheres):
+        shot = _shoot(each.sheet, each.side, pose, size)
+        found.append(SheetView(hemisphere=each, pose=pose, vertex=shot.vertex, grey=shot.grey))
+    return found
 
 
 def _order(hemispheres: Sequence[Hemisphere]) -> list[tuple[Hemisphere, str]]:

@@ -29,6 +29,7 @@ __all__ = [
     "CiftiMap",
     "Grayordinates",
     "count_maps",
+    "encode_cifti_labels",
     "is_cifti",
     "read_cifti",
     "save_cifti_labels",
@@ -241,20 +242,31 @@ def save_cifti_labels(
 
     The smallest of uint8, uint16 and int32 is taken. Returns the hash of the file. Equal content gives equal bytes.
     """
+    return write_bytes(path, encode_cifti_labels(labels, grayordinates, table, map_name), only_if_changed=True)
+
+
+def encode_cifti_labels(
+    labels: NDArray[np.integer[Any]],
+    grayordinates: Grayordinates,
+    table: Sequence[tuple[int, str, str]],
+    map_name: str,
+) -> bytes:
+    """The bytes of such a file."""
     rows = ['<Label Key="0" Red="0" Green="0" Blue="0" Alpha="0">???</Label>']
     rows += [f"<Label Key={quoteattr(str(key))} {in_rgba(color)}>{escape(name)}</Label>" for key, name, color in table]
     named = f"<LabelTable>{''.join(rows)}</LabelTable>"
     high = int(labels.max(initial=0))
     dtype = next(kind for kind in LABEL_TYPES if high <= np.iinfo(kind).max)
-    return _save(path, labels.astype(dtype), grayordinates, (3007, "LABELS", map_name, named))
+    return _encode(labels.astype(dtype), grayordinates, (3007, "LABELS", map_name, named))
 
 
 def save_cifti_map(path: Path, data: NDArray[Any], grayordinates: Grayordinates, map_name: str) -> str:
     """Write a number for each grayordinate as dscalar.nii, float32; the hash of the file."""
-    return _save(path, data.astype(np.float32), grayordinates, (3006, "SCALARS", map_name, ""))
+    content = _encode(data.astype(np.float32), grayordinates, (3006, "SCALARS", map_name, ""))
+    return write_bytes(path, content, only_if_changed=True)
 
 
-def _save(path: Path, data: NDArray[Any], grayordinates: Grayordinates, what: tuple[int, str, str, str]) -> str:
+def _encode(data: NDArray[Any], grayordinates: Grayordinates, what: tuple[int, str, str, str]) -> bytes:
     intent, kind, map_name, named = what
     if data.shape != (grayordinates.size,):
         raise ValueError(f"data of shape {data.shape} cannot lie on {grayordinates.size} grayordinates")
@@ -276,7 +288,7 @@ def _save(path: Path, data: NDArray[Any], grayordinates: Grayordinates, what: tu
     header["intent_code"] = intent
     header["intent_name"] = {3006: b"ConnDenseScalar", 3007: b"ConnDenseLabel"}[intent]
     numbers = data.astype(data.dtype.newbyteorder("<"), copy=False).tobytes()
-    return write_bytes(path, bytes(header.binaryblock) + extension + numbers, only_if_changed=True)
+    return bytes(header.binaryblock) + extension + numbers
 
 
 @lru_cache(maxsize=8)

@@ -29,6 +29,7 @@ __all__ = [
     "LabelName",
     "Surface",
     "count_arrays",
+    "encode_gifti_labels",
     "load_surface",
     "read_gifti",
     "save_gifti_labels",
@@ -271,10 +272,17 @@ def save_gifti_labels(
 
     Returns the hash of the file. Equal content gives equal bytes.
     """
+    return write_bytes(path, encode_gifti_labels(labels, structure, table), only_if_changed=True)
+
+
+def encode_gifti_labels(
+    labels: NDArray[np.integer[Any]], structure: str, table: Sequence[tuple[int, str, str]]
+) -> bytes:
+    """The bytes of such a file."""
     rows = ['<Label Key="0" Red="0" Green="0" Blue="0" Alpha="0">???</Label>']
     rows += [f"<Label Key={quoteattr(str(key))} {in_rgba(color)}>{escape(name)}</Label>" for key, name, color in table]
     array = _in_xml(labels.astype("<i4"), "NIFTI_INTENT_LABEL", "NIFTI_TYPE_INT32")
-    return write_bytes(path, _in_document(structure, rows, array), only_if_changed=True)
+    return _in_document(structure, rows, array)
 
 
 def save_gifti_map(path: Path, data: NDArray[Any], structure: str, *, intent: str = "NONE") -> str:

@@ -19,7 +19,7 @@ from bids_regions.images import cifti
 from bids_regions.images.gifti import DataArray, Gifti, read_gifti
 from bids_regions.images.structures import CORTEX, find_side
 
-__all__ = ["Part", "SheetMap", "load_sheet_map"]
+__all__ = ["Part", "SheetMap", "load_sheet_map", "sheet_map_of"]
 
 INTENTS = {  # NIfTI's codes by GIFTI's words
     "ZSCORE": 5, "TTEST": 3, "FTEST": 4, "CHISQ": 6, "PVAL": 22, "LOGPVAL": 23, "LOG10PVAL": 24,
@@ -102,6 +102,11 @@ def load_sheet_map(mapfile: MapFile, paths: Sequence[Path]) -> SheetMap:
     values = np.concatenate([side.values for side in sides])
     del sides  # the values are in memory once
     return _make(values, about, ())
+
+
+def sheet_map_of(values: NDArray[Any], parts: Sequence[Part]) -> SheetMap:
+    """The map of numbers in memory, part by part."""
+    return _make(np.array(values), (tuple(parts), None, 0, None, ""), ())
 
 
 def _make(values: NDArray[Any], about: _About, notes: tuple[str, ...]) -> SheetMap:

@@ -17,7 +17,7 @@ from bids_regions.results.placement import OutputPaths
 from bids_regions.results.records import load_record
 from bids_regions.results.uris import read_source, source_uri
 
-__all__ = ["check_owners"]
+__all__ = ["check_owners", "find_linked_root"]
 
 HEAD = 4096  # bytes of a record that hold the URI of its map, unless its name is very long
 FIRST_SOURCE = re.compile(rb'"Sources": \[\s*"([^"]+)"')
@@ -33,7 +33,7 @@ def check_owners(
     BadDataset
         A place holds the results of another source, which is still there.
     """
-    root = _linked_root(output_dir)
+    root = find_linked_root(output_dir)
     same_dataset = root is not None and os.path.realpath(root) == os.path.realpath(dataset.root)
     notes, taken = [], []
     for mapfile, place in claims:
@@ -82,7 +82,7 @@ def _other_source(sidecar: Path, mapfile: MapFile, *, same_dataset: bool) -> str
         return ""
 
 
-def _linked_root(output_dir: Path) -> Path | None:
+def find_linked_root(output_dir: Path) -> Path | None:
     """The dataset that the results in a folder came from, as its description says."""
     try:
         links = read_json(output_dir / "dataset_description.json").get("DatasetLinks")

@@ -1,0 +1,181 @@
+"""find_regions for notebooks and scripts: from what a user has to `Regions`, by the same steps as the BIDS App."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Unpack
+
+from bids_regions import extraction
+from bids_regions.api.given import (
+    Given,
+    Where,
+    refuse_untold,
+    space_of,
+    take_map,
+    take_mask,
+    take_second,
+    take_smoothness,
+    take_statistic,
+)
+from bids_regions.api.regions import Regions
+from bids_regions.api.words import in_python
+from bids_regions.atlases import fit_atlases
+from bids_regions.dataset import is_standard_space
+from bids_regions.errors import Contradiction
+from bids_regions.extraction import Asked, Criteria, Extraction, Smoothness, Statistic
+from bids_regions.extraction.criteria import VOXELS_ONLY
+from bids_regions.maps.naming import NamedRegions, name_extraction
+from bids_regions.space import Grayordinates, Mesh, as_domain
+
+__all__ = ["find_regions"]
+
+AtlasSpecs = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+@in_python
+def find_regions(  # noqa: PLR0913 # independent facts about one map
+    image: Any,
+    affine: Where | None = None,
+    criteria: Criteria | None = None,
+    *,
+    mask: Any = None,
+    statistic: Statistic | str | None = None,
+    values: Any = None,
+    peaks: Any = None,
+    smoothness: Smoothness | Sequence[float] | None = None,
+    atlas: AtlasSpecs = (),
+    space: str = "",
+    surfaces: Any = "auto",
+    vertex_areas: Any = "auto",
+    **asked: Unpack[Asked],
+) -> Regions:
+    """The connected regions of a statistical map.
+
+    Parameters
+    ----------
+    image
+        An image of nibabel or nilearn; the path of a NIfTI, GIFTI or CIFTI file; a pair of GIFTI files or images,
+        left and right; nilearn's SurfaceImage; or an array, which needs `affine`.
+    affine
+        For an array: 4 x 4, voxel -> mm, RAS+; or what the values of a surface lie on, a Mesh or Grayordinates.
+    criteria
+        What makes a region. Its choices can be given one by one as well: `threshold="97%", min_region_size=500`.
+    mask
+        Where the map has data: an array of the map's shape, an image or a path (resampled where its grid differs).
+    statistic
+        What the numbers are: a word (`"z"`), or `Statistic("t", dof=20)`. Where it is not given the image's intent or
+        its name tells; where neither does, whatever needs a p is refused.
+    values
+        A second map on the same grid, as array, image or path, for the columns `values_*`.
+    peaks
+        A map on the same grid that tells peaks and their values, and the sign where the map has none: of a map of p
+        the z or t map.
+    smoothness
+        For random field theory: FWHM of the residuals in mm, along the voxel axes nearest x, y, z; for cluster p
+        estimated from map and mask where not given.
+    atlas
+        One or several, as `--atlas` takes them: paths, `templateflow:NAME`; on surfaces label files of the mesh.
+    space
+        The map's space, where its name does not tell it; without it an atlas is taken to lie in the map's.
+    surfaces
+        Of a map on surfaces, its midthickness: a path, a pair, nilearn's PolyMesh, "none"; "auto" is the mesh of a
+        SurfaceImage, else TemplateFlow's of the space, else the triangles that the package carries.
+    vertex_areas
+        Of a map on surfaces, files with the area of each vertex in mm2; "auto" or "none".
+    **asked
+        The choices of `Criteria` by name: threshold, tail, connectivity, min_region_size, convention and the others.
+
+    Raises
+    ------
+    Fault
+        A subclass says what is wrong and what to do: BadMap, MissingInput, Contradiction, UnsuitableMap.
+
+    Examples
+    --------
+    >>> data = np.zeros((6, 5, 5))
+    >>> data[1:3, 2, 2], data[4, 2, 2] = (4.0, 5.0), -6.0
+    >>> found = find_regions(data, np.diag([2.0, 2.0, 2.0, 1.0]), threshold=3.0, min_region_voxels=1)
+    >>> found
+    <2 regions, 3 of 3 above the cutoff; threshold 3.0, cutoff 3, tail bi>
+    >>> list(found)[1]
+    <Region 2: region-2, negative, 1 voxels, peak -6 at (8, 4, 4)>
+    """
+    criteria = _criteria(criteria, asked)
+    given = take_map(image, affine)
+    criteria = _on_surfaces(criteria) if given.on_surfaces else criteria
+    told = take_statistic(statistic, given)
+    refuse_untold(criteria, told)
+    inside = take_mask(mask, given)
+    space = space or space_of(given.name)
+    where = given.sheets.lay(space, surfaces, vertex_areas, criteria) if given.sheets else given.where
+    found = extraction.find_regions(
+        given.data,
+        where,
+        criteria,
+        mask=inside,
+        statistic=told,
+        values=take_second(values, given),
+        peaks=take_second(peaks, given),
+        smoothness=take_smoothness(smoothness, given, inside),
+    )
+    return _named(found, given, (where, space, atlas), criteria, told, with_values=values is not None)
+
+
+def _named(  # what is known of one map
+    found: Extraction, given: Given, place: tuple[Any, str, AtlasSpecs], criteria: Criteria, told: Statistic, *,
+    with_values: bool,
+) -> Regions:  # fmt: skip
+    """The regions with their names, and everything that pictures and tables ask of them."""
+    where, space, atlas = place
+    laid = as_domain(given.data, where) if isinstance(where, Mesh) else where
+    naming, notes = _name(found, laid if isinstance(laid, Grayordinates) else given.grid, atlas, space)
+    own = {each.name: getattr(found, each.name) for each in fields(Extraction)}
+    own |= {"regions": naming.regions, "warnings": (*found.warnings, *notes)}
+    return Regions(
+        **own, criteria=criteria, naming=naming, with_values=with_values, given=given, statistic=told, space=space,
+        domain=laid if given.on_surfaces else None,
+    )  # fmt: skip
+
+
+def _criteria(criteria: Criteria | None, asked: Mapping[str, Any]) -> Criteria:
+    if criteria is not None and not isinstance(criteria, Criteria):
+        raise Contradiction(
+            f"criteria is a {type(criteria).__name__}", hint='Give Criteria(...), or its choices: threshold="97%"'
+        )
+    if criteria is not None and asked:
+        raise Contradiction(
+            f"criteria and {', '.join(sorted(asked))} are given beside each other", hint="Put all choices into one"
+        )
+    unknown = sorted(asked.keys() - Asked.__annotations__.keys())
+    if unknown:
+        raise Contradiction(
+            f"find_regions has no choice named {', '.join(unknown)}", hint=f"It has {', '.join(Asked.__annotations__)}"
+        )
+    return Criteria(**asked) if criteria is None else criteria
+
+
+def _on_surfaces(criteria: Criteria) -> Criteria:
+    """The same criteria as they hold for maps on surfaces."""
+    usual = Criteria(convention=criteria.convention).as_options()
+    own = {n: value for n, value in criteria.as_options().items() if n == "convention" or value != usual.get(n)}
+    voxels = [f"{name} = {own[name]}" for name in VOXELS_ONLY if own.get(name)]
+    if voxels:
+        raise Contradiction(
+            f"{' and '.join(voxels)}: known for voxels only, and the map lies on a surface", hint="Leave it out for it"
+        )
+    return Criteria(**own, on_surfaces=True)
+
+
+def _name(found: Extraction, domain: Any, atlas: AtlasSpecs, space: str) -> tuple[NamedRegions, tuple[str, ...]]:
+    """The regions with their names, and what is to be said of the atlases."""
+    specs = [os.fspath(each) for each in ((atlas,) if isinstance(atlas, str | os.PathLike) else atlas)]
+    if not specs:
+        return NamedRegions(regions=found.regions), ()
+    on_surfaces = isinstance(domain, Grayordinates)
+    fittings = fit_atlases(specs, space=space, unchecked=not space, on_surfaces=on_surfaces)
+    lost = [fitting.reason for fitting in fittings if fitting.atlas is None]
+    if lost:
+        raise Contradiction(problems=lost, hint='Give an atlas in the space of the map, or the right space="..."')
+    naming = name_extraction(found, domain, fittings, sided=is_standard_space(space))
+    note = "the map's space is not told: the atlas is taken to lie in it"
+    return naming, naming.warnings if space else (note, *naming.warnings)

@@ -1,0 +1,168 @@
+"""Maps on surfaces in Python: files, images, pairs and nilearn's SurfaceImage in; label images of the same kind out."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from nilearn import surface
+from nilearn.datasets import load_fsaverage
+
+from bids_regions import demo, find_regions, read_results
+from bids_regions.cli import main
+from bids_regions.errors import BadMap, Contradiction, MissingInput, UnsuitableMap
+from bids_regions.space import Mesh
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """The demo's real map on fsaverage5, left and right."""
+    folder = tmp_path_factory.mktemp("surfaces")
+    demo.make_surface_demo(folder, demo.find_real_map())
+    return sorted(folder.rglob("*_statmap.func.gii"))
+
+
+@pytest.fixture(scope="module")
+def arrays(pair):
+    return [nib.load(path).agg_data() for path in pair]
+
+
+def surface_image(arrays):
+    return surface.SurfaceImage(load_fsaverage("fsaverage5")["pial"], dict(zip(("left", "right"), arrays, strict=True)))
+
+
+def sizes(found):
+    return [(region.hemi, region.sign, region.n_vertices) for region in found]
+
+
+def test_a_pair_of_files_gives_the_tables_of_the_app(pair, tmp_path):
+    dataset = pair[0].parent.parent
+    assert main([str(dataset), str(tmp_path / "out"), "participant", "--nprocs", "1"]) == 0
+    (result,) = read_results(tmp_path / "out")
+    found = find_regions(tuple(pair), threshold="3.0")
+    assert found.to_dataframe().equals(result.to_dataframe())
+    assert found.peaks_dataframe().equals(result.peaks_dataframe())
+    for ours, theirs in zip(found.to_image(), result.image(), strict=True):
+        assert ours.to_bytes() == theirs.to_bytes()
+    assert found.to_dataframe().columns[3:7].tolist() == ["hemi", "structure", "n_vertices", "area_mm2"]
+
+
+def test_pairs_come_in_every_form(pair):
+    expected = sizes(find_regions(tuple(pair), threshold=3.0))
+    assert len(expected) == 5
+    images = [nib.load(path) for path in pair]
+    for given in (
+        list(map(str, pair)),
+        pair[::-1],  # their names tell the sides
+        {"left": pair[0], "right": pair[1]},
+        {"right": images[1], "left": images[0]},
+        images,
+    ):
+        assert sizes(find_regions(given, threshold=3.0, space="fsaverage5")) == expected
+    left = find_regions(pair[0], threshold=3.0)
+    assert sizes(left) == [row for row in expected if row[0] == "L"]
+    assert isinstance(left.to_image(), nib.gifti.GiftiImage)
+    assert np.array_equal(left.to_image().agg_data(), left.labels)
+
+
+def test_an_image_of_nilearn_comes_back_as_one(pair, arrays):
+    found = find_regions(surface_image(arrays), threshold=3.0)
+    labels = found.to_image()
+    assert isinstance(labels, surface.SurfaceImage)
+    assert labels.data.parts["left"].dtype.kind in "iu"
+    assert np.array_equal(np.concatenate([labels.data.parts[side] for side in ("left", "right")]), found.labels)
+    by_files = find_regions(tuple(pair), threshold=3.0)
+    assert {row[2] for row in sizes(found)} == {row[2] for row in sizes(by_files)}
+    areas = found.to_dataframe().area_mm2
+    mesh = load_fsaverage("fsaverage5")["pial"].parts["right"]
+    a, b, c = (mesh.coordinates[mesh.faces[:, k]] for k in range(3))
+    third = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6
+    own = np.bincount(mesh.faces.ravel(), np.repeat(third, 3))[found.labels[10242:] == 1].sum()
+    assert areas[0] == pytest.approx(own)
+    assert found.to_dataframe().peak_x.notna().all()  # its mesh has places
+    named = find_regions(tuple(pair), threshold=3.0, surfaces=load_fsaverage("fsaverage5")["pial"])
+    assert named.to_dataframe().equals(found.to_dataframe())
+
+
+def test_the_sizes_are_those_of_nilearn(arrays):
+    image = surface_image(arrays)
+    labels = find_regions(image, threshold=3.0, convention="nilearn", tail="bi").labels
+    for k, side in enumerate(("left", "right")):
+        own = labels[10242 * k : 10242 * (k + 1)]
+        edges = np.concatenate([image.mesh.parts[side].faces[:, pair] for pair in ((0, 1), (1, 2), (2, 0))])
+        joined = (own[edges[:, 0]] > 0) & (own[edges[:, 1]] > 0)
+        same_sign = np.sign(arrays[k][edges[:, 0]]) == np.sign(arrays[k][edges[:, 1]])
+        assert (own[edges[:, 0]] == own[edges[:, 1]])[joined & same_sign].all()
+        assert ((own > 0) == (np.abs(arrays[k]) >= 3.0)).all()
+
+
+def test_masks_and_second_maps_on_surfaces(pair, arrays):
+    mask = [np.zeros(10242, bool), np.ones(10242, bool)]
+    image = surface_image(arrays)
+    inside = surface.SurfaceImage(image.mesh, {"left": mask[0].astype(float), "right": mask[1].astype(float)})
+    for given in (np.concatenate(mask), inside):
+        assert {row[0] for row in sizes(find_regions(tuple(pair), threshold=3.0, mask=given))} == {"R"}
+    table = find_regions(tuple(pair), threshold=3.0, values=tuple(pair)).to_dataframe()
+    assert np.allclose(table.values_at_peak, table.peak_value)
+    with pytest.raises(BadMap, match="the mask lies on something else"):
+        find_regions(tuple(pair), threshold=3.0, mask=pair[0])
+
+
+def test_cifti_comes_back_as_labels_of_the_same_grayordinates(tmp_path):
+    left = nib.cifti2.BrainModelAxis.from_surface(np.arange(100, 10242), 10242, "CortexLeft")
+    solid = nib.cifti2.BrainModelAxis.from_mask(np.ones((4, 4, 4), bool), "THALAMUS_LEFT", np.diag([2.0, 2, 2, 1]))
+    axes = (nib.cifti2.ScalarAxis(["map"]), left + solid)
+    data = np.zeros((1, len(left) + 64), np.float32)
+    data[0, :50], data[0, -64:] = 4.0, 5.0
+    image = nib.Cifti2Image(data, nib.Cifti2Header.from_axes(axes))
+    path = tmp_path / "a_space-fsaverage5_stat-z_statmap.dscalar.nii"
+    image.to_filename(path)
+    for given in (image, path, nib.load(path)):
+        found = find_regions(given, threshold=3.0, min_region_vertices=1, min_region_voxels=1, space="fsaverage5")
+        labels = found.to_image()
+        assert isinstance(labels, nib.Cifti2Image)
+        assert np.array_equal(labels.get_fdata().ravel(), found.labels)
+        assert labels.header.get_axis(1) == axes[1]
+        assert 64 in found.to_dataframe().n_voxels.tolist()
+        assert len(found.plot().axes) == 2
+
+
+def test_what_a_surface_has_not_is_refused(pair, arrays, tmp_path):
+    with pytest.raises(BadMap, match="no mesh of 10242 vertices is known for an unknown space") as told:
+        find_regions([nib.load(path) for path in pair], threshold=3.0)
+    assert "--" not in str(told.value)
+    assert "space where only the space is missing" in told.value.hint
+    with pytest.raises(Contradiction, match="grf = True: known for voxels only"):
+        find_regions(tuple(pair), threshold=3.1, grf=True)
+    with pytest.raises(Contradiction, match="connectivity = 26"):
+        find_regions(tuple(pair), connectivity=26)
+    with pytest.raises(MissingInput, match="nowhere"):
+        find_regions(tmp_path / "nowhere.func.gii")
+    with pytest.raises(MissingInput, match=r"mid\.surf\.gii is not there"):
+        find_regions(tuple(pair), surfaces=("mid.surf.gii", "other.surf.gii"))
+    with pytest.raises(Contradiction, match="surfaces is a int"):
+        find_regions(tuple(pair), surfaces=3)
+    with pytest.raises(BadMap, match="Name them left and right"):
+        find_regions({"top": pair[0]})
+    with pytest.raises(UnsuitableMap, match="not one number for each vertex"):
+        find_regions(surface_image([np.stack([each, each], 1) for each in arrays]))
+    with pytest.raises(Contradiction, match="smoothness is of voxels"):
+        find_regions(tuple(pair), threshold=3.0, smoothness=(8, 8, 8))
+    corners = surface.InMemoryMesh(np.eye(3), np.array([[0, 1, 2]]))
+    small = surface.PolyMesh(left=corners, right=corners)
+    with pytest.raises(BadMap, match="has 3 vertices, the map 10242"):
+        find_regions(tuple(pair), threshold=3.0, surfaces=small)
+    with pytest.raises(BadMap, match="a pair of GiftiImage and PosixPath"):
+        find_regions((nib.load(pair[0]), pair[1]))
+
+
+def test_an_array_on_a_mesh_of_ones_own(arrays):
+    mesh = load_fsaverage("fsaverage5")["pial"].parts["left"]
+    laid = Mesh(n_vertices=10242, triangles=mesh.faces, coordinates=mesh.coordinates)
+    found = find_regions(arrays[0], laid, threshold=3.0)
+    assert len(found) == 3
+    assert np.array_equal(found.to_image().agg_data(), found.labels)
+
+
+def test_the_view_in_a_notebook_is_a_table_and_a_picture(pair):
+    html = find_regions(tuple(pair), threshold=3.0)._repr_html_()
+    assert "n_vertices" in html
+    assert '<img src="data:image/webp;base64,' in html
