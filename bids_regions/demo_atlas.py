@@ -1,9 +1,9 @@
 """A small atlas that is made of boxes and says so: anatomy for nobody, names for demonstrations and tests."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
+
+from bids_regions.frozen import dataclass
 
 SIDES = (("Left", -72.0, 0.0), ("Right", 0.0, 72.0))  # name, from and to in mm along x
 DEPTHS = (("Back", -108.0, -60.0), ("Middle", -60.0, -12.0), ("Front", -12.0, 36.0), ("Foremost", 36.0, 78.0))  # y

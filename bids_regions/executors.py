@@ -13,12 +13,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing.context import ForkContext
 from pathlib import Path
 from typing import Any, Literal
 
 from bids_regions.errors import Contradiction, MissingInput
+from bids_regions.frozen import dataclass
 from bids_regions.stopping import STOPPED
 
 __all__ = ["Task", "WorkerLost", "Workers", "check_workers", "fit_workers", "run_tasks"]

@@ -6,13 +6,13 @@ know where a table is written.
 
 import csv
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from bids_regions.errors import BadDataset
 from bids_regions.extraction import Peak, Region
 from bids_regions.files import read_text
+from bids_regions.frozen import dataclass
 
 ENTITY_NAMES = frozenset(
     [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bids_regions.dataset import is_standard_space, matches, pybids_configuration, read_map_name
 from bids_regions.dataset.names import clean_label
-from bids_regions.dataset.vocabulary import long_names
+from bids_regions.dataset.vocabulary import describe_name, entities, long_names
 
 ROOT = Path("/data")
 LABEL = st.text("abcXYZ019+", min_size=1, max_size=6)
@@ -74,6 +74,49 @@ def test_long_names_are_what_pybids_reads_with_our_configuration(participant, co
     expected = {k: str(v) for k, v in parse_file_entities("/" + relpath, config=config).items()}
     found = read(relpath)
     assert {"subject": found.participant, **dict(found.described)} == expected
+
+
+def test_the_vocabulary_is_that_of_the_installed_pybids():
+    """Every entity of its live configuration, in its order, with its pattern; none has a type that changes labels."""
+    known = {}
+    for one in pybids_configuration():
+        known.update(Config.load(one).entities)
+    assert [(entity.name, entity.pattern) for entity in entities()] == [(e.name, e.pattern) for e in known.values()]
+    assert {entity.dtype.__name__ for entity in known.values()} <= {"str", "PaddedInt"}  # of which str is the label
+
+
+@pytest.mark.parametrize(
+    "relpath",
+    [
+        "sub-01/ses-a/func/sub-01_ses-a_task-t_run-01_space-X_res-2_desc-a_statmap.nii.gz",
+        "sub-01/anat/sub-01_from-T1w_to-MNI_mode-image_xfm.h5",
+        "sub-01/anat/sub-01_from-T1w_to-MNI_mode-image.h5",
+        "sub-01/meg/sub-01_acq-crosstalk_proc-tsss_meg.fif",
+        "sub-01/fmap/sub-01_dir-AP_run-1_epi.nii.gz",
+        "sub-01_hemi-L_den-32k_statmap.shape.gii",
+        "sub-01_hemi-left_mt-off_part-mag_echo-2_statmap.nii",
+        "sub-/run-x/_run-x_statmap",
+        "fullmodel-x/tpl-Y_cohort-1_level-2_scans.tsv",
+        ".hidden/sub-01.nii",
+        "no entity at all",
+    ],
+)
+def test_every_name_is_read_as_pybids_reads_it(relpath):
+    config = [Config.load(one) for one in pybids_configuration()]
+    expected = {k: str(v) for k, v in parse_file_entities("/" + relpath, config=config).items()}
+    assert dict(describe_name(relpath)) == expected
+
+
+@given(
+    st.lists(
+        st.sampled_from([*"abz01+-_/.", "sub", "ses", "run", "from", "_xfm", "func", "hemi-L", ".nii"]), max_size=14
+    )
+)
+def test_no_text_is_read_otherwise_than_by_pybids(pieces):
+    relpath = "/".join(part for part in "".join(pieces).split("/") if part not in ("", ".", "..")) or "a"
+    config = [Config.load(one) for one in pybids_configuration()]
+    expected = {k: str(v) for k, v in parse_file_entities("/" + relpath, config=config).items()}
+    assert dict(describe_name(relpath)) == expected
 
 
 def test_every_entity_of_pybids_has_a_short_key():

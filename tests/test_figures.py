@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib import colormaps
 from PIL import Image
 from scipy import ndimage
 
@@ -24,7 +25,8 @@ from bids_regions import figures
 from bids_regions.figures import FigureStyle, Mark, PanelLayout, Prevalence, Underlay
 from bids_regions.figures.colors import Legend, color_table, color_values, full_scale, grey_levels, hex_rgb
 from bids_regions.figures.drawing import Drawing, pixels
-from bids_regions.figures.lettering import Letters, load_font
+from bids_regions.figures.lettering import Letters, load_font, text_width
+from bids_regions.figures.matplotlib_tables import LETTERS
 from bids_regions.figures.mosaic import outline_paths, outline_pixels
 from bids_regions.figures.slices import Raster, make_raster, occupied, sample_nearest, world_steps
 
@@ -288,6 +290,24 @@ class TestColors:
     def test_anatomy_is_robust_against_rubbish(self) -> None:
         levels = grey_levels(np.array([np.nan, np.inf, -5.0, 0.0, 100.0]))
         assert levels.tolist() == [255, 255, 255, 255, 220]
+
+
+class TestTables:
+    """What is carried of matplotlib is what the installed one has."""
+
+    @pytest.mark.parametrize("name", ["RdBu_r", "YlOrRd"])
+    def test_colours_are_those_of_matplotlib(self, name: str) -> None:
+        np.testing.assert_array_equal(color_table(name), colormaps[name](np.arange(256), bytes=True)[:, :3])
+
+    @pytest.mark.parametrize("bold", [False, True])
+    def test_letters_are_as_wide_as_in_its_font(self, bold: bool) -> None:
+        font = load_font(2048.0, bold)
+        assert all(text_width(letter, 2048.0, bold) == font.getlength(letter) for letter in LETTERS)
+        for text in ("-12.5", "z \N{MINUS SIGN}26 mm", "No region survived: the map is shown", "Größe > faces"):
+            assert text_width(text, 14.0, bold) == pytest.approx(load_font(14.0, bold).getlength(text), rel=0.05)
+
+    def test_a_letter_that_is_not_in_the_table_has_room(self) -> None:
+        assert text_width("\N{CJK UNIFIED IDEOGRAPH-8111}", 10.0) == 10.0
 
 
 class TestBar:

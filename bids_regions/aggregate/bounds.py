@@ -5,11 +5,17 @@ voxel in that tail. With prevalence g each participant shows the voxel with a ch
 however strong the effect is in those who have it: k of n therefore bound g from below.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
+
+from bids_regions.libraries import Late
+
+if TYPE_CHECKING:
+    from scipy import special
+else:
+    special = Late("scipy.special")
 
 __all__ = ["prevalence_lower"]
 
@@ -44,7 +50,7 @@ def prevalence_lower(found: NDArray[Any], tested: NDArray[Any], alpha: float) ->
     width = int(n.max(initial=0)) + 1
     pairs, which = np.unique(k * width + n, return_inverse=True)  # few: a bound is computed once for each
     at, of = np.divmod(pairs, width)
-    shown = betaincinv(np.maximum(at, 1), np.maximum(of - at, 0) + 1.0, 1 - LEVEL)
+    shown = special.betaincinv(np.maximum(at, 1), np.maximum(of - at, 0) + 1.0, 1 - LEVEL)
     bound = np.where(at > 0, np.maximum(0.0, (shown - alpha) / (1 - alpha)), 0.0)
     lower: NDArray[np.float64] = bound[which].reshape(np.shape(found))
     return lower

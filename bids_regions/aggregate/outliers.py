@@ -7,11 +7,18 @@ out. A value cannot hide another, and the limit grows with the number of partici
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+
+from bids_regions.frozen import dataclass
+from bids_regions.libraries import Late
+
+if TYPE_CHECKING:
+    from scipy import special
+else:
+    special = Late("scipy.special")
 
 __all__ = ["Measure", "Outlying", "describe_outliers", "find_outliers"]
 
@@ -72,7 +79,7 @@ def find_outliers(values: Floats, *, floor: float, level: float, low_only: bool 
         at_low = low_only or below >= above
         low, high = (low + 1, high) if at_low else (low, high - 1)
         tail = level / left.size if low_only else level / (2 * left.size)
-        if (below if at_low else above) > stdtrit(left.size - 2, 1 - tail):
+        if (below if at_low else above) > special.stdtrit(left.size - 2, 1 - tail):
             n_low, n_high = low, order.size - high
     flags[order[:n_low]] = flags[order[order.size - n_high :]] = True
     usual = values[order[n_low : order.size - n_high]]

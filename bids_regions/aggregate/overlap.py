@@ -1,13 +1,13 @@
 """How alike participants' regions are: Dice overlap, with the consensus and of every two."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_regions.aggregate.tally import Floats, ParticipantMap, Signs
+from bids_regions.frozen import dataclass
 
 __all__ = [
     "Bits",

@@ -5,11 +5,18 @@ measure coefficients of Shrout & Fleiss (1979, Psychological Bulletin 86, 420-42
 form of McGraw & Wong (1996, Psychological Methods 1, 30-46).
 """
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import fdtri
+
+from bids_regions.frozen import dataclass
+from bids_regions.libraries import Late
+
+if TYPE_CHECKING:
+    from scipy import special
+else:
+    special = Late("scipy.special")
 
 __all__ = ["Coefficient", "Reliability", "intraclass"]
 
@@ -105,8 +112,8 @@ def _consistent(squares: _Squares, noise: float, df: int) -> Coefficient:
 
     return Coefficient(
         value=of(float(ratio)),
-        low=of(float(ratio / fdtri(df_between, df, UPPER))),
-        high=of(float(ratio * fdtri(df, df_between, UPPER))),
+        low=of(float(ratio / special.fdtri(df_between, df, UPPER))),
+        high=of(float(ratio * special.fdtri(df, df_between, UPPER))),
     )
 
 
@@ -120,7 +127,7 @@ def _absolute(squares: _Squares) -> Coefficient:
     shift, rest = k * icc * occasions / error, n * (1 + (k - 1) * icc) - k * icc
     df = (k - 1) * (n - 1) * (shift + rest) ** 2 / ((n - 1) * shift**2 + rest**2)
     of_error = (k * n - k - n) * error
-    low, high = fdtri(n - 1, df, UPPER), fdtri(df, n - 1, UPPER)
+    low, high = special.fdtri(n - 1, df, UPPER), special.fdtri(df, n - 1, UPPER)
     return Coefficient(
         value=float(icc),
         low=float(n * (between - low * error) / (low * (k * occasions + of_error) + n * between)),

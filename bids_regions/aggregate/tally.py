@@ -8,11 +8,12 @@ a voxel among those with data there, *coverage* the fraction with data.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bids_regions.frozen import dataclass
 
 __all__ = ["ParticipantMap", "Tally", "coverage", "lay_map", "merge_tallies", "prevalence", "tally_maps"]
 

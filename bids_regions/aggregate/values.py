@@ -1,13 +1,13 @@
 """One participant's values in each region: means, extremes, overlap; and in what the others alone would have chosen."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_regions.aggregate.tally import Array, Floats, ParticipantMap, Signs
+from bids_regions.frozen import dataclass
 
 __all__ = ["Places", "RegionIndex", "RegionValues", "index_regions", "mean_in_regions", "measure_regions"]
 

@@ -4,7 +4,7 @@ import math
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from bids_regions.errors import BadMap, Contradiction, MissingInput
 from bids_regions.extraction import Criteria, Smoothness, Statistic
 from bids_regions.extraction.smoothness import smoothness_from_fwhm
 from bids_regions.extraction.statistics import P_LOGARITHMS, told_kind
+from bids_regions.frozen import dataclass
 from bids_regions.images import StoredGrid, is_image, load_mask, load_statmap, make_grid, volume_of
 from bids_regions.space import Grayordinates, Grid, Mesh
 from bids_regions.space.grid import is_singular

@@ -6,7 +6,7 @@ they are first asked for; nothing is computed, and nothing is written.
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -24,6 +24,7 @@ from bids_regions.extraction.statistics import Statistic
 from bids_regions.figures import SheetMark
 from bids_regions.figures.plotting import Plot
 from bids_regions.files import read_json, read_text
+from bids_regions.frozen import dataclass
 from bids_regions.images.handed import load_image
 from bids_regions.pages.marks import marks_of_table
 from bids_regions.results.ownership import find_linked_root

@@ -8,7 +8,6 @@ import base64
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -35,6 +34,7 @@ from bids_regions.figures import (
     encode,
 )
 from bids_regions.figures.plotting import Axis, Look, MapScene, Plot, SheetScene, plot_glass, plot_sheets, plot_slices
+from bids_regions.frozen import dataclass
 from bids_regions.images import is_image, load_statmap, volume_of
 from bids_regions.images.structures import HEMISPHERES
 from bids_regions.meshes import find_template as find_mesh

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from bids_regions.errors import BadMap, MissingInput
 from bids_regions.extraction import Criteria, Extraction, Region, Statistic
 from bids_regions.figures import SheetMark
 from bids_regions.figures.plotting import Plot
+from bids_regions.frozen import dataclass
 from bids_regions.images import StoredGrid, image_of_labels
 from bids_regions.images.handed import gifti_of_labels
 from bids_regions.maps.naming import NamedRegions

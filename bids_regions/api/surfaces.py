@@ -7,7 +7,7 @@ given or that the image brings, else TemplateFlow's or those that the package ca
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from bids_regions.dataset.mapfiles import MapFile, read_map_name
 from bids_regions.dataset.sheets import find_template_files
 from bids_regions.errors import BadMap, Contradiction, MissingInput, UnsuitableMap
 from bids_regions.extraction import Criteria
+from bids_regions.frozen import dataclass
 from bids_regions.images.handed import as_files, cifti_of_labels, gifti_of_labels, is_cifti_image, is_gifti_image
 from bids_regions.images.structures import CORTEX, find_side
 from bids_regions.maps.sheet_maps import Part, SheetMap, load_sheet_map, sheet_map_of

@@ -8,11 +8,11 @@ A *label list* is a BIDS table (`index`, `name`), a CSV, an XML description as F
 import csv
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from xml.parsers import expat
 
 from bids_regions.errors import MissingInput, printable
+from bids_regions.frozen import dataclass
 
 __all__ = ["LABEL_LIST_SUFFIXES", "LabelList", "clean_label", "read_label_list", "unusable"]
 

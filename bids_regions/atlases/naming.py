@@ -7,17 +7,24 @@ it has no label) or, where it is probabilistic, a probability for each of its la
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from itertools import chain
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, sparse
-from scipy.spatial import cKDTree
 
+from bids_regions.frozen import dataclass
+from bids_regions.libraries import Late
 from bids_regions.space.grid import to_mm
+
+if TYPE_CHECKING:
+    from scipy import ndimage, sparse, spatial
+else:
+    ndimage = Late("scipy.ndimage")
+    sparse = Late("scipy.sparse")
+    spatial = Late("scipy.spatial")
 
 __all__ = [
     "MIDLINE",
@@ -79,12 +86,12 @@ class PlacedAtlas:
     shape: tuple[int, ...]  # voxels of the map along i, j, k; (rows,) on surfaces
     affine: NDArray[np.float64] | None  # 4 x 4, ijk of the map -> mm, RAS+; None on surfaces
     codes: NDArray[np.integer[Any]]  # (voxels,): the label, for a probabilistic atlas the most probable one
-    probabilities: sparse.csr_array | None = None  # (voxels, n + 1), 0 to 1; column 0 is empty
+    probabilities: "sparse.csr_array | None" = None  # (voxels, n + 1), 0 to 1; column 0 is empty
     totals: Counts = field(repr=False)  # (n + 1,): voxels of each label on the map's grid, or sum of its probabilities
     weights: Counts | None = field(default=None, repr=False)  # (rows,) mm2 or mm3; None: each voxel counts 1
 
     @cached_property
-    def _border(self) -> tuple[cKDTree, NDArray[np.integer[Any]]]:
+    def _border(self) -> "tuple[spatial.cKDTree, NDArray[np.integer[Any]]]":
         """The labelled voxels that have an unlabelled neighbour, in mm, and their codes.
 
         Coming from an unlabelled voxel, the nearest labelled one is always such a voxel.
@@ -94,7 +101,7 @@ class PlacedAtlas:
         border = labelled & ~ndimage.binary_erosion(labelled, np.ones((3, 3, 3), dtype=bool), border_value=1)
         ijk = np.argwhere(border)
         assert self.affine is not None
-        return cKDTree(to_mm(self.affine, ijk.T).T), codes[border]
+        return spatial.cKDTree(to_mm(self.affine, ijk.T).T), codes[border]
 
     def find_rows(self, regions: Sequence[RegionPlace]) -> NDArray[np.intp]:
         """Where the peaks of all regions, one after the other, stand among the elements."""
@@ -274,7 +281,7 @@ def _find_shares(
     numbers: NDArray[np.intp],
     weights: Counts | None,
     n_regions: int,
-) -> sparse.csr_array:
+) -> "sparse.csr_array":
     """(regions, codes): voxels, area or summed probability that each region has in each label, but unlabelled."""
     if atlas.probabilities is not None:
         ones, columns = np.ones(len(voxels)), np.arange(len(voxels))
@@ -295,7 +302,7 @@ def _find_shares(
     return sparse.csr_array((counts.astype(np.float64), where), shape=(n_regions, n_codes))
 
 
-def _list_overlaps(atlas: PlacedAtlas, shares: sparse.csr_array, sizes: Counts) -> list[tuple[Overlap, ...]]:
+def _list_overlaps(atlas: PlacedAtlas, shares: "sparse.csr_array", sizes: Counts) -> list[tuple[Overlap, ...]]:
     table = shares.tocoo()
     rows, codes = table.coords
     of_region = 100 * table.data / sizes[rows]

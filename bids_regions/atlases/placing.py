@@ -5,21 +5,27 @@ Resampling is nearest and done once for each atlas and grid; what was placed is 
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from bids_regions.atlases.label_lists import unusable
 from bids_regions.atlases.naming import UNLABELLED, PlacedAtlas
 from bids_regions.errors import BadMap, UnsuitableMap
 from bids_regions.files import hash_file
+from bids_regions.frozen import dataclass
 from bids_regions.images import LabelImage, count_volumes, load_label_image, load_volumes
+from bids_regions.libraries import Late
 from bids_regions.space import Grid
+
+if TYPE_CHECKING:
+    from scipy import sparse
+else:
+    sparse = Late("scipy.sparse")
 
 __all__ = ["Content", "check_names", "place_atlas"]
 
@@ -223,7 +229,7 @@ def _placed(
     atlas: AtlasImage,
     grid: Grid,
     codes: NDArray[np.integer[Any]],
-    probabilities: sparse.csr_array | None,
+    probabilities: "sparse.csr_array | None",
     totals: NDArray[np.float64],
 ) -> PlacedAtlas:
     names = (UNLABELLED, *(atlas.names[value] for value in sorted(atlas.names)))

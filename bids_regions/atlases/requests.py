@@ -6,11 +6,12 @@ module reads texts and names of files; it does not know whether the files are th
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bids_regions.errors import Contradiction
 from bids_regions.files import expand_home
+from bids_regions.frozen import dataclass
 from bids_regions.images.structures import find_side
 
 __all__ = [

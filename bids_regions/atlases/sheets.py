@@ -5,7 +5,6 @@ cortex is never counted with one of the right. Keys of 0 and below are no label,
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ from bids_regions.atlases.label_lists import clean_label, read_label_list, unusa
 from bids_regions.atlases.naming import UNLABELLED, Counts, PlacedAtlas, RegionPlace
 from bids_regions.errors import BadMap, UnsuitableMap
 from bids_regions.files import hash_bytes
+from bids_regions.frozen import dataclass
 from bids_regions.images.cifti import read_cifti
 from bids_regions.images.gifti import read_gifti
 from bids_regions.images.structures import CORTEX, find_side

@@ -10,7 +10,7 @@ segmentation lies: whoever asks has found it.
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +31,7 @@ from bids_regions.atlases.requests import (
 from bids_regions.atlases.sheets import check_sheets, is_sheet_file
 from bids_regions.errors import Contradiction, Fault, MissingInput, printable
 from bids_regions.files import expand_home, hash_of, read_json
+from bids_regions.frozen import dataclass
 
 __all__ = ["Atlas", "AtlasUser", "Fitting", "fit_atlases", "fit_to_maps", "misplaced", "own_entities"]
 

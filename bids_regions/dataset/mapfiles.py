@@ -6,7 +6,7 @@ what the command line and a filter file ask for. The contents of the maps are no
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,7 @@ from typing import Literal
 from bids_regions.dataset.names import Entities, read_entities, split_name
 from bids_regions.dataset.vocabulary import INDEX_ENTITIES, describe_name, long_names
 from bids_regions.extraction.statistics import Kind, told_kind
+from bids_regions.frozen import dataclass
 
 __all__ = ["Discovery", "MapFile", "Selection", "Skipped", "matches", "read_map_name"]
 

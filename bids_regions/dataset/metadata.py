@@ -7,7 +7,6 @@ no entity that the map has not. What lies nearer overrides what lies farther awa
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from bids_regions.dataset.names import Entities, read_entities, split_name
 from bids_regions.errors import BadMap, Fault
 from bids_regions.extraction.statistics import P_SCALES, Freedom, PScale
 from bids_regions.files import list_names, read_json
+from bids_regions.frozen import dataclass
 
 __all__ = ["DegreesOfFreedom", "find_dof", "read_metadata", "read_sidecars", "tell_p_scale"]
 

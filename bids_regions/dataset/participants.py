@@ -3,13 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bids_regions.dataset.companions import linked_datasets
 from bids_regions.dataset.source import SourceDataset
 from bids_regions.errors import BadDataset
 from bids_regions.files import read_text
+from bids_regions.frozen import dataclass
 
 __all__ = ["Participants", "find_participants_tsv", "read_participants"]
 

@@ -6,13 +6,13 @@ of its own but a folder `derivatives/`; so has, in effect, a folder that holds n
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bids_regions.dataset.walk import DESCRIPTION, STATMAP, Walk, is_own_output
 from bids_regions.errors import BadDataset, MissingInput
 from bids_regions.files import read_json
+from bids_regions.frozen import dataclass
 
 __all__ = ["LINK", "SourceDataset", "has_maps", "open_dataset"]
 

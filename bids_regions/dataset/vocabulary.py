@@ -1,21 +1,24 @@
 """The entity vocabulary: pybids' own patterns, and beside them those that statistical maps are named with.
 
 pybids' default configuration drops every statistical map and knows neither `contrast-` nor `stat-`; the configuration
-here is explicit. This is the one home of pybids; it is imported when the first name is read, once in a run.
+here is explicit. This is the one home of pybids. What it knows lies in files of its package, and is read there: to
+import it loads the database below its layouts, which costs more than a participant's map, and names ask none of it.
 """
 
+import json
 import re
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from functools import cache, cached_property, lru_cache
+from typing import Any
 
-from bids_regions.surroundings import ensure_home
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from bids_regions.frozen import dataclass
+from bids_regions.libraries import find_package
 
 __all__ = [
     "INDEX_ENTITIES",
+    "Entity",
     "describe_name",
+    "entities",
     "is_standard_space",
     "long_names",
     "pybids_configuration",
@@ -60,27 +63,52 @@ def is_standard_space(label: str | None) -> bool:
 @cache
 def standard_spaces() -> frozenset[str]:
     """The labels of the spaces that BIDS defines, those it has withdrawn left out: the schema's own list."""
-    from bidsschematools.schema import load_schema  # noqa: PLC0415  # comes with pybids, as late as pybids
+    schema = (
+        find_package("bidsschematools").joinpath("data", "schema.json").read_text(encoding="utf-8")
+    )  # pybids brings it
+    start = schema.index("{", schema.index('"_StandardTemplateCoordSys":'))  # the rest of it is not looked at
+    return frozenset(map(str, json.JSONDecoder().raw_decode(schema, start)[0]["enum"]))
 
-    return frozenset(map(str, load_schema()["objects"]["enums"]["_StandardTemplateCoordSys"]["enum"]))
+
+@dataclass(frozen=True)
+class Entity:
+    """One entity of pybids: what it is called, and what a path looks like that has it."""
+
+    name: str
+    pattern: str  # its first group is the label
+
+    @cached_property
+    def key(self) -> str:
+        """The short key before the label; empty where the label has none, as suffix and extension."""
+        match = SHORT_KEY.search(self.pattern)
+        return match[1] if match else ""
+
+    @cached_property
+    def regex(self) -> re.Pattern[str]:
+        """The pattern, compiled when the first path comes that may have the entity."""
+        return re.compile(self.pattern)
+
+    def label(self, path: str) -> str | None:
+        """The label in a path, None where the path does not have the entity."""
+        match = self.regex.search(path) if f"{self.key}-" in path or not self.key else None
+        return match[1] if match else None
 
 
 @cache
-def _patterns() -> tuple[Any, ...]:
-    ensure_home()  # pybids asks for it while it loads
-    from bids.layout.models import Config  # noqa: PLC0415  # costs 0.4 s: paid by a run, not by --help
-
-    known: dict[str, Any] = {}
+def entities() -> tuple[Entity, ...]:
+    """Those of every configuration; of two with one name the last, as in pybids."""
+    folder = find_package("bids") / "layout" / "config"
+    known: dict[str, str] = {}
     for config in pybids_configuration():
-        known.update(Config.load(config).entities)
-    return tuple(known.values())
+        told = config if isinstance(config, dict) else json.loads((folder / f"{config}.json").read_bytes())
+        known.update((entity["name"], entity["pattern"]) for entity in told["entities"])
+    return tuple(Entity(name, pattern) for name, pattern in known.items())
 
 
 @cache
-def long_names() -> "Mapping[str, str]":
+def long_names() -> Mapping[str, str]:
     """The short key of each entity -> its long name in pybids: `sub` -> `subject`."""
-    found = ((SHORT_KEY.search(pattern.pattern or ""), pattern.name) for pattern in _patterns())
-    return {match[1]: name for match, name in found if match}
+    return {entity.key: entity.name for entity in entities() if entity.key}
 
 
 @lru_cache(maxsize=4096)
@@ -91,7 +119,6 @@ def describe_name(relpath: str) -> tuple[tuple[str, str], ...]:
     >>> found["subject"], found["run"], found["contrast"], found["suffix"], found["datatype"]
     ('01', '02', 'a', 'statmap', 'func')
     """
-    from bids.layout import parse_file_entities  # noqa: PLC0415  # as above
-
-    found = parse_file_entities("/" + relpath, entities=_patterns())
-    return tuple((name, str(value)) for name, value in found.items())
+    path = "/" + relpath
+    found = ((entity.name, entity.label(path)) for entity in entities())
+    return tuple((name, label) for name, label in found if label is not None)

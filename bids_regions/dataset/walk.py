@@ -8,12 +8,13 @@ dataset is not. The walk reads names only.
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from bids_regions.dataset.mapfiles import Skipped
 from bids_regions.errors import Fault
 from bids_regions.files import read_json
+from bids_regions.frozen import dataclass
 
 __all__ = ["Walk", "is_map_name", "is_own_output"]
 

@@ -6,7 +6,7 @@ convention, or else from the built-in defaults. This room knows no array: it is 
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from functools import cached_property
 from typing import Any, Literal, TypedDict, Unpack, get_args
 
@@ -14,6 +14,7 @@ from bids_regions.errors import Contradiction
 from bids_regions.extraction.conventions import BUILT_IN, CONVENTIONS, convention_knobs
 from bids_regions.extraction.grammar import ThresholdSpec, parse_threshold
 from bids_regions.extraction.tails import TAILS, Tail, TailRule
+from bids_regions.frozen import dataclass
 
 __all__ = [
     "AREA_RULES",

@@ -9,16 +9,21 @@ Sources: Hommel 1988 (Biometrika 75:383-386), Goeman & Solari 2011 (Stat Sci 26:
 """
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from bids_regions.errors import BadMap
 from bids_regions.extraction.statistics import Statistic
 from bids_regions.extraction.tails import TAILS, Tail
 from bids_regions.extraction.thresholds import DOF_HINT
+from bids_regions.libraries import Late
+
+if TYPE_CHECKING:
+    from scipy import special
+else:
+    special = Late("scipy.special")
 
 __all__ = ["tested_freedom", "true_discovery_proportions"]
 

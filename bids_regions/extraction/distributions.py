@@ -5,15 +5,20 @@ Precise as far as a p is a number (1e-300), which the plain inverses of librarie
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from bids_regions.errors import BadMap
 from bids_regions.extraction.statistics import Freedom, Statistic
+from bids_regions.frozen import dataclass
+from bids_regions.libraries import Late
+
+if TYPE_CHECKING:
+    from scipy import special
+else:
+    special = Late("scipy.special")
 
 __all__ = ["OneTail", "inverse_survival", "one_tail", "t_to_z"]
 

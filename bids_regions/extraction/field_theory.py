@@ -14,16 +14,21 @@ reports TR00MJ1 and TR00DF1) for FSL's form.
 """
 
 import math
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from bids_regions.errors import Contradiction
 from bids_regions.extraction.distributions import t_to_z
 from bids_regions.extraction.smoothness import Smoothness
+from bids_regions.frozen import dataclass
+from bids_regions.libraries import Late
+
+if TYPE_CHECKING:
+    from scipy import special
+else:
+    special = Late("scipy.special")
 
 __all__ = [
     "FieldStatistic",
@@ -110,7 +115,9 @@ def survival(values: NDArray[Any] | float, field: FieldStatistic) -> Array:
     x = np.asarray(values, np.float64)
     if field.kind == "F":
         return np.asarray(special.fdtrc(field.dof_effect, field.dof, np.maximum(x, 0.0)))
-    return np.asarray(special.ndtr(-x) if math.isinf(field.dof) else special.stdtr(field.dof, -x))
+    if math.isinf(field.dof):  # few values, of maxima: the language's own function needs no library
+        return np.reshape([math.erfc(z / math.sqrt(2)) / 2 for z in x.ravel().tolist()], x.shape)
+    return np.asarray(special.stdtr(field.dof, -x))
 
 
 def z_equivalent(values: NDArray[Any], field: FieldStatistic) -> Array:

@@ -5,7 +5,7 @@ This room knows no file and no dataset: arrays and frozen dataclasses go in and 
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -41,6 +41,7 @@ from bids_regions.extraction.preparation import as_floats, finite_values, prepar
 from bids_regions.extraction.smoothness import Smoothness
 from bids_regions.extraction.tails import TAILS
 from bids_regions.extraction.thresholds import Cutoff, Height, Statistic, find_height, thresholded_tail
+from bids_regions.frozen import dataclass
 from bids_regions.space import Domain, Elements, Extents, Grid, Mesh, as_domain
 from bids_regions.space.grid import grid_of, grid_under
 

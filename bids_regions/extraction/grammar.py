@@ -9,11 +9,11 @@ it, so numpy stays outside.
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from bids_regions.errors import Contradiction
+from bids_regions.frozen import dataclass
 
 __all__ = ["GRAMMAR_HINT", "THRESHOLDS", "Citation", "ThresholdKind", "ThresholdSpec", "grammar_examples",
            "parse_threshold"]  # fmt: skip

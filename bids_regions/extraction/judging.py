@@ -6,7 +6,7 @@ voxels with data. This module brings map, mask and smoothness to `field_theory`;
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ from bids_regions.extraction.smoothness import Smoothness, estimate_smoothness, 
 from bids_regions.extraction.statistics import Statistic
 from bids_regions.extraction.tails import TAILS, Tail
 from bids_regions.extraction.thresholds import DOF_HINT
+from bids_regions.frozen import dataclass
 from bids_regions.space import Elements, Grid
 
 __all__ = [

@@ -30,17 +30,23 @@ so that storage order does not matter to the last bit.
 """
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from bids_regions.extraction.random_walk import Links, first_seeds
+from bids_regions.libraries import Late
 from bids_regions.space import Elements
 from bids_regions.space.grid import find_zooms, grid_under, neighbour_steps
+
+if TYPE_CHECKING:
+    from scipy import ndimage, sparse
+    from scipy.sparse import csgraph
+else:
+    ndimage = Late("scipy.ndimage")
+    sparse = Late("scipy.sparse")
+    csgraph = Late("scipy.sparse.csgraph")
 
 __all__ = ["find_seeds", "join_stranded", "smoothing_deviation", "split_exact"]
 
@@ -264,8 +270,8 @@ def join_stranded(regions: Integers, links: Links, seeds: Integers) -> Integers:
     n, k = regions.size, seeds.size
     same = regions[links.one] == regions[links.other]
     inner = (links.one[same], links.other[same])
-    graph = coo_array((np.ones(inner[0].size, np.int8), inner), shape=(n, n))
-    n_parts, part = connected_components(graph, directed=False)
+    graph = sparse.coo_array((np.ones(inner[0].size, np.int8), inner), shape=(n, n))
+    n_parts, part = csgraph.connected_components(graph, directed=False)
     region_of = np.full(n_parts, -1, np.intp)
     region_of[part[seeds]] = np.arange(k)
     if n_parts == k:

@@ -6,7 +6,6 @@ A *peak* is a local maximum of |value| among the elements of one region; element
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from bids_regions.extraction.components import join
 from bids_regions.extraction.criteria import Criteria
+from bids_regions.frozen import dataclass
 from bids_regions.space import Addresses, Chains, Elements, Extents
 from bids_regions.space.grid import coarse_mm
 

@@ -10,15 +10,21 @@ gives nilearn's bits (found by comparison), but on the bounding box of the map a
 """
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
-from scipy.sparse import csr_array
-from scipy.sparse.linalg import cg
 
+from bids_regions.libraries import Late
 from bids_regions.space.grid import find_zooms
+
+if TYPE_CHECKING:
+    from scipy import ndimage, sparse
+    from scipy.sparse import linalg
+else:
+    ndimage = Late("scipy.ndimage")
+    sparse = Late("scipy.sparse")
+    linalg = Late("scipy.sparse.linalg")
 
 __all__ = ["split_nilearn"]
 
@@ -137,7 +143,7 @@ def _walk(data: Array, active: npt.NDArray[np.bool_], seeds: Integers, spread: A
     for k in range(1, int(seed.max()) + 1):
         mine = seed[fixed][to_seeds.col] == k
         drive = -np.bincount(to_seeds.row[mine], to_seeds.data[mine], free.size)
-        probability, _ = cg(inner, drive, rtol=TOLERANCE, atol=0.0)
+        probability, _ = linalg.cg(inner, drive, rtol=TOLERANCE, atol=0.0)
         higher = probability > highest
         highest[higher], label[higher] = probability[higher], k
     seed[free] = label
@@ -166,4 +172,4 @@ def _laplacian(data: Array, active: npt.NDArray[np.bool_], spread: Any) -> Any:
         weight[3] -= weight[k]
     used = node.T >= 0
     start = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
-    return csr_array((weight.T[used], node.T[used], start), shape=(n, n))
+    return sparse.csr_array((weight.T[used], node.T[used], start), shape=(n, n))

@@ -6,7 +6,7 @@ significance. The *tested* voxels are those that have data. A named convention k
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from bids_regions.extraction.criteria import Criteria
 from bids_regions.extraction.presence import Presence, find_presence
 from bids_regions.extraction.probabilities import check_p_map, find_significance, is_signed
 from bids_regions.extraction.statistics import Statistic
+from bids_regions.frozen import dataclass
 
 __all__ = ["Prepared", "as_floats", "finite_values", "prepare_map"]
 

@@ -6,13 +6,13 @@ table of kinds; no file.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bids_regions.extraction.statistics import Statistic
+from bids_regions.frozen import dataclass
 
 __all__ = ["Presence", "find_presence"]
 

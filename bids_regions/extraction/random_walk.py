@@ -6,14 +6,21 @@ weighted by the links (Doyle & Snell 1984, Random walks and electric networks; G
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array, csc_array, csr_array
-from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import splu
+
+from bids_regions.frozen import dataclass
+from bids_regions.libraries import Late
+
+if TYPE_CHECKING:
+    from scipy import sparse
+    from scipy.sparse import csgraph, linalg
+else:
+    sparse = Late("scipy.sparse")
+    csgraph = Late("scipy.sparse.csgraph")
+    linalg = Late("scipy.sparse.linalg")
 
 __all__ = ["Links", "first_seeds"]
 
@@ -55,7 +62,7 @@ class _Walk:
         rows = np.concatenate([one, other, np.arange(self.n)])
         columns = np.concatenate([other, one, np.arange(self.n)])
         entries = np.concatenate([-weight, -weight, diagonal])
-        return coo_array((entries, (rows, columns)), shape=(self.n, self.n)).tocsc()
+        return sparse.coo_array((entries, (rows, columns)), shape=(self.n, self.n)).tocsc()
 
     def residual(self, drive: Floats, x: Floats) -> Floats:
         """Drive minus flow, by differences along each link: precise also where weights span ten orders."""
@@ -63,7 +70,7 @@ class _Walk:
         m = self.links.weight.size
         columns = np.concatenate([self.links.one, self.links.other])
         signs = np.concatenate([np.ones(m), -np.ones(m)])
-        spread = csc_array((signs, (columns, np.tile(np.arange(m), 2))), shape=(self.n, m))
+        spread = sparse.csc_array((signs, (columns, np.tile(np.arange(m), 2))), shape=(self.n, m))
         return np.asarray(drive - self.ground[:, None] * x - spread @ flow)
 
 
@@ -162,7 +169,7 @@ def _refined(walk: _Walk, solve: Callable[[Floats], Floats], drive: Floats) -> F
 
 def _direct_solver(walk: _Walk) -> Callable[[Floats], Floats]:
     """By sparse LU of the symmetric matrix; minimum degree fills in least."""
-    solve: Callable[[Floats], Floats] = splu(
+    solve: Callable[[Floats], Floats] = linalg.splu(
         walk.matrix(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
     ).solve
     return solve
@@ -170,7 +177,7 @@ def _direct_solver(walk: _Walk) -> Callable[[Floats], Floats]:
 
 def _gradient_solver(walk: _Walk) -> Callable[[Floats], Floats]:
     """By conjugate gradients, preconditioned by one multigrid cycle."""
-    matrix, cycle = csr_array(walk.matrix()), _cycle(walk)
+    matrix, cycle = sparse.csr_array(walk.matrix()), _cycle(walk)
     return lambda drive: _conjugate_gradients(matrix, cycle, drive)
 
 
@@ -183,9 +190,9 @@ def _cycle(walk: _Walk) -> Callable[[Floats], Floats]:
     if walk.n <= COARSE or not walk.links.weight.size:
         return _direct_solver(walk)
     group, coarse = _coarsened(walk)
-    matrix: Any = csr_array(walk.matrix())
-    prolong: Any = csr_array((np.ones(walk.n), group, np.arange(walk.n + 1)), shape=(walk.n, coarse.n))
-    restrict: Any = csr_array(prolong.T)
+    matrix: Any = sparse.csr_array(walk.matrix())
+    prolong: Any = sparse.csr_array((np.ones(walk.n), group, np.arange(walk.n + 1)), shape=(walk.n, coarse.n))
+    restrict: Any = sparse.csr_array(prolong.T)
     damped = DAMPING / matrix.diagonal()[:, None]
     coarse_solve = _cycle(coarse)
 
@@ -219,8 +226,8 @@ def _strong_groups(walk: _Walk) -> Integers:
     np.maximum.at(strongest, walk.links.other, score)
     chosen = (score == strongest[walk.links.one]) | (score == strongest[walk.links.other])
     pairs = (walk.links.one[chosen], walk.links.other[chosen])
-    graph = coo_array((np.ones(pairs[0].size, np.int8), pairs), shape=(walk.n, walk.n))
-    return np.asarray(connected_components(graph, directed=False)[1], np.intp)
+    graph = sparse.coo_array((np.ones(pairs[0].size, np.int8), pairs), shape=(walk.n, walk.n))
+    return np.asarray(csgraph.connected_components(graph, directed=False)[1], np.intp)
 
 
 def _conjugate_gradients(matrix: Any, precondition: Callable[[Floats], Floats], drive: Floats) -> Floats:

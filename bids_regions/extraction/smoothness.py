@@ -12,13 +12,13 @@ import contextlib
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_regions.errors import BadMap
+from bids_regions.frozen import dataclass
 
 __all__ = [
     "Smoothness",

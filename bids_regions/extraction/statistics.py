@@ -7,9 +7,11 @@ thresholds, inference, figures, reports) reads KINDS. Plain data, no numpy.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Any, Literal
+
+from bids_regions.frozen import dataclass
 
 __all__ = [
     "KINDS",

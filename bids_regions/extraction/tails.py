@@ -4,9 +4,10 @@ Whoever needs to know what a tail is reads TAILS: thresholds, components, report
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
+
+from bids_regions.frozen import dataclass
 
 __all__ = ["SIGN_WORDS", "TAILS", "Tail", "TailRule"]
 

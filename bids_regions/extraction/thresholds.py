@@ -6,12 +6,11 @@ The *population* is the set of voxels a percentile is taken over, or that are te
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from bids_regions.errors import BadMap
 from bids_regions.extraction.criteria import Criteria
@@ -20,6 +19,13 @@ from bids_regions.extraction.grammar import ThresholdSpec
 from bids_regions.extraction.probabilities import carry_cutoff, p_values
 from bids_regions.extraction.statistics import Freedom, PScale, Statistic
 from bids_regions.extraction.tails import TAILS, Tail
+from bids_regions.frozen import dataclass
+from bids_regions.libraries import Late
+
+if TYPE_CHECKING:
+    from scipy import special
+else:
+    special = Late("scipy.special")
 
 __all__ = [
     "Cutoff",

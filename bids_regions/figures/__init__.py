@@ -6,7 +6,7 @@ and fonts) and of Pillow, which matplotlib brings; both load with the first pict
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from bids_regions.figures.panels import NOTHING, FigureStyle, frame
 from bids_regions.figures.planes import lay_planes
 from bids_regions.figures.slices import Mark, Underlay, choose_cuts
 from bids_regions.figures.surfaces import Hemisphere, Sheet, SheetMark, compose_surfaces, stack_drawings
+from bids_regions.frozen import dataclass
 
 __all__ = [
     "Drawing",

@@ -6,7 +6,7 @@ disagree. This room knows no voxel's place.
 
 import math
 import os
-from dataclasses import dataclass
+from base64 import b64decode
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from bids_regions.extraction.statistics import told_kind
 from bids_regions.extraction.tails import TAILS, Tail
+from bids_regions.figures.matplotlib_tables import COLORS
+from bids_regions.frozen import dataclass
 
 __all__ = ["Legend", "color_values", "full_scale", "grey_levels", "hex_rgb", "prepare_matplotlib"]
 
@@ -71,10 +73,7 @@ def prepare_matplotlib(folder: str | os.PathLike[str]) -> None:
 @lru_cache(maxsize=4)
 def color_table(name: str) -> npt.NDArray[np.uint8]:
     """A (256, 3) colour table of matplotlib's."""
-    import matplotlib as mpl  # noqa: PLC0415  a tenth of a second that only pictures need
-
-    table: npt.NDArray[np.uint8] = mpl.colormaps[name](np.arange(256), bytes=True)[:, :3]
-    return table
+    return np.frombuffer(b64decode(COLORS[name]), np.uint8).reshape(256, 3)
 
 
 def hex_rgb(color: str) -> tuple[int, int, int]:

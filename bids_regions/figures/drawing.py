@@ -6,7 +6,6 @@ The same drawing gives the same bytes in any process: no date, no random name, n
 import base64
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from bids_regions.figures.lettering import Letters, load_font
 from bids_regions.figures.mosaic import outline_paths, outline_pixels
+from bids_regions.frozen import dataclass
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -4,22 +4,32 @@ Letters are placed by their baseline, so that pixels and SVG agree. The only fon
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from bids_regions.figures.colors import Legend
+from bids_regions.figures.matplotlib_tables import LETTERS, UNITS, WIDTHS
 from bids_regions.figures.mosaic import Mosaic, PanelLayout
 from bids_regions.figures.slices import Mark
+from bids_regions.frozen import dataclass
+from bids_regions.libraries import find_package
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
-__all__ = ["Letters", "bar_letters", "load_font", "number_letters", "slice_letters", "spoken_number", "typeset"]
+__all__ = [
+    "Letters",
+    "bar_letters",
+    "load_font",
+    "number_letters",
+    "slice_letters",
+    "spoken_number",
+    "text_width",
+    "typeset",
+]
 
 CAP_HEIGHT = 0.73  # of the font size, DejaVu Sans
 INK = "#1a1a1a"
@@ -44,12 +54,27 @@ class Letters:
 @lru_cache(maxsize=16)
 def load_font(size: float, bold: bool) -> "FreeTypeFont":
     """DejaVu Sans as matplotlib brings it; its plain layout, so that no system library changes a letter."""
-    import matplotlib as mpl  # noqa: PLC0415  only pictures need it
-    from PIL import ImageFont  # noqa: PLC0415  only pictures need it
+    from PIL import ImageFont  # noqa: PLC0415  only pictures made of pixels need it
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    path = Path(mpl.get_data_path(), "fonts", "ttf", name)
+    path = find_package("matplotlib") / "mpl-data" / "fonts" / "ttf" / name
     return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
+
+
+@cache
+def _widths(bold: bool) -> dict[str, int]:
+    digits = WIDTHS[bold]
+    return {letter: int(digits[3 * k : 3 * k + 3], 16) for k, letter in enumerate(LETTERS)}
+
+
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """How wide some text is in pixels, in DejaVu Sans; a letter that is not in its table counts a whole em.
+
+    >>> text_width("12", 10.0) == 2 * text_width("0", 10.0)
+    True
+    """
+    known = _widths(bold)
+    return sum(known.get(letter, UNITS) for letter in text) * size / UNITS
 
 
 def spoken_number(value: float, places: int = 2) -> str:
@@ -212,7 +237,6 @@ def number_letters(mosaic: Mosaic, marks: Sequence[Mark], layout: PanelLayout) -
     most = max((mark.index for mark in marks), default=0) + 1
     areas = np.stack([np.bincount(tile.labels.ravel(), minlength=most)[:most] for tile in tiles])
     size, halo = layout.font * 0.93, layout.font * 0.14
-    font = load_font(size, True)
     letters = []
     for mark in sorted(marks, key=lambda m: (-m.n_voxels, m.index)):
         found = find_anchor(mosaic, mark, areas)
@@ -220,7 +244,7 @@ def number_letters(mosaic: Mosaic, marks: Sequence[Mark], layout: PanelLayout) -
             continue
         cut, x, y = found
         text = str(mark.index)
-        box = font.getlength(text) + 2 * halo, size * CAP_HEIGHT + 2 * halo
+        box = text_width(text, size, True) + 2 * halo, size * CAP_HEIGHT + 2 * halo
         place = free_place(tiles[cut], (x, y), mark.index, box)
         if place is None:
             continue

@@ -5,7 +5,6 @@ from which outlines are made, as pixels or as paths. This room writes no text.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from bids_regions.figures.colors import COVERAGE, PAPER, Legend, color_values, grey_levels, hex_rgb
 from bids_regions.figures.slices import Raster, Underlay, sample_nearest, voxel_sizes
+from bids_regions.frozen import dataclass
 
 __all__ = ["Mosaic", "PanelLayout", "draw_bar", "outline_paths", "outline_pixels", "set_tiles", "tile_size"]
 

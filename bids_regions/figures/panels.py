@@ -1,7 +1,7 @@
 """What stands around the slices: the colour bar, the title, and the words for an empty result."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,13 @@ from bids_regions.figures.lettering import (
     INK,
     Letters,
     bar_letters,
-    load_font,
     number_letters,
     slice_letters,
+    text_width,
 )
 from bids_regions.figures.mosaic import Mosaic, PanelLayout, draw_bar
 from bids_regions.figures.slices import Mark
+from bids_regions.frozen import dataclass
 
 __all__ = ["NOTHING", "FigureStyle", "add_bar", "add_heads", "frame"]
 
@@ -40,7 +41,7 @@ class FigureStyle:
     sequential: bool = False  # the values have one sign, whatever the unit says
     title: str = ""  # printed above the slices
     scale: float | None = None  # magnitude at the ends of the colour bar; None: the map's own
-    layout: PanelLayout = PanelLayout()  # noqa: RUF009  frozen
+    layout: PanelLayout = PanelLayout()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +111,8 @@ def head_strips(n_regions: int, view: FigureStyle) -> list[str]:
 def fitted(words: str, font: int, room: float) -> tuple[str, float]:
     """Words and a size at which they fit into some pixels: smaller first, then shorter."""
     size = font * 1.07
-    size *= min(1.0, max(0.7, room / load_font(size, True).getlength(words)))
-    while load_font(size, True).getlength(words) > room and len(words) > 1:
+    size *= min(1.0, max(0.7, room / text_width(words, size, True)))
+    while text_width(words, size, True) > room and len(words) > 1:
         words = words[: int(len(words) * 0.95) - 1].rstrip(" :…") + "…"
     return words, size
 
@@ -127,7 +128,7 @@ def add_bar(
     upper = max(2 * font, round((top + bottom + font - height) / 2))
     width, left = font, canvas.shape[1] + font
     letters = bar_letters(legend, (left, upper, width, height), layout)
-    needed = max(item.x + load_font(item.size, item.bold).getlength(item.text) for item in letters[1:])
+    needed = max(item.x + text_width(item.text, item.size, item.bold) for item in letters[1:])
     wide = int(np.ceil(needed)) + font
     drawn, canvas = canvas, np.full((tall, wide, 3), PAPER, np.uint8)
     canvas[: drawn.shape[0], : drawn.shape[1]] = drawn

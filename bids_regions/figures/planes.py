@@ -4,7 +4,6 @@ The report's pictures and those for papers are both drawn from here, so that the
 colours. This module draws nothing.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from bids_regions.figures.colors import Legend, full_scale
 from bids_regions.figures.panels import FigureStyle
 from bids_regions.figures.slices import Raster, make_raster, occupied, sample_nearest
+from bids_regions.frozen import dataclass
 
 __all__ = ["Planes", "lay_planes", "make_legend"]
 

@@ -7,7 +7,7 @@ of matplotlib is loaded before a figure is asked for.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,6 +30,7 @@ from bids_regions.figures.slices import (
     world_steps,
 )
 from bids_regions.figures.surfaces import SIDES, Hemisphere, SheetMark, SheetView, view_sheets
+from bids_regions.frozen import dataclass
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

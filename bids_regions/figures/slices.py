@@ -7,12 +7,12 @@ know of one region. This room knows no colour.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bids_regions.frozen import dataclass
 from bids_regions.space.grid import find_zooms
 
 __all__ = ["Mark", "Raster", "Underlay", "choose_cuts", "make_raster", "occupied", "sample_nearest"]

@@ -7,7 +7,7 @@ knows no file and no template.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -16,10 +16,11 @@ import numpy.typing as npt
 
 from bids_regions.figures.colors import PAPER, Legend, color_values
 from bids_regions.figures.drawing import Drawing
-from bids_regions.figures.lettering import CAP_HEIGHT, Letters, Slice, free_place, load_font, spoken_number, sums
+from bids_regions.figures.lettering import CAP_HEIGHT, Letters, Slice, free_place, spoken_number, sums, text_width
 from bids_regions.figures.mosaic import PanelLayout, blend
 from bids_regions.figures.panels import NOTHING, FigureStyle, add_bar, add_heads
 from bids_regions.figures.planes import make_legend
+from bids_regions.frozen import dataclass
 
 __all__ = ["Hemisphere", "Sheet", "SheetMark", "SheetView", "compose_surfaces", "stack_drawings", "view_sheets"]
 
@@ -257,7 +258,6 @@ def _numbers(
 ) -> list[Letters]:
     """The number of each region, once, in the view that shows most of it; the largest regions find a place first."""
     size, halo = layout.font * 0.93, layout.font * 0.14
-    font = load_font(size, True)
     slices = [Slice(tile.labels, sums(tile.labels != 0), []) for tile in tiles]
     most = max((mark.index for mark in marks), default=0) + 1
     areas = np.stack([np.bincount(tile.labels.ravel(), minlength=most)[:most] for tile in tiles])
@@ -267,7 +267,7 @@ def _numbers(
         if not areas[best, mark.index]:
             continue
         anchor = _anchor(tiles[best], mark)
-        box = font.getlength(str(mark.index)) + 2 * halo, size * CAP_HEIGHT + 2 * halo
+        box = text_width(str(mark.index), size, True) + 2 * halo, size * CAP_HEIGHT + 2 * halo
         place = free_place(slices[best], anchor, mark.index, box)
         if place is None:
             continue

@@ -6,7 +6,7 @@ member with it. How a member is read and by which worker is `passes`' to know.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from bids_regions.aggregate import (
 from bids_regions.dataset import SourceDataset
 from bids_regions.executors import Workers
 from bids_regions.figures import FigureStyle, Picture, choose_cuts
+from bids_regions.frozen import dataclass
 from bids_regions.group.members import Absence
 from bids_regions.group.outputs import Consensus, write_set
 from bids_regions.group.passes import Counted, MemberMeasures, SetReference, Source, count_set, measure_set

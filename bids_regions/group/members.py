@@ -4,13 +4,13 @@ A *member* is one participant's finished map under one entry. An *absence* is a 
 in words. File names are never taken apart here: all comes from the records (`*_dseg.json`) and the notes of failures.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from bids_regions.dataset import read_map_name
 from bids_regions.errors import Fault
 from bids_regions.extraction.tails import Tail
+from bids_regions.frozen import dataclass
 from bids_regions.group.rates import voxel_rate
 from bids_regions.results.failures import find_failed_owners, find_failures
 from bids_regions.results.placement import LABELS, SIDECAR, TABLE

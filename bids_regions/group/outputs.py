@@ -6,7 +6,7 @@ A *consensus* is what the first pass made of a set. Values and agreement are `ta
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from bids_regions.errors import Fault, MissingInput
 from bids_regions.extraction import Criteria, Extraction, Statistic, find_regions
 from bids_regions.extraction.tails import SIGN_WORDS, TAILS
 from bids_regions.files import hash_file, hash_of, read_json, remove_file, write_json, write_text
+from bids_regions.frozen import dataclass
 from bids_regions.group.members import Member
 from bids_regions.group.sets import MapSet
 from bids_regions.images import StoredGrid, save_labels, save_map

@@ -6,7 +6,7 @@ It fills the model from finished results; it computes nothing and makes no HTML.
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from bids_regions.aggregate import order_by_agreement
 from bids_regions.figures import FigureStyle, Picture, Prevalence, Underlay, choose_cuts, compose_prevalence, encode
 from bids_regions.files import write_bytes
+from bids_regions.frozen import dataclass
 from bids_regions.group.leads import lead_of
 from bids_regions.group.measures import SHOWN_ROWS, SetResult
 from bids_regions.group.members import Status

@@ -6,7 +6,7 @@ of workers nor who finishes first changes a byte.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -35,6 +35,7 @@ from bids_regions.extraction.presence import find_presence
 from bids_regions.extraction.statistics import Statistic
 from bids_regions.figures import FigureStyle, Picture, draw_thumbnail
 from bids_regions.files import hash_bytes, read_text
+from bids_regions.frozen import dataclass
 from bids_regions.group.members import Absence, Member
 from bids_regions.group.places import DomainPlaces
 from bids_regions.images import StoredGrid, count_volumes, load_label_image, load_mask, load_statmap

@@ -1,10 +1,9 @@
 """Where the elements of a row lie: what the arrays of `aggregate` ask of a domain."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_regions.frozen import dataclass
 from bids_regions.space import Domain, Elements
 
 __all__ = ["DomainPlaces"]

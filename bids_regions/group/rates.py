@@ -6,12 +6,17 @@ and a false-discovery rate depend on what the map holds, so that nothing is know
 """
 
 import math
-
-from scipy import special
+from typing import TYPE_CHECKING
 
 from bids_regions.extraction import parse_threshold
 from bids_regions.extraction.tails import TAILS
+from bids_regions.libraries import Late
 from bids_regions.results.records import StatisticUsed, ThresholdUsed
+
+if TYPE_CHECKING:
+    from scipy import special
+else:
+    special = Late("scipy.special")
 
 __all__ = ["voxel_rate"]
 

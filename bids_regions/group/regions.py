@@ -1,7 +1,7 @@
 """Regions that come from elsewhere (--regions-from): an atlas, another study, or a consensus of the very same maps."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bids_regions.errors import Fault
 from bids_regions.files import read_json
+from bids_regions.frozen import dataclass
 from bids_regions.group.members import Member
 from bids_regions.group.outputs import Consensus, fingerprint
 from bids_regions.images import StoredGrid, load_labels

@@ -7,7 +7,7 @@ correlations of the mean values, per participant the Dice overlap of the regions
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from bids_regions.aggregate import Reliability, dice_of_signs, index_regions, in
 from bids_regions.errors import Fault
 from bids_regions.executors import WorkerLost
 from bids_regions.files import remove_file
+from bids_regions.frozen import dataclass
 from bids_regions.group.measures import SetResult, Study
 from bids_regions.group.members import Member
 from bids_regions.group.outputs import write_set

@@ -7,11 +7,12 @@ set is the one that most of its maps have; the others are resampled to it.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bids_regions.dataset import Participants
 from bids_regions.errors import Fault
+from bids_regions.frozen import dataclass
 from bids_regions.group.members import Absence, Entities, FailureNote, Member
 from bids_regions.images import StoredGrid, load_grid
 from bids_regions.results.placement import GroupPaths, place_group_outputs

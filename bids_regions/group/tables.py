@@ -5,7 +5,6 @@ Each is written line by line, so that no table is ever held as a whole, with a s
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from bids_regions.errors import BadDataset, Fault, MissingInput
 from bids_regions.files import open_atomic, read_json, write_json
+from bids_regions.frozen import dataclass
 from bids_regions.group.members import Absence, Member, Status
 from bids_regions.group.passes import ChangedError, read_table
 from bids_regions.group.sets import Cohort, MapSet

@@ -1,10 +1,10 @@
 """group_values.tsv: one row per set, participant and region, tidy, with everything that tells the rows apart."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from bids_regions.aggregate import RegionIndex
+from bids_regions.frozen import dataclass
 from bids_regions.group.passes import MemberMeasures
 from bids_regions.group.sets import Cohort, MapSet
 from bids_regions.group.tables import SIGNS, cohort_columns, session_column, set_column

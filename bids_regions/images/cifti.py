@@ -8,7 +8,6 @@ once and known again by its hash. Broken and hostile files end here, each with a
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from bids_regions.errors import BadMap, UnsuitableMap
 from bids_regions.files import write_bytes
+from bids_regions.frozen import dataclass
 from bids_regions.images.cifti_header import BrainModel, Grayordinates, Matrix, read_matrix
 from bids_regions.images.gifti import in_rgba
 from bids_regions.images.inflation import FETCH_AGAIN, ByteStream

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NoReturn
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bids_regions.errors import BadMap, UnsuitableMap
 from bids_regions.files import hash_bytes
+from bids_regions.frozen import dataclass
 from bids_regions.images.gifti import LabelName
 from bids_regions.images.inflation import FETCH_AGAIN
 from bids_regions.images.structures import in_cifti

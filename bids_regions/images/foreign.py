@@ -1,6 +1,5 @@
 """Images of other programs on their way to NIfTI: AFNI's datasets, and NIfTI or Analyze pairs."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from nibabel import brikhead
 from nibabel.orientations import io_orientation
 
 from bids_regions.errors import BadMap, MissingInput
+from bids_regions.frozen import dataclass
 from bids_regions.images.grids import make_grid
 from bids_regions.images.writing import save_map
 from bids_regions.space.grid import find_zooms, is_singular

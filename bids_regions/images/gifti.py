@@ -8,7 +8,7 @@ import base64
 import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bids_regions.errors import BadMap, UnsuitableMap
 from bids_regions.files import hash_bytes, write_bytes
+from bids_regions.frozen import dataclass
 from bids_regions.images.gifti_arrays import Declaration, Decoder, declare
 from bids_regions.images.inflation import FETCH_AGAIN, ByteStream
 from bids_regions.images.structures import in_cifti, in_gifti

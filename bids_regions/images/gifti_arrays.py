@@ -9,7 +9,6 @@ import math
 import os
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from bids_regions.errors import BadMap, UnsuitableMap
 from bids_regions.files import hash_file
+from bids_regions.frozen import dataclass
 from bids_regions.images.inflation import FETCH_AGAIN, ByteStream
 
 __all__ = ["Declaration", "Decoder", "declare"]

@@ -1,6 +1,6 @@
 """A grid as a NIfTI header stores it: where its voxels lie is `bids_regions.space`'s to say."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 from numpy.typing import NDArray
 
+from bids_regions.frozen import dataclass
 from bids_regions.space import Grid
 from bids_regions.space.grid import find_zooms
 

@@ -8,7 +8,6 @@ import math
 import re
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
@@ -18,6 +17,7 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from bids_regions.errors import BadMap, UnsuitableMap
+from bids_regions.frozen import dataclass
 from bids_regions.images.grids import StoredGrid, grid_of
 from bids_regions.images.inflation import FETCH_AGAIN, ByteStream
 from bids_regions.space.grid import find_zooms, is_singular

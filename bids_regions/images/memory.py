@@ -5,7 +5,7 @@ are not finite: whoever takes them says what becomes of those.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from bids_regions.errors import BadMap, UnsuitableMap
+from bids_regions.frozen import dataclass
 from bids_regions.images.grids import StoredGrid, grid_of, make_grid
 from bids_regions.images.headers import find_header_dof
 from bids_regions.images.writing import LABELS, make_header, smallest_labels

@@ -8,7 +8,7 @@ import math
 import mmap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_regions.errors import BadMap, UnsuitableMap
+from bids_regions.frozen import dataclass
 from bids_regions.images.grids import StoredGrid
 from bids_regions.images.headers import Layout, read_layout
 from bids_regions.images.inflation import ByteStream

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
+
+from bids_regions.frozen import dataclass
 
 __all__ = ["Find", "Source", "left_out", "read_number"]
 

@@ -5,12 +5,13 @@ A link is relative, and made where one folder other than / holds both ends, so t
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bids_regions.errors import Contradiction, Fault, OutputRefused
 from bids_regions.files import copy_file, link_file, list_names, make_folder, read_json, write_json, write_text
+from bids_regions.frozen import dataclass
 from bids_regions.images import save_as_nifti
 from bids_regions.importing.labels import label_of
 from bids_regions.importing.model import Find, Source

@@ -7,7 +7,6 @@ put down to the first rule that tells them apart: mask, tail, cutoff, a value eq
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from bids_regions.errors import Fault
 from bids_regions.extraction import CONVENTIONS, Criteria, Extraction, find_regions
 from bids_regions.extraction.conventions import kept_words, minimum_words
 from bids_regions.extraction.probabilities import as_shown
+from bids_regions.frozen import dataclass
 from bids_regions.images import StatMap
 from bids_regions.maps.inputs import LoadedInputs
 from bids_regions.settings import Entry

@@ -6,7 +6,6 @@ Gathering only finds and hashes, so that a rerun with nothing to do stays cheap;
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -32,6 +31,7 @@ from bids_regions.extraction import Smoothness, Statistic
 from bids_regions.extraction.smoothness import smoothness_from_fwhm, smoothness_from_metadata
 from bids_regions.extraction.statistics import P_LOGARITHMS, Freedom, Kind, PScale, on_scale
 from bids_regions.files import hash_file, hash_of
+from bids_regions.frozen import dataclass
 from bids_regions.images import StatMap, count_volumes, load_mask, load_statmap
 from bids_regions.maps.sheet_maps import SheetMap
 from bids_regions.maps.sheets import MeshUsed, SheetFiles, find_sheet_files

@@ -6,7 +6,7 @@ maps there are, and who runs the jobs, is not known here.
 
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from bids_regions.errors import BadMap, Fault, OutputRefused, UnsuitableMap, tel
 from bids_regions.extraction import Extraction, Region, find_regions
 from bids_regions.extraction.statistics import PScale, intent_of
 from bids_regions.files import hash_bytes, hash_file, locked, remove_file, sweep_temporaries, write_text
+from bids_regions.frozen import dataclass
 from bids_regions.images import StatMap, load_statmap, save_labels, save_map
 from bids_regions.images.cifti import save_cifti_labels
 from bids_regions.images.gifti import save_gifti_labels

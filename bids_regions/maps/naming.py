@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from bids_regions.atlases import (
@@ -19,6 +19,7 @@ from bids_regions.atlases import (
     place_on_sheets,
 )
 from bids_regions.extraction import Extraction, Region
+from bids_regions.frozen import dataclass
 from bids_regions.space import Grayordinates, Grid
 from bids_regions.tables import Cells
 

@@ -4,7 +4,6 @@ A *part* is what a map has in one structure: some vertices of a mesh, or voxels.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from bids_regions.dataset import MapFile
 from bids_regions.dataset.sheets import DENSITIES
 from bids_regions.errors import BadMap, UnsuitableMap
 from bids_regions.files import hash_bytes
+from bids_regions.frozen import dataclass
 from bids_regions.images import cifti
 from bids_regions.images.gifti import DataArray, Gifti, read_gifti
 from bids_regions.images.structures import CORTEX, find_side

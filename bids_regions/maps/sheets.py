@@ -8,7 +8,6 @@ of an average surface, which is too smooth.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from bids_regions.dataset.sheets import (
     find_template_files,
 )
 from bids_regions.errors import BadMap, MissingInput, UnsuitableMap
+from bids_regions.frozen import dataclass
 from bids_regions.images import cifti
 from bids_regions.images.gifti import Surface, load_surface, read_gifti
 from bids_regions.images.structures import HEMISPHERES, find_side

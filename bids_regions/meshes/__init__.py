@@ -5,7 +5,6 @@ which licence stands in `data/NOTICE.md` and in docs/surfaces.md. The sheet to d
 the cortex a vertex is, and has no coordinates in mm of any head.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from typing import TypeVar
@@ -13,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_regions.frozen import dataclass
 from bids_regions.meshes.coding import unpack_floats, unpack_integers
 
 __all__ = ["TEMPLATES", "Inflated", "find_template", "load_areas", "load_cortex", "load_inflated", "load_triangles"]

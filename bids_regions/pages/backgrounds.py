@@ -6,7 +6,6 @@ whose name or header says that they are in a space of the MNI family.
 """
 
 import os
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from bids_regions.anatomy import CARRIED_NAME, carried_anatomy
 from bids_regions.dataset import MapFile, SourceDataset, find_anatomical
 from bids_regions.errors import Fault, MissingInput
 from bids_regions.figures import Underlay
+from bids_regions.frozen import dataclass
 from bids_regions.images import load_grid, load_statmap
 from bids_regions.pages.wording import slug
 from bids_regions.report.model import Background

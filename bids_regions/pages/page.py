@@ -7,12 +7,12 @@ the page, and the figures beside it, still stand.
 import base64
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bids_regions.errors import Fault
 from bids_regions.files import hash_bytes, hash_file, hash_of, write_bytes
+from bids_regions.frozen import dataclass
 from bids_regions.pages.sections import Drawn
 from bids_regions.report import model
 from bids_regions.report.pages import render_participant

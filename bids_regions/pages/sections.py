@@ -6,7 +6,7 @@ share. HTML is not known here: `report` makes it of the model's values.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from bids_regions.extraction.probabilities import as_shown
 from bids_regions.extraction.statistics import Statistic
 from bids_regions.figures import FigureStyle, Mark, PanelLayout, choose_cuts, compose_map, encode
 from bids_regions.files import hash_bytes, read_text, write_bytes
+from bids_regions.frozen import dataclass
 from bids_regions.images import StatMap, load_labels
 from bids_regions.pages.backgrounds import Anatomy, pack_coverage
 from bids_regions.pages.marks import marks_of_table

@@ -7,7 +7,6 @@ which no sheet is carried has sentence and table alone, and the page says so.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, Protocol
 
@@ -33,6 +32,7 @@ from bids_regions.figures import (
     stack_drawings,
 )
 from bids_regions.files import hash_bytes, read_text, write_bytes
+from bids_regions.frozen import dataclass
 from bids_regions.images import cifti
 from bids_regions.images.gifti import read_gifti
 from bids_regions.images.structures import HEMISPHERES

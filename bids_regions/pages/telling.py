@@ -1,13 +1,13 @@
 """What matters most about a map, in a sentence or three: what was found by which rule, the largest, what was lost."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_regions.extraction.conventions import convention_knobs
 from bids_regions.extraction.tails import TAILS, Tail
+from bids_regions.frozen import dataclass
 from bids_regions.pages.wording import counted, place_words, spoken
 from bids_regions.report.payload import find_extreme
 from bids_regions.results.records import Record

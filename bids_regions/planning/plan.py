@@ -4,7 +4,7 @@ A *plan* is all of it; faults that would end the run are found here. Nothing is 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bids_regions.atlases import AtlasUser, fit_to_maps, own_entities
 from bids_regions.dataset import (
@@ -22,6 +22,7 @@ from bids_regions.dataset import (
     read_map_name,
 )
 from bids_regions.errors import Contradiction, EmptySelection
+from bids_regions.frozen import dataclass
 from bids_regions.maps.inputs import MASK_HINT, mask_misfit
 from bids_regions.maps.maps import MapJob
 from bids_regions.planning.matching import tell_idle_entries

@@ -8,10 +8,10 @@ import base64
 import math
 import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
+from bids_regions.frozen import dataclass
 from bids_regions.report.model import Agreement, Metric, Point, Thumbnail
 from bids_regions.report.payload import draw_matrix, matrix_colour
 from bids_regions.report.presentation import show_number

@@ -10,8 +10,10 @@ to the page, with `/` between its parts, as it is on disk: the page escapes it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from bids_regions.frozen import dataclass
 
 __all__ = [
     "Agreement",

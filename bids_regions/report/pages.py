@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from itertools import chain, groupby
 from typing import Any
@@ -19,6 +19,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from bids_regions.frozen import dataclass
 from bids_regions.report.cohort import agreement_array, lay_out_matrix, lay_out_strip, lay_out_thumbs
 from bids_regions.report.model import (
     Background,

@@ -10,7 +10,6 @@ import base64
 import math
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ import deflate
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_regions.frozen import dataclass
 from bids_regions.report.model import Affine, Background, Packed, Volume
 
 __all__ = [

@@ -8,9 +8,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 
+from bids_regions.frozen import dataclass
 from bids_regions.report.model import Section, Table
 from bids_regions.tables import region_columns
 

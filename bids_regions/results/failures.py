@@ -5,12 +5,13 @@ be read are passed over: the map is then missing, which is told as well.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from bids_regions.dataset import MapFile
 from bids_regions.errors import Fault, printable
 from bids_regions.files import list_names, read_json, write_json
+from bids_regions.frozen import dataclass
 from bids_regions.results.keys import decode, encode, key, optional
 from bids_regions.results.placement import OutputPaths, failures_folder
 

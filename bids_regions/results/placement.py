@@ -6,7 +6,7 @@ all others are folded into `seg-` verbatim, so that no two maps share a name. No
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bids_regions.dataset import MapFile
@@ -14,6 +14,7 @@ from bids_regions.dataset.mapfiles import Form
 from bids_regions.dataset.names import PASSED, PASSED_ON_SURFACES, Entities, clean_label, fold_label
 from bids_regions.errors import BadDataset, Contradiction
 from bids_regions.files import hash_of
+from bids_regions.frozen import dataclass
 
 __all__ = [
     "LABELS",

@@ -6,18 +6,19 @@ anything is left to do. Each field stands beside its key in JSON, once. How regi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import scipy
+import scipy  # its name and number alone: nibabel loads as much of it
 
 from bids_regions.dataset import is_standard_space
 from bids_regions.errors import BadDataset, Fault
 from bids_regions.extraction.statistics import P_SCALES, Freedom, PScale
 from bids_regions.extraction.tails import Tail
 from bids_regions.files import encode_json, hash_file, hash_of, read_json, write_text
+from bids_regions.frozen import dataclass
 from bids_regions.images import NIBABEL_VERSION
 from bids_regions.results.keys import decode, encode, key, one_of, texts
 from bids_regions.tables import peak_columns, region_columns

@@ -7,13 +7,13 @@ tells paths in their order.
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from bids_regions.dataset import MapFile, SourceDataset
 from bids_regions.dataset.hemispheres import read_map_names
 from bids_regions.errors import Fault
 from bids_regions.files import hash_file
+from bids_regions.frozen import dataclass
 from bids_regions.results.placement import SIDECAR, OutputPaths, place_found
 from bids_regions.results.records import Record, load_record
 from bids_regions.results.uris import read_source

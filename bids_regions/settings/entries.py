@@ -6,7 +6,7 @@ An *entry* is a `[[regions]]` table of a configuration file, or one `--threshold
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from bids_regions.errors import Contradiction
 from bids_regions.extraction.conventions import BUILT_IN, convention_knobs
 from bids_regions.extraction.criteria import AREA_RULES, SIZE_RULES, VOXELS_ONLY, Asked, Criteria
 from bids_regions.extraction.grammar import parse_threshold
+from bids_regions.frozen import dataclass
 
 __all__ = [
     "Entry",

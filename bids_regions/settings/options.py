@@ -5,13 +5,13 @@ An *option* is one choice a user makes; a *region option* may also stand as a ke
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bids_regions.errors import Contradiction
 from bids_regions.extraction.conventions import CONVENTIONS
 from bids_regions.extraction.grammar import grammar_examples, parse_threshold
+from bids_regions.frozen import dataclass
 
 __all__ = ["LEVELS", "OPTIONS", "REGION_OPTIONS", "Option"]
 

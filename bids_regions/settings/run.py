@@ -5,12 +5,13 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
 
 from bids_regions.errors import Contradiction
+from bids_regions.frozen import dataclass
 from bids_regions.settings.configuration import read_configuration
 from bids_regions.settings.entries import Entry, entries_of_command
 from bids_regions.settings.options import LEVELS, OPTIONS, REGION_OPTIONS

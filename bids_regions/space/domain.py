@@ -9,12 +9,13 @@ earlier) chains may be neighbours.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
+
+from bids_regions.frozen import dataclass
 
 __all__ = ["Addresses", "Centres", "Chains", "Domain", "Elements", "Extents", "Reach"]
 

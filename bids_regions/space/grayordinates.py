@@ -6,15 +6,15 @@ left cortex, right cortex, other sheets by name, solids by name; in a sheet by v
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
 from bids_regions.errors import BadMap
+from bids_regions.frozen import dataclass
+from bids_regions.libraries import Late
 from bids_regions.space.domain import (
     Addresses,
     Array,
@@ -30,6 +30,11 @@ from bids_regions.space.domain import (
 )
 from bids_regions.space.grid import Grid, coarse_mm, is_singular, neighbour_steps, to_mm
 from bids_regions.space.mesh import Mesh
+
+if TYPE_CHECKING:
+    from scipy import sparse
+else:
+    sparse = Late("scipy.sparse")
 
 __all__ = ["Grayordinates", "Sheet", "Solid", "as_domain"]
 
@@ -147,7 +152,7 @@ class Grayordinates:
         )  # fmt: skip
 
     @cached_property
-    def _later(self) -> csr_array:
+    def _later(self) -> "sparse.csr_array":
         """Which later places are neighbours of each place."""
         laid, pairs = self._laid, []
         starts = np.searchsorted(laid.piece, np.arange(len(self.pieces) + 1))
@@ -155,10 +160,10 @@ class Grayordinates:
             number = laid.number[starts[k] : starts[k + 1]]
             pairs.append(starts[k] + (_edges(piece, number) if isinstance(piece, Sheet) else _faces(piece, number)))
         one, other = np.concatenate(pairs, axis=1)
-        return csr_array((np.ones(one.size, np.int8), (one, other)), shape=(self.size, self.size))
+        return sparse.csr_array((np.ones(one.size, np.int8), (one, other)), shape=(self.size, self.size))
 
     @cached_property
-    def _earlier(self) -> csr_array:
+    def _earlier(self) -> "sparse.csr_array":
         return self._later.T.tocsr()
 
     def fit(self, data: Array) -> Self:
@@ -311,8 +316,8 @@ class Singles:
 
     place: Places  # (n,) of each element
     number: Integers  # (size,) of the element at each place, -1 where there is none
-    later: csr_array
-    earlier: csr_array
+    later: "sparse.csr_array"
+    earlier: "sparse.csr_array"
 
     @property
     def first(self) -> Integers:

@@ -7,7 +7,7 @@ constant and never wraps around.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import permutations
 from typing import Self
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_regions.errors import BadMap
+from bids_regions.frozen import dataclass
 from bids_regions.space.domain import (
     Addresses,
     Array,

@@ -8,17 +8,24 @@ way along the sheet from above).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
-from scipy.spatial import cKDTree
 
 from bids_regions.errors import BadMap
+from bids_regions.frozen import dataclass
+from bids_regions.libraries import Late
 from bids_regions.space.domain import Array, Floats, Integers
+
+if TYPE_CHECKING:
+    from scipy import sparse, spatial
+    from scipy.sparse import csgraph
+else:
+    sparse = Late("scipy.sparse")
+    spatial = Late("scipy.spatial")
+    csgraph = Late("scipy.sparse.csgraph")
 
 __all__ = ["Mesh", "pairs_once"]
 
@@ -122,8 +129,8 @@ class Mesh:
         return Ways(graph=_graph(number[triangles], at[kept]), number=number)
 
     @cached_property
-    def _tree(self) -> cKDTree:
-        return cKDTree(np.asarray(self.coordinates, np.float64))
+    def _tree(self) -> "spatial.cKDTree":
+        return spatial.cKDTree(np.asarray(self.coordinates, np.float64))
 
     @cached_property
     def _corners(self) -> Integers:
@@ -135,7 +142,7 @@ class Mesh:
 class Ways:
     """Edges and lines across them near some vertices, by their lengths in mm."""
 
-    graph: csr_array
+    graph: "sparse.csr_array"
     number: Integers  # (n_vertices,) of each vertex in the graph; -1 where it has none
 
     def between(self, one: Integers, other: Integers, limit: float) -> Floats:
@@ -145,13 +152,13 @@ class Ways:
         together = max(1, MOST // max(self.graph.shape[0], 1))
         for start in range(0, sources.size, together):
             some = self.number[sources[start : start + together]]
-            found = dijkstra(self.graph, indices=some, limit=limit)
+            found = csgraph.dijkstra(self.graph, indices=some, limit=limit)
             mine = np.flatnonzero((source >= start) & (source < start + together) & (self.number[one] >= 0))
             away[mine] = found[source[mine] - start, self.number[one[mine]]]
         return away
 
 
-def _graph(triangles: Integers, at: Floats) -> csr_array:
+def _graph(triangles: Integers, at: Floats) -> "sparse.csr_array":
     """The graph of edges and of the lines across them; of two lines between the same ends both stand in it."""
     begin, end = triangles.T.ravel(), np.roll(triangles, -1, axis=1).T.ravel()
     corner = np.roll(triangles, -2, axis=1).T.ravel()
@@ -171,7 +178,7 @@ def _graph(triangles: Integers, at: Floats) -> csr_array:
     lengths = np.concatenate([length, length, across, across])
     row = np.argsort(ends, kind="stable")
     starts = np.append(0, np.cumsum(np.bincount(ends, minlength=len(at))))
-    return csr_array((lengths[row], others[row], starts), shape=(len(at), len(at)))
+    return sparse.csr_array((lengths[row], others[row], starts), shape=(len(at), len(at)))
 
 
 def _lines_across(
@@ -198,6 +205,6 @@ def pairs_once(one: Integers, other: Integers, n: int) -> Integers:
     """(2, m) pairs of n things without direction, the lower first, each pair once, ascending."""
     low, high = np.minimum(one, other), np.maximum(one, other)
     apart = low != high
-    upper = csr_array((np.ones(np.count_nonzero(apart), np.int8), (low[apart], high[apart])), shape=(n, n))
+    upper = sparse.csr_array((np.ones(np.count_nonzero(apart), np.int8), (low[apart], high[apart])), shape=(n, n))
     upper.sum_duplicates()
     return np.stack([np.repeat(np.arange(n), np.diff(upper.indptr)), upper.indices])

@@ -1,11 +1,17 @@
 """From one grid to another by the nearest voxel. A *step* is the 4 x 4 matrix from the target's ijk to the source's."""
 
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+
+from bids_regions.libraries import Late
+
+if TYPE_CHECKING:
+    from scipy import ndimage
+else:
+    ndimage = Late("scipy.ndimage")
 
 __all__ = ["find_aligned_axes", "find_displacement", "resample_nearest"]
 

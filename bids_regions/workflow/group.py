@@ -7,13 +7,14 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bids_regions.dataset import Discovery, Selection, SourceDataset
 from bids_regions.errors import Contradiction, EmptySelection, Fault, OutputRefused
 from bids_regions.executors import Workers
 from bids_regions.files import locked
+from bids_regions.frozen import dataclass
 from bids_regions.group.cohort import gather_cohort
 from bids_regions.group.measures import SetResult, Study, study_set
 from bids_regions.group.members import Absence

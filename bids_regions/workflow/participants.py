@@ -7,12 +7,13 @@ map is worked on or drawn is not known here.
 import traceback
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from bids_regions.dataset import MapFile
 from bids_regions.errors import Fault, printable
 from bids_regions.executors import Task, WorkerLost, Workers, run_tasks
+from bids_regions.frozen import dataclass
 from bids_regions.images import load_statmap
 from bids_regions.logbook import Logbook, count_words, counted
 from bids_regions.maps.explain import EXPLAIN_COLUMNS, align_table, explain_table

@@ -1,0 +1,122 @@
+"""Frozen dataclasses that cost little to define: `dataclass`, the standard library's for everyone but the interpreter.
+
+The library writes and compiles six functions for each frozen class, and a start of this program defines two hundred:
+that was a third of it. The methods here are written once and look the fields up. `fields`, `replace` and `asdict` of
+`dataclasses` take these classes for their own, and so does the type checker.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["dataclass"]
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+
+    def dataclass(
+        *,
+        frozen: bool = False,
+        kw_only: bool = False,
+        eq: bool = True,
+        repr: bool = True,  # noqa: A002 # the library's own name
+        **other: bool,
+    ) -> Callable[..., Any]:
+        """As `dataclasses.dataclass`, which also makes what is not frozen, or is asked for with more than these.
+
+        >>> @dataclass(frozen=True, kw_only=True)
+        ... class Point:
+        ...     x: int
+        ...     y: int = 0
+        >>> Point(x=1), Point(x=1) == Point(x=1, y=0), dataclasses.replace(Point(x=1), y=2)
+        (Point(x=1, y=0), True, Point(x=1, y=2))
+        >>> Point(x=1).x = 2
+        Traceback (most recent call last):
+        dataclasses.FrozenInstanceError: cannot assign to field 'x'
+        """
+        if not frozen or other:
+            return dataclasses.dataclass(frozen=frozen, kw_only=kw_only, eq=eq, repr=repr, **other)
+        define = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=kw_only)
+
+        def make(cls: type) -> type:
+            return _furnish(define(cls), {**METHODS, **(BY_VALUE if eq else {}), **(SHOWN if repr else {})})
+
+        return make
+
+
+def _furnish(cls: type, methods: Mapping[str, Any]) -> type:
+    """A dataclass with the methods of a frozen one, but those that it has itself."""
+    fields, missing = dataclasses.fields(cls), dataclasses.MISSING
+    of = {
+        "_frozen_names": tuple(field.name for field in fields),
+        "_frozen_places": tuple(field.name for field in fields if not field.kw_only),
+        "_frozen_defaults": {f.name: f.default for f in fields if f.default is not missing},
+        "_frozen_factories": {
+            f.name: f.default_factory for f in fields if f.default_factory is not dataclasses.MISSING
+        },
+        "_frozen_shown": tuple(field.name for field in fields if field.repr),
+        "_frozen_compared": tuple(field.name for field in fields if field.compare),
+        **methods,
+    }
+    for name, value in of.items():
+        if name not in vars(cls) or vars(cls)[name] is None:
+            setattr(cls, name, value)
+    return cls
+
+
+def _init(self: Any, *args: Any, **given: Any) -> None:
+    if args:
+        given |= _by_place(self, args)
+    values = self.__dict__
+    values.update(self._frozen_defaults)
+    for name, make in self._frozen_factories.items():
+        if name not in given:
+            values[name] = make()
+    values.update(given)
+    if len(values) != len(self._frozen_names) or not self.__dataclass_fields__.keys() >= given.keys():
+        raise TypeError(_misfit(self, given))
+    if hasattr(self, "__post_init__"):
+        self.__post_init__()
+
+
+def _by_place(self: Any, args: tuple[Any, ...]) -> dict[str, Any]:
+    if len(args) > len(self._frozen_places):
+        raise TypeError(f"{type(self).__qualname__} takes {len(self._frozen_places)} values by place, not {len(args)}")
+    return dict(zip(self._frozen_places, args, strict=False))
+
+
+def _misfit(self: Any, given: dict[str, Any]) -> str:
+    unknown = [name for name in given if name not in self._frozen_names]
+    missing = [name for name in self._frozen_names if name not in self.__dict__]
+    return f"{type(self).__qualname__}: unknown {unknown}, missing {missing}"
+
+
+def _repr(self: Any) -> str:
+    told = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._frozen_shown)
+    return f"{type(self).__qualname__}({told})"
+
+
+def _values(self: Any) -> tuple[Any, ...]:
+    return tuple([getattr(self, name) for name in self._frozen_compared])
+
+
+def _eq(self: Any, other: object) -> Any:
+    return _values(self) == _values(other) if type(other) is type(self) else NotImplemented
+
+
+def _hash(self: Any) -> int:
+    return hash(_values(self))
+
+
+def _refuse_to_set(self: Any, name: str, _value: object) -> None:
+    raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+
+
+def _refuse_to_delete(self: Any, name: str) -> None:
+    raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+
+
+METHODS = {"__init__": _init, "__setattr__": _refuse_to_set, "__delattr__": _refuse_to_delete}
+SHOWN = {"__repr__": _repr}
+BY_VALUE = {"__eq__": _eq, "__hash__": _hash}
