@@ -235,7 +235,7 @@ def test_fdr_keeps_the_last_of_all_voxels_whose_p_is_alpha_but_for_rounding():
 
 
 def test_fdr_keeps_a_p_that_equals_the_bound_of_its_rank_but_for_rounding():
-    z = stats.norm.isf(np.array([0.01, 0.02, 0.03, 0.5, 0.9]))
+    z = stats.norm.isf(np.array([0.01, 0.02, 0.03, 0.6, 0.9]))
     z[2] *= 1 - 1e-14
     assert cutoff_of(z, "fdr=0.05", tail="positive").value == z[2]
     z[2] *= 1 - 1e-9
