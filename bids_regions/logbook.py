@@ -8,12 +8,12 @@ import secrets
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bids_regions.errors import LONGEST, Fault, printable
+from bids_regions.errors import LONGEST, Contradiction, EmptySelection, Fault, StorageFault, printable
 from bids_regions.files import write_json
 from bids_regions.version import __version__
 
@@ -102,6 +102,35 @@ class Logbook:
         rate = done / max(time.monotonic() - self._began, 1e-9)
         return f"{rate:.1f} maps/s, {_spoken((total - done) / rate) if done else 'some time'} left"
 
+    def conclude(self, reason: str = "") -> int:
+        """End the run by what was counted, and why it ended early where it did; the exit code."""
+        counts = self.counts
+        code = self._exit_code()
+        told = ["there was nothing to do"] if code == EmptySelection.exit_code else []
+        told += [
+            *_done(counts),
+            f"{counted(counts['empty'], 'result')} empty",
+            f"{counted(counts['skipped'], 'file')} skipped",
+            f"{counts['failed']} failed",
+        ]
+        if counts["sets"]:
+            told.append(f"{counted(counts['sets'] - counts['refused'], 'set')} of participants put together")
+        if counts["refused"]:
+            told.append(f"{counted(counts['refused'], 'set')} refused, made with different settings")
+        self.close(code, f"{reason + ': ' if reason else ''}{', '.join(told)}")
+        return code
+
+    def _exit_code(self) -> int:
+        counts = self.counts
+        if any(failure["exit_code"] == StorageFault.exit_code for failure in self.failures):
+            return StorageFault.exit_code
+        if counts["refused"]:
+            return Contradiction.exit_code
+        if counts["failed"]:
+            return 1
+        nothing = counts["skipped"] and not (counts["maps"] or counts["sets"])  # nor had a participant results
+        return EmptySelection.exit_code if nothing else 0
+
     def close(self, exit_code: int, reason: str) -> None:
         """Write the log of the run, and the last line, which agrees with the exit code."""
         record = {
@@ -173,6 +202,16 @@ def _spoken(seconds: float) -> str:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / MINUTE), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def _done(counts: Mapping[str, int]) -> Iterator[str]:
+    """What this run did, and what it found done by another."""
+    found, regions_found = counts["maps_found"], counts["regions_found"]
+    done, regions = counts["maps"] - found, counts["regions"] - regions_found
+    if done or not found:
+        yield f"{counted(done, 'map')} done with {counted(regions, 'region')}"
+    if found:
+        yield f"{counted(found, 'map')} found done with {counted(regions_found, 'region')}"
 
 
 def counted(number: int, noun: str) -> str:

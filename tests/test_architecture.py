@@ -42,8 +42,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "maps": (
-        {"errors", "files", "space", "extraction", "images", "dataset", "meshes", "atlases", "tables", "settings",
-         "results", "pages"},
+        {"errors", "files", "space", "extraction", "images", "dataset", "meshes", "atlases", "tables", "report",
+         "settings", "results", "pages"},
         {"numpy"},
     ),
     "group": (

@@ -11,7 +11,7 @@ import pytest
 from trees import describe, write_map
 
 from bids_regions.files import locked
-from bids_regions.workflow.group import LOCK
+from bids_regions.workflow.group_level import LOCK
 
 PARTICIPANTS = tuple(f"{n:02d}" for n in range(1, 9))
 ROUNDS = 3

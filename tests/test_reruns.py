@@ -14,10 +14,9 @@ import trees
 
 from bids_regions.cli import main
 from bids_regions.demo import find_real_map, make_demo
-from bids_regions.maps import maps
+from bids_regions.maps import drawing, maps
 from bids_regions.pages import page as participant_page
 from bids_regions.results import records
-from bids_regions.workflow import participants
 
 LABELS = ("01", "02")
 OPTIONS = ("--threshold", "3.0", "2.0", "--min-region-voxels", "5")
@@ -213,7 +212,7 @@ def test_a_page_that_could_not_be_drawn_is_a_failure_and_drawn_by_the_next_run(d
         raise RuntimeError("out of ink")
 
     with monkeypatch.context() as patched:
-        patched.setattr(participants, "draw_section", fail)
+        patched.setattr(drawing, "draw_section", fail)
         assert run(done) == 1
     assert "finished, but cannot be drawn: RuntimeError: out of ink" in capsys.readouterr().err
     assert "out of ink" in (done / "out" / "sub-02.html").read_text()

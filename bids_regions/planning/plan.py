@@ -32,7 +32,7 @@ from bids_regions.results.ownership import check_owners
 from bids_regions.results.placement import check_collisions, name_owner, place_outputs
 from bids_regions.settings import Entry, SelectionSettings, Settings
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Plan", "list_plan", "make_plan"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,22 @@ class Plan:
     broken: Sequence[tuple[MapJob, Skipped]]  # files that cannot be read at all
     skipped: Sequence[Skipped]
     notices: tuple[str, ...]
+
+    @property
+    def jobs(self) -> Iterator[MapJob]:
+        """Every map to be done."""
+        for jobs in (*self.participants.values(), self.group):
+            yield from jobs
+
+
+def list_plan(plan: Plan) -> Iterator[str]:
+    """What would be done, a line for each output and each file that is left out."""
+    for job in plan.jobs:
+        for place in job.places:
+            folder = place.sidecar.parent.relative_to(job.output_dir).as_posix()
+            yield f"{job.mapfile.title} -> {folder}/{place.stem}_dseg.*"
+    yield from (f"skipped: {one.relpath}: {one.reason}" for one in plan.skipped)
+    yield from (f"failed: {one.relpath}: {one.reason}" for _, one in plan.broken)
 
 
 def make_plan(settings: Settings, tell: Callable[[str], None]) -> Plan:

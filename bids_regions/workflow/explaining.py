@@ -6,7 +6,7 @@ from bids_regions.errors import printable
 from bids_regions.executors import Task, WorkerLost, Workers, run_tasks
 from bids_regions.logbook import Logbook
 from bids_regions.maps.explain import align_table, explain_table
-from bids_regions.maps.maps import MapJob, explain_job
+from bids_regions.maps.maps import explain_job
 from bids_regions.planning import Plan
 
 __all__ = ["explain_plan"]
@@ -14,7 +14,7 @@ __all__ = ["explain_plan"]
 
 def explain_plan(plan: Plan, workers: Workers, logbook: Logbook) -> int:
     """Print the table of every map as it is done; the exit code."""
-    jobs: list[MapJob] = [job for own in (*plan.participants.values(), plan.group) for job in own if job.entries]
+    jobs = [job for job in plan.jobs if job.entries]
     logbook.expect(len(jobs), len(jobs))
     failed = len(plan.broken)
     for task, result in run_tasks(deque(Task(function=explain_job, argument=job) for job in jobs), workers):

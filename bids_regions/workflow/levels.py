@@ -1,29 +1,28 @@
 """A whole run: plan, do the levels asked for, and say how it ended.
 
-What a fault means for the exit code is decided here. What becomes of one map or one set is not known here.
+What becomes of one map or one set is not known here.
 """
 
 import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from bids_regions.atlases import describe_atlas
 from bids_regions.dataset import describe_output, read_map_name
-from bids_regions.errors import BadMap, Contradiction, EmptySelection, Fault, printable, tell_os_error
+from bids_regions.errors import BadMap, Fault, printable, tell_os_error
 from bids_regions.executors import Workers, check_workers, fit_workers
 from bids_regions.figures import prepare_matplotlib
 from bids_regions.files import make_folder, remove_file, sweep_temporaries
-from bids_regions.logbook import Logbook, counted
-from bids_regions.maps.maps import MapJob
+from bids_regions.logbook import Logbook
 from bids_regions.pages.methods import write_citation, write_methods
 from bids_regions.pages.page import PageContext
 from bids_regions.pages.provenance import describe_provenance
-from bids_regions.planning import Plan, make_plan
+from bids_regions.planning import Plan, list_plan, make_plan
 from bids_regions.report import model
 from bids_regions.results.failures import find_failures, write_failure
 from bids_regions.results.placement import name_owner
@@ -31,12 +30,11 @@ from bids_regions.settings import Settings, WorkerSettings, with_folders, withou
 from bids_regions.stopping import STOPPED, Stopped, terminable
 from bids_regions.version import __version__
 from bids_regions.workflow.explaining import explain_plan
-from bids_regions.workflow.group import GroupInput, run_group
+from bids_regions.workflow.group_level import GroupInput, run_group
 from bids_regions.workflow.participants import StopEarlyError, run_participants
 
 __all__ = ["run_levels"]
 
-STORAGE = 74  # the exit code of a read or write error
 USUAL = (os.environ.get("TMPDIR", ""), "/tmp", "/var/tmp", "/usr/tmp")  # noqa: S108 # compared, not written to
 BROKEN_HINT = "Restore the file, or take it out of the dataset"
 
@@ -102,7 +100,9 @@ def _writable_temporary(logs: Path) -> str:
 def _run(settings: Settings, logbook: Logbook) -> int:
     plan = make_plan(settings, logbook.notice)
     if settings.dry_run:
-        return _list_plan(plan, logbook)
+        logbook.show("".join(f"{line}\n" for line in list_plan(plan)))
+        logbook.show("dry run: nothing was written (exit code 0)\n")
+        return 0
     if settings.explain and not (settings.reports_only or settings.force):
         return explain_plan(plan, _make_workers(settings.workers, plan, logbook), logbook)
     return _work(settings, plan, logbook)
@@ -119,7 +119,7 @@ def _work(settings: Settings, plan: Plan, logbook: Logbook) -> int:
     try:
         _do_levels(settings, plan, methods, logbook)
     except StopEarlyError:
-        return _end(logbook, "stopped at the first failure, as asked")
+        return logbook.conclude("stopped at the first failure, as asked")
     except OSError as error:
         fault = error if isinstance(error, Fault) else tell_os_error(error)
         logbook.close(fault.exit_code, str(fault))
@@ -127,7 +127,7 @@ def _work(settings: Settings, plan: Plan, logbook: Logbook) -> int:
     except Fault as fault:
         logbook.close(fault.exit_code, str(fault))
         return fault.exit_code
-    return _end(logbook, "")
+    return logbook.conclude()
 
 
 def _sweep(settings: Settings) -> None:
@@ -162,8 +162,15 @@ def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: 
     if "participant" in settings.levels:
         run_participants(plan.participants, context, workers, logbook, stop_early=settings.stop_on_first_crash)
     if "group" in settings.levels:
-        given = GroupInput(dataset=plan.dataset, discovery=plan.discovery, selection=plan.selection, jobs=plan.group)
-        run_group(settings, given, context, workers, logbook)
+        given = GroupInput(
+            dataset=plan.dataset,
+            discovery=plan.discovery,
+            selection=plan.selection,
+            entries=settings.entries,
+            jobs=plan.group,
+            stop_early=settings.stop_on_first_crash,
+        )
+        run_group(settings.group, given, context, workers, logbook)
 
 
 def _make_workers(asked: WorkerSettings, plan: Plan, logbook: Logbook) -> Workers:
@@ -178,14 +185,8 @@ def _make_workers(asked: WorkerSettings, plan: Plan, logbook: Logbook) -> Worker
     return able
 
 
-def _all_jobs(plan: Plan) -> Iterator[MapJob]:
-    yield from plan.group
-    for jobs in plan.participants.values():
-        yield from jobs
-
-
 def _used_atlases(plan: Plan) -> list[dict[str, Any]]:
-    fittings = {fitting: None for job in _all_jobs(plan) for each in job.fittings for fitting in each}
+    fittings = {fitting: None for job in plan.jobs for each in job.fittings for fitting in each}
     return [describe_atlas(fitting) for fitting in fittings]
 
 
@@ -217,61 +218,3 @@ def _tell_left_out(plan: Plan, logbook: Logbook) -> None:
         logbook.fail(one.relpath, fault)
         for place in job.places:
             write_failure(job.mapfile, place, fault)
-
-
-def _list_plan(plan: Plan, logbook: Logbook) -> int:
-    lines = [
-        f"{job.mapfile.title} -> {place.sidecar.parent.relative_to(job.output_dir).as_posix()}/{place.stem}_dseg.*"
-        for jobs in (*plan.participants.values(), plan.group)
-        for job in jobs
-        for place in job.places
-    ]
-    lines += [f"skipped: {one.relpath}: {one.reason}" for one in plan.skipped]
-    lines += [f"failed: {one.relpath}: {one.reason}" for _, one in plan.broken]
-    logbook.show("".join(line + "\n" for line in lines))
-    logbook.show("dry run: nothing was written (exit code 0)\n")
-    return 0
-
-
-def _exit_code(logbook: Logbook) -> int:
-    if any(failure["exit_code"] == STORAGE for failure in logbook.failures):
-        return STORAGE
-    if logbook.counts["refused"]:
-        return Contradiction.exit_code
-    if logbook.counts["failed"]:
-        return 1
-    return EmptySelection.exit_code if _nothing_to_do(logbook) else 0
-
-
-def _nothing_to_do(logbook: Logbook) -> bool:
-    """Whether every file was skipped, and no participant had results either."""
-    counts = logbook.counts
-    return bool(counts["skipped"]) and not (counts["maps"] or counts["sets"])
-
-
-def _end(logbook: Logbook, reason: str) -> int:
-    counts = logbook.counts
-    code = _exit_code(logbook)
-    told = ["there was nothing to do"] if code == EmptySelection.exit_code else []
-    told += [
-        *_done(counts),
-        f"{counted(counts['empty'], 'result')} empty",
-        f"{counted(counts['skipped'], 'file')} skipped",
-        f"{counts['failed']} failed",
-    ]
-    if counts["sets"]:
-        told.append(f"{counted(counts['sets'] - counts['refused'], 'set')} of participants put together")
-    if counts["refused"]:
-        told.append(f"{counted(counts['refused'], 'set')} refused, made with different settings")
-    logbook.close(code, f"{reason + ': ' if reason else ''}{', '.join(told)}")
-    return code
-
-
-def _done(counts: Mapping[str, int]) -> Iterator[str]:
-    """What this run did, and what it found done by another."""
-    found, regions_found = counts["maps_found"], counts["regions_found"]
-    done, regions = counts["maps"] - found, counts["regions"] - regions_found
-    if done or not found:
-        yield f"{counted(done, 'map')} done with {counted(regions, 'region')}"
-    if found:
-        yield f"{counted(found, 'map')} found done with {counted(regions_found, 'region')}"
