@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from bids_regions.errors import BadDataset
 from bids_regions.extraction import Peak, Region
+from bids_regions.extraction.measures import numbered_name
 from bids_regions.files import read_text
 from bids_regions.frozen import dataclass
 
@@ -87,6 +88,7 @@ __all__ = [
     "Column",
     "describe_columns",
     "format_cell",
+    "is_named",
     "peak_columns",
     "peaks_table",
     "read_rows",
@@ -271,6 +273,15 @@ def format_cell(value: object) -> str:
 def _format_column(values: Sequence[object]) -> list[str]:
     """The cells of a column; whole numbers all at once, in a third of the time."""
     return list(map(str if set(map(type, values)) == {int} else format_cell, values))
+
+
+def is_named(index: str, name: str) -> bool:
+    """Whether a region's name says more than its number, both as the cells of a table.
+
+    >>> is_named("2", "region-2"), is_named("2", "n/a"), is_named("2", "Left Precentral Gyrus")
+    (False, False, True)
+    """
+    return name not in ("", "n/a", numbered_name(index))
 
 
 def table_text(columns: Sequence[Column | Cells], rows: Sequence[object]) -> str:

@@ -317,8 +317,13 @@ def describe_regions(
         ranked = every_peak[bounds[k] : bounds[k + 1]]
         row = {name: column[k] for name, column in columns.items()}
         color = PALETTE[(index - 1) % len(PALETTE)]
-        regions.append(Region(index=index, name=f"region-{index}", peak=ranked[0], peaks=ranked, color=color, **row))
+        regions.append(Region(index=index, name=numbered_name(index), peak=ranked[0], peaks=ranked, color=color, **row))
     return tuple(regions)
+
+
+def numbered_name(number: int | str) -> str:
+    """The name of a region that no atlas named: it says no more than its number."""
+    return f"region-{number}"
 
 
 def _plain(number: float) -> float:

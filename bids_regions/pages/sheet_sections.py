@@ -57,7 +57,7 @@ from bids_regions.report import model
 from bids_regions.report.payload import Height, pack_labels, pack_volume
 from bids_regions.report.sheets import pack_sheet
 from bids_regions.results.records import Record
-from bids_regions.tables import rows_of
+from bids_regions.tables import is_named, rows_of
 
 __all__ = ["draw_sheet_section"]
 
@@ -415,7 +415,7 @@ def _lead(done: Finished, title: str) -> str:
 
 
 def _words(row: Mapping[str, str], statistic: str) -> str:
-    named = "" if row["name"] in ("", "n/a", f"region-{row['index']}") else f"{row['name']}, "
+    named = f"{row['name']}, " if is_named(row["index"], row["name"]) else ""
     value = row["peak_value"] if row["peak_value"] == "n/a" else spoken(float(row["peak_value"]))
     if not _on_sheet(row):
         structure = row["structure"].lower().replace("_", " ")

@@ -11,6 +11,7 @@ from bids_regions.frozen import dataclass
 from bids_regions.pages.wording import counted, place_words, spoken
 from bids_regions.report.payload import find_extreme
 from bids_regions.results.records import Record
+from bids_regions.tables import is_named
 
 __all__ = ["Told", "entry_title", "entry_titles", "lead_of", "region_words", "tell_entry"]
 
@@ -136,7 +137,7 @@ def _nothing(one: Told, statistic: str) -> str:
 
 def region_words(row: Mapping[str, str], statistic: str, *, sided: bool) -> str:
     """A region as a reader would speak of it: its name and side, its size, its peak."""
-    name = "" if row["name"] in ("", "n/a", f"region-{row['index']}") else f"in {row['name']}, "
+    name = f"in {row['name']}, " if is_named(row["index"], row["name"]) else ""
     x, y, z = (float(row[f"peak_{axis}"]) for axis in "xyz")
     side = ("on the right, " if x > 0 else "on the left, " if x < 0 else "") if sided else ""
     n_voxels, volume = int(row["n_voxels"]), float(row["volume_mm3"])

@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from bids_regions.frozen import dataclass
 from bids_regions.report.model import Section, Table
-from bids_regions.tables import region_columns
+from bids_regions.tables import is_named, region_columns
 
 __all__ = [
     "PLAIN_ROWS",
@@ -40,7 +40,6 @@ _ORDINAL = re.compile(r" \(\d+\)$")  # what tells regions of one name apart
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _PROBABILITY = re.compile(r"[pq]_|.*_p$|.*_[pq]_")  # columns of p and q values
 _INTEGER = re.compile(r"[-+]?\d+")
-_PLAIN_NAME = re.compile(r"region-\d+")  # of a region without an atlas: says no more than its number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,20 +202,20 @@ def _head(table: Table, column: str, texts: list[str], *, regions: bool) -> Head
 
 
 def _is_minor(column: str, values: list[str]) -> bool:
-    if column == "name":
-        return all(_PLAIN_NAME.fullmatch(value) for value in values)
     shown = _COLUMNS[column].shown if column in _COLUMNS else SHOWN.get(column, "always")
     unknown = not values and (shown == "where known" or column in _COLUMNS)  # as voxels are on the cortex
     return shown == "folded" or unknown or column.endswith("_overlap")
 
 
 def _fold_repeats(heads: list[Head], columns: list[list[str]]) -> list[Head]:
-    """Fold the columns of atlases that say what the names say, and all but one of the others: a table has its width."""
+    """Fold what is told already: names that are numbers; atlases that say what names say, all but one of the others."""
     texts = {head.column: column for head, column in zip(heads, columns, strict=True)}
     names = [_ORDINAL.sub("", text) for text in texts.get("name", [])]
     atlases = [head.column for head in heads if _ATLAS_PEAK.fullmatch(head.column) and head.kind == "text"]
     told = [column for column in atlases if texts[column] != names]
     folded = set(atlases) - set(told[:1])
+    if not any(map(is_named, texts["index"], texts.get("name", []))):
+        folded.add("name")
     return [replace(head, minor=True) if head.column in folded else head for head in heads]
 
 

@@ -127,7 +127,7 @@ class DataTable {
   /** A region in words: its number and, where an atlas named it, its name. */
   nameOf(line) {
     const [index, name] = [this.cell(line, "index"), this.cell(line, "name") ?? ""];
-    return /^(region-\d+)?$/.test(name) ? index : `${index} · ${name}`;
+    return name === "" || name === numberedName(index) ? index : `${index} · ${name}`;
   }
 
   /** What the atlases say of a region; each by its name where there are several. */
@@ -553,6 +553,9 @@ class DataTable {
   }
 }
 
+/** The name of a region that no atlas named: it says no more than its number. */
+const numberedName = (index) => `region-${index}`;
+
 /** A region, or one of its peaks, as a sentence for a manuscript. */
 function regionSentence(region, peak, { quantity, space }) {
   const minus = (text) => String(text).replace("-", "−");
@@ -560,7 +563,7 @@ function regionSentence(region, peak, { quantity, space }) {
   const sign = region.sign === "both" ? "" : `${region.sign} `;
   const volume = Number(region.volume_mm3);
   const size = volume >= 1000 ? `${number(volume / 1000, 1)} cm³` : `${number(volume, 0)} mm³`;
-  const name = /^(region-\d+|n\/a)?$/.test(region.name ?? "") ? "" : ` in ${region.name}`;
+  const name = ["", "n/a", numberedName(region.index)].includes(region.name ?? "") ? "" : ` in ${region.name}`;
   const at = peak ?? { value: region.peak_value, x: region.peak_x, y: region.peak_y, z: region.peak_z };
   const place = `x = ${number(at.x, 1)}, y = ${number(at.y, 1)}, z = ${number(at.z, 1)} mm${space ? ` in ${space}` : ""}`;
   const value = `${quantity || "value"} = ${minus(showNumber(String(Number(Number(at.value).toPrecision(4))), ""))}`;
