@@ -5,6 +5,7 @@ A *plan* is all of it; faults that would end the run are found here. Nothing is 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from bids_regions.atlases import AtlasUser, fit_to_maps, own_entities
 from bids_regions.dataset import (
@@ -83,17 +84,7 @@ def make_plan(settings: Settings, tell: Callable[[str], None]) -> Plan:
             tell(text)
 
     notice(*check_named_files(settings.entries, settings.group.participants_tsv, settings.group.regions_from))
-    asked = settings.selection
-    selection = _selection(asked)
-    dataset = open_dataset(
-        settings.bids_dir,
-        asked.derivatives,
-        asked.participants,
-        suffixes=selection.endings,
-        check=not asked.skip_bids_validation,
-    )
-    discovery = take_volumes(find_maps(dataset, selection), asked.volumes, selection.filters)
-    check_selection(dataset, discovery, selection.endings)
+    dataset, selection, discovery = _find(settings.bids_dir, settings.selection)
     notice(*dataset.notices, *discovery.notices)
     if "group" in settings.levels and any(m.form != "volume" and m.participant for m in discovery.maps):
         notice("Maps on surfaces are done per participant and are not pooled over participants yet")
@@ -128,17 +119,28 @@ def make_plan(settings: Settings, tell: Callable[[str], None]) -> Plan:
     )
 
 
-def _level_of(participant: str | None) -> str:
-    return "group" if participant is None else "participant"
-
-
-def _selection(asked: SelectionSettings) -> Selection:
-    return Selection(
+def _find(bids_dir: Path, asked: SelectionSettings) -> tuple[SourceDataset, Selection, Discovery]:
+    """The dataset, what is asked of it, and the maps in it that are asked for."""
+    selection = Selection(
         asked=asked.labels,
         filters=read_filter_file(asked.bids_filter_file, asked.suffixes) if asked.bids_filter_file else {},
         assume_space=asked.assume_space,
         suffixes=asked.suffixes,
     )
+    dataset = open_dataset(
+        bids_dir,
+        asked.derivatives,
+        asked.participants,
+        suffixes=selection.endings,
+        check=not asked.skip_bids_validation,
+    )
+    discovery = take_volumes(find_maps(dataset, selection), asked.volumes, selection.filters)
+    check_selection(dataset, discovery, selection.endings)
+    return dataset, selection, discovery
+
+
+def _level_of(participant: str | None) -> str:
+    return "group" if participant is None else "participant"
 
 
 def _make_job(mapfile: MapFile, dataset: SourceDataset, settings: Settings) -> MapJob:
