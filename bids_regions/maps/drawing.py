@@ -4,9 +4,9 @@ What stands on the page beside it, and when the page is written, is not known he
 """
 
 import traceback
-from dataclasses import dataclass
 
 from bids_regions.errors import Fault
+from bids_regions.frozen import dataclass
 from bids_regions.images import load_statmap
 from bids_regions.maps.maps import (
     MapJob,

@@ -5,12 +5,13 @@ It decides the order and tells the log; how sets are found, measured and written
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bids_regions.dataset import Discovery, Selection, SourceDataset
 from bids_regions.errors import Contradiction, EmptySelection, Fault, OutputRefused
 from bids_regions.executors import Workers
 from bids_regions.files import locked
+from bids_regions.frozen import dataclass
 from bids_regions.group.cohort import gather_cohort
 from bids_regions.group.measures import SetResult
 from bids_regions.group.members import Absence

@@ -5,11 +5,12 @@ the finished results of earlier runs. How a map is worked on or drawn is not kno
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from bids_regions.dataset import MapFile
 from bids_regions.executors import Task
+from bids_regions.frozen import dataclass
 from bids_regions.maps.drawing import DrawJob, draw_map_section
 from bids_regions.maps.explain import EXPLAIN_COLUMNS, explain_table
 from bids_regions.maps.maps import (
