@@ -46,7 +46,7 @@ types: $(VENV)/.ready  ## mypy, strict
 docs: $(VENV)/.ready  ## the documentation as a site, docs/_build/html; warnings are errors, links inside are followed
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q -b html docs docs/_build/html
 	$(BIN)/python -m sphinx --fail-on-warning -q -b linkcheck -d docs/_build/html/.doctrees docs docs/_build/links
-	@echo "Open docs/_build/html/index.html; addresses elsewhere are listed in docs/_build/links/output.txt, not fetched"
+	@echo "Open docs/_build/html/index.html; addresses elsewhere are listed in docs/_build/links/output.json, not fetched"
 
 dist: $(VENV)/.ready  ## wheel and sdist: built, checked, installed and run in an environment of their own
 	rm -f dist/*.whl dist/*.tar.gz

