@@ -179,7 +179,7 @@ def test_a_tree_of_volume_pair_cifti_and_sessions_is_valid_and_opens_in_pybids(p
     layout = BIDSLayout(out, validate=False, config=pybids_configuration())
     assert layout.get_sessions() == ["2"]
     assert len(layout.get(suffix="dseg", extension=".label.gii", subject="01", hemi="L")) == 2
-    assert len(layout.get(suffix="dseg", extension=".dlabel.nii", den="91k")) == 1
+    assert len(layout.get(suffix="dseg", extension=".dlabel.nii", subject="01", den="91k")) == 1
 
 
 def fslr(order=("L", "R"), **fields):

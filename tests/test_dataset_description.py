@@ -80,6 +80,9 @@ def test_bidsignore_has_the_lines_of_the_contract(tmp_path):
         "group_*.json",
         "*_statmap.*",
         "*Surface*_probseg.*",
+        "*SurfacePrevalence_probseg.*",
+        "*SurfacePrevalenceLower_probseg.*",
+        "*SurfaceCoverage_probseg.*",
     ]
 
 

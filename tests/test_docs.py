@@ -58,9 +58,9 @@ OTHERS_OPTIONS = {  # of other programs, as the pages' commands give them; add w
 }  # fmt: skip
 
 
-def table_after(mark):
-    """The first cells of the table that follows a mark in outputs.md."""
-    lines = OUTPUTS.partition(mark)[2].lstrip("\n").splitlines()
+def table_after(mark, text=OUTPUTS):
+    """The first cells of the table that follows a mark in a page."""
+    lines = text.partition(mark)[2].lstrip("\n").splitlines()
     rows = lines[2 : next(n for n, line in enumerate(lines) if not line.startswith("|"))]
     return [row.split("|")[1].strip().strip("`") for row in rows]
 
@@ -68,6 +68,13 @@ def table_after(mark):
 @pytest.mark.parametrize("name", COLUMNS)
 def test_every_column_has_its_row_in_order(name):
     assert table_after(f"<!-- columns: {name} -->") == [column.name for column in COLUMNS[name]]
+
+
+@pytest.mark.parametrize("name", ["SHEET_VALUES", "SHEET_PARTICIPANT_COLUMNS"])
+def test_every_column_of_surfaces_at_the_group_level_has_its_row(name):
+    columns = getattr(group_values if name == "SHEET_VALUES" else group_tables, name)
+    told = table_after(f"<!-- columns: {name} -->", (DOCS / "surfaces.md").read_text())
+    assert told == [column.name for each in columns.values() for column in each]
 
 
 def test_units_are_those_of_the_columns():

@@ -94,9 +94,10 @@ def test_every_output_has_its_name():
 def test_a_set_of_participants_has_its_names():
     paths = place_group_outputs((("sub", "01"), ("task", "x"), ("space", "S"), ("stat", "z")), "thr3p0", OUT)
     base = "tpl-S/tpl-S_task-x_seg-stat+z_desc-thr3p0"
-    assert paths.positive == OUT / f"{base}PosPrevalence_probseg.nii.gz"
-    assert paths.negative == OUT / f"{base}NegPrevalence_probseg.nii.gz"
-    assert paths.coverage == OUT / f"{base}Coverage_probseg.nii.gz"
+    assert paths.positive.share_files == (OUT / f"{base}PosPrevalence_probseg.nii.gz",)
+    assert paths.negative.share_files == (OUT / f"{base}NegPrevalence_probseg.nii.gz",)
+    assert paths.coverage.share_files == (OUT / f"{base}Coverage_probseg.nii.gz",)
+    assert paths.coverage.share_sidecar == OUT / f"{base}Coverage_probseg.json"
     assert paths.consensus.labels == OUT / f"{base}Consensus_dseg.nii.gz"
 
 
@@ -198,7 +199,7 @@ def save_all(mapfile, out):
     for path in (paths.peaks, paths.figure, paths.failure, out / f"{paths.owner}.html"):
         trees.touch(path, b"{}")
     group = place_group_outputs(mapfile.entities, "thr3p0", out)
-    for path in (group.positive, group.negative, group.coverage):
+    for path in (path for place in (group.positive, group.negative, group.coverage) for path in place.share_files):
         save(path, "probseg", sidecar)
     save(group.consensus.labels, "dseg", sidecar)
     return paths
@@ -245,3 +246,21 @@ def test_pybids_reads_the_outputs_back(output):
         "contrast+zeroBack+stat+t",
     }
     assert layout.get(subject="u+1", suffix="dseg", extension=".nii.gz")[0].entities["task"] == "a+b"
+
+
+def test_a_set_of_participants_on_surfaces_has_its_names():
+    entities = (("sub", "01"), ("task", "x"), ("space", "S"), ("stat", "z"), ("den", "32k"))
+    pair = place_group_outputs(entities, "thr3p0", OUT, form="gifti").on_sides(("L", "R"))
+    assert [
+        path.relative_to(OUT).as_posix() for path in (*pair.negative_lower.share_files, *pair.consensus.label_files)
+    ] == [
+        f"tpl-S/tpl-S_task-x_hemi-{side}_seg-stat+z_den-32k_desc-thr3p0{ending}"
+        for ending in ("NegSurfacePrevalenceLower_probseg.shape.gii", "Consensus_dseg.label.gii")
+        for side in "LR"
+    ]
+    assert pair.coverage.share_sidecar.name == "tpl-S_task-x_seg-stat+z_den-32k_desc-thr3p0SurfaceCoverage_probseg.json"
+    whole = place_group_outputs(entities, "thr3p0", OUT, form="cifti")
+    assert [path.name for path in whole.positive.share_files] == [
+        "tpl-S_task-x_seg-stat+z_den-32k_desc-thr3p0PosSurfacePrevalence_probseg.dscalar.nii"
+    ]
+    assert whole.consensus.labels.name == "tpl-S_task-x_seg-stat+z_den-32k_desc-thr3p0Consensus_dseg.dlabel.nii"

@@ -36,6 +36,7 @@ WHOLE = Record(
     surfaces={"L": {"Geometry": "fsLR"}},
     component="Component 3",
     values="bids:input:b.nii.gz",
+    values_files=("bids:input:b.nii.gz", "bids:input:c.nii.gz"),
     peaks_from="bids:input:z.nii.gz",
     field_theory=records.FieldTheoryUsed(
         search_volume=9, fwhm=(6.0, 6.0, 6.0), resels=(1.0, 2.0, 3.0, 4.0), expected_voxels=1.5, expected_clusters=0.5,

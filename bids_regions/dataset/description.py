@@ -29,6 +29,9 @@ IGNORED = (
     "group_*.json",
     "*_statmap.*",
     "*Surface*_probseg.*",
+    "*SurfacePrevalence_probseg.*",  # and each by itself, for a validator that takes no star within a pattern
+    "*SurfacePrevalenceLower_probseg.*",
+    "*SurfaceCoverage_probseg.*",
 )
 CONTAINERS = (("singularity", "URI", "BIDS_REGIONS_SINGULARITY_URL"), ("docker", "Tag", "BIDS_REGIONS_DOCKER_TAG"))
 

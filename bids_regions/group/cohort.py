@@ -4,7 +4,6 @@ The *cohort* is all of them; which of their maps are comparable is decided in `s
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from bids_regions.dataset import (
@@ -15,12 +14,13 @@ from bids_regions.dataset import (
     SourceDataset,
     find_participants_tsv,
     matches,
-    read_map_name,
     read_participants,
 )
+from bids_regions.dataset.hemispheres import read_map_names
 from bids_regions.dataset.mapfiles import Selection, is_selected
 from bids_regions.errors import Contradiction, Fault, MissingInput
 from bids_regions.group.members import Absence, Entities, Member, read_failures, read_members
+from bids_regions.group.reading import map_of
 from bids_regions.group.sets import Cohort, name_some, ordered
 from bids_regions.settings import GroupSettings
 
@@ -40,7 +40,6 @@ def gather_cohort(
         --group-by names a column that participants.tsv does not have, or has for none of the participants.
     """
     table, notes = _read_table(settings, dataset)
-    discovery = replace(discovery, maps=tuple(m for m in discovery.maps if m.form == "volume"))
     participants = frozenset(settings.participants)
     members, unread = read_members(settings.output_dir, participants)
     members = _selected(members, dataset, selection)
@@ -106,8 +105,7 @@ def _selected(members: Sequence[Member], dataset: SourceDataset, selection: Sele
         return list(members)
     kept = []
     for member in members:
-        mapfile = read_map_name(dataset.root, member.source)
-        mapfile = mapfile.take_volume(member.volume) if member.volume else mapfile
+        mapfile = map_of(member, dataset)
         if is_selected(mapfile, labels, member.space or selection.assume_space) and matches(mapfile, selection.filters):
             kept.append(member)
     return kept
@@ -120,7 +118,7 @@ def _key_of(mapfile: MapFile) -> tuple[str, Entities]:
 def _reasons(dataset: SourceDataset, left: Sequence[Skipped]) -> dict[tuple[str, Entities], str]:
     """Why a participant's map cannot be used, by participant and entities."""
     return {
-        _key_of(read_map_name(dataset.root, one.relpath)): f"{one.relpath}: {one.reason}"
+        _key_of(read_map_names(dataset.root, [one.relpath])): f"{one.relpath}: {one.reason}"
         for one in left
         if one.participant
     }

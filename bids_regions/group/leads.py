@@ -27,7 +27,7 @@ def lead_of(result: SetResult, min_prevalence: float) -> str:
 def _shared(consensus: Consensus) -> list[str]:
     regions = consensus.naming.regions
     cells = {column.name: column.cells for column in consensus.naming.region_cells}
-    at = max(range(len(regions)), key=lambda k: (regions[k].n_voxels, -k))
+    at = max(range(len(regions)), key=lambda k: (regions[k].n_elements, -k))
     largest = regions[at]
     signs = [sum(region.sign == sign for region in regions) for sign in ("positive", "negative")]
     parts = [f"{spoken(n)} {sign}" for n, sign in zip(signs, ("positive", "negative"), strict=True) if n]
@@ -48,7 +48,7 @@ def _nothing(consensus: Consensus, min_prevalence: float) -> list[str]:
         return [f"None of {spoken(tally.n)} participants has a region."]
     least = least_participants(tally.n, min_prevalence)
     wanted = f"a consensus needs {least} of {tally.n}" + (" and the minimum size" if highest >= min_prevalence else "")
-    return [f"No consensus region: at most {most} of {spoken(tally.n)} share a voxel; {wanted}."]
+    return [f"No consensus region: at most {most} of {spoken(tally.n)} share a {consensus.ground.unit}; {wanted}."]
 
 
 def _who_differs(rows: Sequence[ParticipantRow]) -> str:

@@ -27,10 +27,13 @@ from bids_regions.dataset import SourceDataset
 from bids_regions.executors import Workers
 from bids_regions.figures import FigureStyle, Picture, choose_cuts
 from bids_regions.frozen import dataclass
+from bids_regions.group.grounds import VolumeGround
 from bids_regions.group.members import Absence
 from bids_regions.group.outputs import Consensus, write_set
-from bids_regions.group.passes import Counted, MemberMeasures, SetReference, Source, count_set, measure_set
-from bids_regions.group.regions import OtherRegions, lay_other_regions
+from bids_regions.group.passes import Counted, MemberMeasures, SetReference, count_set, measure_set
+from bids_regions.group.places import RegionPlaces, find_region_places
+from bids_regions.group.reading import Source
+from bids_regions.group.regions import LaidRegions, OtherRegions, lay_regions
 from bids_regions.group.sets import MapSet
 from bids_regions.group.tables import GroupTable, ParticipantRow
 from bids_regions.group.values import value_rows
@@ -59,7 +62,7 @@ class Study:
     values: GroupTable
     told_once: int  # of its columns, the first ones, which are the same in all rows of a set
     told_last: int  # of its columns, the last ones, which are the same in all rows of a participant
-    others: OtherRegions | None
+    others: tuple[OtherRegions, ...]
     thumbnails: int  # of a set at most
 
 
@@ -85,9 +88,9 @@ class SetResult:
 
 def study_set(one: MapSet, study: Study) -> SetResult:
     """Both passes over a set; a set without comparable maps has only its list of participants."""
-    if one.refusal or one.apart or one.grid is None:
+    if one.refusal or one.apart or one.ground is None:
         return SetResult(one=one, rows=_plain_rows(one))
-    source = Source(dataset=study.dataset, output_dir=study.settings.output_dir, grid=one.grid)
+    source = Source(dataset=study.dataset, output_dir=study.settings.output_dir, ground=one.ground)
     counted = count_set(one.members, source, study.workers)
     one = replace(one, members=counted.members, absent=_by_participant((*one.absent, *counted.lost)))
     if counted.tally is None:
@@ -134,45 +137,45 @@ def _by_participant(absent: Sequence[Absence]) -> tuple[Absence, ...]:
 def _make_reference(
     one: MapSet, consensus: Consensus, counted: Counted, study: Study
 ) -> tuple[SetReference, tuple[str, ...]]:
-    assert one.grid is not None
+    ground = consensus.ground
     regions = consensus.naming.regions
-    notes: tuple[str, ...] = ()
-    labels: Array = consensus.extraction.labels
-    names: Mapping[int, str] = {region.index: region.name for region in regions}
-    signs: Mapping[int, int] = {region.index: 1 if region.sign == "positive" else -1 for region in regions}
-    peaks: Mapping[int, tuple[float, float, float]] = {region.index: region.peak.xyz for region in regions}
-    others = study.others
-    if others:
-        labels, notes = lay_other_regions(others, one.grid)
-        names, signs, peaks = others.names, others.signs, others.peaks
+    laid = LaidRegions(
+        labels=ground.domain.flatten(consensus.extraction.labels),
+        names={region.index: region.name for region in regions},
+        signs={region.index: 1 if region.sign == "positive" else -1 for region in regions},
+        peaks={region.index: region.peak.xyz for region in regions},
+    )
+    if study.others:
+        laid = lay_regions(study.others, ground)
     tally, settings = consensus.tally, study.settings
     reference = SetReference(
-        regions=one.grid.flatten(labels),
-        signs=signs,
-        peaks=peaks,
+        regions=laid.labels,
+        signs=laid.signs,
+        peaks=laid.peaks,
         consensus=consensus.shared,
         spared=find_spared(tally, consensus.shared, min_prevalence=settings.min_prevalence),
-        names=names,
-        in_consensus=others is None or others.is_circular(one.members, consensus),
-        least_voxels=int(consensus.record["Consensus"]["MinVoxels"]),
+        names=laid.names,
+        in_consensus=not study.others or laid.is_circular(one.members, consensus),
+        smallest=ground.smallest(consensus.usual),
         core=coverage(tally) >= settings.min_coverage,
         union=np.flatnonzero(tally.positive + tally.negative) if 1 < len(one.members) <= PAIRS else None,
         view=_thumbnail_view(one, consensus, counted),
         thumbnails=frozenset(member.participant for member in one.members[: study.thumbnails]),
     )
-    return reference, notes
+    return reference, laid.notes
 
 
-def _thumbnail_view(one: MapSet, consensus: Consensus, counted: Counted) -> FigureStyle:
-    """How all thumbnails of a set are drawn: same cuts, same colours."""
-    assert one.grid is not None
+def _thumbnail_view(one: MapSet, consensus: Consensus, counted: Counted) -> FigureStyle | None:
+    """How all thumbnails of a set are drawn: same cuts, same colours; None where there is nothing to draw them on."""
+    if not isinstance(consensus.ground, VolumeGround):
+        return None
     marks = marks_of(consensus.naming.regions)
     member = one.members[0]
     scale = float(np.median([summary.max_abs for summary in counted.summaries]))
     if np.isfinite(member.cutoff):
         scale = max(scale, 1.1 * member.cutoff)  # a colour bar reaches beyond its cutoff
     return FigureStyle(
-        cuts=choose_cuts([marks], consensus.coverage, one.grid.affine, n=5),
+        cuts=choose_cuts([marks], consensus.coverage, consensus.ground.grid.affine, n=5),
         cutoff=member.cutoff,
         tail=member.tail,
         unit=member.kind,
@@ -185,8 +188,9 @@ def _measure(
 ) -> SetResult:
     """The second pass: rows of values as they come, everything else gathered per participant."""
     source, reference = how
-    index = reference.index(source.grid)
-    gathered = _Gathered(study=study, names=reference.names)
+    index = reference.index(source.ground)
+    places = find_region_places(source.ground.domain, index)
+    gathered = _Gathered(study=study, names=reference.names, places=places)
     for measured in measure_set(one.members, source, reference, study.workers):
         gathered.add(one, index, measured, study.values)
     dice = pairwise_dice(gathered.bits) if reference.union is not None else None
@@ -216,10 +220,11 @@ def _without(n: int, line: str) -> str:
 class _Gathered:
     """What the second pass leaves for the tables and the page; small numbers per participant."""
 
-    def __init__(self, *, study: Study, names: Mapping[int, str]) -> None:
+    def __init__(self, *, study: Study, names: Mapping[int, str], places: RegionPlaces) -> None:
         self.skip, self.tail = study.told_once, study.told_last
         self.lines = [_without(self.skip, study.values.header)]
         self.names = names
+        self.places = places
         self.n_values = 0
         self.means: list[tuple[float, ...]] = []
         self.means_loo: list[tuple[float, ...]] = []
@@ -230,7 +235,7 @@ class _Gathered:
         self.thumbnails: list[tuple[str, Picture]] = []
 
     def add(self, one: MapSet, index: RegionIndex, measured: MemberMeasures, table: GroupTable) -> None:
-        rows = list(value_rows(one, index, measured, self.names))
+        rows = list(value_rows(one, index, self.places, measured, self.names))
         lines = table.add_alike(rows, self.skip + 2, self.tail)  # the participant and its session as well
         self.lines += [_without(self.skip, line) for line in lines[: max(0, SHOWN_ROWS - self.n_values)]]
         self.n_values += len(lines)
@@ -249,16 +254,15 @@ def _rows(
     one: MapSet, counted: Counted, gathered: _Gathered, dice: NDArray[np.float64] | None
 ) -> tuple[ParticipantRow, ...]:
     """Every participant of the set: the counted with their numbers and what stands out, the others with the reason."""
-    assert one.grid is not None
-    voxel = one.grid.voxel_volume
     agreement = [None] * len(one.members) if dice is None else mean_agreement(dice).tolist()
-    volumes = [summary.n_voxels * voxel for summary in counted.summaries]
+    sizes = [summary.sizes for summary in counted.summaries]
+    size_name, extents = _extents(one, counted)
     largest = [summary.max_abs for summary in counted.summaries]
     numbers = [float(member.n_regions) for member in one.members]
     flags = describe_outliers(
         [
             Measure(name="number of regions", values=_roots(numbers), floor=LEAST_OF_COUNTS),
-            Measure(name="volume", values=_logs(volumes), floor=LEAST_OF_LOGS),
+            Measure(name=size_name, values=_logs(extents), floor=LEAST_OF_LOGS),
             Measure(name="largest magnitude", values=_logs(largest), floor=LEAST_OF_LOGS),
             Measure(name="coverage", values=gathered.coverage, floor=LEAST_OF_SHARES, low_only=True),
             Measure(name="Dice with the others", values=gathered.dice_loo, floor=LEAST_OF_SHARES, low_only=True),
@@ -271,7 +275,7 @@ def _rows(
             session=member.session,
             status="ok" if member.n_regions else "empty",
             n_regions=member.n_regions,
-            volume_mm3=volumes[k],
+            sizes=sizes[k],
             max_abs=largest[k],
             coverage=gathered.coverage[k],
             dice=gathered.dice[k],
@@ -282,6 +286,18 @@ def _rows(
         for k, member in enumerate(one.members)
     ]
     return _ordered(rows + _absent_rows(one))
+
+
+def _extents(one: MapSet, counted: Counted) -> tuple[str, list[float]]:
+    """How large everybody's regions are together, and what that is called."""
+    sizes = [summary.sizes for summary in counted.summaries]
+    if one.form == "volume":
+        return "volume", [each["volume_mm3"] for each in sizes]
+    areas = [each["area_mm2"] for each in sizes]
+    if one.form == "gifti" and all(map(math.isfinite, areas)):
+        return "area", areas
+    assert one.ground is not None
+    return f"number of {one.ground.units}", [float(summary.n_elements) for summary in counted.summaries]
 
 
 def _roots(counts: Sequence[float]) -> list[float]:

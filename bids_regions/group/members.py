@@ -5,15 +5,16 @@ in words. File names are never taken apart here: all comes from the records (`*_
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from bids_regions.dataset import read_map_name
+from bids_regions.dataset.hemispheres import read_map_names
+from bids_regions.dataset.mapfiles import Form
 from bids_regions.errors import Fault
 from bids_regions.extraction.tails import Tail
 from bids_regions.frozen import dataclass
 from bids_regions.group.rates import voxel_rate
 from bids_regions.results.failures import find_failed_owners, find_failures
-from bids_regions.results.placement import LABELS, SIDECAR, TABLE
+from bids_regions.results.placement import ALL_LABELS, LABELS, SIDECAR, TABLE
 from bids_regions.results.records import Record, load_record
 from bids_regions.results.uris import read_source
 from bids_regions.results.walk import find_owners, find_sidecars
@@ -32,25 +33,44 @@ class Member:
     entities: Entities  # of the map, all but sub, verbatim
     space: str  # label; "" where neither the name nor the run that made it told one
     entry: str
-    source: str  # the map, relative to the source dataset
+    form: Form
+    sources: tuple[str, ...]  # the map's files, one or of two hemispheres, relative to the source dataset
     volume: int | None  # of a 4-D file, from 1
     stem: str  # its results in OUTPUT_DIR, relative, without _dseg and extension
-    mask: str  # relative to the source dataset, or out of it; "" for none
-    values: str  # the second map (--values-from), relative to the source dataset; "" for none
+    mask: str  # relative to the source dataset, or out of it; on surfaces what its record says; "" for none
+    mask_files: tuple[str, ...]  # on surfaces the files that were named, as `mask`
+    value_files: tuple[str, ...]  # of the second map (--values-from), as `sources`; none without one
     kind: str  # z, t, ...: what the map's values are
     tail: Tail
     cutoff: float  # magnitude; inf where nothing could pass
     rate: float  # false-positive rate of a voxel in one tail; nan where it is not known
     n_regions: int
-    source_hash: str  # of the map's file when it was worked on
+    source_hash: str  # of the map's files when it was worked on
     settings_hash: str
-    output_hashes: tuple[str, ...]  # of its label image and table; none where its record does not tell
+    label_names: tuple[str, ...]  # of its label image, or one for each hemisphere
+    output_hashes: tuple[str, ...]  # of these and of its table; none where its record does not tell
     columns: tuple[str, ...]  # of its table
 
     @property
+    def source(self) -> str:
+        """The map, of two hemispheres the first one's."""
+        return self.sources[0]
+
+    @property
+    def values(self) -> bool:
+        """Whether there is a second map."""
+        return bool(self.value_files)
+
+    @property
+    def label_files(self) -> tuple[str, ...]:
+        """Its label image, or one for each hemisphere, relative to OUTPUT_DIR."""
+        folder = self.stem.rpartition("/")[0]
+        return tuple(f"{folder}/{name}" for name in self.label_names)
+
+    @property
     def labels(self) -> str:
-        """Its label image, relative to OUTPUT_DIR."""
-        return self.stem + LABELS
+        """The first of them."""
+        return self.label_files[0]
 
     @property
     def table(self) -> str:
@@ -75,6 +95,7 @@ class FailureNote:
 
     participant: str
     entities: Entities  # all but sub
+    form: Form
     entry: str  # "" where the note holds for every entry
     reason: str
 
@@ -99,9 +120,7 @@ def read_members(output_dir: Path, participants: frozenset[str]) -> tuple[list[M
     for owner in find_owners(output_dir, participants):
         for path in find_sidecars(output_dir / owner):
             try:
-                record = load_record(path)
-                if not record.surfaces:  # maps on surfaces are not pooled
-                    members.append(_member(owner, path, output_dir, record, shared))
+                members.append(_member(owner, path, output_dir, load_record(path), shared))
             except Fault as fault:
                 where = path.relative_to(output_dir).as_posix()
                 unread.append(Absence(participant=owner, status="failed", reason=f"{where}: {fault}"))
@@ -112,17 +131,21 @@ def _member(owner: str, path: Path, output_dir: Path, record: Record, shared: di
     entities = tuple((name, label) for name, label in record.entities.items() if name != "sub")
     columns = tuple(record.columns)
     stem = path.name.removesuffix(SIDECAR)
-    hashes = tuple(record.outputs.get(stem + ending, "") for ending in (LABELS, TABLE))
+    names = tuple(name for name in sorted(record.outputs) if name.endswith(ALL_LABELS)) or (stem + LABELS,)
+    hashes = tuple(record.outputs.get(name, "") for name in (*names, stem + TABLE))
+    form = next(form for form, ending in zip(get_args(Form), ALL_LABELS, strict=True) if names[0].endswith(ending))
     return Member(
         participant=owner,
         entities=shared.setdefault(entities, entities),
         space=dict(entities).get("space", record.assumed_space or ""),
         entry=record.entry,
-        source=_path_of(record.source),
+        form=form,
+        sources=_sources_of(record, form, len(names)),
         volume=_volume_of(record),
         stem=path.relative_to(output_dir).as_posix().removesuffix(SIDECAR),
         mask="" if record.mask.source == "none" else _path_of(record.mask.source),
-        values="" if record.values is None else _path_of(record.values),
+        mask_files=tuple(_path_of(name) for name in record.mask.files),
+        value_files=tuple(_path_of(name) for name in record.second),
         kind=record.statistic.kind,
         tail=record.threshold.tail,
         cutoff=record.threshold.height,
@@ -130,9 +153,15 @@ def _member(owner: str, path: Path, output_dir: Path, record: Record, shared: di
         n_regions=record.counts.kept,
         source_hash=record.source_hash,
         settings_hash=record.settings_hash,
+        label_names=names,
         output_hashes=hashes if all(hashes) else (),
         columns=shared.setdefault(columns, columns),
     )
+
+
+def _sources_of(record: Record, form: Form, n: int) -> tuple[str, ...]:
+    """The map's files: on hemispheres as many as it has label files, which a record names first."""
+    return tuple(_path_of(source) for source in record.sources[: n if form == "gifti" else 1])
 
 
 def _volume_of(record: Record) -> int | None:
@@ -151,12 +180,13 @@ def read_failures(output_dir: Path, root: Path, participants: frozenset[str]) ->
     notes = []
     for owner in find_failed_owners(output_dir, participants):
         for _, failure in find_failures(output_dir, owner):
-            told = failure.entities
-            entities = dict(read_map_name(root, failure.source).entities) if told is None else told
+            told, mapfile = failure.entities, read_map_names(root, [failure.source])
+            entities = dict(mapfile.entities) if told is None else told
             notes.append(
                 FailureNote(
                     participant=owner,
                     entities=tuple((name, label) for name, label in entities.items() if name != "sub"),
+                    form=mapfile.form,
                     entry=failure.entry,
                     reason=failure.reason or "it failed",
                 )

@@ -78,7 +78,7 @@ def _values(settings: GroupSettings) -> str:
         "also on those in the voxels that the other participants alone would have chosen"
     )
     if settings.regions_from:
-        where = f"the regions of {settings.regions_from.name}"
+        where = f"the regions of {settings.regions_name}"
     agreement = "Agreement is the Dice overlap (Dice, 1945) of voxels of equal sign."
     return f"Values were taken per participant in {where}. {agreement}"
 
@@ -86,7 +86,7 @@ def _values(settings: GroupSettings) -> str:
 def _reliability(settings: GroupSettings, occasions: Sequence[str]) -> str:
     where = "a consensus over all of these maps pooled"
     if settings.regions_from:
-        where = f"the regions of {settings.regions_from.name}"
+        where = f"the regions of {settings.regions_name}"
     return (
         f"Reliability over {' and '.join(occasions)} is the Dice overlap of each participant's regions, and the "
         "single-measure intraclass correlations ICC(1,1), ICC(2,1) and ICC(3,1) (Shrout & Fleiss, 1979) with 95 % "

@@ -24,32 +24,31 @@ from bids_regions.aggregate import (
 from bids_regions.atlases import fit_atlases
 from bids_regions.dataset import is_standard_space
 from bids_regions.errors import Fault, MissingInput
-from bids_regions.extraction import Criteria, Extraction, Statistic, find_regions
+from bids_regions.extraction import Extraction, Statistic, find_regions
 from bids_regions.extraction.tails import SIGN_WORDS, TAILS
 from bids_regions.files import hash_file, hash_of, read_json, remove_file, write_json, write_text
 from bids_regions.frozen import dataclass
+from bids_regions.group.grounds import Ground, rows_of_peaks
 from bids_regions.group.members import Member
 from bids_regions.group.sets import MapSet
-from bids_regions.images import StoredGrid, save_labels, save_map
 from bids_regions.maps.naming import NamedRegions, name_extraction
+from bids_regions.results.placement import OutputPaths
 from bids_regions.results.records import DEFINED, library_versions, load_record, spatial_fields
 from bids_regions.results.uris import output_uri, source_uri
 from bids_regions.settings import GroupSettings, without_folders
 from bids_regions.tables import (
-    PEAK_COLUMNS,
-    REGION_COLUMNS,
     Cells,
     describe_columns,
     format_cell,
+    peak_columns,
     peaks_table,
+    region_columns,
     regions_table,
 )
 
-__all__ = ["Consensus", "fingerprint", "least_voxels", "write_set"]
+__all__ = ["Consensus", "fingerprint", "write_set"]
 
 Floats = NDArray[np.float64]
-
-ROUNDING = 1e-9  # relative; a volume that is equal in decimals is equal
 
 PREVALENCE = Statistic("prevalence")  # a signed fraction, with no p behind it
 
@@ -59,28 +58,29 @@ class Consensus:
     """What the first pass made of a set."""
 
     tally: Tally
-    grid: StoredGrid
+    ground: Ground
     shared: NDArray[np.int8]  # row: the sign of consensus voxels, 0 elsewhere
     signs: tuple[int, ...]  # those that were looked for
     rate: float  # false-positive rate of a voxel in one tail; nan where it is not known
     extraction: Extraction  # consensus regions of the signed prevalence
     naming: NamedRegions
+    usual: Mapping[str, Any]  # the participants' criteria
     record: dict[str, Any]  # the sidecar's content
 
     @property
     def positive(self) -> Floats:
-        """Prevalence, (x, y, z)."""
-        return self.grid.unflatten(prevalence(self.tally, 1))
+        """Prevalence, as a map of the ground."""
+        return self.ground.domain.unflatten(prevalence(self.tally, 1))
 
     @property
     def negative(self) -> Floats:
-        """Prevalence, (x, y, z)."""
-        return self.grid.unflatten(prevalence(self.tally, -1))
+        """Prevalence, as a map of the ground."""
+        return self.ground.domain.unflatten(prevalence(self.tally, -1))
 
     @property
     def coverage(self) -> Floats:
-        """Fraction of participants with data, (x, y, z)."""
-        return self.grid.unflatten(coverage(self.tally))
+        """Fraction of participants with data, as a map of the ground."""
+        return self.ground.domain.unflatten(coverage(self.tally))
 
 
 def write_set(one: MapSet, tally: Tally, settings: GroupSettings, *, pooled: bool = False) -> Consensus:
@@ -88,76 +88,57 @@ def write_set(one: MapSet, tally: Tally, settings: GroupSettings, *, pooled: boo
 
     Of maps that are `pooled` over sessions or runs only the consensus regions are written: people count several times.
     """
-    assert one.grid is not None
+    ground = one.ground
+    assert ground is not None
     tail = TAILS[one.members[0].tail].signs
     signs = tuple(sign for sign in (1, -1) if sign in tail or tally.of(sign).any())  # of maps of p the regions tell
     signed = find_consensus(tally, min_prevalence=settings.min_prevalence, min_coverage=settings.min_coverage)
     usual = load_record(settings.output_dir / one.members[0].sidecar).criteria
-    extraction = find_regions(one.grid.unflatten(signed), one.grid, _criteria(usual, one.grid), statistic=PREVALENCE)
+    domain = ground.domain
+    extraction = find_regions(domain.unflatten(signed), domain, ground.criteria(usual), statistic=PREVALENCE)
     naming = _name(extraction, one, usual, settings)
     rates = [math.nan] if pooled else [member.rate for member in one.members]
     rate = math.nan if any(map(math.isnan, rates)) else max(rates)
-    naming = replace(naming, region_cells=(*_share_cells(extraction, tally, rate), *naming.region_cells))
+    naming = replace(naming, region_cells=(*_share_cells(extraction, ground, tally, rate), *naming.region_cells))
     writer = _SidecarWriter(one=one, settings=settings, usual=usual, rate=rate, pooled=pooled)
     made = () if pooled else writer.write_maps(tally, signs)
     record = writer.write_consensus(extraction, naming, signs, made)
     return Consensus(
         tally=tally,
-        grid=one.grid,
+        ground=ground,
         shared=np.sign(signed).astype(np.int8),
         signs=signs,
         rate=rate,
         extraction=extraction,
         naming=naming,
+        usual=usual,
         record=record,
     )
 
 
-def _share_cells(extraction: Extraction, tally: Tally, rate: float) -> tuple[Cells, ...]:
+def _share_cells(extraction: Extraction, ground: Ground, tally: Tally, rate: float) -> tuple[Cells, ...]:
     """How many participants share each region at its peak, and how small the prevalence there may still be."""
-    regions, shape = extraction.regions, extraction.labels.shape
-    ijk = np.array([region.peak.ijk for region in regions], np.intp).reshape(-1, 3)
-    at: list[int] = np.ravel_multi_index((ijk[:, 0], ijk[:, 1], ijk[:, 2]), shape, order="F").tolist()
+    regions, unit = extraction.regions, ground.unit
+    at = rows_of_peaks(ground, regions).tolist()
     signs = [1 if region.sign == "positive" else -1 for region in regions]
     found = np.array([tally.of(sign)[k] for sign, k in zip(signs, at, strict=True)], np.int64)
     tested = tally.data[at].astype(np.int64)
     cells = [
-        Cells(name="n_sharing", description="Participants whose regions of this sign cover the peak voxel",
+        Cells(name="n_sharing", description=f"Participants whose regions of this sign cover the peak {unit}",
               cells=tuple(map(str, found.tolist()))),
-        Cells(name="n_with_data", description="Participants that have data at the peak voxel",
+        Cells(name="n_with_data", description=f"Participants that have data at the peak {unit}",
               cells=tuple(map(str, tested.tolist()))),
     ]  # fmt: skip
     if math.isfinite(rate):
         lower = prevalence_lower(found, tested, rate)
-        what = "Lower bound (95 %) of the prevalence at the peak voxel, false positives of a voxel taken off"
+        what = f"Lower bound (95 %) of the prevalence at the peak {unit}, false positives of a {unit} taken off"
         cells.append(Cells(name="prevalence_lower", description=what, cells=tuple(map(format_cell, lower.tolist()))))
     return tuple(cells)
-
-
-def _criteria(usual: Mapping[str, Any], grid: StoredGrid) -> Criteria:
-    """How consensus voxels become regions: connected as the participants' are, and as large at least."""
-    return Criteria(
-        threshold="0",
-        tail="bi",
-        connectivity=usual["connectivity"],
-        extract_type="connected_components",
-        min_region_voxels=least_voxels(usual, grid),
-        max_peaks=usual["max_peaks"],
-        min_peak_distance=usual["min_peak_distance"],
-    )
 
 
 def fingerprint(member: Member) -> str:
     """A short word for the content of a participant's map."""
     return member.source_hash[:16]
-
-
-def least_voxels(usual: Mapping[str, Any], grid: StoredGrid) -> int:
-    """The participants' minimum size of a region in voxels of a grid."""
-    volume, asked = grid.voxel_volume, float(usual.get("min_region_size", 0))
-    strict = Criteria(convention=usual.get("convention")).size_strict
-    whole = math.floor(asked / volume) + 1 if strict else math.ceil(asked / volume * (1 - ROUNDING))
-    return max(1, whole, int(usual.get("min_region_voxels", 0)))
 
 
 def _name(extraction: Extraction, one: MapSet, usual: Mapping[str, Any], settings: GroupSettings) -> NamedRegions:
@@ -166,11 +147,11 @@ def _name(extraction: Extraction, one: MapSet, usual: Mapping[str, Any], setting
         return NamedRegions(regions=extraction.regions)
     cohort = dict(one.entities).get("cohort")
     space = f"{one.space}+{cohort}" if one.space and cohort and "+" not in one.space else one.space
-    assert one.grid is not None
+    assert one.ground is not None
     try:
         specs = [_find_again(spec, settings) for spec in usual["atlas"]]
         fittings = fit_atlases(specs, space=space, unchecked=bool(usual.get("atlas_space_unchecked")))
-        return name_extraction(extraction, one.grid, fittings, sided=is_standard_space(one.space))
+        return name_extraction(extraction, one.ground.domain, fittings, sided=is_standard_space(one.space))
     except Fault as fault:
         return NamedRegions(regions=extraction.regions, warnings=(f"regions are not named: {fault}",))
 
@@ -204,27 +185,23 @@ def _atlases_of(log: Path) -> Mapping[str, Any]:
     return atlases if isinstance(atlases, dict) else {}
 
 
-def _lower_words(sign: int, rate: float) -> str:
+def _lower_words(sign: int, rate: float, unit: str) -> str:
     return (
-        f"Lower bound (95 %) of the prevalence of {SIGN_WORDS[sign]} regions, given that a voxel without an effect is "
+        f"Lower bound (95 %) of the prevalence of {SIGN_WORDS[sign]} regions, given that a {unit} without an effect is "
         f"found with a probability of {rate:.4g} at most; 0 where nobody has data"
     )
 
 
-def _prevalence_words(sign: int) -> str:
+def _prevalence_words(sign: int, unit: str) -> str:
     return (
         f"Prevalence of {SIGN_WORDS[sign]} regions: the fraction of participants whose {SIGN_WORDS[sign]} regions "
-        "cover the voxel, among those that have data there; 0 where nobody has"
+        f"cover the {unit}, among those that have data there; 0 where nobody has"
     )
 
 
-def _remove(path: Path) -> None:
-    remove_file(path)
-    remove_file(_sidecar(path))
-
-
-def _sidecar(path: Path) -> Path:
-    return path.with_name(path.name.removesuffix(".nii.gz") + ".json")
+def _remove(place: OutputPaths) -> None:
+    for path in (*place.share_files, place.share_sidecar):
+        remove_file(path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,46 +214,50 @@ class _SidecarWriter:
     rate: float  # false-positive rate of a voxel in one tail; nan where it is not known
     pooled: bool  # maps of all sessions or runs together
 
+    @property
+    def ground(self) -> Ground:
+        """What the set's maps lie on."""
+        assert self.one.ground is not None
+        return self.one.ground
+
     def write_maps(self, tally: Tally, signs: tuple[int, ...]) -> tuple[Path, ...]:
         """Prevalence, its lower bounds, coverage; the images that stand, those of an earlier run's signs removed."""
-        assert self.one.grid is not None
         paths = self.one.paths
-        made: list[Path] = []
-        for sign, path, lower in (
+        made: list[OutputPaths] = []
+        for sign, place, lower in (
             (1, paths.positive, paths.positive_lower),
             (-1, paths.negative, paths.negative_lower),
         ):
-            made += self._write_prevalence(sign, tally, (path, lower), wanted=sign in signs)
-        cover = self.one.grid.unflatten(coverage(tally))
-        self.write_map(paths.coverage, cover, "Fraction of the participants that have data", self.map_sources())
-        return (*made, paths.coverage)
+            made += self._write_prevalence(sign, tally, (place, lower), wanted=sign in signs)
+        words = "Fraction of the participants that have data"
+        self.write_map(paths.coverage, coverage(tally), words, self.map_sources())
+        return tuple(path for place in (*made, paths.coverage) for path in place.share_files)
 
-    def _write_prevalence(self, sign: int, tally: Tally, paths: tuple[Path, Path], *, wanted: bool) -> tuple[Path, ...]:
-        assert self.one.grid is not None
-        path, lower = paths
-        known = math.isfinite(self.rate)
+    def _write_prevalence(
+        self, sign: int, tally: Tally, places: tuple[OutputPaths, OutputPaths], *, wanted: bool
+    ) -> tuple[OutputPaths, ...]:
+        place, lower = places
+        known, unit = math.isfinite(self.rate), self.ground.unit
         if wanted:
-            share = self.one.grid.unflatten(prevalence(tally, sign))
-            self.write_map(path, share, _prevalence_words(sign), self.label_sources())
+            self.write_map(place, prevalence(tally, sign), _prevalence_words(sign, unit), self.label_sources())
         if wanted and known:
-            bound = self.one.grid.unflatten(prevalence_lower(tally.of(sign), tally.data, self.rate))
-            self.write_map(lower, bound, _lower_words(sign, self.rate), self.label_sources())
-        stand = (path, lower)[: int(wanted) + int(wanted and known)]
-        for gone in {path, lower} - set(stand):
+            bound = prevalence_lower(tally.of(sign), tally.data, self.rate)
+            self.write_map(lower, bound, _lower_words(sign, self.rate, unit), self.label_sources())
+        n_made = int(wanted) + int(wanted and known)
+        for gone in places[n_made:]:
             _remove(gone)
-        return stand
+        return places[:n_made]
 
     def label_sources(self) -> list[str]:
-        return [output_uri(member.labels) for member in self.one.members]
+        return [output_uri(name) for member in self.one.members for name in member.label_files]
 
     def map_sources(self) -> list[str]:
-        return [source_uri(member.source) for member in self.one.members]
+        return [source_uri(name) for member in self.one.members for name in member.sources]
 
-    def write_map(self, path: Path, data: Floats, words: str, sources: Sequence[str]) -> None:
-        assert self.one.grid is not None
-        save_map(path, data, self.one.grid)
+    def write_map(self, place: OutputPaths, row: Floats, words: str, sources: Sequence[str]) -> None:
+        self.ground.save_shares(place, row)
         write_json(
-            _sidecar(path),
+            place.share_sidecar,
             {"Description": words, "Sources": list(sources), **self._shared(), "Versions": library_versions()},
             only_if_changed=True,
         )
@@ -284,11 +265,13 @@ class _SidecarWriter:
     def write_consensus(
         self, extraction: Extraction, naming: NamedRegions, signs: tuple[int, ...], made: tuple[Path, ...]
     ) -> dict[str, Any]:
-        assert self.one.grid is not None
         place = self.one.paths.pooled if self.pooled else self.one.paths.consensus
-        save_labels(place.labels, extraction.labels, self.one.grid)
-        write_text(place.table, regions_table(naming.regions, extra=naming.region_cells), only_if_changed=True)
-        write_text(place.peaks, peaks_table(naming.regions, extra=naming.peak_cells), only_if_changed=True)
+        sheets = self.one.form != "volume"
+        table = regions_table(naming.regions, sheets=sheets, extra=naming.region_cells)
+        peaks = peaks_table(naming.regions, sheets=sheets, extra=naming.peak_cells)
+        self.ground.save_labels(place, extraction.labels, naming.regions)
+        write_text(place.table, table, only_if_changed=True)
+        write_text(place.peaks, peaks, only_if_changed=True)
         sources = [output_uri(path.relative_to(self.settings.output_dir).as_posix()) for path in made]
         record = {
             "Description": self._consensus_words(),
@@ -299,11 +282,11 @@ class _SidecarWriter:
             "Consensus": {
                 "MinPrevalence": self.settings.min_prevalence,
                 "MinCoverage": self.settings.min_coverage,
-                "Connectivity": self.usual["connectivity"],
+                **({} if sheets else {"Connectivity": self.usual["connectivity"]}),
                 "SignsLookedFor": [SIGN_WORDS[sign] for sign in signs],
                 "BothSigns": "the larger prevalence wins, a tie is neither",
                 "Maps": [fingerprint(member) for member in self.one.members],
-                "MinVoxels": least_voxels(self.usual, self.one.grid),
+                **self.ground.smallest(self.usual).record,
                 "LeastParticipants": least_participants(len(self.one.members), self.settings.min_prevalence),
                 **({"FalsePositiveRate": self.rate} if math.isfinite(self.rate) else {}),
             },
@@ -312,9 +295,11 @@ class _SidecarWriter:
             "Warnings": [*self.one.notes, *naming.warnings],
             **({"Atlases": [dict(atlas) for atlas in naming.atlases]} if naming.atlases else {}),
             "Versions": library_versions(),
-            **describe_columns([*(c for c in REGION_COLUMNS if c.name not in DEFINED), *naming.region_cells]),
-            "PeaksColumns": describe_columns((*PEAK_COLUMNS, *naming.peak_cells)),
-            "Outputs": {path.name: hash_file(path) for path in (place.labels, place.table, place.peaks, *made)},
+            **describe_columns(
+                [*(c for c in region_columns(sheets=sheets) if c.name not in DEFINED), *naming.region_cells]
+            ),
+            "PeaksColumns": describe_columns((*peak_columns(sheets=sheets), *naming.peak_cells)),
+            "Outputs": {p.name: hash_file(p) for p in (*place.label_files, place.table, place.peaks, *made)},
             "InputHash": hash_of([[m.participant, m.source_hash, m.settings_hash] for m in self.one.members]),
         }
         write_json(place.sidecar, record, only_if_changed=True)
@@ -325,13 +310,15 @@ class _SidecarWriter:
         if self.one.split:
             fields["GroupBy"] = dict(self.one.split)
         reference = source_uri(self.one.reference)
-        resolution = dict(self.one.entities).get("res")
+        entities = dict(self.one.entities)
+        resolution = entities.get("res") if self.one.form == "volume" else None
+        fields |= self.ground.about(entities)
         return fields | spatial_fields(self.one.space or None, resolution, reference)
 
     def _consensus_words(self) -> str:
         who = "maps, of all sessions or runs together," if self.pooled else "participants"
         return (
-            "Consensus regions, one number per region: connected voxels that lie in regions of at least "
+            f"Consensus regions, one number per region: connected {self.ground.units} that lie in regions of at least "
             f"{self.settings.min_prevalence:.4g} of the {who} with data there, where at least "
             f"{self.settings.min_coverage:.4g} of these have data. The values of the tables are "
             "prevalences, negative for negative regions"

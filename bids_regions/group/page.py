@@ -17,15 +17,17 @@ from bids_regions.aggregate import order_by_agreement
 from bids_regions.figures import FigureStyle, Picture, Prevalence, Underlay, choose_cuts, compose_prevalence, encode
 from bids_regions.files import write_bytes
 from bids_regions.frozen import dataclass
+from bids_regions.group.grounds import VolumeGround
 from bids_regions.group.leads import lead_of
 from bids_regions.group.measures import SHOWN_ROWS, SetResult
 from bids_regions.group.members import Status
 from bids_regions.group.outputs import Consensus
+from bids_regions.group.page_links import links_of
 from bids_regions.group.page_reliability import show_families
+from bids_regions.group.page_sheets import SheetConsensus
 from bids_regions.group.page_strips import finite, strips_of
 from bids_regions.group.reliability import FamilyResult
-from bids_regions.group.sets import describe_grid
-from bids_regions.group.tables import PARTICIPANT_COLUMNS, ParticipantRow
+from bids_regions.group.tables import ParticipantRow, participant_columns
 from bids_regions.group.values import CIRCULAR
 from bids_regions.maps.maps import MapOutcome
 from bids_regions.pages.backgrounds import Anatomy, pack_coverage
@@ -36,7 +38,7 @@ from bids_regions.report import model
 from bids_regions.report.pages import render_group
 from bids_regions.report.payload import Height, pack_labels, pack_volume
 from bids_regions.settings import GroupSettings
-from bids_regions.tables import REGION_COLUMNS, Column, peaks_table, regions_table, table_text
+from bids_regions.tables import Column, peaks_table, region_columns, regions_table, table_text
 from bids_regions.version import __version__
 
 __all__ = ["GroupResults", "write_group_page"]
@@ -131,7 +133,11 @@ def _show_set(
     entities = dict(one.entities)
     split = ", ".join(f"{column} {value}" for column, value in one.split)
     anatomy = findings.anatomy.get(one.space)
-    builder = _ConsensusBuilder(key=key, result=result, settings=settings, anatomy=anatomy)
+    builder: _ConsensusBuilder | SheetConsensus = (
+        _ConsensusBuilder(key=key, result=result, settings=settings, anatomy=anatomy)
+        if one.form == "volume"
+        else SheetConsensus(key=key, result=result, settings=settings)
+    )
     shown = model.GroupSet(
         key=key,
         title=" · ".join(part for part in (title_of(entities), one.entry, split) if part),
@@ -151,7 +157,7 @@ def _show_set(
             for name, picture in result.thumbnails
         ),
     )
-    return shown, builder.volumes() if consensus else [], [builder.ground()] if consensus else []
+    return shown, builder.volumes() if consensus else [], builder.backgrounds() if consensus else []
 
 
 def _figure(picture: Picture) -> model.Figure:
@@ -165,8 +171,10 @@ def _facts(result: SetResult) -> tuple[tuple[str, str], ...]:
     counted = counts["ok"] + counts["empty"]
     facts = [("participants counted", spoken(counted)), ("of these without any region", spoken(counts["empty"]))]
     facts += [(status, spoken(counts[status])) for status in NOT_COUNTED if counts[status]]
-    if result.one.grid is not None:
-        facts.append(("grid", describe_grid(result.one.grid).replace(" x ", " × ")))
+    ground = result.one.ground
+    if ground is not None:
+        facts.append(("grid" if ground.form == "volume" else "mesh", ground.describe().replace(" x ", " × ")))
+    if ground is not None and ground.form == "volume":
         facts.append(("grids among the maps", spoken(result.one.n_grids)))
     if len(result.thumbnails) < len(result.one.members) and result.thumbnails:
         facts.append(("pictures", f"of the first {spoken(len(result.thumbnails))} participants"))
@@ -188,20 +196,25 @@ class _ConsensusBuilder:
     settings: GroupSettings
     anatomy: Anatomy | None
 
-    def ground(self) -> model.Background:
+    @property
+    def affine(self) -> Any:
+        """Of the set's grid: ijk -> mm, RAS+."""
+        ground = self.result.one.ground
+        assert isinstance(ground, VolumeGround)
+        return ground.grid.affine
+
+    def backgrounds(self) -> list[model.Background]:
         """What the viewer draws under the maps: the anatomy of the space, else where participants have data."""
         if self.anatomy:
-            return self.anatomy.packed
-        consensus, one = self.result.consensus, self.result.one
+            return [self.anatomy.packed]
+        consensus = self.result.consensus
         assert consensus is not None
-        assert one.grid is not None
-        return pack_coverage(consensus.coverage, one.grid.affine, key=f"{self.key}-ground", name="coverage")
+        return [pack_coverage(consensus.coverage, self.affine, key=f"{self.key}-ground", name="coverage")]
 
     def volumes(self) -> list[model.Volume]:
         """The prevalence maps and the coverage, for the viewer."""
         consensus, one = self.result.consensus, self.result.one
         assert consensus is not None
-        assert one.grid is not None
         palette = ONE_SIDED.get(tuple(consensus.signs), "diverging")
         maps: tuple[tuple[str, Any, Any, tuple[float, ...]], ...] = (
             ("prevalence", _signed(consensus), palette, (self.settings.min_prevalence,)),
@@ -213,7 +226,7 @@ class _ConsensusBuilder:
             replace(
                 pack_volume(
                     data,
-                    one.grid.affine,
+                    self.affine,
                     key=f"{self.key}-{name}",
                     name=f"{one.name}: {name}",
                     quantity="of participants",
@@ -228,12 +241,7 @@ class _ConsensusBuilder:
 
     def show(self, consensus: Consensus) -> model.EntryView:
         """The consensus as an entry of the page."""
-        place = self.result.one.paths.consensus
         regions = consensus.naming.regions
-        paths = [("label image", place.labels), ("table", place.table), ("sidecar", place.sidecar)]
-        paths += [("coverage", self.result.one.paths.coverage)]
-        paths += [("positive prevalence", self.result.one.paths.positive)] if 1 in consensus.signs else []
-        paths += [("negative prevalence", self.result.one.paths.negative)] if -1 in consensus.signs else []
         return model.EntryView(
             name="consensus",
             sentence=self._sentence(),
@@ -244,10 +252,7 @@ class _ConsensusBuilder:
             labels=pack_labels(consensus.extraction.labels) if regions else None,
             regions=self._table(consensus),
             peaks=peaks_table(regions, extra=consensus.naming.peak_cells),
-            links=tuple(
-                model.Link(text=text, href=path.relative_to(self.settings.output_dir).as_posix())
-                for text, path in paths
-            ),
+            links=links_of(self.result.one.paths, consensus.signs, self.settings.output_dir),
         )
 
     def _sentence(self) -> str:
@@ -279,14 +284,13 @@ class _ConsensusBuilder:
 
     def _figure(self, consensus: Consensus) -> model.Figure:
         one = self.result.one
-        assert one.grid is not None
         marks = marks_of(consensus.naming.regions)
         prevalence = Prevalence(positive=consensus.positive, negative=consensus.negative, coverage=consensus.coverage)
-        cuts = choose_cuts([marks], consensus.coverage, one.grid.affine)
+        cuts = choose_cuts([marks], consensus.coverage, self.affine)
         view = FigureStyle(cuts=cuts, cutoff=self.settings.min_prevalence)
         background: Underlay | None = self.anatomy.drawn if self.anatomy else None
         labels = consensus.extraction.labels
-        drawing = compose_prevalence(prevalence, labels, one.grid.affine, marks, view, background)
+        drawing = compose_prevalence(prevalence, labels, self.affine, marks, view, background)
         path = one.paths.consensus.figure
         write_bytes(path, encode(drawing, "svg").data, only_if_changed=True)
         paper = model.Link(text="SVG for papers", href=path.relative_to(self.settings.output_dir).as_posix())
@@ -314,12 +318,13 @@ def _signed(consensus: Consensus) -> Any:
 def _set_tables(key: str, result: SetResult, value_columns: Sequence[Column], pages: _Pages) -> tuple[model.Table, ...]:
     rows = result.rows[:SHOWN_ROWS]
     links = pages.links(row.participant for row in rows)
+    columns = participant_columns([result.one])
     people = model.Table(
         key=f"{key}-participants",
         caption=f"Participants of {result.one.name}" + _cut(len(result.rows), "group_participants.tsv"),
-        tsv=table_text(PARTICIPANT_COLUMNS[1:], rows),  # the set is the same in all rows
+        tsv=table_text(columns[1:], rows),  # the set is the same in all rows
         file_name=f"{result.one.name}_participants.tsv",
-        descriptions={column.name: column.description for column in PARTICIPANT_COLUMNS},
+        descriptions={column.name: column.description for column in columns},
         href="group_participants.tsv",
         links=links,
         link_column="participant_id",
@@ -397,7 +402,7 @@ def _tables(output_dir: Path, pages: _Pages, results: Sequence[SetResult]) -> tu
             caption="All regions of all participants" + note,
             tsv="".join(lines),
             file_name=path.name,
-            descriptions={column.name: column.description for column in REGION_COLUMNS},
+            descriptions={column.name: column.description for column in region_columns(sheets=True)},
             href=path.name,
             links=pages.links(sorted(participants)),
             link_column="participant_id",
@@ -418,7 +423,7 @@ def _command(settings: GroupSettings, context: PageContext) -> str:
     words = ["bids_regions", "BIDS_DIR", "OUTPUT_DIR", "group", *shlex.split(context.provenance.command)[4:]]
     words += ["--min-prevalence", f"{settings.min_prevalence:.10g}", "--min-coverage", f"{settings.min_coverage:.10g}"]
     words += ["--group-by", *settings.group_by] if settings.group_by else []
-    words += ["--regions-from", settings.regions_from.name] if settings.regions_from else []
+    words += ["--regions-from", *(path.name for path in settings.regions_from)] if settings.regions_from else []
     return shlex.join(words)
 
 
@@ -427,5 +432,5 @@ def _group_settings(settings: GroupSettings) -> tuple[tuple[str, str], ...]:
     if settings.group_by:
         told.append(("group-by", " ".join(settings.group_by)))
     if settings.regions_from:
-        told.append(("regions-from", settings.regions_from.name))
+        told.append(("regions-from", settings.regions_name))
     return tuple(told)

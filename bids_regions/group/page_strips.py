@@ -16,6 +16,8 @@ COUNT, SHARE = (0.0, None), (0.0, 1.0)  # what a quantity can be: no axis goes b
 MEASURES: tuple[tuple[str, str, str, str, tuple[float, float | None]], ...] = (
     ("regions", "number of regions", "", "n_regions", COUNT),
     ("volume", "volume of regions", "mm³", "volume_mm3", COUNT),
+    ("area", "area of regions", "mm²", "area_mm2", COUNT),
+    ("vertices", "vertices in regions", "", "n_vertices", COUNT),
     ("largest", "largest magnitude", "", "max_abs", COUNT),
     ("coverage", "coverage", "share of the common area", "coverage", SHARE),
     ("dice_loo", "Dice with what the others share", "", "dice_loo", SHARE),
@@ -25,7 +27,8 @@ MEASURES: tuple[tuple[str, str, str, str, tuple[float, float | None]], ...] = (
 
 
 FLAGS = {
-    "regions": "number of", "volume": "volume", "largest": "largest", "coverage": "coverage", "dice_loo": "Dice",
+    "regions": "number of regions", "volume": "volume", "area": "area", "vertices": "of vertices", "largest": "largest",
+    "coverage": "coverage", "dice_loo": "Dice",
 }  # measure: the word that its flag has # fmt: skip
 
 
@@ -34,7 +37,7 @@ def strips_of(result: SetResult, href: Callable[[str], str]) -> tuple[model.Metr
     if result.consensus is None:
         return ()
     counted = [row for row in result.rows if row.status in ("ok", "empty")]
-    metrics = []
+    metrics: list[model.Metric] = []
     for key, name, unit, field, bounds in MEASURES:
         words = FLAGS.get(key)
         points = tuple(
@@ -46,7 +49,8 @@ def strips_of(result: SetResult, href: Callable[[str], str]) -> tuple[model.Metr
             )
             for row in counted
         )
-        if any(point.value is not None for point in points):
+        told = key == "vertices" and any(metric.key == "area" for metric in metrics)
+        if not told and any(point.value is not None for point in points):
             metrics.append(model.Metric(key=key, name=name, unit=unit, points=points, bounds=bounds))
     return (*metrics, *_region_metrics(result, href))
 

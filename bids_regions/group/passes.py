@@ -7,7 +7,6 @@ of workers nor who finishes first changes a byte.
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -21,42 +20,32 @@ from bids_regions.aggregate import (
     RegionValues,
     Tally,
     index_regions,
-    lay_map,
     mean_in_regions,
     measure_regions,
     merge_tallies,
     pack_signs,
     tally_maps,
 )
-from bids_regions.dataset import SourceDataset
-from bids_regions.errors import Fault, MissingInput
+from bids_regions.errors import Fault
 from bids_regions.executors import Task, WorkerLost, Workers, run_tasks
-from bids_regions.extraction.presence import find_presence
-from bids_regions.extraction.statistics import Statistic
-from bids_regions.figures import FigureStyle, Picture, draw_thumbnail
-from bids_regions.files import hash_bytes, read_text
+from bids_regions.figures import FigureStyle, Picture
 from bids_regions.frozen import dataclass
+from bids_regions.group.grounds import Ground, Smallest
 from bids_regions.group.members import Absence, Member
-from bids_regions.group.places import DomainPlaces
-from bids_regions.images import StoredGrid, count_volumes, load_label_image, load_mask, load_statmap
-from bids_regions.pages.marks import marks_of_table
-from bids_regions.tables import rows_in
+from bids_regions.group.places import DomainPlaces, regions_on_sheet
+from bids_regions.group.reading import ChangedError, GoneError, Source, load_member, load_second, read_table
+from bids_regions.group.thumbnails import draw_member
 
 __all__ = [
-    "ChangedError",
     "Counted",
     "MemberMeasures",
     "SetReference",
-    "Source",
     "count_set",
     "in_order",
-    "load_member",
     "measure_set",
     "parts",
-    "read_table",
 ]
 
-AGAIN = "Run the participant level again"
 MORE_MEMORY = "Give more memory, or fewer workers by --nprocs"
 SHARD = 25  # members of a shard at most: enough that starting it costs nothing, few enough that all workers have some
 
@@ -66,20 +55,12 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
-    """Where a set's maps and results are read from."""
-
-    dataset: SourceDataset
-    output_dir: Path
-    grid: StoredGrid  # of the set
-
-
-@dataclass(frozen=True, kw_only=True)
 class Summary:
     """What one map is, in numbers."""
 
     participant: str
-    n_voxels: int  # in regions
+    n_elements: int  # voxels or vertices in regions
+    sizes: Mapping[str, float]  # what these take together, by the column of a table
     max_abs: float  # largest magnitude of the map, its own unit
     blind: bool  # it was thresholded before and has no mask: its zeros may be data or none
 
@@ -105,17 +86,17 @@ class SetReference:
     spared: NDArray[np.bool_]  # row: consensus voxels that the others alone choose, whoever is left out
     names: Mapping[int, str]  # of the regions, by label
     in_consensus: bool  # the regions were found in the set's own maps
-    least_voxels: int  # of a region, as the participants' entry has it
+    smallest: Smallest  # region, as the participants' entry has it
     core: NDArray[np.bool_]  # row: where enough participants have data
     union: NDArray[np.intp] | None  # numbers in the row where anyone has a region; None: no pairwise agreement
-    view: FigureStyle  # of the thumbnails
+    view: FigureStyle | None  # of the thumbnails; None where there is nothing to draw on
     thumbnails: frozenset[str]  # participants that have one
 
-    def index(self, grid: StoredGrid) -> RegionIndex:
-        """Where the regions lie on a grid."""
+    def index(self, ground: Ground) -> RegionIndex:
+        """Where the regions lie on the ground of the set."""
         return index_regions(
             self.regions,
-            DomainPlaces(grid),
+            DomainPlaces(ground.domain),
             signs=dict(self.signs),
             peaks=dict(self.peaks),
             spared=self.spared if self.in_consensus and self.consensus[self.regions > 0].all() else None,
@@ -182,7 +163,8 @@ def _count_shards(shards: Sequence[_Shard], workers: Workers) -> Iterator[_Shard
             (member,) = shard.members
             reason = f"{member.source}: {found}, killed for memory most likely"
             absence = Absence(participant=member.participant, status="failed", reason=reason, here=True)
-            yield _ShardCount(tally=tally_maps((), shard.source.grid.size), members=(), summaries=(), lost=(absence,))
+            none = tally_maps((), shard.source.ground.domain.size)
+            yield _ShardCount(tally=none, members=(), summaries=(), lost=(absence,))
 
 
 def _merge(tallies: Iterator[Tally]) -> Tally | None:
@@ -237,7 +219,7 @@ def _count_shard(shard: _Shard) -> _ShardCount:
             except ChangedError as change:
                 lost.append(Absence(participant=member.participant, status="changed", reason=str(change)))
                 continue
-            except _GoneError as fault:
+            except GoneError as fault:
                 lost.append(Absence(participant=member.participant, status="missing", reason=str(fault)))
                 continue
             except Fault as fault:
@@ -245,103 +227,28 @@ def _count_shard(shard: _Shard) -> _ShardCount:
                 lost.append(Absence(participant=member.participant, status="failed", reason=reason, here=True))
                 continue
             kept.append(member)
-            summaries.append(_summarize(member, one, blind))
+            summaries.append(_summarize(member, one, shard.source.ground, blind=blind))
             yield one
 
-    tally = tally_maps(maps(), shard.source.grid.size)
+    tally = tally_maps(maps(), shard.source.ground.domain.size)
     return _ShardCount(tally=tally, members=tuple(kept), summaries=tuple(summaries), lost=tuple(lost))
 
 
-def _summarize(member: Member, one: ParticipantMap, blind: bool) -> Summary:
-    largest = float(max(one.data.max(initial=0), -one.data.min(initial=0)))
-    return Summary(participant=member.participant, n_voxels=int(one.voxels.size), max_abs=largest, blind=blind)
-
-
-class _GoneError(MissingInput):
-    """The map or its mask is not there any more."""
-
-
-class ChangedError(Fault, ValueError):
-    """The map is not the one that the results were made from."""
-
-
-def load_member(member: Member, source: Source) -> tuple[ParticipantMap, bool]:
-    """One member's map, labels and data area on the grid of its set, and whether nobody can tell its zeros from data.
-
-    Raises
-    ------
-    _GoneError
-        The map or its mask is not there any more.
-    ChangedError
-        The map is another one than the results were made from.
-    BadMap, StorageFault
-        One of the images cannot be read.
-    """
-    path = source.dataset.root / member.source
-    if not path.is_file():
-        raise _GoneError(f"its map {member.source} is not there any more")
-    statmap = load_statmap(path, member.volume)
-    if member.source_hash and statmap.content_hash != member.source_hash:
-        raise ChangedError(f"its map {member.source} has changed since its regions were found", hint=AGAIN)
-    image = load_label_image(source.output_dir / member.labels)
-    _compare(member.labels, image.content_hash, member.output_hashes[:1])
-    labels, grid = image.labels, image.grid
-    if not grid.same_as(statmap.grid):
-        raise ChangedError(f"its label image does not lie on the grid of {member.source}", hint=AGAIN)
-    mask = _load_mask(member, source, statmap.grid)
-    presence = find_presence(statmap.data, mask, Statistic(member.kind))
-    cut = presence.thresholded
-    data = statmap.data
-    if presence.background is not None:
-        data = np.where(data == data.dtype.type(presence.background), data.dtype.type(0), data)
-    laid = lay_map(
-        source.grid.flatten(grid.resample(labels, source.grid)),
-        source.grid.flatten(grid.resample(data, source.grid)),
-        None if mask is None else source.grid.flatten(grid.resample(mask, source.grid)),
-        zeros=presence.zeros_count,
-        signs=_told_signs(member, source.output_dir) if Statistic(member.kind).rule.is_p else None,
+def _summarize(member: Member, one: ParticipantMap, ground: Ground, *, blind: bool) -> Summary:
+    return Summary(
+        participant=member.participant,
+        n_elements=int(one.voxels.size),
+        sizes=ground.sizes(one.voxels),
+        max_abs=float(max(one.data.max(initial=0), -one.data.min(initial=0))),
+        blind=blind,
     )
-    return laid, cut and mask is None
-
-
-def _told_signs(member: Member, output_dir: Path) -> dict[int, int]:
-    """The signs of a member's regions, as its table tells them: the values of a map of p tell none."""
-    rows = read_table(member, output_dir)
-    return {int(row["index"]): {"positive": 1, "negative": -1}.get(row["sign"], 0) for row in rows}
-
-
-def read_table(member: Member, output_dir: Path) -> list[dict[str, str]]:
-    """The rows of a member's table of regions.
-
-    Raises
-    ------
-    ChangedError, MissingInput, BadDataset, StorageFault
-        The table is another one than its record tells of, or cannot be read.
-    """
-    text = read_text(output_dir / member.table)
-    _compare(member.table, hash_bytes(text.encode()), member.output_hashes[1:])
-    return rows_in(text, output_dir / member.table)
-
-
-def _compare(name: str, digest: str, told: tuple[str, ...]) -> None:
-    """Refuse a result that is not the one its record tells of: damaged, or written again while we are reading."""
-    if told and told[0] != digest:
-        raise ChangedError(f"{name.rpartition('/')[2]} is not the one that its record tells of", hint=AGAIN)
-
-
-def _load_mask(member: Member, source: Source, grid: StoredGrid) -> NDArray[np.bool_] | None:
-    if not member.mask:
-        return None
-    path = source.dataset.root / member.mask
-    if not path.is_file():
-        raise _GoneError(f"its mask {member.mask} is not there any more")
-    return load_mask(path, grid)[0]
 
 
 def _measure_shard(shard: _Shard) -> list[MemberMeasures]:
-    reference, grid = shard.reference, shard.source.grid
+    reference, ground = shard.reference, shard.source.ground
     assert reference is not None
-    index, overlap = reference.index(grid), ConsensusOverlap.of(reference.consensus, reference.spared)
+    index, overlap = reference.index(ground), ConsensusOverlap.of(reference.consensus, reference.spared)
+    on_sheet = regions_on_sheet(ground.domain, index)
     n_core = max(1, int(np.count_nonzero(reference.core)))
     measured = []
     for member in shard.members:
@@ -351,7 +258,7 @@ def _measure_shard(shard: _Shard) -> list[MemberMeasures]:
             MemberMeasures(
                 member=member,
                 values=values,
-                large_loo=values.n_loo >= reference.least_voxels,
+                large_loo=reference.smallest.reached(values.n_loo, values.extent_loo, on_sheet),
                 second=_second_means(member, one, index, shard.source),
                 dice=dice,
                 dice_loo=dice_loo,
@@ -366,18 +273,14 @@ def _measure_shard(shard: _Shard) -> list[MemberMeasures]:
 def _second_means(
     member: Member, one: ParticipantMap, index: RegionIndex, source: Source
 ) -> NDArray[np.float64] | None:
-    if not member.values:
+    if not member.value_files:
         return None
-    path = source.dataset.root / member.values
-    several = member.volume is not None and count_volumes(path) > 1
-    second = load_statmap(path, member.volume if several else None)
-    row = source.grid.flatten(second.grid.resample(second.data, source.grid))
+    row = load_second(member, source)
     return mean_in_regions(index, row, one.covered & (row != 0))
 
 
 def _draw(member: Member, one: ParticipantMap, reference: SetReference, source: Source) -> Picture | None:
-    if member.participant not in reference.thumbnails:
+    if reference.view is None or member.participant not in reference.thumbnails:
         return None
-    marks = marks_of_table(read_table(member, source.output_dir), member.table)
-    data, labels = (source.grid.unflatten(row) for row in (one.data, one.labels))
-    return draw_thumbnail(data, labels, source.grid.affine, marks, replace(reference.view, cutoff=member.cutoff))
+    rows = read_table(member, source.output_dir)
+    return draw_member(member, one, rows, source.ground, reference.view)

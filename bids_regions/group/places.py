@@ -3,10 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_regions.aggregate import RegionIndex
 from bids_regions.frozen import dataclass
-from bids_regions.space import Domain, Elements
+from bids_regions.space import Domain, Elements, Grayordinates
 
-__all__ = ["DomainPlaces"]
+__all__ = ["DomainPlaces", "RegionPlaces", "find_region_places", "regions_on_sheet"]
 
 Floats = NDArray[np.float64]
 
@@ -33,3 +34,35 @@ def _by_row(numbers: NDArray[np.intp], elements: Elements, found: Floats) -> Flo
     rows = np.empty_like(found)
     rows[np.searchsorted(numbers, elements.memory)] = found
     return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionPlaces:
+    """What the regions of an index lie in."""
+
+    on_sheet: tuple[bool, ...]  # whether each is one of vertices
+    structures: tuple[str | None, ...]  # CORTEX_LEFT, ...; None on a plain grid, or of voxels in several
+
+
+def find_region_places(domain: Domain, index: RegionIndex) -> RegionPlaces:
+    """What each region of an index lies in."""
+    n = index.number.size
+    if not isinstance(domain, Grayordinates):
+        return RegionPlaces(on_sheet=(False,) * n, structures=(None,) * n)
+    numbers = np.sort(index.voxels)
+    elements = domain.at(numbers, numbers)
+    row = dict(zip(elements.memory.tolist(), domain.address(elements).structure, strict=True))
+    owners: list[set[str | None]] = [set() for _ in range(n)]
+    for region, number in zip(index.region.tolist(), index.voxels.tolist(), strict=True):
+        owners[region].add(row[number])
+    structures = tuple(next(iter(own)) if len(own) == 1 else None for own in owners)
+    return RegionPlaces(on_sheet=tuple(regions_on_sheet(domain, index).tolist()), structures=structures)
+
+
+def regions_on_sheet(domain: Domain, index: RegionIndex) -> NDArray[np.bool_]:
+    """Whether each region is one of vertices, by its first element."""
+    first = np.sort(index.voxels[index.starts])
+    elements, n = domain.at(first, first), first.size
+    found = domain.extents(elements, np.arange(n), np.ones(n, np.intp)).on_sheet
+    by_number = dict(zip(elements.memory.tolist(), found.tolist(), strict=True))
+    return np.array([by_number[number] for number in index.voxels[index.starts].tolist()], bool)

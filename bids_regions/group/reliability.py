@@ -23,9 +23,10 @@ from bids_regions.frozen import dataclass
 from bids_regions.group.measures import SetResult, Study
 from bids_regions.group.members import Member
 from bids_regions.group.outputs import write_set
-from bids_regions.group.passes import MORE_MEMORY, Source, count_set, in_order, load_member, parts
+from bids_regions.group.passes import MORE_MEMORY, count_set, in_order, parts
 from bids_regions.group.places import DomainPlaces
-from bids_regions.group.regions import lay_other_regions
+from bids_regions.group.reading import Source, load_member
+from bids_regions.group.regions import lay_regions
 from bids_regions.group.sets import MapSet, place_set
 from bids_regions.group.tables import write_table
 from bids_regions.tables import Column
@@ -160,7 +161,7 @@ def find_families(results: Sequence[SetResult], output_dir: Path) -> list[Family
             entities = dict(one.entities)
             if result.consensus is not None and entity in entities:
                 rest = tuple(sorted(pair for pair in one.entities if pair[0] != entity))
-                alike[one.entry, one.space, rest, one.split][entities[entity]] = result
+                alike[one.entry, one.space, one.form, rest, one.split][entities[entity]] = result
         families += [_make_family(entity, found, output_dir) for found in alike.values() if len(found) > 1]
     return sorted((family for family in families if _people(family)), key=lambda family: (family.name, family.entity))
 
@@ -170,7 +171,8 @@ def _make_family(entity: str, found: Mapping[str, SetResult], output_dir: Path) 
     results = tuple(found[label] for label in occasions)
     most = max(results, key=lambda result: len(result.one.members)).one
     shared = tuple(pair for pair in most.entities if pair[0] != entity)
-    paths = place_set(shared, most.split, (most.entry, most.space), output_dir)
+    sides = most.ground.sides if most.ground else ()
+    paths = place_set(shared, most.split, (most.entry, most.space, most.form), output_dir).on_sides(sides)
     name = f"{paths.consensus.base}_desc-{most.entry}"
     members = [member for result in results for member in result.one.members]
     words = f"Maps of {len(results)} {OCCASIONS[entity]} ({', '.join(occasions)}) are pooled"
@@ -212,7 +214,8 @@ def write_reliability(families: Sequence[Family], study: Study) -> list[FamilyRe
             remove_file(path.with_suffix(".json"))
         return []
     results = [study_family(family, study) for family in families]
-    where = f"the label image {others.name}" if others else "consensus regions over the maps of all occasions pooled"
+    where = "consensus regions over the maps of all occasions pooled"
+    where = f"the label image {study.settings.regions_name}" if others else where
     about = {
         "Description": "Reliability of the mean values in each region over sessions or runs: intraclass correlations",
         "Regions": where,
@@ -253,18 +256,19 @@ def study_family(family: Family, study: Study) -> FamilyResult:
         A worker was lost.
     """
     pooled, others = family.pooled, study.others
-    assert pooled.grid is not None
-    source = Source(dataset=study.dataset, output_dir=study.settings.output_dir, grid=pooled.grid)
+    ground = pooled.ground
+    assert ground is not None
+    source = Source(dataset=study.dataset, output_dir=study.settings.output_dir, ground=ground)
     notes: tuple[str, ...] = ()
     if others:
-        labels, notes = lay_other_regions(others, pooled.grid)
-        names = others.names
-        circular = any(others.is_circular(r.one.members, r.consensus) for r in family.results if r.consensus)
+        laid = lay_regions(others, ground)
+        labels, names, notes = laid.labels, laid.names, laid.notes
+        circular = any(laid.is_circular(r.one.members, r.consensus) for r in family.results if r.consensus)
     else:
         consensus = write_set(pooled, _tally(family, source, study), study.settings, pooled=True)
-        labels, circular = consensus.extraction.labels, True
+        labels, circular = ground.domain.flatten(consensus.extraction.labels), True
         names = {region.index: region.name for region in consensus.naming.regions}
-    people = list(_measure(family, source, pooled.grid.flatten(labels), study))
+    people = list(_measure(family, source, labels, study))
     return FamilyResult(
         family=family,
         regions=tuple(_reliabilities(family, labels, people, names)),
@@ -275,9 +279,9 @@ def study_family(family: Family, study: Study) -> FamilyResult:
 
 
 def _tally(family: Family, source: Source, study: Study) -> Any:
-    """The counts of all occasions together; counted again only where their grids differ."""
+    """The counts of all occasions together; counted again only where their grounds differ."""
     found = [result.consensus for result in family.results if result.consensus]
-    if all(consensus.grid.same_as(source.grid) for consensus in found):
+    if all(consensus.ground.domain.same_as(source.ground.domain) for consensus in found):
         return merge_tallies(consensus.tally for consensus in found)
     return count_set(family.pooled.members, source, study.workers).tally
 
@@ -291,7 +295,7 @@ def _measure(family: Family, source: Source, regions: Array, study: Study) -> It
 
 
 def _measure_shard(shard: _Shard) -> list[_Person]:
-    index = index_regions(shard.regions, DomainPlaces(shard.source.grid))
+    index = index_regions(shard.regions, DomainPlaces(shard.source.ground.domain))
     people = []
     for maps in shard.people:
         means = np.full((len(maps), index.number.size), np.nan)

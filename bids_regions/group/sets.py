@@ -1,8 +1,8 @@
 """Which participants' maps are comparable: sets, and who a set lacks.
 
 A *set* is all maps of one entry that share every entity but `sub`, and every column of `--group-by`. Maps whose space
-is not told are comparable where their grids are equal; maps in each participant's own space never are. The *grid* of a
-set is the one that most of its maps have; the others are resampled to it.
+is not told are comparable where their grids are equal; maps in each participant's own space never are. The *ground* of
+a set is the grid that most of its maps have, to which the others are resampled, or the vertices of its maps' template.
 """
 
 from collections import defaultdict
@@ -11,9 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from bids_regions.dataset import Participants
+from bids_regions.dataset.mapfiles import Form
 from bids_regions.errors import Fault
 from bids_regions.frozen import dataclass
+from bids_regions.group.grounds import Ground, VolumeGround
 from bids_regions.group.members import Absence, Entities, FailureNote, Member
+from bids_regions.group.sheet_sets import Meshes, MeshKind, sort_by_mesh
 from bids_regions.images import StoredGrid, load_grid
 from bids_regions.results.placement import GroupPaths, place_group_outputs
 from bids_regions.results.records import load_record
@@ -21,6 +24,7 @@ from bids_regions.results.records import load_record
 __all__ = ["Cohort", "MapSet", "find_sets", "place_set"]
 
 OWN_SPACES = frozenset({"T1w", "T2w", "anat", "individual", "native", "orig", "func", "bold", "boldref", "scanner"})
+OWN_MESHES = frozenset({"fsnative"})
 RESERVED = frozenset({"ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "space", "res", "tpl"})
 COMPONENTS = "_components."  # in the names of 4-D files of which each volume is a component of one participant
 NAMED = 10  # participants named in a sentence before it says how many more there are
@@ -57,9 +61,10 @@ class MapSet:
     space: str  # label; "" where it is not known
     members: tuple[Member, ...]  # by participant
     absent: tuple[Absence, ...]  # by participant
-    grid: StoredGrid | None = None  # None: no map that can be compared
+    form: Form = "volume"  # of its maps
+    ground: Ground | None = None  # None: no map that can be compared
     n_grids: int = 0  # different ones among the maps
-    reference: str = ""  # a map on that grid, relative to the source dataset
+    reference: str = ""  # a map on that ground, relative to the source dataset
     notes: tuple[str, ...] = ()  # what a reader must know
     refusal: str = ""  # who was made with other settings: nothing is made of the set
     apart: str = ""  # why no voxel of its maps can be compared: only their tables are put together
@@ -69,11 +74,12 @@ class MapSet:
 class _Key:
     entry: str
     space: str
+    form: Form
     entities: Entities  # in the order of their keys
     split: tuple[tuple[str, str], ...]
 
 
-def find_sets(cohort: Cohort, output_dir: Path) -> list[MapSet]:
+def find_sets(cohort: Cohort, output_dir: Path, meshes: Meshes) -> list[MapSet]:
     """All sets, by name; a set that must be refused carries the reason and no grid."""
     shown: dict[Entities, Entities] = {}  # ordered -> verbatim
     members: dict[_Key, list[Member]] = defaultdict(list)
@@ -81,14 +87,15 @@ def find_sets(cohort: Cohort, output_dir: Path) -> list[MapSet]:
         split = _split_of(cohort, member.participant)
         shown.setdefault(ordered(member.entities), member.entities)
         if "n/a" not in dict(split).values():
-            key = _Key(entry=member.entry, space=member.space, entities=ordered(member.entities), split=split)
+            entities = ordered(member.entities)
+            key = _Key(entry=member.entry, space=member.space, form=member.form, entities=entities, split=split)
             members[key].append(member)
     for note in cohort.failures:
         _open_set(cohort, note, members, shown)
     sets: list[MapSet] = []
     for key, found in members.items():
         whole = _make_set(key, found, shown[key.entities], cohort, output_dir)
-        sets += _by_grid(whole, output_dir)
+        sets += _by_ground(whole, output_dir, meshes)
     return sorted(sets, key=lambda one: one.name)
 
 
@@ -110,19 +117,20 @@ def _open_set(
     if note.entry and not known and "n/a" not in dict(split).values():
         shown.setdefault(entities, note.entities)
         space = dict(entities).get("space", "")
-        members[_Key(entry=note.entry, space=space, entities=entities, split=split)] = []
+        members[_Key(entry=note.entry, space=space, form=note.form, entities=entities, split=split)] = []
 
 
-def place_set(entities: Entities, split: Entities, named: tuple[str, str], output_dir: Path) -> GroupPaths:
-    """Where the results of a set go: its entities, the columns that split it, and its entry and space."""
-    entry, space = named
+def place_set(entities: Entities, split: Entities, named: tuple[str, str, Form], output_dir: Path) -> GroupPaths:
+    """Where the results of a set go: its entities, the columns that split it, and its entry, space and form."""
+    entry, space, form = named
     extra = tuple((f"by{name}" if name in RESERVED else name, value) for name, value in split)
-    return place_group_outputs((*entities, *extra), entry, output_dir, assume_space=space or None)
+    return place_group_outputs((*entities, *extra), entry, output_dir, assume_space=space or None, form=form)
 
 
 def _make_set(key: _Key, members: list[Member], shown: Entities, cohort: Cohort, output_dir: Path) -> MapSet:
-    """A set with its paths and its absent ones; its grid is not yet known."""
-    paths = place_set(shown, key.split, (key.entry, key.space), output_dir)
+    """A set with its paths and its absent ones; its ground is not yet known."""
+    paths = place_set(shown, key.split, (key.entry, key.space, key.form), output_dir)
+    alike = "grids are equal" if key.form == "volume" else "meshes have the same number of vertices"
     return MapSet(
         name=f"{paths.consensus.base}_desc-{key.entry}",
         paths=paths,
@@ -132,9 +140,10 @@ def _make_set(key: _Key, members: list[Member], shown: Entities, cohort: Cohort,
         space=key.space,
         members=tuple(sorted(members, key=lambda member: member.participant)),
         absent=_find_absent(key, {member.participant for member in members}, cohort),
+        form=key.form,
         refusal=_settings_differ(members, output_dir),
-        apart=_own_space(key.space, len(members)) or _own_components(members),
-        notes=("No space is told by the maps' names: they are compared because their grids are equal",)
+        apart=_own_space(key, len(members)) or _own_components(members),
+        notes=(f"No space is told by the maps' names: they are compared because their {alike}",)
         if not key.space
         else (),
     )
@@ -175,9 +184,11 @@ def _why_absent(participant: str, entities: Entities, failed: Mapping[str, str],
     return "missing", "no such map in the dataset"
 
 
-def _own_space(space: str, n: int) -> str:
-    if space in OWN_SPACES and n > 1:
-        return f"space-{space} is each participant's own space: voxels of different participants are not comparable"
+def _own_space(key: _Key, n: int) -> str:
+    if key.form != "volume" and key.space in (*OWN_SPACES, *OWN_MESHES) and n:
+        return f"space-{key.space} is each participant's own mesh: vertices of different participants never correspond"
+    if key.space in OWN_SPACES and n > 1:
+        return f"space-{key.space} is each participant's own space: voxels of different participants are not comparable"
     return ""
 
 
@@ -223,21 +234,85 @@ def name_some(participants: Sequence[str]) -> str:
     return ", ".join(participants[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _by_grid(whole: MapSet, output_dir: Path) -> list[MapSet]:
-    """The set on the grid of most of its maps; where the space is not known, a set for each grid that several have."""
+def _by_ground(whole: MapSet, output_dir: Path, meshes: Meshes) -> list[MapSet]:
+    """The set on the grid of most of its maps, or on its template's vertices; several sets where they cannot mix."""
     if whole.refusal or whole.apart or not whole.members:
         return [whole]
+    if whole.form != "volume":
+        return _by_mesh(whole, output_dir, meshes)
     kinds, unread = _sort_by_grid(whole.members, output_dir)
-    readable = tuple(member for _, found in kinds for member in found)
-    absent = tuple(sorted((*whole.absent, *unread), key=lambda absence: absence.participant))
-    whole = replace(whole, absent=absent, members=tuple(sorted(readable, key=lambda member: member.participant)))
+    whole = _without(whole, unread, [member for _, found in kinds for member in found])
     if not kinds:
         return [whole]
     if whole.space or len(kinds) == 1:
         grid, found = kinds[0]
         notes = whole.notes + _resampling_note(kinds)
-        return [replace(whole, grid=grid, n_grids=len(kinds), reference=found[0].source, notes=notes)]
+        ground = VolumeGround(grid=grid)
+        return [replace(whole, ground=ground, n_grids=len(kinds), reference=found[0].source, notes=notes)]
     return _split_by_grid(whole, kinds, output_dir)
+
+
+def _without(whole: MapSet, unread: Sequence[Absence], readable: Sequence[Member]) -> MapSet:
+    """The set of the members that could be read."""
+    absent = tuple(sorted((*whole.absent, *unread), key=lambda absence: absence.participant))
+    members = tuple(sorted(readable, key=lambda member: (member.participant, member.entities)))
+    return replace(whole, absent=absent, members=members)
+
+
+def _by_mesh(whole: MapSet, output_dir: Path, meshes: Meshes) -> list[MapSet]:
+    """A set for each number of vertices, or volume, that several maps share; a map that is alone is left out."""
+    kinds, unread = sort_by_mesh(whole.members, output_dir)
+    whole = _without(whole, unread, [member for kind in kinds for member in kind.members])
+    if len(kinds) < 2:
+        return [_on_mesh(whole, kind, kind.members, meshes) for kind in kinds] or [whole]
+    shared = [kind for kind in kinds if len(kind.members) > 1]
+    if not shared:
+        return [replace(whole, apart="no two of its maps lie on meshes of the same number of vertices")]
+    left = [
+        Absence(participant=member.participant, status="left out", reason=_alone(kind))
+        for kind in kinds
+        if len(kind.members) < 2
+        for member in kind.members
+    ]
+    whole = _without(whole, left, whole.members)
+    sets = []
+    for number, kind in enumerate(shared):
+        one = whole
+        if number:
+            told = ("vertices", kind.density) if "den" in dict(whole.entities) else ("den", kind.density)
+            twin = any(other.counts == kind.counts for other in shared[:number])
+            extra = (("volume", str(number + 1)),) if twin else (told,)
+            named = (whole.entry, whole.space, whole.form)
+            paths = place_set((*whole.entities, *extra), whole.split, named, output_dir)
+            one = replace(whole, name=f"{paths.consensus.base}_desc-{whole.entry}", paths=paths)
+        n, every = len(kind.members), len(whole.members)
+        note = f"{n} of {every} maps are of this mesh ({_counts(kind)}); the others are apart"
+        sets.append(_on_mesh(replace(one, notes=(*one.notes, note)), kind, kind.members, meshes))
+    return sets
+
+
+def _on_mesh(whole: MapSet, kind: MeshKind, members: Sequence[Member], meshes: Meshes) -> MapSet:
+    try:
+        ground = meshes.ground(kind, whole.space)
+    except Fault as fault:
+        return replace(whole, members=tuple(members), apart=f"{fault.sentence}. {fault.hint}")
+    return replace(
+        whole,
+        members=tuple(members),
+        paths=whole.paths.on_sides(ground.sides),
+        ground=ground,
+        n_grids=1,
+        reference=members[0].source,
+        notes=(*whole.notes, *kind.differences(ground.layout)),
+    )
+
+
+def _alone(kind: MeshKind) -> str:
+    return f"no other map lies on its mesh ({_counts(kind)}): maps of different meshes are never mixed"
+
+
+def _counts(kind: MeshKind) -> str:
+    return " and ".join(map(str, kind.counts)) + " vertices per hemisphere"
 
 
 Kind = tuple[StoredGrid, list[Member]]
@@ -275,8 +350,9 @@ def _resampling_note(kinds: Sequence[Kind]) -> tuple[str, ...]:
         return ()
     most, *others = kinds
     moved = [member.participant for _, found in others for member in found]
+    words = VolumeGround(grid=most[0]).describe()
     return (
-        f"{len(moved)} of {len(moved) + len(most[1])} maps lie on another grid than most ({describe_grid(most[0])}) "
+        f"{len(moved)} of {len(moved) + len(most[1])} maps lie on another grid than most ({words}) "
         f"and were resampled to it (nearest): {name_some(sorted(moved))}",
     )
 
@@ -292,27 +368,20 @@ def _split_by_grid(whole: MapSet, kinds: Sequence[Kind], output_dir: Path) -> li
         return [replace(whole, apart="the maps' space is not told, and no two of them share a grid")]
     sets = []
     for number, (grid, found) in enumerate(shared, 1):
+        ground = VolumeGround(grid=grid)
         extra = (("grid", str(number)),) if number > 1 else ()
         paths = place_group_outputs((*whole.entities, *whole.split, *extra), whole.entry, output_dir)
-        note = (
-            f"{len(found)} of {len(whole.members)} maps share this grid ({describe_grid(grid)}); the others are apart"
-        )
+        note = f"{len(found)} of {len(whole.members)} maps share this grid ({ground.describe()}); the others are apart"
         one = replace(
             whole,
             name=f"{paths.consensus.base}_desc-{whole.entry}",
             paths=paths,
             members=tuple(found),
             absent=absent,
-            grid=grid,
+            ground=ground,
             n_grids=1,
             reference=found[0].source,
             notes=(*whole.notes, note),
         )
         sets.append(one)
     return sets
-
-
-def describe_grid(grid: StoredGrid) -> str:
-    """A grid in words: "53 x 63 x 46 voxels of 3 mm"."""
-    sizes = list(dict.fromkeys(f"{zoom:.3g}" for zoom in grid.zooms))
-    return f"{' x '.join(map(str, grid.shape))} voxels of {' x '.join(sizes)} mm"

@@ -4,7 +4,7 @@ Who runs it, and what is said meanwhile, is not known here.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,9 +19,9 @@ from bids_regions.group.reliability import FamilyResult, find_families, write_re
 from bids_regions.group.sets import Cohort, MapSet
 from bids_regions.group.tables import (
     AGREEMENT_COLUMNS,
-    PARTICIPANT_COLUMNS,
     cohort_columns,
     pair_rows,
+    participant_columns,
     write_table,
 )
 from bids_regions.group.values import CIRCULAR, leading_columns, value_columns
@@ -42,7 +42,7 @@ OF_A_SET = 300  # thumbnails of a set at most: more than anybody looks through
 def study_sets(
     sets: Sequence[MapSet],
     cohort: Cohort,
-    others: OtherRegions | None,
+    others: tuple[OtherRegions, ...],
     *,
     settings: GroupSettings,
     dataset: SourceDataset,
@@ -51,7 +51,7 @@ def study_sets(
     """Every set in turn, then reliability; values and agreement go into their tables as they are found."""
     about: dict[str, str] = {
         "Description": "Each participant's map in each region: one row per set, participant and region",
-        "Regions": f"the label image {others.name}" if others else "the consensus regions of each set",
+        "Regions": f"the label image {settings.regions_name}" if others else "the consensus regions of each set",
     }
     pairs_about = {"Description": "Agreement of every two participants of a set, up to 300 participants"}
     with ExitStack() as stack:
@@ -85,12 +85,13 @@ def study_sets(
     return results, write_reliability(families, study)
 
 
-def write_people(results: Iterable[SetResult], cohort: Cohort, output_dir: Path) -> None:
+def write_people(results: Sequence[SetResult], cohort: Cohort, output_dir: Path) -> None:
     """The table of every participant in every set."""
-    extra = cohort_columns(cohort, PARTICIPANT_COLUMNS, lambda row: row.participant)
+    columns = participant_columns([result.one for result in results])
+    extra = cohort_columns(cohort, columns, lambda row: row.participant)
     about = {"Description": "Every participant in every set: counted or why not, and what stands out"}
     path = output_dir / "group_participants.tsv"
-    with write_table(path, (*PARTICIPANT_COLUMNS, *extra), about) as table:
+    with write_table(path, (*columns, *extra), about) as table:
         for result in results:
             for row in result.rows:
                 table.add(row)

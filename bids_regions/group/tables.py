@@ -5,6 +5,7 @@ Each is written line by line, so that no table is ever held as a whole, with a s
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,22 +16,25 @@ from bids_regions.errors import BadDataset, Fault, MissingInput
 from bids_regions.files import open_atomic, read_json, write_json
 from bids_regions.frozen import dataclass
 from bids_regions.group.members import Absence, Member, Status
-from bids_regions.group.passes import ChangedError, read_table
+from bids_regions.group.reading import ChangedError, read_table
 from bids_regions.group.sets import Cohort, MapSet
 from bids_regions.results.records import library_versions, load_record
-from bids_regions.tables import REGION_COLUMNS, Column, describe_columns, format_cell, region_columns
+from bids_regions.tables import Column, describe_columns, format_cell, region_columns
 
 __all__ = [
     "AGREEMENT_COLUMNS",
     "PARTICIPANT_COLUMNS",
+    "SHEET_PARTICIPANT_COLUMNS",
     "SIGNS",
     "GroupTable",
     "PairRow",
     "ParticipantRow",
     "cohort_columns",
     "pair_rows",
+    "participant_columns",
     "session_column",
     "set_column",
+    "with_sheets",
     "write_group_regions",
     "write_table",
 ]
@@ -50,13 +54,28 @@ class ParticipantRow:
     status: Status
     reason: str = ""
     n_regions: int | None = None
-    volume_mm3: float | None = None
+    sizes: Mapping[str, float] = field(default_factory=dict)  # of all regions, by column
     max_abs: float | None = None
     coverage: float | None = None
     dice: float | None = None
     dice_loo: float | None = None
     mean_dice: float | None = None
     outlier: str = ""
+
+    @property
+    def volume_mm3(self) -> float | None:
+        """Of all regions of voxels."""
+        return self.sizes.get("volume_mm3")
+
+    @property
+    def n_vertices(self) -> int | None:
+        """Of all regions on surfaces."""
+        return None if "n_vertices" not in self.sizes else int(self.sizes["n_vertices"])
+
+    @property
+    def area_mm2(self) -> float | None:
+        """The area of these."""
+        return self.sizes.get("area_mm2")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,18 +110,28 @@ PARTICIPANT_COLUMNS: tuple[Column, ...] = (
     Column(name="volume_mm3", description="Volume of all regions, on the grid of the set", units="mm3",
            of=lambda row: row.volume_mm3),
     Column(name="max_abs_value", description="Largest magnitude of the map", of=lambda row: row.max_abs),
-    Column(name="coverage", description="Share of the voxels where enough participants have data (--min-coverage) in "
-           "which this one has", of=lambda row: row.coverage),
+    Column(name="coverage", description="Share of the voxels or vertices where enough participants have data "
+           "(--min-coverage) in which this one has", of=lambda row: row.coverage),
     Column(name="dice_consensus", description="Dice overlap of the participant's regions and the consensus regions, "
            "signs included", of=lambda row: row.dice),
-    Column(name="dice_consensus_loo", description="The same with those consensus voxels that the others alone choose, "
-           "without this participant", of=lambda row: row.dice_loo),
+    Column(name="dice_consensus_loo", description="The same with those consensus voxels or vertices that the "
+           "others alone choose, without this participant", of=lambda row: row.dice_loo),
     Column(name="mean_pairwise_dice", description="Mean Dice overlap with each other participant, signs included; up "
            "to 300 participants", of=lambda row: row.mean_dice),
     Column(name="outlier", description="What stands out, by Rosner's generalized ESD test: a group in which nobody "
            "does has a flag with a chance of 5 % over all measures; z from those who do not stand out",
            of=lambda row: row.outlier),
 )  # fmt: skip
+
+# Where there are maps on surfaces: the columns that follow each of those above.
+SHEET_PARTICIPANT_COLUMNS: dict[str, tuple[Column, ...]] = {
+    "n_regions": (
+        Column(name="n_vertices", description="Vertices of all regions",
+               of=lambda row: row.n_vertices),
+        Column(name="area_mm2", description="Area of all regions on the mesh of the set", units="mm2",
+               of=lambda row: row.area_mm2),
+    ),
+}  # fmt: skip
 
 AGREEMENT_COLUMNS: tuple[Column, ...] = (
     set_column(lambda row: row.set_name),
@@ -111,6 +140,20 @@ AGREEMENT_COLUMNS: tuple[Column, ...] = (
     Column(name="other_participant_id", description="The other participant", of=lambda row: row.other),
     Column(name="dice", description="Dice overlap of their regions, signs included", of=lambda row: row.dice),
 )  # fmt: skip
+
+
+def participant_columns(sets: Iterable[MapSet]) -> tuple[Column, ...]:
+    """The columns of group_participants.tsv, with those of surfaces where a set lies on them."""
+    return with_sheets(PARTICIPANT_COLUMNS, SHEET_PARTICIPANT_COLUMNS, sets)
+
+
+def with_sheets(
+    columns: Sequence[Column], after: Mapping[str, tuple[Column, ...]], sets: Iterable[MapSet]
+) -> tuple[Column, ...]:
+    """Columns, each followed by those of surfaces where a set lies on them."""
+    if all(one.form == "volume" for one in sets):
+        return tuple(columns)
+    return tuple(each for column in columns for each in (column, *after.get(column.name, ())))
 
 
 def cohort_columns(cohort: Cohort, taken: Sequence[Column], who: Callable[[Row], str]) -> tuple[Column, ...]:
@@ -187,9 +230,10 @@ def write_group_regions(sets: Iterable[MapSet], output_dir: Path) -> list[Absenc
     Returns those whose table cannot be read.
     """
     members = [(one, member) for one in sets if not one.refusal for member in one.members]
-    own = {column.name: column for column in region_columns(fields=True, values=True)}
+    sheets = any(member.form != "volume" for _, member in members)
+    own = {column.name: column for column in region_columns(fields=True, values=True, sheets=sheets)}
     named = dict.fromkeys(name for _, member in members for name in member.columns)
-    names = [name for name in own if name in named or own[name] in REGION_COLUMNS]
+    names = [name for name in own if name in named or own[name] in region_columns(sheets=sheets)]
     names += [name for name in named if name not in own]
     told = _descriptions_of({member.columns: member for _, member in members}.values(), output_dir)
 

@@ -6,11 +6,12 @@ from typing import Any
 from bids_regions.aggregate import RegionIndex
 from bids_regions.frozen import dataclass
 from bids_regions.group.passes import MemberMeasures
+from bids_regions.group.places import RegionPlaces
 from bids_regions.group.sets import Cohort, MapSet
-from bids_regions.group.tables import SIGNS, cohort_columns, session_column, set_column
+from bids_regions.group.tables import SIGNS, cohort_columns, session_column, set_column, with_sheets
 from bids_regions.tables import Column
 
-__all__ = ["CIRCULAR", "VALUES", "ValueRow", "leading_columns", "value_columns", "value_rows"]
+__all__ = ["CIRCULAR", "SHEET_VALUES", "VALUES", "ValueRow", "leading_columns", "value_columns", "value_rows"]
 
 CIRCULAR = (
     "These regions were found in the same maps that the values come from: one-sample tests on the values are circular, "
@@ -26,10 +27,23 @@ class ValueRow:
 
     one: MapSet
     measured: MemberMeasures
+    places: RegionPlaces
     region: int  # label
     name: str  # of the region
     sign: int
     at: int  # of the region in the measured values
+
+    @property
+    def structure(self) -> str | None:
+        """The structure that the region lies in, as CIFTI names it."""
+        return self.places.structures[self.at]
+
+    def count(self, counts: Any, *, on_sheet: bool = False, loo: bool = False) -> int | float | None:
+        """A count of the region's voxels, or of its vertices; None of what it has none of."""
+        if self.places.on_sheet[self.at] != on_sheet:
+            return None
+        number = int(counts[self.at])
+        return self.loo(number) if loo else number
 
     def loo(self, value: float) -> float | None:
         """A value of the voxels that the others alone choose; None where these are too few."""
@@ -55,11 +69,11 @@ VALUES: tuple[Column, ...] = (
     Column(name="sign", description="Sign of the region; both for a region that tells none",
            of=lambda row: SIGNS[row.sign]),
     Column(name="n_voxels", description="Voxels of the region that the participant's own regions of its sign cover",
-           of=lambda row: int(row.measured.values.n_voxels[row.at])),
+           of=lambda row: row.count(row.measured.values.n_voxels)),
     Column(name="mean_value", description="Mean of the participant's map over the region's voxels with data",
            of=lambda row: float(row.measured.values.mean[row.at])),
     Column(name="n_voxels_loo", description=f"Voxels of the region {LOO}",
-           of=lambda row: row.loo(int(row.measured.values.n_loo[row.at]))),
+           of=lambda row: row.count(row.measured.values.n_loo, loo=True)),
     Column(name="mean_value_loo", description=f"Mean of the participant's map over those voxels of the region {LOO}",
            of=lambda row: row.loo(float(row.measured.values.mean_loo[row.at]))),
     Column(name="peak_value", description="Extreme value of the participant's map in the region, in the region's own "
@@ -73,6 +87,23 @@ VALUES: tuple[Column, ...] = (
            units="mm", of=lambda row: float(row.measured.values.peak_distance[row.at])),
 )  # fmt: skip
 
+# Where there are maps on surfaces: the columns that follow each of those above.
+SHEET_VALUES: dict[str, tuple[Column, ...]] = {
+    "sign": (
+        Column(name="hemi", description="Hemisphere of the region, L or R, where its structure is on one side",
+               of=lambda row: {"LEFT": "L", "RIGHT": "R"}.get((row.structure or "").rpartition("_")[2])),
+        Column(name="structure", description="Structure that the region lies in, as CIFTI names it",
+               of=lambda row: row.structure),
+        Column(name="n_vertices",
+               description="Vertices of the region that the participant's own regions of its sign cover",
+               of=lambda row: row.count(row.measured.values.n_voxels, on_sheet=True)),
+    ),
+    "n_voxels_loo": (
+        Column(name="n_vertices_loo", description=f"Vertices of the region {LOO}",
+               of=lambda row: row.count(row.measured.values.n_loo, on_sheet=True, loo=True)),
+    ),
+}  # fmt: skip
+
 SECOND = Column(
     name="values_mean",
     description="Mean of the participant's second map (--values-from) over the region's voxels with data",
@@ -83,14 +114,15 @@ SECOND = Column(
 def value_columns(cohort: Cohort, sets: Sequence[MapSet]) -> tuple[Column, ...]:
     """The columns: each entity that the maps have, the values, those of participants.tsv."""
     second = (SECOND,) if any(member.values for one in sets for member in one.members) else ()
-    own = (*VALUES, *second)
+    own = (*with_sheets(VALUES, SHEET_VALUES, sets), *second)
     entities = leading_columns(sets)
     return (*entities, *own, *cohort_columns(cohort, (*entities, *own), lambda row: row.measured.member.participant))
 
 
 def leading_columns(sets: Sequence[MapSet]) -> tuple[Column, ...]:
     """A column for each entity of the maps, as they are met; entity_<name> where the name is taken."""
-    taken = {column.name for column in (*VALUES, SECOND)}
+    sheets = (column for columns in SHEET_VALUES.values() for column in columns)
+    taken = {column.name for column in (*VALUES, *sheets, SECOND)}
 
     def column(key: str) -> Column:
         return Column(
@@ -102,8 +134,10 @@ def leading_columns(sets: Sequence[MapSet]) -> tuple[Column, ...]:
     return tuple(column(key) for key in dict.fromkeys(key for one in sets for key, _ in one.entities))
 
 
-def value_rows(one: MapSet, index: RegionIndex, measured: MemberMeasures, names: Mapping[int, str]) -> Iterator[Any]:
+def value_rows(
+    one: MapSet, index: RegionIndex, places: RegionPlaces, measured: MemberMeasures, names: Mapping[int, str]
+) -> Iterator[Any]:
     """One participant's rows: every region of the set."""
     for at, (number, sign) in enumerate(zip(index.number.tolist(), index.sign.tolist(), strict=True)):
         name = names.get(number, f"region-{number}")
-        yield ValueRow(one=one, measured=measured, region=number, name=name, sign=sign, at=at)
+        yield ValueRow(one=one, measured=measured, places=places, region=number, name=name, sign=sign, at=at)

@@ -32,6 +32,7 @@ __all__ = [
     "encode_cifti_labels",
     "is_cifti",
     "read_cifti",
+    "read_grayordinates",
     "save_cifti_labels",
     "save_cifti_map",
 ]
@@ -112,6 +113,12 @@ def count_maps(path: Path) -> int:
     with ByteStream(path) as stream:
         header = _read_header(stream)
         return _find_extent(header, _read_matrix(stream, int(header["vox_offset"])), stream)[0]
+
+
+def read_grayordinates(path: Path) -> Grayordinates:
+    """Which vertices and voxels the CIFTI-2 file `path` has; only what stands before its numbers is read."""
+    with ByteStream(path) as stream:
+        return _read_matrix(stream, int(_read_header(stream)["vox_offset"])).grayordinates
 
 
 def _bad(name: str, what: str) -> NoReturn:

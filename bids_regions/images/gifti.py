@@ -49,6 +49,7 @@ class DataArray:
 
     intent: str  # without NIFTI_INTENT_: "ZSCORE", "POINTSET", "NONE"
     values: NDArray[Any] | None  # the stored type, native; None where it was not wanted
+    shape: tuple[int, ...]  # that the file promises
     metadata: Mapping[str, str]
 
 
@@ -198,7 +199,9 @@ class _Document:
         values = array.decoder.finish() if array.decoder else None
         if array.decoder and array.decoder.external_hash:
             self.external_hashes.append(array.decoder.external_hash)
-        self.arrays.append(DataArray(intent=array.declared.intent, values=values, metadata=array.metadata))
+        declared = array.declared
+        found = DataArray(intent=declared.intent, values=values, shape=declared.shape, metadata=array.metadata)
+        self.arrays.append(found)
         self._array = None
 
     def _end_name(self) -> None:

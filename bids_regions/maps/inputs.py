@@ -91,9 +91,10 @@ class MapInputs:
         return tuple(name for name in named if name.startswith("bids:"))
 
     @property
-    def values_source(self) -> str | None:
-        """The BIDS URI of the second map."""
-        return name_source(self.values, self.dataset) if self.values else None
+    def values_sources(self) -> tuple[str, ...]:
+        """The BIDS URIs of the second map, one or of two hemispheres; none without one."""
+        paths = self.sheets.values if self.sheets else (self.values,) if self.values else ()
+        return tuple(name_source(path, self.dataset) for path in paths)
 
     def load(self, statmap: StatMap | SheetMap) -> LoadedInputs:
         """Read the images.
@@ -143,11 +144,12 @@ class MapInputs:
             )
         domain, meshes = self.sheets.lay(sheetmap)
         mask, source, note = self.sheets.load_mask(sheetmap)
+        named = tuple(name_source(Path(path), self.dataset) for path in self.entry.masks)
         left_out = ", ".join("--" + name.replace("_", "-") for name in self.entry.voxels_only)
         statistic, peaks = self._statistic(sheetmap), self.sheets.peaks
         peaks = peaks if statistic.rule.is_p or self.entry.peaks_from else ()
         return LoadedInputs(
-            statistic=statistic, mask=mask, mask_used=MaskUsed(source=source, note=note),
+            statistic=statistic, mask=mask, mask_used=MaskUsed(source=source, files=named, note=note),
             mask_note=f"done without {left_out}, which holds for voxels alone" if left_out else "",
             peaks=self.sheets.load_beside(peaks, sheetmap),
             peaks_source=name_source(peaks[0], self.dataset) if peaks else "",

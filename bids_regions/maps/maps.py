@@ -22,12 +22,11 @@ from bids_regions.extraction.statistics import PScale, intent_of
 from bids_regions.files import hash_bytes, hash_file, locked, remove_file, sweep_temporaries, write_text
 from bids_regions.frozen import dataclass
 from bids_regions.images import StatMap, load_statmap, save_labels, save_map
-from bids_regions.images.cifti import save_cifti_labels
-from bids_regions.images.gifti import save_gifti_labels
 from bids_regions.maps.explain import Explained, explain_map
 from bids_regions.maps.inputs import MapInputs, find_inputs, hash_inputs
 from bids_regions.maps.naming import NamedRegions, name_extraction
 from bids_regions.maps.recording import compose_record
+from bids_regions.maps.sheet_files import save_sheet_labels
 from bids_regions.maps.sheet_maps import SheetMap, load_sheet_map
 from bids_regions.pages.backgrounds import find_background, load_anatomy
 from bids_regions.pages.sections import Drawn, Finished, draw_section
@@ -293,18 +292,7 @@ def _save_labels(
     """Write the label image, or a label file for each hemisphere: their hashes by name."""
     if isinstance(statmap, StatMap):
         return {place.labels.name: save_labels(place.labels, labels, statmap.grid)}
-    table = [(region.index, region.name, region.color) for region in regions]
-    if statmap.grayordinates is not None:
-        digest = save_cifti_labels(place.labels, labels, statmap.grayordinates, table, place.entry)
-        return {place.labels.name: digest}
-    ends = np.cumsum([part.n_vertices for part in statmap.parts]).tolist()
-    written = {}
-    for part, path, end in zip(statmap.parts, place.label_files, ends, strict=True):
-        own = labels[end - part.n_vertices : end]
-        there = set(np.unique(own).tolist())
-        keys = [row for row in table if row[0] in there]
-        written[path.name] = save_gifti_labels(path, own, part.structure, keys)
-    return written
+    return save_sheet_labels(place, labels, statmap, regions)
 
 
 def _also_written(

@@ -6,13 +6,12 @@ The hashes of the outputs are not known yet: they are filled in when the outputs
 import math
 
 from bids_regions.dataset import MapFile, find_component_name
-from bids_regions.dataset.names import clean_label
 from bids_regions.extraction import Cutoff, Extraction, Smoothness
 from bids_regions.images import StatMap
 from bids_regions.maps.inputs import LoadedInputs, MapInputs, hash_inputs
 from bids_regions.maps.map_warnings import find_warnings
 from bids_regions.maps.naming import NamedRegions
-from bids_regions.maps.sheet_maps import SheetMap
+from bids_regions.maps.sheet_maps import SheetMap, describe_density
 from bids_regions.results.records import (
     DEFINED,
     CountsFound,
@@ -53,12 +52,13 @@ def compose_record(
         entities=dict(mapfile.entities),
         spatial_reference=space.get("SpatialReference"),
         resolution=space.get("Resolution"),
-        density=_density(density, statmap) if density and isinstance(statmap, SheetMap) else None,
+        density=describe_density(density, statmap) if density and isinstance(statmap, SheetMap) else None,
         surfaces={mesh.structure or "unknown": {"Mesh": mesh.mesh, "Areas": mesh.areas} for mesh in loaded.meshes},
         assumed_space=None if named_space else assume_space,
         component=find_component_name(mapfile) or None,
         entry=entry.name,
-        values=inputs.values_source,
+        values=next(iter(inputs.values_sources), None),
+        values_files=inputs.values_sources if len(inputs.values_sources) > 1 else (),
         criteria=options,
         statistic=StatisticUsed(kind=loaded.statistic.kind, dof=loaded.statistic.dof, p_scale=loaded.statistic.scale),
         peaks_from=loaded.peaks_source or None,
@@ -93,14 +93,6 @@ def compose_record(
 
 def _names(mapfile: MapFile) -> str:
     return " and ".join(path.name for path in mapfile.paths)
-
-
-def _density(label: str, sheetmap: SheetMap) -> dict[str, str]:
-    """What the label of `den-` stands for."""
-    counts = {part.n_vertices for part in sheetmap.parts if part.n_vertices}
-    vertices = " and ".join(f"{n} vertices per hemisphere" for n in sorted(counts))
-    whole = f", {sheetmap.data.size} grayordinates in all" if sheetmap.grayordinates is not None else ""
-    return {clean_label(label): vertices + whole}
 
 
 def _threshold(cutoff: Cutoff, statmap: StatMap | SheetMap) -> ThresholdUsed:

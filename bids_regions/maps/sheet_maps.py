@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_regions.dataset import MapFile
+from bids_regions.dataset.names import clean_label
 from bids_regions.dataset.sheets import DENSITIES
 from bids_regions.errors import BadMap, UnsuitableMap
 from bids_regions.files import hash_bytes
@@ -19,7 +20,7 @@ from bids_regions.images import cifti
 from bids_regions.images.gifti import DataArray, Gifti, read_gifti
 from bids_regions.images.structures import CORTEX, find_side
 
-__all__ = ["Part", "SheetMap", "load_sheet_map", "sheet_map_of"]
+__all__ = ["Part", "SheetLayout", "SheetMap", "describe_density", "load_sheet_map", "sheet_map_of"]
 
 INTENTS = {  # NIfTI's codes by GIFTI's words
     "ZSCORE": 5, "TTEST": 3, "FTEST": 4, "CHISQ": 6, "PVAL": 22, "LOGPVAL": 23, "LOG10PVAL": 24,
@@ -37,10 +38,36 @@ class Part:
     path: Path  # the file that holds it
 
     @property
+    def size(self) -> int:
+        """How many numbers a map has in it."""
+        held = self.ijk if self.ijk is not None else self.vertices
+        return self.n_vertices if held is None else len(held)
+
+    def find(self, vertex: int | None, ijk: tuple[int, int, int] | None) -> int:
+        """The place of a vertex or a voxel among the numbers of this part."""
+        if self.ijk is not None:
+            return int(np.flatnonzero((self.ijk == ijk).all(axis=1))[0])
+        assert vertex is not None
+        return vertex if self.vertices is None else int(np.flatnonzero(self.vertices == vertex)[0])
+
+    @property
     def shape(self) -> tuple[str, int, int]:
         """What a part of another map must share to lie on the same vertices or voxels."""
         n = len(self.ijk) if self.ijk is not None else 0 if self.vertices is None else len(self.vertices)
         return self.structure, self.n_vertices, n
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SheetLayout:
+    """Which vertices and voxels a row of numbers has, without the numbers."""
+
+    parts: tuple[Part, ...]
+    grayordinates: cifti.Grayordinates | None  # of a CIFTI file
+
+    @property
+    def size(self) -> int:
+        """Vertices and voxels."""
+        return sum(part.size for part in self.parts)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,6 +134,15 @@ def load_sheet_map(mapfile: MapFile, paths: Sequence[Path]) -> SheetMap:
 def sheet_map_of(values: NDArray[Any], parts: Sequence[Part]) -> SheetMap:
     """The map of numbers in memory, part by part."""
     return _make(np.array(values), (tuple(parts), None, 0, None, ""), ())
+
+
+def describe_density(label: str, layout: SheetMap | SheetLayout) -> dict[str, str]:
+    """What the label of `den-` stands for."""
+    counts = {part.n_vertices for part in layout.parts if part.n_vertices}
+    vertices = " and ".join(f"{n} vertices per hemisphere" for n in sorted(counts))
+    size = sum(part.size for part in layout.parts)
+    whole = f", {size} grayordinates in all" if layout.grayordinates is not None else ""
+    return {clean_label(label): vertices + whole}
 
 
 def _make(values: NDArray[Any], about: _About, notes: tuple[str, ...]) -> SheetMap:

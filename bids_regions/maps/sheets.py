@@ -8,6 +8,7 @@ of an average surface, which is too smooth.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,12 @@ from bids_regions.frozen import dataclass
 from bids_regions.images import cifti
 from bids_regions.images.gifti import Surface, load_surface, read_gifti
 from bids_regions.images.structures import HEMISPHERES, find_side
-from bids_regions.maps.sheet_maps import Part, SheetMap, load_sheet_map
+from bids_regions.maps.sheet_maps import Part, SheetLayout, SheetMap, load_sheet_map
 from bids_regions.meshes import find_template, load_areas, load_cortex, load_triangles
-from bids_regions.settings import Entry
+from bids_regions.settings import Entry, make_entry
 from bids_regions.space import Grayordinates, Grid, Mesh, Sheet, Solid
 
-__all__ = ["MeshUsed", "SheetFiles", "find_sheet_files"]
+__all__ = ["MeshUsed", "SheetFiles", "find_sheet_files", "lay_on_own_triangles", "lay_on_template", "reload_mask"]
 
 GIVE_MESH = "Give --surfaces the mesh that the map was made on, or --assume-space where only the space is missing"
 GIVE_AREAS = "Give --vertex-areas a file for each hemisphere of this mesh"
@@ -79,7 +80,7 @@ class SheetFiles:
         for kind, paths in beside:
             yield from ((f"{kind} {k}", path) for k, path in enumerate(paths))
 
-    def lay(self, sheetmap: SheetMap) -> tuple[Grayordinates, tuple[MeshUsed, ...]]:
+    def lay(self, sheetmap: SheetMap | SheetLayout) -> tuple[Grayordinates, tuple[MeshUsed, ...]]:
         """What the map lies on, and where its meshes came from.
 
         Raises
@@ -139,7 +140,7 @@ class SheetFiles:
             sources.append(path.name if path else f"{self.space} cortex, carried by bids_regions")
         return np.concatenate(masks), ", ".join(dict.fromkeys(sources)), ""
 
-    def _find_mesh(self, part: Part, sheetmap: SheetMap) -> tuple[Mesh, MeshUsed]:
+    def _find_mesh(self, part: Part, sheetmap: SheetMap | SheetLayout) -> tuple[Mesh, MeshUsed]:
         side, n = HEMISPHERES.get(part.structure, ""), part.n_vertices
         named = _of_part(self.entry.surfaces, part, sheetmap, "--surfaces")
         areas, told_areas = self._named_areas(part, sheetmap)
@@ -180,7 +181,7 @@ class SheetFiles:
             return _Areas(space=space, n=n, side=side), "mean areas of people, carried by bids_regions"
         return None, ""
 
-    def _named_areas(self, part: Part, sheetmap: SheetMap) -> tuple["_Areas | None", str]:
+    def _named_areas(self, part: Part, sheetmap: SheetMap | SheetLayout) -> tuple["_Areas | None", str]:
         path = _of_part(self.entry.vertex_areas, part, sheetmap, "--vertex-areas")
         if path is None:
             return None, ""
@@ -233,6 +234,67 @@ def find_sheet_files(mapfile: MapFile, dataset: SourceDataset, entry: Entry, spa
     )  # fmt: skip
 
 
+def reload_mask(
+    sheetmap: SheetMap, mapfile: MapFile, dataset: SourceDataset, space: str, named: tuple[str, ...]
+) -> tuple[NDArray[np.bool_] | None, str]:
+    """The mask that a map was worked on in, by the paths that were named, or found as then; and what it is called."""
+    entry = replace(make_entry("mask", {"mask": named or "auto"}), masks=named)
+    own = find_own_masks(mapfile, dataset, space) if not named and mapfile.form == "gifti" else {}
+    mask, told, _ = _only(mapfile, entry, space, own_masks=own).load_mask(sheetmap)
+    return mask, told
+
+
+def lay_on_template(
+    layout: SheetLayout, mapfile: MapFile, entry: Entry, space: str
+) -> tuple[Grayordinates, tuple[MeshUsed, ...]]:
+    """What the maps of many people lie on: a template's meshes, or those that were named; nobody's own.
+
+    Raises
+    ------
+    BadMap
+        There is no mesh for them.
+    """
+    auto = entry.surfaces == ("auto",)
+    areas = find_template_files(space, areas=True) if entry.vertex_areas == ("auto",) else {}
+    files = _only(mapfile, entry, space, template=find_template_files(space) if auto else {}, areas=areas)
+    return files.lay(layout)
+
+
+def lay_on_own_triangles(
+    layout: SheetLayout, mapfile: MapFile, dataset: SourceDataset, space: str
+) -> tuple[Grayordinates, tuple[MeshUsed, ...]]:
+    """What the maps of many people lie on, where no template is at hand: the triangles of one's own surface.
+
+    Surfaces of one space share their triangles; where they lie and how large they are is each person's own.
+
+    Raises
+    ------
+    BadMap
+        That person has no surface of this mesh.
+    """
+    own = find_own_surfaces(mapfile, dataset, space)
+    meshes: list[Mesh | None] = []
+    used: list[MeshUsed] = []
+    for part in layout.parts:
+        if part.ijk is not None:
+            meshes.append(None)
+            continue
+        found = (_surface(path, stamp_of(path)) for path in own.get(HEMISPHERES.get(part.structure, ""), ()))
+        surface = next((surface for surface in found if len(surface.xyz) == part.n_vertices), None)
+        if surface is None:
+            where = f"space {space}" if space else "an unknown space"
+            raise BadMap(f"no mesh of {part.n_vertices} vertices is known for {where}", hint=GIVE_MESH)
+        meshes.append(Mesh(n_vertices=part.n_vertices, triangles=surface.triangles))
+        used.append(_used(part, "triangles of the participants' midthickness", "none"))
+    return _lay(layout.parts, tuple(meshes), layout.grayordinates), tuple(used)
+
+
+def _only(mapfile: MapFile, entry: Entry, space: str, **given: Mapping[str, tuple[Path, ...]]) -> SheetFiles:
+    """Some files and no others."""
+    groups: dict[str, Mapping[str, tuple[Path, ...]]] = {name: {} for name in ("own", "template", "areas", "own_masks")}
+    return SheetFiles(mapfile=mapfile, entry=entry, space=space, **(groups | given), values=(), peaks=(), dof=())
+
+
 def _told_by_vertices(part: Part, side: str) -> str:
     """fsLR, where a CIFTI file has the very vertices of its cortex: another mesh has another medial wall."""
     if not side or part.vertices is None:
@@ -250,7 +312,7 @@ def _find_beside(mapfile: MapFile, named: tuple[str, str] | None, option: str) -
     return found
 
 
-def _of_part(words: Sequence[str], part: Part, sheetmap: SheetMap, option: str) -> Path | None:
+def _of_part(words: Sequence[str], part: Part, sheetmap: SheetMap | SheetLayout, option: str) -> Path | None:
     """Of files that were named the one of a part's hemisphere; a single file belongs to the only hemisphere."""
     paths = [Path(word) for word in words if word not in ("auto", "none")]
     if not paths:

@@ -10,6 +10,7 @@ from bids_regions.errors import BadMap, Fault, MissingInput, UnsuitableMap
 from bids_regions.images import check_mask, load_grid, load_label_image
 from bids_regions.images.cifti import read_cifti
 from bids_regions.images.gifti import load_surface, read_gifti
+from bids_regions.maps.sheet_files import load_label_rows
 from bids_regions.settings import Entry
 
 __all__ = ["check_named_files"]
@@ -21,7 +22,7 @@ MOUNTS = "Check the path; in a container, the mounts"
 
 
 def check_named_files(
-    entries: Sequence[Entry], participants_tsv: Path | None, regions_from: Path | None
+    entries: Sequence[Entry], participants_tsv: Path | None, regions_from: Sequence[Path]
 ) -> tuple[str, ...]:
     """What a user should know of the named files, a sentence each.
 
@@ -45,11 +46,10 @@ def check_named_files(
     return tuple(notes)
 
 
-def _of_group(participants_tsv: Path | None, regions_from: Path | None) -> Iterator[tuple[str, Path, Check]]:
+def _of_group(participants_tsv: Path | None, regions_from: Sequence[Path]) -> Iterator[tuple[str, Path, Check]]:
     if participants_tsv:
         yield "--participants-tsv", participants_tsv, _check_participants
-    if regions_from:
-        yield "--regions-from", regions_from, _check_regions
+    yield from (("--regions-from", path, _check_regions) for path in regions_from)
 
 
 def _of_entries(entries: Sequence[Entry]) -> Iterator[tuple[str, Path, Check]]:
@@ -93,8 +93,15 @@ def _check_numbers(path: Path) -> tuple[str, ...]:
     return ()
 
 
+def _check_label_rows(path: Path) -> tuple[str, ...]:
+    if not np.any(load_label_rows(path).labels > 0):
+        raise BadMap(f"{path.name} has no region: no label is above 0", hint="Give another file of labels")
+    return ()
+
+
 SHEET_CHECKS: dict[str, Check] = {
-    "surfaces": _check_surface, "vertex_areas": _check_numbers, "mask": _check_numbers,
+    "--regions-from": _check_label_rows, "surfaces": _check_surface, "vertex_areas": _check_numbers,
+    "mask": _check_numbers,
 }  # fmt: skip
 
 

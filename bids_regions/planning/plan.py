@@ -86,8 +86,6 @@ def make_plan(settings: Settings, tell: Callable[[str], None]) -> Plan:
     notice(*check_named_files(settings.entries, settings.group.participants_tsv, settings.group.regions_from))
     dataset, selection, discovery = _find(settings.bids_dir, settings.selection)
     notice(*dataset.notices, *discovery.notices)
-    if "group" in settings.levels and any(m.form != "volume" and m.participant for m in discovery.maps):
-        notice("Maps on surfaces are done per participant and are not pooled over participants yet")
     wanted = [mapfile for mapfile in discovery.maps if _level_of(mapfile.participant) in settings.levels]
     jobs = _fit_atlases([_make_job(mapfile, dataset, settings) for mapfile in wanted])
     _refuse_misplaced_masks(settings.entries, jobs)

@@ -5,9 +5,10 @@ stem is the name without suffix and extension. Entities that the BIDS schema all
 all others are folded into `seg-` verbatim, so that no two maps share a name. Nothing is written here.
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Self, get_args
 
 from bids_regions.dataset import MapFile
 from bids_regions.dataset.mapfiles import Form
@@ -17,6 +18,7 @@ from bids_regions.files import hash_of
 from bids_regions.frozen import dataclass
 
 __all__ = [
+    "ALL_LABELS",
     "LABELS",
     "SIDECAR",
     "TABLE",
@@ -32,6 +34,10 @@ __all__ = [
 
 LABELS = "_dseg.nii.gz"  # what follows the stem
 GIFTI_LABELS, CIFTI_LABELS = "_dseg.label.gii", "_dseg.dlabel.nii"
+ALL_LABELS = (LABELS, GIFTI_LABELS, CIFTI_LABELS)
+SHARES: Mapping[Form, str] = {  # images of fractions of people
+    "volume": "_probseg.nii.gz", "gifti": "_probseg.shape.gii", "cifti": "_probseg.dscalar.nii",
+}  # fmt: skip
 TABLE = "_dseg.tsv"
 SIDECAR = "_dseg.json"
 PEAKS = "_peaks.tsv"
@@ -86,10 +92,21 @@ class OutputPaths:
     @property
     def label_files(self) -> tuple[Path, ...]:
         """The label image, or one for each hemisphere; its name alone has `hemi-`."""
-        if self.form == "gifti":
-            stems = (_with_hemi(self.stem, side) for side in self.sides)
-            return tuple(self.folder / f"{stem}{GIFTI_LABELS}" for stem in stems)
-        return (self.folder / f"{self.stem}{CIFTI_LABELS if self.form == 'cifti' else LABELS}",)
+        return self._files(dict(zip(get_args(Form), ALL_LABELS, strict=True)))
+
+    @property
+    def share_files(self) -> tuple[Path, ...]:
+        """An image of fractions of people, or one for each hemisphere."""
+        return self._files(SHARES)
+
+    @property
+    def share_sidecar(self) -> Path:
+        """What describes that image, or both hemispheres'."""
+        return self.folder / f"{self.stem}_probseg.json"
+
+    def _files(self, endings: Mapping[Form, str]) -> tuple[Path, ...]:
+        stems = [_with_hemi(self.stem, side) for side in self.sides] if self.form == "gifti" else [self.stem]
+        return tuple(self.folder / f"{stem}{endings[self.form]}" for stem in stems)
 
     @property
     def table(self) -> Path:
@@ -136,13 +153,17 @@ class OutputPaths:
 class GroupPaths:
     """The paths of what a set of participants leaves."""
 
-    positive: Path  # prevalence of positive regions, with its sidecar beside it
-    negative: Path
-    positive_lower: Path  # its lower bound
-    negative_lower: Path
-    coverage: Path  # fraction of participants with data
+    positive: OutputPaths  # prevalence of positive regions: fractions, with their sidecar
+    negative: OutputPaths
+    positive_lower: OutputPaths  # its lower bound
+    negative_lower: OutputPaths
+    coverage: OutputPaths  # fraction of participants with data
     consensus: OutputPaths  # consensus regions: label image, table, sidecar, peaks, figure
     pooled: OutputPaths  # the same of maps of all sessions or runs together
+
+    def on_sides(self, sides: tuple[str, ...]) -> Self:
+        """The same of maps on these hemispheres."""
+        return type(self)(**{each.name: replace(getattr(self, each.name), sides=sides) for each in fields(self)})
 
 
 def place_outputs(
@@ -171,25 +192,31 @@ def name_owner(mapfile: MapFile, assume_space: str | None = None) -> str:
 
 
 def place_group_outputs(
-    entities: Entities, entry_name: str, output_dir: Path, *, assume_space: str | None = None
+    entities: Entities,
+    entry_name: str,
+    output_dir: Path,
+    *,
+    assume_space: str | None = None,
+    form: Form = "volume",
 ) -> GroupPaths:
-    """Where the results of a set go: `entities` are those its maps share, all but `sub`."""
+    """Where the results of a set go: `entities` are those its maps share, all but `sub`.
+
+    Maps on hemispheres have their `sides` yet to be told.
+    """
     shared = tuple(pair for pair in entities if pair[0] != "sub")
     words = "the participants' " + "_".join("-".join(pair) for pair in shared)
 
     def place(kind: str) -> OutputPaths:
-        return _place(shared, (entry_name, kind), output_dir, (assume_space, "volume"), words)
+        place = _place(shared, (entry_name, kind), output_dir, (assume_space, form), words)
+        return replace(place, form=form)
 
-    def image(kind: str) -> Path:
-        paths = place(kind)
-        return paths.folder / f"{paths.stem}_probseg.nii.gz"
-
+    surface = "" if form == "volume" else "Surface"
     return GroupPaths(
-        positive=image("PosPrevalence"),
-        negative=image("NegPrevalence"),
-        positive_lower=image("PosPrevalenceLower"),
-        negative_lower=image("NegPrevalenceLower"),
-        coverage=image("Coverage"),
+        positive=place(f"Pos{surface}Prevalence"),
+        negative=place(f"Neg{surface}Prevalence"),
+        positive_lower=place(f"Pos{surface}PrevalenceLower"),
+        negative_lower=place(f"Neg{surface}PrevalenceLower"),
+        coverage=place(f"{surface}Coverage"),
         consensus=place("Consensus"),
         pooled=place("PooledConsensus"),
     )

@@ -113,6 +113,7 @@ class MaskUsed:
     """The mask, or none."""
 
     source: str = field(metadata=key("Source"))  # a BIDS URI, a path relative to the source dataset, or "none"
+    files: tuple[str, ...] = field(default=(), metadata=key("Files", texts))  # named for hemispheres, as Source
     note: str = field(default="", metadata=key("Note"))
 
 
@@ -159,6 +160,7 @@ class Record:
     component: str | None = field(default=None, metadata=key("ComponentName"))  # of a volume, as its table names it
     entry: str = field(metadata=key("RegionsEntry"))
     values: str | None = field(default=None, metadata=key("ValuesSource"))  # BIDS URI of the second map
+    values_files: tuple[str, ...] = field(default=(), metadata=key("ValuesFiles", texts))  # of its hemispheres
     criteria: Mapping[str, Any] = field(metadata=key("Criteria", dict))  # every resolved choice by its option's name
     statistic: StatisticUsed = field(metadata=key("Statistic", StatisticUsed))
     threshold: ThresholdUsed = field(metadata=key("Threshold", ThresholdUsed))
@@ -176,6 +178,11 @@ class Record:
     source_hash: str = field(default="", metadata=key("SourceHash"))  # of the map's file
     input_hash: str = field(metadata=key("InputHash"))
     settings_hash: str = field(metadata=key("SettingsHash"))
+
+    @property
+    def second(self) -> tuple[str, ...]:
+        """BIDS URIs of the second map."""
+        return self.values_files or (() if self.values is None else (self.values,))
 
     @property
     def source(self) -> str:

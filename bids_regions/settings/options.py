@@ -255,8 +255,9 @@ OPTIONS: tuple[Option, ...] = (
            help="columns of participants.tsv that split the participants into sets"),
     Option(flags=("--participants-tsv",), group=GROUP, kind=Path, metavar="PATH",
            help="table of participants, where it does not lie beside the maps or the raw dataset"),
-    Option(flags=("--regions-from",), group=GROUP, kind=Path, metavar="LABEL_IMAGE",
-           help="take the values in the regions of this label image, independent of the maps"),
+    Option(flags=("--regions-from",), group=GROUP, kind=Path, many=True, metavar="LABEL_IMAGE",
+           help="take the values in the regions of this label image, independent of the maps; on surfaces a file for "
+                "each hemisphere"),
     Option(flags=("--reliability",), group=GROUP, choices=("auto", "none"), default="auto",
            help="agreement over sessions and runs, where participants have several (default: auto)"),
     Option(flags=("--nprocs", "--n-cpus", "--nthreads"), group=RUNNING, kind=count, metavar="N",

@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from pathlib import Path
 from types import SimpleNamespace
@@ -48,9 +48,15 @@ class GroupSettings:
     min_coverage: float = 0.5
     group_by: tuple[str, ...] = ()  # columns of participants.tsv
     participants_tsv: Path | None = None
-    regions_from: Path | None = None
+    regions_from: tuple[Path, ...] = ()  # a label image, or label files of surfaces
     reliability: Literal["auto", "none"] = "auto"
     atlases: tuple[str, ...] = ()  # every request of every entry, with its folders
+    sheet_files: tuple[str, ...] = ()  # every mesh and file of areas of every entry, with its folders
+
+    @property
+    def regions_name(self) -> str:
+        """What the regions from elsewhere are called: the names of their files."""
+        return " and ".join(path.name for path in self.regions_from)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,8 +134,10 @@ def make_settings(given: SimpleNamespace | Any, command: tuple[str, ...] = ()) -
             output_dir=output_dir,
             participants=selection.participants,
             group_by=tuple(options["group_by"] or ()),
+            regions_from=tuple(dict.fromkeys(options["regions_from"] or ())),
+            sheet_files=_sheet_files(entries),
             atlases=tuple(dict.fromkeys(spec for entry in entries for spec in entry.atlas)),
-            **_taken(options, "min_prevalence", "min_coverage", "participants_tsv", "regions_from", "reliability"),
+            **_taken(options, "min_prevalence", "min_coverage", "participants_tsv", "reliability"),
         ),
         workers=WorkerSettings(
             nprocs=options["nprocs"] or count_processors(),
@@ -139,6 +147,12 @@ def make_settings(given: SimpleNamespace | Any, command: tuple[str, ...] = ()) -
         **_taken(options, "dry_run", "explain", "reports_only", "boilerplate_only", "force", "stop_on_first_crash"),
         **_taken(options, "verbose", "quiet"),
     )
+
+
+def _sheet_files(entries: Iterable[Entry]) -> tuple[str, ...]:
+    """Every mesh and file of areas that an entry names."""
+    words = (word for entry in entries for word in (*entry.surfaces, *entry.vertex_areas))
+    return tuple(dict.fromkeys(word for word in words if word not in ("auto", "none")))
 
 
 def _taken(options: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from bids_regions.group.members import Absence
 from bids_regions.group.page import GroupResults, write_group_page
 from bids_regions.group.regions import load_other_regions
 from bids_regions.group.sets import find_sets, name_some
+from bids_regions.group.sheet_sets import Meshes
 from bids_regions.group.study import (
     list_failures,
     load_anatomies,
@@ -82,7 +83,7 @@ def _run_group(
 ) -> None:
     cohort, unread, told = gather_cohort(asked, given.dataset, given.discovery, given.selection)
     others = load_other_regions(asked.regions_from)
-    sets = find_sets(cohort, asked.output_dir)
+    sets = find_sets(cohort, asked.output_dir, Meshes(dataset=given.dataset, settings=asked))
     check_collisions([*(one.paths.consensus for one in sets), *(place for job in given.jobs for place in job.places)])
     jobs = [replace(job, draw=True) for job in given.jobs]
     outcomes = process_owners(jobs, workers, logbook, stop_early=given.stop_early)
@@ -110,8 +111,7 @@ def _run_group(
     methods = write_cohort_methods(findings, context.methods, asked)
     write_citation(asked.output_dir, methods)
     write_group_page(findings, asked, context, methods)
-    pooled = any(mapfile.form == "volume" for mapfile in given.discovery.maps)
-    if pooled and not (cohort.members or cohort.failures or outcomes):
+    if not (cohort.members or cohort.failures or outcomes):
         raise EmptySelection(
             "no participant has results in OUTPUT_DIR", hint="Run the participant level first, with the same OUTPUT_DIR"
         )

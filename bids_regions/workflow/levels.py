@@ -71,6 +71,7 @@ def _facts(settings: Settings) -> dict[str, Any]:
         "levels": list(settings.levels),
         "entries": {entry.name: {"match": dict(entry.match), **entry.as_options()} for entry in settings.entries},
         "atlases": {without_folders(spec): with_folders(spec) for spec in requests},
+        "surfaces": {os.path.basename(path): os.path.abspath(path) for path in settings.group.sheet_files},  # noqa: PTH100, PTH119 # links stay
     }
 
 
