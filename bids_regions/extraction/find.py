@@ -35,6 +35,7 @@ from bids_regions.extraction.measures import (
     find_peaks,
     order_regions,
     scan_order,
+    without_values,
 )
 from bids_regions.extraction.nilearn_walker import split_nilearn
 from bids_regions.extraction.preparation import as_floats, finite_values, prepare_map
@@ -377,7 +378,7 @@ def _number(task: _Task, kept: _Found, values: Array | None) -> tuple[Array, tup
     if kept.judged:
         of_peaks |= kept.judged.of_peaks(own[peaks])
     regions = describe_regions(elements, kept.region, peaks, order, (facts, of_peaks))
-    return labels, tuple(map(_without_values, regions)) if kept.valueless else regions
+    return labels, tuple(map(without_values, regions)) if kept.valueless else regions
 
 
 def _signs(task: _Task, kept: _Found, main: Integers) -> Array:
@@ -386,19 +387,6 @@ def _signs(task: _Task, kept: _Found, main: Integers) -> Array:
         return np.where(kept.elements.values[main] < 0, "negative", "positive")
     n_positive = np.bincount(kept.region[kept.split > 0], minlength=main.size)
     return np.where(n_positive == kept.sizes, "positive", np.where(n_positive > 0, "both", "negative"))
-
-
-def _without_values(region: Region) -> Region:
-    """Nor what is made of a peak's value: what stands for it weighs voxels and is no number of the map."""
-    nothing = math.nan
-    peaks = tuple(
-        replace(peak, value=nothing, z_equivalent=nothing, p_unc=nothing, p_fwe=nothing, q_fdr=nothing)
-        for peak in region.peaks
-    )
-    return replace(
-        region, peak=peaks[0], peaks=peaks, mean_value=nothing, sd_value=nothing, sum_value=nothing, p_peak=nothing,
-        q_peak=nothing,
-    )  # fmt: skip
 
 
 def _facts(task: _Task, kept: _Found, main: Integers, values: Array | None) -> Iterator[tuple[str, Array]]:

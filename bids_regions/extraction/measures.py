@@ -6,6 +6,7 @@ A *peak* is a local maximum of |value| among the elements of one region; element
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from itertools import repeat
 from typing import Any
 
@@ -28,6 +29,7 @@ __all__ = [
     "local_maxima",
     "order_regions",
     "scan_order",
+    "without_values",
 ]
 
 Array = npt.NDArray[Any]
@@ -106,6 +108,21 @@ class Region:
     def hemi(self) -> str | None:
         """L or R by the structure's name; None where it has no side."""
         return next((side[1] for side in ("_LEFT", "_RIGHT") if (self.structure or "").endswith(side)), None)
+
+
+MADE_OF_VALUES = tuple(field.name for field in fields(Region) if field.type is float)  # nan where none is finite
+
+
+def without_values(region: Region) -> Region:
+    """The region without what is made of values: what stands for them weighs voxels and is no number of the map."""
+    nothing: Any = math.nan
+    peaks = tuple(
+        replace(peak, value=nothing, z_equivalent=nothing, p_unc=nothing, p_fwe=nothing, q_fdr=nothing)
+        for peak in region.peaks
+    )
+    return replace(
+        region, peak=peaks[0], peaks=peaks, p_peak=nothing, q_peak=nothing, **dict.fromkeys(MADE_OF_VALUES, nothing)
+    )
 
 
 def measure_regions(elements: Elements, region: Integers, n_regions: int) -> dict[str, Sequence[Any]]:
