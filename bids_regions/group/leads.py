@@ -55,9 +55,11 @@ def _who_differs(rows: Sequence[ParticipantRow]) -> str:
     flagged = [row for row in rows if row.outlier]
     if not flagged:
         return ""
-    named = ", ".join(_word(row) for row in flagged[:NAMED])
-    more = f", and {spoken(len(flagged) - NAMED)} more stand out" if len(flagged) > NAMED else ""
-    return f"{named}{more}."
+    if len(flagged) == 1:
+        return f"{_word(flagged[0])}."
+    named = [row.participant for row in flagged[:NAMED]]
+    named += [f"{spoken(len(flagged) - NAMED)} more"] if len(flagged) > NAMED else []
+    return f"{', '.join(named[:-1])} and {named[-1]} stand out; how is told below."
 
 
 def _word(row: ParticipantRow) -> str:

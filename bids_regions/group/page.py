@@ -5,9 +5,8 @@ It fills the model from finished results; it computes nothing and makes no HTML.
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +18,28 @@ from bids_regions.files import write_bytes
 from bids_regions.frozen import dataclass
 from bids_regions.group.grounds import VolumeGround
 from bids_regions.group.leads import lead_of
-from bids_regions.group.measures import SHOWN_ROWS, SetResult
+from bids_regions.group.measures import SetResult
 from bids_regions.group.members import Status
 from bids_regions.group.outputs import Consensus
 from bids_regions.group.page_links import links_of
 from bids_regions.group.page_reliability import show_families
 from bids_regions.group.page_sheets import SheetConsensus
 from bids_regions.group.page_strips import finite, strips_of
+from bids_regions.group.page_tables import CONSENSUS_SHOWN, all_regions_table, set_tables
 from bids_regions.group.reliability import FamilyResult
-from bids_regions.group.tables import ParticipantRow, participant_columns
-from bids_regions.group.values import CIRCULAR
+from bids_regions.group.tables import ParticipantRow
+from bids_regions.group.titles import set_title
+from bids_regions.group.values import CIRCULAR_ON_PAGE
 from bids_regions.maps.maps import MapOutcome
 from bids_regions.pages.backgrounds import Anatomy, pack_coverage
 from bids_regions.pages.marks import marks_of
 from bids_regions.pages.page import PageContext
-from bids_regions.pages.wording import slug, spoken, title_of
+from bids_regions.pages.wording import slug, spoken
 from bids_regions.report import model
 from bids_regions.report.pages import render_group
 from bids_regions.report.payload import Height, pack_labels, pack_volume
 from bids_regions.settings import GroupSettings
-from bids_regions.tables import Column, peaks_table, region_columns, regions_table, table_text
+from bids_regions.tables import Column, peaks_table, regions_table
 from bids_regions.version import __version__
 
 __all__ = ["GroupResults", "write_group_page"]
@@ -69,6 +70,7 @@ def write_group_page(
     """Fill the model, render it, write group.html and what stands beside it."""
     pages = _Pages(output_dir=settings.output_dir)
     drawn = [outcome.drawn for outcome in findings.group_maps if outcome.drawn]
+    titles = {result.one.name: set_title(result.one, settings.output_dir) for result in findings.results}
     sets = [_show_set(result, findings, settings, pages) for result in findings.results]
     volumes = [volume for _, own, _ in sets for volume in own] + [volume for one in drawn for volume in one.volumes]
     backgrounds = [b for _, _, own in sets for b in own] + [b for one in drawn for b in one.backgrounds]
@@ -81,8 +83,8 @@ def write_group_page(
         volumes=tuple(volumes),
         backgrounds=tuple({background.key: background for background in backgrounds}.values()),
         sheets=tuple({sheet.key: sheet for one in drawn for sheet in one.sheets}.values()),
-        reliability=show_families(findings.families, pages.href),
-        tables=_tables(settings.output_dir, pages, findings.results),
+        reliability=show_families(findings.families, pages.href, settings.output_dir),
+        tables=(all_regions_table(settings.output_dir, pages.links, findings.results, titles),),
         skipped=context.skipped.get("", ()),
         failures=tuple(findings.failures),
         notices=tuple(findings.notices),
@@ -109,7 +111,7 @@ class _Pages:
             self._known[participant] = name if (self._folder / name).is_file() else ""
         return self._known[participant]
 
-    def links(self, participants: Iterable[str]) -> dict[str, str]:
+    def links(self, participants: Sequence[str]) -> dict[str, str]:
         """The addresses of those that have a page."""
         return {one: href for one in participants if (href := self.href(one))}
 
@@ -118,9 +120,9 @@ def _counts(findings: GroupResults) -> tuple[tuple[str, int], ...]:
     """Counts over all sets: a participant counts once for each map."""
     statuses = Counter(row.status for result in findings.results for row in result.rows)
     told = [("participants", findings.n_known), ("sets of maps", len(findings.results))]
-    told += [("with regions", statuses["ok"]), ("where no region survived", statuses["empty"])]
-    told += [("failed", statuses["failed"]), ("missing", statuses["missing"])]
-    rare = [("changed since", statuses["changed"]), ("left out", statuses["left out"])]
+    rare = [("maps with regions", statuses["ok"]), ("maps where no region survived", statuses["empty"])]
+    rare += [("failed", statuses["failed"]), ("missing", statuses["missing"])]
+    rare += [("changed since", statuses["changed"]), ("left out", statuses["left out"])]
     rare.append(("group maps", len(findings.group_maps)))
     return tuple(told + [pair for pair in rare if pair[1]])
 
@@ -131,7 +133,6 @@ def _show_set(
     one, consensus = result.one, result.consensus
     key = "set-" + slug(one.name)
     entities = dict(one.entities)
-    split = ", ".join(f"{column} {value}" for column, value in one.split)
     anatomy = findings.anatomy.get(one.space)
     builder: _ConsensusBuilder | SheetConsensus = (
         _ConsensusBuilder(key=key, result=result, settings=settings, anatomy=anatomy)
@@ -140,18 +141,19 @@ def _show_set(
     )
     shown = model.GroupSet(
         key=key,
-        title=" · ".join(part for part in (title_of(entities), one.entry, split) if part),
+        title=set_title(one, settings.output_dir),
         group=", ".join(f"{name}-{entities[name]}" for name in HEADING if name in entities),
         lead=lead_of(result, settings.min_prevalence),
         space=one.space or "",
+        source=one.name,
         facts=_facts(result),
         consensus=builder.show(consensus) if consensus else _nothing(result),
         metrics=strips_of(result, pages.href),
-        tables=_set_tables(key, result, findings.value_columns, pages),
+        tables=set_tables(key, result, findings.value_columns, pages.links),
         agreement=_agreement(result),
         outliers=tuple(f"{row.participant}: {row.outlier}" for row in result.rows if row.outlier),
         problems=_problems(result.rows),
-        notes=(*one.notes, *((CIRCULAR,) if result.circular else ())),
+        notes=(*one.notes, *((CIRCULAR_ON_PAGE,) if result.circular else ())),
         thumbnails=tuple(
             model.Thumbnail(participant=name, figure=_figure(picture), href=pages.href(name))
             for name, picture in result.thumbnails
@@ -302,59 +304,18 @@ class _ConsensusBuilder:
         columns = text.partition("\n")[0].split("\t")
         return model.Table(
             key=f"{self.key}-consensus",
-            caption=f"Consensus regions of {self.result.one.name}; values are prevalences",
+            caption="Consensus regions, and how many participants share them",
             tsv=text,
             file_name=place.table.name,
             descriptions={n: consensus.record[n]["Description"] for n in columns if n in consensus.record},
             href=place.table.relative_to(self.settings.output_dir).as_posix(),
+            **CONSENSUS_SHOWN,
         )
 
 
 def _signed(consensus: Consensus) -> Any:
     """The prevalence of both signs in one map: where both occur the larger one, a tie as positive."""
     return np.where(consensus.positive >= consensus.negative, consensus.positive, -consensus.negative)
-
-
-def _set_tables(key: str, result: SetResult, value_columns: Sequence[Column], pages: _Pages) -> tuple[model.Table, ...]:
-    rows = result.rows[:SHOWN_ROWS]
-    links = pages.links(row.participant for row in rows)
-    columns = participant_columns([result.one])
-    people = model.Table(
-        key=f"{key}-participants",
-        caption=f"Participants of {result.one.name}" + _cut(len(result.rows), "group_participants.tsv"),
-        tsv=table_text(columns[1:], rows),  # the set is the same in all rows
-        file_name=f"{result.one.name}_participants.tsv",
-        descriptions={column.name: column.description for column in columns},
-        href="group_participants.tsv",
-        links=links,
-        link_column="participant_id",
-    )
-    if not result.n_values:
-        return (people,)
-    values = model.Table(
-        key=f"{key}-values",
-        caption=f"Values in the regions of {result.one.name}" + _cut(result.n_values, "group_values.tsv"),
-        tsv=result.values,
-        file_name=f"{result.one.name}_values.tsv",
-        descriptions={column.name: column.description for column in value_columns},
-        href="group_values.tsv",
-        links=links,
-        link_column="participant_id",
-        shows={"": f"{key}-consensus"} if _has_own_regions(result) else {},
-    )
-    return (values, people)
-
-
-def _has_own_regions(result: SetResult) -> bool:
-    """Whether the numbers of regions among the values are those of the consensus on the page."""
-    consensus = result.consensus
-    if consensus is None or not consensus.naming.regions:
-        return False
-    return set(result.region_numbers) == {region.index for region in consensus.naming.regions}
-
-
-def _cut(n: int, where: str) -> str:
-    return f": the first {SHOWN_ROWS:,} of {n:,} rows; {where} holds all" if n > SHOWN_ROWS else ""
 
 
 def _agreement(result: SetResult) -> model.Agreement | None:
@@ -386,33 +347,6 @@ def _why(row: ParticipantRow) -> str:
     if row.status == "empty":
         return "empty: no region survived; counted all the same"
     return f"{row.status}: {row.reason}"
-
-
-def _tables(output_dir: Path, pages: _Pages, results: Sequence[SetResult]) -> tuple[model.Table, ...]:
-    """All regions of all participants, as far as a page can show them."""
-    path = output_dir / "group_regions.tsv"
-    with path.open(encoding="utf-8") as stream:
-        lines = list(islice(stream, SHOWN_ROWS + 1))
-        more = next(stream, None) is not None
-    participants = {line.split("\t", 2)[1] for line in lines[1:]}
-    note = f": the first {SHOWN_ROWS:,} rows; the file holds all" if more else ""
-    return (
-        model.Table(
-            key="all-regions",
-            caption="All regions of all participants" + note,
-            tsv="".join(lines),
-            file_name=path.name,
-            descriptions={column.name: column.description for column in region_columns(sheets=True)},
-            href=path.name,
-            links=pages.links(sorted(participants)),
-            link_column="participant_id",
-            shows={
-                one.one.name: f"set-{slug(one.one.name)}-consensus"
-                for one in results
-                if one.consensus and one.consensus.naming.regions
-            },
-        ),
-    )
 
 
 def _command(settings: GroupSettings, context: PageContext) -> str:

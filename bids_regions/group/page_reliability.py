@@ -1,11 +1,14 @@
 """Reliability on the group page: a lead sentence, the coefficients of each region, each participant with itself."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from bids_regions.group.page_tables import shown_as
 from bids_regions.group.reliability import FOUND_HERE, RELIABILITY_COLUMNS, RETEST_COLUMNS, FamilyResult, Retest
-from bids_regions.pages.wording import slug, title_of
+from bids_regions.group.titles import set_title
+from bids_regions.pages.wording import slug
 from bids_regions.report import model
 from bids_regions.tables import table_text
 
@@ -15,19 +18,19 @@ PAIRS = 3  # of occasions with a strip plot
 SHOWN_ROWS = 2000  # of the table of participants; all of them are in the file
 
 
-def show_families(families: Sequence[FamilyResult], href: Callable[[str], str]) -> tuple[model.ReliabilityView, ...]:
+def show_families(
+    families: Sequence[FamilyResult], href: Callable[[str], str], output_dir: Path
+) -> tuple[model.ReliabilityView, ...]:
     """What the page shows of each family; `href` gives the address of a participant's page."""
-    return tuple(_show(found, href) for found in families)
+    return tuple(_show(found, href, output_dir) for found in families)
 
 
-def _show(found: FamilyResult, href: Callable[[str], str]) -> model.ReliabilityView:
+def _show(found: FamilyResult, href: Callable[[str], str], output_dir: Path) -> model.ReliabilityView:
     family = found.family
     key = f"reliability-{family.entity}-{slug(family.name)}"
-    split = ", ".join(f"{column} {value}" for column, value in family.pooled.split)
-    parts = (f"Reliability over {family.words}", title_of(dict(family.pooled.entities)), family.pooled.entry, split)
     return model.ReliabilityView(
         key=key,
-        title=" · ".join(part for part in parts if part),
+        title=f"Reliability over {family.words} · {set_title(family.pooled, output_dir)}",
         lead=f"{found.sentence}.",
         notes=(*found.notes, *((FOUND_HERE,) if found.circular else ())),
         metrics=tuple(_strips(found, href)),
@@ -64,6 +67,7 @@ def _regions_table(found: FamilyResult, key: str) -> model.Table:
         file_name=f"{found.family.name}_reliability.tsv",
         descriptions={column.name: column.description for column in RELIABILITY_COLUMNS},
         href="group_reliability.tsv",
+        **shown_as(RELIABILITY_COLUMNS),
     )
 
 
@@ -78,6 +82,7 @@ def _people_table(found: FamilyResult, key: str, href: Callable[[str], str]) -> 
         file_name=f"{found.family.name}_retest.tsv",
         descriptions={column.name: column.description for column in RETEST_COLUMNS},
         href="group_retest.tsv",
+        **shown_as(RETEST_COLUMNS),
         links={retest.participant: address for retest in shown if (address := href(retest.participant))},
         link_column="participant_id",
     )

@@ -4,6 +4,7 @@ from bids_regions.frozen import dataclass
 from bids_regions.group.measures import SetResult
 from bids_regions.group.outputs import Consensus
 from bids_regions.group.page_links import links_of
+from bids_regions.group.page_tables import CONSENSUS_SHOWN
 from bids_regions.pages.wording import spoken
 from bids_regions.report import model
 from bids_regions.settings import GroupSettings
@@ -55,9 +56,10 @@ class SheetConsensus:
         columns = text.partition("\n")[0].split("\t")
         return model.Table(
             key=f"{self.key}-consensus",
-            caption=f"Consensus regions of {self.result.one.name}; values are prevalences",
+            caption="Consensus regions, and how many participants share them",
             tsv=text,
             file_name=place.table.name,
             descriptions={n: consensus.record[n]["Description"] for n in columns if n in consensus.record},
             href=place.table.relative_to(self.settings.output_dir).as_posix(),
+            **CONSENSUS_SHOWN,
         )

@@ -63,14 +63,19 @@ def _region_metrics(result: SetResult, href: Callable[[str], str]) -> list[model
         name = f"mean in {result.region_names[at]} (region {number}, {sign})"
         for key, words, means in (
             (f"region{number}", name, result.region_means),
-            (f"region{number}loo", f"{name}, where the others alone choose", result.region_means_loo),
+            (
+                f"region{number}loo",
+                f"{name}, where the others alone choose",
+                result.region_means_loo,
+            ),
         ):
             points = tuple(
                 model.Point(participant=member.participant, value=finite(own[at]), href=href(member.participant))
                 for member, own in zip(result.one.members, means, strict=True)
             )
             if any(point.value is not None for point in points):
-                metrics.append(model.Metric(key=key, name=words, unit=result.one.members[0].kind, points=points))
+                unit = result.one.members[0].kind
+                metrics.append(model.Metric(key=key, name=words, unit=unit, points=points, beside=True))
     return metrics
 
 

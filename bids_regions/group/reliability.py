@@ -46,8 +46,8 @@ __all__ = [
 OCCASIONS = {"ses": "sessions", "run": "runs"}  # entities that tell occasions of one and the same measurement
 
 FOUND_HERE = (
-    "These regions were found in the same maps: the coefficients are those of what people share in this very sample; "
-    "--regions-from takes regions from elsewhere"
+    "These regions were found in the same maps: the coefficients are those of what people share in this very sample, "
+    "and regions from elsewhere would have others"
 )
 
 Array = NDArray[Any]
@@ -134,19 +134,21 @@ RELIABILITY_COLUMNS: tuple[Column, ...] = (
     Column(name="set", description="The sets that differ in session or run alone, by what their names share",
            of=lambda row: row.family),
     Column(name="region", description="Number of the region: its value in the label image", of=lambda row: row.region),
-    Column(name="region_name", description="Name of the region, as in the table beside its label image",
+    Column(name="region_name", heading="name", description="Name of the region, as in the table beside its label image",
            of=lambda row: row.name),
-    Column(name="n", description="Participants with a value on every occasion", of=lambda row: row.found.n),
+    Column(name="n", heading="participants",
+           description="Participants with a value on every occasion", of=lambda row: row.found.n),
     *_coefficients(),
 )  # fmt: skip
 
 RETEST_COLUMNS: tuple[Column, ...] = (
     Column(name="set", description="The sets that differ in session or run alone, by what their names share",
            of=lambda row: row.family),
-    Column(name="participant_id", description="Participant, as in participants.tsv", of=lambda row: row.participant),
+    Column(name="participant_id", heading="participant",
+           description="Participant, as in participants.tsv", of=lambda row: row.participant),
     Column(name="occasion", description="One session or run", of=lambda row: row.first),
-    Column(name="other_occasion", description="The other session or run", of=lambda row: row.second),
-    Column(name="dice", description="Dice overlap of the participant's regions on both, signs included",
+    Column(name="other_occasion", heading="and", description="The other session or run", of=lambda row: row.second),
+    Column(name="dice", heading="Dice", description="Dice overlap of the participant's regions on both, signs included",
            of=lambda row: row.dice),
 )  # fmt: skip
 

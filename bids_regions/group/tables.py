@@ -96,29 +96,36 @@ def set_column(of: Callable[[Row], str]) -> Column:
 
 def session_column(of: Callable[[Row], str]) -> Column:
     """The session that a row belongs to."""
-    return Column(name="session", description="Session of the map", of=of)
+    return Column(name="session", description="Session of the map", shown="where known", of=of)
 
 
 PARTICIPANT_COLUMNS: tuple[Column, ...] = (
     set_column(lambda row: row.set_name),
-    Column(name="participant_id", description="Participant, as in participants.tsv", of=lambda row: row.participant),
+    Column(name="participant_id", heading="participant", description="Participant, as in participants.tsv",
+           of=lambda row: row.participant),
     session_column(lambda row: row.session),
     Column(name="status", description="ok; empty: no region survived, and it counts; not counted: failed, missing, "
            "changed (the map is another one than the regions were found in), left out", of=lambda row: row.status),
     Column(name="reason", description="Why the participant is not counted", of=lambda row: row.reason),
-    Column(name="n_regions", description="Number of regions", of=lambda row: row.n_regions),
-    Column(name="volume_mm3", description="Volume of all regions, on the grid of the set", units="mm3",
+    Column(name="n_regions", heading="regions", description="Number of regions", of=lambda row: row.n_regions),
+    Column(name="volume_mm3", heading="volume mm³",
+           description="Volume of all regions, on the grid of the set", units="mm3",
            of=lambda row: row.volume_mm3),
-    Column(name="max_abs_value", description="Largest magnitude of the map", of=lambda row: row.max_abs),
+    Column(name="max_abs_value", heading="largest magnitude",
+           description="Largest magnitude of the map", of=lambda row: row.max_abs),
     Column(name="coverage", description="Share of the voxels or vertices where enough participants have data "
            "(--min-coverage) in which this one has", of=lambda row: row.coverage),
-    Column(name="dice_consensus", description="Dice overlap of the participant's regions and the consensus regions, "
-           "signs included", of=lambda row: row.dice),
-    Column(name="dice_consensus_loo", description="The same with those consensus voxels or vertices that the "
-           "others alone choose, without this participant", of=lambda row: row.dice_loo),
-    Column(name="mean_pairwise_dice", description="Mean Dice overlap with each other participant, signs included; up "
+    Column(name="dice_consensus", heading="Dice, oneself included", shown="folded",
+           description="Dice overlap of the participant's regions and the consensus regions, signs included",
+           of=lambda row: row.dice),
+    Column(name="dice_consensus_loo", heading="Dice with the others' regions",
+           description="The same with those consensus voxels or vertices that the others alone choose, without this "
+           "participant", of=lambda row: row.dice_loo),
+    Column(name="mean_pairwise_dice", heading="mean Dice of pairs",
+           description="Mean Dice overlap with each other participant, signs included; up "
            "to 300 participants", of=lambda row: row.mean_dice),
-    Column(name="outlier", description="What stands out, by Rosner's generalized ESD test: a group in which nobody "
+    Column(name="outlier", heading="stands out", shown="where known",
+           description="What stands out, by Rosner's generalized ESD test: a group in which nobody "
            "does has a flag with a chance of 5 % over all measures; z from those who do not stand out",
            of=lambda row: row.outlier),
 )  # fmt: skip

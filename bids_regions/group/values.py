@@ -11,13 +11,24 @@ from bids_regions.group.sets import Cohort, MapSet
 from bids_regions.group.tables import SIGNS, cohort_columns, session_column, set_column, with_sheets
 from bids_regions.tables import Column
 
-__all__ = ["CIRCULAR", "SHEET_VALUES", "VALUES", "ValueRow", "leading_columns", "value_columns", "value_rows"]
+__all__ = [
+    "CIRCULAR",
+    "CIRCULAR_ON_PAGE",
+    "SHEET_VALUES",
+    "VALUES",
+    "ValueRow",
+    "leading_columns",
+    "value_columns",
+    "value_rows",
+]
 
-CIRCULAR = (
+_CIRCULAR = (
     "These regions were found in the same maps that the values come from: one-sample tests on the values are circular, "
-    "and so are comparisons of groups that have regions of their own (--group-by). The _loo columns reduce the "
-    "selection and do not remove it: tests need independent regions, which --regions-from takes"
+    "and so are comparisons of groups that have regions of their own{by}. The {columns} reduce the selection and do "
+    "not remove it: tests need independent regions{taken}"
 )
+CIRCULAR = _CIRCULAR.format(by=" (--group-by)", columns="_loo columns", taken=", which --regions-from takes")
+CIRCULAR_ON_PAGE = _CIRCULAR.format(by="", columns="values in voxels that the others alone choose", taken="")
 LOO = "where the others alone reach the full set's count; n/a below the minimum size"
 
 
@@ -57,33 +68,41 @@ class ValueRow:
 
 
 VALUES: tuple[Column, ...] = (
-    Column(name="entry", description="The entry: the regions' criteria, as desc- names them",
+    Column(name="entry", shown="folded", description="The entry: the regions' criteria, as desc- names them",
            of=lambda row: row.one.entry),
     set_column(lambda row: row.one.name),
-    Column(name="participant_id", description="Participant, as in participants.tsv",
+    Column(name="participant_id", heading="participant", description="Participant, as in participants.tsv",
            of=lambda row: row.measured.member.participant),
     session_column(lambda row: row.measured.member.session),
     Column(name="region", description="Number of the region: its value in the label image", of=lambda row: row.region),
-    Column(name="region_name", description="Name of the region, as in the table beside its label image",
+    Column(name="region_name", heading="name", description="Name of the region, as in the table beside its label image",
            of=lambda row: row.name),
     Column(name="sign", description="Sign of the region; both for a region that tells none",
            of=lambda row: SIGNS[row.sign]),
-    Column(name="n_voxels", description="Voxels of the region that the participant's own regions of its sign cover",
+    Column(name="n_voxels", heading="voxels",
+           description="Voxels of the region that the participant's own regions of its sign cover",
            of=lambda row: row.count(row.measured.values.n_voxels)),
-    Column(name="mean_value", description="Mean of the participant's map over the region's voxels with data",
+    Column(name="mean_value", heading="mean",
+           description="Mean of the participant's map over the region's voxels with data",
            of=lambda row: float(row.measured.values.mean[row.at])),
-    Column(name="n_voxels_loo", description=f"Voxels of the region {LOO}",
+    Column(name="n_voxels_loo", heading="voxels, others choose", shown="folded",
+           description=f"Voxels of the region {LOO}",
            of=lambda row: row.count(row.measured.values.n_loo, loo=True)),
-    Column(name="mean_value_loo", description=f"Mean of the participant's map over those voxels of the region {LOO}",
+    Column(name="mean_value_loo", heading="mean, others choose",
+           description=f"Mean of the participant's map over those voxels of the region {LOO}",
            of=lambda row: row.loo(float(row.measured.values.mean_loo[row.at]))),
-    Column(name="peak_value", description="Extreme value of the participant's map in the region, in the region's own "
+    Column(name="peak_value", heading="peak",
+           description="Extreme value of the participant's map in the region, in the region's own "
            "direction; of largest magnitude where the region tells no sign",
            of=lambda row: float(row.measured.values.peak[row.at])),
-    Column(name="dice", description="Dice overlap of the region with the participant's own regions of its sign that "
+    Column(name="dice", heading="Dice",
+           description="Dice overlap of the region with the participant's own regions of its sign that "
            "touch it; 0 where none does", of=lambda row: float(row.measured.values.dice[row.at])),
-    Column(name="dice_loo", description=f"The same with those voxels of the region {LOO}",
+    Column(name="dice_loo", heading="Dice, others choose",
+           description=f"The same with those voxels of the region {LOO}",
            of=lambda row: row.loo(float(row.measured.values.dice_loo[row.at]))),
-    Column(name="peak_distance_mm", description="Distance from the region's peak to the participant's in the region",
+    Column(name="peak_distance_mm", heading="off by mm",
+           description="Distance from the region's peak to the participant's in the region",
            units="mm", of=lambda row: float(row.measured.values.peak_distance[row.at])),
 )  # fmt: skip
 
@@ -94,18 +113,20 @@ SHEET_VALUES: dict[str, tuple[Column, ...]] = {
                of=lambda row: {"LEFT": "L", "RIGHT": "R"}.get((row.structure or "").rpartition("_")[2])),
         Column(name="structure", description="Structure that the region lies in, as CIFTI names it",
                of=lambda row: row.structure),
-        Column(name="n_vertices",
+        Column(name="n_vertices", heading="vertices",
                description="Vertices of the region that the participant's own regions of its sign cover",
                of=lambda row: row.count(row.measured.values.n_voxels, on_sheet=True)),
     ),
     "n_voxels_loo": (
-        Column(name="n_vertices_loo", description=f"Vertices of the region {LOO}",
+        Column(name="n_vertices_loo", heading="vertices, others choose", shown="folded",
+               description=f"Vertices of the region {LOO}",
                of=lambda row: row.count(row.measured.values.n_loo, on_sheet=True, loo=True)),
     ),
 }  # fmt: skip
 
 SECOND = Column(
     name="values_mean",
+    heading="mean of the second map",
     description="Mean of the participant's second map (--values-from) over the region's voxels with data",
     of=lambda row: row.mean_of_second,
 )

@@ -7,6 +7,7 @@ the page, and the figures beside it, still stand.
 import base64
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -91,12 +92,26 @@ def is_current(output_dir: Path, owner: str, key: str) -> bool:
 
 
 def neighbours_of(owner: str, dataset_root: Path) -> tuple[model.Link, ...]:
-    """Links to the group's page and to the participants before and after, by the folders of the source dataset."""
-    owners = sorted(path.name for path in dataset_root.glob("sub-*") if path.is_dir())
-    at = owners.index(owner) if owner in owners else -1
-    beside = [owners[at - 1]] if at > 0 else []
-    beside += owners[at + 1 : at + 2] if at >= 0 else []
+    """Links to the group's page and to the participants before and after, by the folders of the source dataset.
+
+    Whether a page stands there yet is not asked: the pages of equal runs are equal, whatever ran before. A folder
+    without an image has no page, and is passed over.
+    """
+    owners = _owners(dataset_root, dataset_root.stat().st_mtime_ns)
+    at = owners.index(owner) if owner in owners else len(owners)
+    before = (name for name in reversed(owners[:at]) if owner in owners and _holds_images(dataset_root / name))
+    after = (name for name in owners[at + 1 :] if _holds_images(dataset_root / name))
+    beside = [name for name in (next(before, ""), next(after, "")) if name]
     return (model.Link(text="Group", href="group.html"), *(model.Link(text=o, href=f"{o}.html") for o in beside))
+
+
+@lru_cache(maxsize=1)
+def _owners(dataset_root: Path, _mtime: int) -> list[str]:
+    return sorted(path.name for path in dataset_root.glob("sub-*") if path.is_dir())
+
+
+def _holds_images(folder: Path) -> bool:
+    return any(path.name.endswith((".nii", ".nii.gz", ".gii")) for path in folder.rglob("sub-*"))
 
 
 def write_page(job: PageJob) -> str:

@@ -52,7 +52,7 @@ from bids_regions.pages.sections import (
     shown_cutoff,
 )
 from bids_regions.pages.telling import entry_titles
-from bids_regions.pages.wording import counted, entry_facts, spoken, threshold_sentence, title_of
+from bids_regions.pages.wording import counted, entry_facts, signed, spoken, threshold_sentence, title_of
 from bids_regions.report import model
 from bids_regions.report.payload import Height, pack_labels, pack_volume
 from bids_regions.report.sheets import pack_sheet
@@ -163,7 +163,7 @@ def draw_sheet_section(mapfile: MapFile, sheetmap: MapOnSheets, done: Sequence[F
     section = model.Section(
         key=section_key(mapfile),
         title=title_of(entities),
-        lead=" ".join(_lead(each, title) for each, title in zip(done, titles, strict=True)),
+        lead="\n".join(_lead(each, title) for each, title in zip(done, titles, strict=True)),
         space=entities.get("space") or record.assumed_space or "",
         group=", ".join(f"{name}-{entities[name]}" for name in HEADING if name in entities),
         source=" and ".join((mapfile.relpath, *mapfile.others)),
@@ -416,7 +416,7 @@ def _lead(done: Finished, title: str) -> str:
 
 def _words(row: Mapping[str, str], statistic: str) -> str:
     named = f"{row['name']}, " if is_named(row["index"], row["name"]) else ""
-    value = row["peak_value"] if row["peak_value"] == "n/a" else spoken(float(row["peak_value"]))
+    value = row["peak_value"] if row["peak_value"] == "n/a" else signed(float(row["peak_value"]))
     if not _on_sheet(row):
         structure = row["structure"].lower().replace("_", " ")
         return f"{named}in the {structure}, {counted(int(row['n_voxels']), 'voxel')}, peak {statistic} = {value}"

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from bids_regions.extraction.conventions import convention_knobs
 from bids_regions.extraction.tails import TAILS, Tail
 from bids_regions.frozen import dataclass
-from bids_regions.pages.wording import counted, place_words, spoken
+from bids_regions.pages.wording import counted, place_words, signed, spoken
 from bids_regions.report.payload import find_extreme
 from bids_regions.results.records import Record
 from bids_regions.tables import is_named
 
-__all__ = ["Told", "entry_title", "entry_titles", "lead_of", "region_words", "tell_entry"]
+__all__ = ["Told", "entry_title", "entry_titles", "lead_of", "region_words", "rule_title", "tell_entry"]
 
 CORRECTED = {"fdr": "FDR", "bonferroni": "Bonferroni-corrected p", "fwe": "family-wise p", "p": "uncorrected p"}
 # A map (i, j, k), its labels on the same grid, and the affine to mm, RAS+.
@@ -55,6 +55,12 @@ def entry_title(record: Record) -> str:
     if threshold.kind in CORRECTED:
         height = f"{CORRECTED[threshold.kind]} {number} ({height})"
     return height + split
+
+
+def rule_title(record: Record) -> str:
+    """The rule of an entry as it holds for many maps: without the cutoff where each map has its own."""
+    title = entry_title(record)
+    return title.partition(" (")[0] if record.threshold.kind in CORRECTED else title
 
 
 def entry_titles(records: Sequence[Record]) -> list[str]:
@@ -99,24 +105,36 @@ def _place(ijk: tuple[int, ...], affine: NDArray[np.float64]) -> tuple[float, fl
 
 
 def lead_of(entries: Sequence[Told], statistic: str, *, sided: bool) -> str:
-    """The lead of a map. `sided`: its mm have their zero between the hemispheres, so that a side can be named."""
+    """The lead of a map, a line for each entry.
+
+    `sided`: its mm have their zero between the hemispheres, so that a side can be named.
+    """
     if all(one.strongest is None for one in entries) and not any(one.n_regions for one in entries):
         return "There is nothing to find: the map is zero wherever it was looked at."
-    return " ".join(sentence for one in entries for sentence in _sentences(one, statistic, sided=sided))
+    lost = [_lost(one, statistic) for one in entries]
+    common = lost[0] if len(entries) > 1 and len(set(lost)) == 1 else ""
+    lines = [
+        " ".join(sentence for sentence in (_found(one, statistic, sided=sided), "" if common else own) if sentence)
+        for one, own in zip(entries, lost, strict=True)
+    ]
+    return "\n".join([*lines, common] if common else lines)
 
 
-def _sentences(one: Told, statistic: str, *, sided: bool) -> list[str]:
+def _found(one: Told, statistic: str, *, sided: bool) -> str:
     if not one.n_regions:
-        return [_nothing(one, statistic)]
+        return _nothing(one, statistic)
     which = "the largest " if one.n_regions > 1 else ""
     words = region_words(one.largest, one.peak_statistic or statistic, sided=sided)
-    told = [f"{_capital(one.title)}: {counted(one.n_regions, 'region')}, {which}{words}."]
-    if one.lost and one.strongest:
-        value, place = one.strongest
-        why = f"it lies {'outside the mask or ' if one.masked else ''}in a piece below the minimum size"
-        strongest = f"The strongest voxel, {statistic} = {spoken(value)} at {place_words(place)}"
-        told.append(f"{strongest}, is in no region: {why}.")
-    return told
+    return f"{_capital(one.title)}: {counted(one.n_regions, 'region')}, {which}{words}."
+
+
+def _lost(one: Told, statistic: str) -> str:
+    """That the strongest voxel is in no region, where there are regions; empty where it is in one."""
+    if not (one.lost and one.strongest and one.n_regions):
+        return ""
+    value, place = one.strongest
+    why = f"it lies {'outside the mask or ' if one.masked else ''}in a piece below the minimum size"
+    return f"The strongest voxel, {statistic} = {signed(value)} at {place_words(place)}, is in no region: {why}."
 
 
 def _capital(text: str) -> str:
@@ -130,7 +148,7 @@ def _nothing(one: Told, statistic: str) -> str:
     why = (
         f"{counted(one.n_above, 'voxel')} pass, in pieces below the minimum size"
         if one.n_above
-        else f"the strongest voxel has {statistic} = {spoken(value)} at {place_words(place)}"
+        else f"the strongest voxel has {statistic} = {signed(value)} at {place_words(place)}"
     )
     return f"{_capital(one.title)}: no region survived; {why}."
 
@@ -143,6 +161,6 @@ def region_words(row: Mapping[str, str], statistic: str, *, sided: bool) -> str:
     n_voxels, volume = int(row["n_voxels"]), float(row["volume_mm3"])
     size = f"{counted(n_voxels, 'voxel')}, {spoken(volume / 1000, 3)} cm³"
     peak = (
-        "without a finite value" if row["peak_value"] == "n/a" else f"{statistic} = {spoken(float(row['peak_value']))}"
+        "without a finite value" if row["peak_value"] == "n/a" else f"{statistic} = {signed(float(row['peak_value']))}"
     )
     return f"{name}{side}{size}, peak {peak} at {place_words((x, y, z))}"

@@ -18,6 +18,7 @@ __all__ = [
     "footnote",
     "ordinal",
     "place_words",
+    "signed",
     "slug",
     "spoken",
     "threshold_sentence",
@@ -34,6 +35,15 @@ def spoken(number: float, digits: int = 4) -> str:
     if isinstance(number, int):
         return f"{number:,}"
     return f"{number:.{digits}g}"
+
+
+def signed(value: float, digits: int = 4) -> str:
+    """A value for a sentence, with a minus sign.
+
+    >>> signed(-12.5), signed(7.9413)
+    ('−12.5', '7.941')
+    """
+    return spoken(value, digits).replace("-", "−")
 
 
 def counted(number: int, noun: str) -> str:
@@ -185,10 +195,12 @@ def title_of(entities: Mapping[str, str]) -> str:
 
     >>> title_of({"sub": "01", "task": "motor", "contrast": "leftVsRight", "stat": "z"})
     'leftVsRight, z'
+    >>> title_of({"sub": "01", "contrast": "faces", "stat": "t", "volume": "2"})
+    'faces, volume 2, t'
     """
     stat = entities.get("stat", "")
     if "contrast" in entities:
-        main = entities["contrast"]
+        main = ", volume ".join(entities[key] for key in ("contrast", "volume") if key in entities)
     else:
         apart = ("sub", "ses", "task", "run", "space", "res", "stat")
         main = " ".join(f"{key} {label}" for key, label in entities.items() if key not in apart) or "map"

@@ -86,6 +86,7 @@ class Strip:
     floor: int = _FLOOR
     middle: int = _MIDDLE
     radius: float = _RADIUS
+    beside: bool = False  # one of two that stand side by side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +146,7 @@ def lay_out_strip(metric: Metric, key: str) -> Strip | None:
     )
     return Strip(
         key=f"{key}-{metric.key}",
+        beside=metric.beside,
         name=f"{metric.name}{unit}",
         words=words,
         low=low,

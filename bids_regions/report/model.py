@@ -149,6 +149,11 @@ class Table:
     tips: Mapping[str, Mapping[str, str]] | None = None  # column -> index of a region -> more about that cell
     shows: Mapping[str, str] = field(default_factory=dict)  # where rows speak of another table's regions: text of the
     # column `set` -> key of that table; "" -> for every row
+    headings: Mapping[str, str] = field(default_factory=dict)  # column -> what a reader calls it
+    folded: frozenset[str] = frozenset()  # columns that are shown when asked for
+    shares: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # columns of fractions of people -> the columns
+    # with the two counts of that fraction ("5 of 6"); none: as per cent
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # column -> text of a cell -> as a reader says
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +181,7 @@ class Section:
 
     key: str  # unique on the page, [a-zA-Z0-9_-]: the anchor
     title: str  # "contrast leftVsRight, z"
-    lead: str = ""  # what was found, in a sentence or three
+    lead: str = ""  # what was found, a line for each entry
     group: str = ""  # heading in the navigation: "ses-1, task-motor, run-1"
     space: str = ""  # of the coordinates: "MNI152NLin2009cAsym"
     source: str = ""  # the map's file, relative to the dataset
@@ -262,6 +267,7 @@ class Metric:
     unit: str = ""
     points: tuple[Point, ...]
     bounds: tuple[float | None, float | None] = (None, None)  # what the quantity can be, so that no axis goes beyond
+    beside: bool = False  # one of two that are compared: in the sample, and where the others alone choose
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,6 +298,7 @@ class GroupSet:
     lead: str = ""  # what was found, in a sentence or three
     group: str = ""
     space: str = ""
+    source: str = ""  # what its files share in their names
     facts: tuple[tuple[str, str], ...] = ()  # ("participants", "28"), ("grids", "one")
     consensus: EntryView  # its views are the prevalence and coverage maps; its regions the consensus table
     metrics: tuple[Metric, ...] = ()

@@ -299,9 +299,10 @@ def _show_tables(parts: _Parts) -> dict[str, ShownTable]:
         if table.links:
             addresses = {text: _address(href) for text, href in table.links.items()}
             parts.add_block(f"links-{key}", pack_text(json.dumps(addresses)), may_leave=False)
-        if table.tips:
-            tips = {column: dict(texts) for column, texts in table.tips.items()}
-            parts.add_block(f"tips-{key}", pack_text(json.dumps(tips)), may_leave=False)
+        for name, told in (("tips", table.tips), ("words", table.words)):
+            if told:
+                texts = {column: dict(own) for column, own in told.items()}
+                parts.add_block(f"{name}-{key}", pack_text(json.dumps(texts)), may_leave=False)
     return shown
 
 
@@ -320,6 +321,10 @@ def _participant_counts(page: ParticipantPage) -> list[tuple[str, int, str, str]
 
 def _group_count(words: str, number: int) -> tuple[str, int, str, str]:
     bad = words == "failed" and number > 0
+    if number == 1:
+        words = (
+            words.replace("participants", "participant").replace("maps", "map").replace("sets of map", "set of maps")
+        )
     return words, number, "#errors" if bad else "", "bad" if bad else "" if number else "quiet"
 
 

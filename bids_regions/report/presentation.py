@@ -7,7 +7,7 @@ The text of the TSV file stays the truth; the page shows it rounded, and gives i
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -35,6 +35,8 @@ SHOWN = {"map": "folded", "session": "where known"}  # of the columns that the g
 _COLUMNS = {column.name: column for column in region_columns(fields=True, values=True)}
 _LONG = 30  # characters of a cell from which a column of text is kept narrow, whole on hovering
 
+_ALWAYS = frozenset({"region", "region_name", "sign", "n_voxels", "peak_value", "mean_value", "outlier"})
+_LESS = ("values_peak", "mean_value", "volume_mm3")  # of regions: folded first where a table is too wide, in this order
 _ATLAS_PEAK = re.compile(r"(?!values_).+_peak")
 _ORDINAL = re.compile(r" \(\d+\)$")  # what tells regions of one name apart
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -51,7 +53,8 @@ class Head:
     unit: str
     title: str  # what it is, in a sentence
     kind: str  # "id", "number", "link", "text"
-    decimals: str  # how many; "": four digits each; "w": as written; "p": a probability, never as 0.0000
+    decimals: str  # how many; "": four digits each; "w": as written; "p": a probability, never as 0.0000; "%": a share
+    # in per cent; "of:a:b": a share as the counts in the columns a and b
     minor: bool
     long: bool = False  # text too long for a line: cut on the screen, broken anywhere on paper
 
@@ -90,6 +93,7 @@ class ShownTable:
     rows: tuple[Row, ...]
     n_rows: int  # of the file; `rows` may hold fewer
     n_shown: int  # rows of the file among `rows`
+    dense: bool = False  # set closer, to fit its page
 
 
 def parse_tsv(text: str, most: int | None = None) -> tuple[list[str], list[list[str]]]:
@@ -124,11 +128,15 @@ def show_number(text: str, decimals: str = "") -> str:
     ['7.941', '12', '1.2e-5', '15679', 'n/a']
     >>> show_number("-22.5", "2"), show_number("39", "1"), show_number("3.1e-11", "p"), show_number("0.04321", "p")
     ('-22.50', '39.0', '3.1e-11', '0.0432')
+    >>> show_number("-0.8333", "%"), show_number("0.0231", "of:n_sharing:n_with_data")
+    ('83 %', '2.3 %')
     """
     value = _float(text)
     if decimals == "w" or not math.isfinite(value):
         return text
     size = abs(value)
+    if decimals.startswith(("%", "of:")):
+        return f"{_fixed(100 * size, 0 if size >= 0.1 or size == 0 else 1)} %"
     if size >= 1e15:
         return _scientific(value, 3)
     if decimals == "p":
@@ -189,16 +197,24 @@ def _head(table: Table, column: str, texts: list[str], *, regions: bool) -> Head
     kind = "number" if kind == "text" and numeric else kind
     known = _COLUMNS.get(column) if regions else None
     description = table.descriptions.get(column, known.description if known else "")
+    own = table.headings.get(column, "")
+    unit = known.units.replace("mm3", "mm³").replace("mm2", "mm²") if known and not own else ""
+    spoken = table.words.get(column, {})
     return Head(
         column=column,
-        heading=((known and known.heading) or column.replace("_", " ")) if regions else column,
-        unit=known.units.replace("mm3", "mm³").replace("mm2", "mm²") if known else "",
+        heading=own or (((known and known.heading) or column.replace("_", " ")) if regions else column),
+        unit=unit,
         title=f"{column}: {description}" if description else column,
         kind=kind,
-        decimals=_decimals(column, values) if kind == "number" else "",
-        minor=regions and _is_minor(column, values),
-        long=kind == "text" and any(len(value) > _LONG for value in values),
+        decimals=_decimals_of(table, column, values) if kind == "number" else "",
+        minor=column in table.folded or (_is_minor(column, values) if regions else not values),
+        long=kind == "text" and any(len(spoken.get(value, value)) > _LONG for value in values),
     )
+
+
+def _decimals_of(table: Table, column: str, values: list[str]) -> str:
+    counts = table.shares.get(column)
+    return _decimals(column, values) if counts is None else ":".join(("of", *counts)) if counts else "%"
 
 
 def _is_minor(column: str, values: list[str]) -> bool:
@@ -219,11 +235,55 @@ def _fold_repeats(heads: list[Head], columns: list[list[str]]) -> list[Head]:
     return [replace(head, minor=True) if head.column in folded else head for head in heads]
 
 
-def _cell(table: Table, head: Head, text: str, colour: str = "", index: str = "") -> Cell:
+_ROOM = 1090  # CSS pixels of a table on a page of 1440
+_LETTER, _PADDING, _SWATCHES = 8.0, 19.5, 60.0  # CSS pixels of a letter, of a cell's sides, of what leads a region
+_DENSE_LETTER, _DENSE_PADDING = 7.3, 11.5  # the same in a table set dense
+_LONGEST = {True: 240.0, False: 448.0}  # CSS pixels that text is given at most: where it is cut, where it is not
+
+
+def _letters(table: Table, head: Head, texts: list[str]) -> float:
+    """The letters of the widest cell of a column, or of its heading, which is bold."""
+    words = table.words.get(head.column, {})
+    shown = {show_number(text, head.decimals) if head.kind == "number" else text for text in set(texts)}
+    heading = len(head.heading) + len(head.unit) + bool(head.unit)
+    return max(1.1 * heading, *(len(words.get(text, text)) for text in shown), 0)
+
+
+def _width(head: Head, letters: float, *, dense: bool) -> float:
+    """About how many CSS pixels a column takes."""
+    width = (_DENSE_LETTER if dense else _LETTER) * letters + (_SWATCHES if head.kind == "id" else 0.0)
+    padding = _DENSE_PADDING if dense else _PADDING
+    return padding + (min(width, _LONGEST[head.long]) if head.kind == "text" else width)
+
+
+def _fit(heads: list[Head], letters: list[float], *, regions: bool) -> tuple[list[Head], bool]:
+    """A table no wider than its page: set dense, then with columns folded, so that nothing is cut."""
+
+    def room(dense: bool) -> float:
+        widths = [_width(h, n, dense=dense) for h, n in zip(heads, letters, strict=True) if not h.minor]
+        return _ROOM - sum(widths)
+
+    if room(dense=False) >= 0:
+        return heads, False
+    left, fitted = room(dense=True), list(heads)
+    order = [at for name in _LESS for at, head in enumerate(heads) if head.column == name]
+    order = order if regions else [at for at in reversed(range(len(heads))) if heads[at].column not in _ALWAYS]
+    for at in order:
+        if left < 0 and not heads[at].minor and heads[at].kind != "link":
+            fitted[at] = replace(heads[at], minor=True)
+            left += _width(heads[at], letters[at], dense=True)
+    return fitted, True
+
+
+def _cell(table: Table, head: Head, cells: Mapping[str, str], colour: str = "") -> Cell:
+    text = cells[head.column]
     shown = show_number(text, head.decimals) if head.kind == "number" else text
+    if head.decimals.startswith("of:") and text != "n/a":
+        shown = " of ".join(cells[column] for column in head.decimals.split(":")[1:])
+    shown = table.words.get(head.column, {}).get(shown, shown)
     href = (table.links or {}).get(text, "") if head.kind == "link" else ""
     whole = text if shown != text or head.long else ""
-    exact = (table.tips or {}).get(head.column, {}).get(index, "") or whole
+    exact = (table.tips or {}).get(head.column, {}).get(cells.get("index", ""), "") or whole
     return Cell(head=head, text=shown, exact=exact, colour=colour if head.kind == "id" else "", href=href)
 
 
@@ -234,20 +294,19 @@ def show_table(table: Table, peaks: str = "", plain_rows: int = PLAIN_ROWS) -> S
     columns = [[row[at] for row in rows[:_SAMPLE]] for at in range(len(header))]
     heads = [_head(table, column, texts, regions=regions) for column, texts in zip(header, columns, strict=True)]
     heads = _fold_repeats(heads, columns) if regions else heads
+    letters = [_letters(table, head, texts) for head, texts in zip(heads, columns, strict=True)]
+    heads, dense = _fit(heads, letters, regions=regions)
     plain = [head for head in heads if not head.minor]  # the script makes rows with all columns
     below = _peak_rows(plain, peaks)
     shown: list[Row] = []
     for row in rows[:plain_rows]:
         cells = dict(zip(header, row, strict=True))
         colour = cells.get("color", "") if regions and _COLOUR.fullmatch(cells.get("color", "")) else ""
-        shown.append(
-            Row(cells=tuple(_cell(table, head, cells[head.column], colour, cells.get("index", "")) for head in plain))
-        )
+        shown.append(Row(cells=tuple(_cell(table, head, cells, colour) for head in plain)))
         shown += below.get(cells["index"], []) if regions else []
     n_rows = count_rows(table.tsv)
-    return ShownTable(
-        table=table, heads=tuple(heads), rows=tuple(shown), n_rows=n_rows, n_shown=min(n_rows, plain_rows)
-    )
+    n_shown = min(n_rows, plain_rows)
+    return ShownTable(table=table, heads=tuple(heads), rows=tuple(shown), n_rows=n_rows, n_shown=n_shown, dense=dense)
 
 
 def _peak_rows(heads: list[Head], peaks: str) -> dict[str, list[Row]]:

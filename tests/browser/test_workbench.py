@@ -119,7 +119,8 @@ def test_the_first_table_lies_in_the_first_screen_of_its_map(opened: Opener, siz
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_focus_is_never_under_the_viewer(opened: Opener, size: tuple[int, int]) -> None:
+def test_focus_is_never_hidden(opened: Opener, size: tuple[int, int]) -> None:
+    """What has the focus is seen: under no viewer, no head of a table, no border of what scrolls around it."""
     shown = opened("motor", viewport={"width": size[0], "height": size[1]}).ready()
     covered = """() => {
       const at = document.activeElement;
@@ -127,8 +128,8 @@ def test_focus_is_never_under_the_viewer(opened: Opener, size: tuple[int, int]) 
       const { left, top, width, height } = at.getBoundingClientRect();
       const [x, y] = [Math.max(left, 0) + Math.min(width / 2, 20), top + Math.min(height / 2, 20)];
       const middle = document.elementFromPoint(x, y);
-      const cover = middle?.closest("#viewer, thead"); // what stays while a page or a table scrolls below it
-      return cover && !cover.contains(at) ? at.outerHTML.slice(0, 120) : "";
+      const own = at.contains(middle) || middle?.contains(at) || middle?.closest("label")?.contains(at);
+      return own ? "" : `${at.outerHTML.slice(0, 120)} at ${x}, ${y} under ${middle?.outerHTML.slice(0, 80)}`;
     }"""
     for key in ["Tab"] * 60 + ["Shift+Tab"] * 58:
         shown.page.keyboard.press(key)

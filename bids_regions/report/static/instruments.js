@@ -90,7 +90,8 @@ class Instruments {
   shareWords(value) {
     const { view, volume } = this;
     const atCutoff = value === view.cutoff;
-    const per = (n) => `${n.toLocaleString("en")} of ${this.withData.toLocaleString("en")} ${this.view.sheets?.length ? "vertices" : "voxels"} with data (${this.percent(n / (this.withData || 1))})`;
+    const what = `${this.view.sheets?.length ? "vertices" : "voxels"} ${volume.people && view.decides ? "in anybody's regions" : "with data"}`;
+    const per = (n) => `${n.toLocaleString("en")} of ${this.withData.toLocaleString("en")} ${what} (${this.percent(n / (this.withData || 1))})`;
     if (atCutoff && view.decides) return `In regions: ${per(this.kept)}.`;
     let beyond = 0;
     for (let at = 0; at < volume.data.length; at++) {
@@ -104,7 +105,9 @@ class Instruments {
     return `${percent === 0 ? "0" : percent < 0.1 ? "below 0.1" : percent.toFixed(percent < 10 ? 1 : 0)} %`;
   }
 
+  /** A value as the slider tells it; of a fraction of people in per cent. */
   number(value) {
+    if (this.volume.people) return `${Number((100 * value).toPrecision(3))} %`;
     return String(Number(value.toPrecision(4)));
   }
 }

@@ -8,13 +8,14 @@ const MARGIN = 20; // rows made above and below the visible ones
 const collator = new Intl.Collator("en", { numeric: true });
 
 /**
- * A number as the page shows it: "w" as written, a number of decimals, "p" a probability, or four digits where a column
- * has none of these.
+ * A number as the page shows it: "w" as written, a number of decimals, "p" a probability, "%" or "of:" a share, or four
+ * digits where a column has none of these.
  */
 function showNumber(text, decimals) {
   const value = Number(text);
   if (text === "" || Number.isNaN(value) || decimals === "w") return text;
   const size = Math.abs(value);
+  if (/^(%|of:)/.test(decimals)) return `${(100 * size).toFixed(size >= 0.1 || size === 0 ? 0 : 1)} %`;
   if (size >= 1e15) return value.toExponential(3);
   if (decimals === "p") return size !== 0 && size < 0.001 ? value.toExponential(1) : value === 0 ? "0" : value.toFixed(4);
   if (decimals !== "") return value.toFixed(Number(decimals));
@@ -65,13 +66,14 @@ class DataTable {
   }
 
   async load() {
-    const { text, peaks, links, tips } = this.element.dataset;
+    const { text, peaks, links, tips, words } = this.element.dataset;
     this.text = await payload.text(text);
     this.lines = this.text.split("\n");
     if (this.lines.at(-1) === "") this.lines.pop();
     this.header = this.lines.shift().split("\t");
     this.links = links ? JSON.parse(await payload.text(links)) : {};
     this.tips = tips ? JSON.parse(await payload.text(tips)) : {};
+    this.words = words ? JSON.parse(await payload.text(words)) : {};
     this.readPeaks(peaks ? await payload.text(peaks) : "");
     this.columns = [...this.table.tHead.rows[0].cells].map((head) => ({ head, ...head.dataset, position: this.header.indexOf(head.dataset.column) }));
     this.longest = this.columns.map(() => "");
@@ -251,7 +253,7 @@ class DataTable {
     row.classList.toggle("movable", this.canMove);
     this.columns.forEach((column, number) => {
       const text = peak ? this.peakCell(peak, column) : cells[column.position];
-      const shown = column.kind === "number" ? showNumber(text, column.decimals) : text;
+      const shown = this.wordsOf(column, text, peak ? null : cells);
       if (shown.length > this.longest[number].length) this.longest[number] = shown;
       const cell = make("td", { className: column.classes });
       if (column.kind === "id") cell.append(...(peak ? this.peakHead(peak) : this.regionHead(index, cells)));
@@ -264,6 +266,13 @@ class DataTable {
     if (at === this.active) row.tabIndex = 0;
     for (const button of row.querySelectorAll("button")) button.tabIndex = at === this.active ? 0 : -1;
     return row;
+  }
+
+  /** A cell as a reader sees it: rounded, a share of people as its counts, a name as people say it. */
+  wordsOf(column, text, cells) {
+    const counts = column.decimals.startsWith("of:") && cells && text !== "n/a" ? column.decimals.split(":").slice(1) : [];
+    const shown = counts.length ? counts.map((name) => cells[this.header.indexOf(name)]).join(" of ") : column.kind === "number" ? showNumber(text, column.decimals) : text;
+    return this.words[column.column]?.[shown] ?? shown;
   }
 
   /** What a sub-peak says in a column of its region: value, place and atlas names have a column in both tables. */
