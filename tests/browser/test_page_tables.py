@@ -1,5 +1,7 @@
 """Tables in the page: sort, filter, copy, download, fold, with six rows and with a hundred thousand."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ def table_of(shown: Opened, selector: str) -> Locator:
     shown.page.evaluate("() => document.querySelectorAll('details.overview').forEach((fold) => { fold.open = true; })")
     table = shown.page.locator(selector)
     table.scroll_into_view_if_needed()
-    expect(table).to_have_class("table ready")
+    expect(table).to_have_class(re.compile(r"\bready\b"))
     return table
 
 
@@ -238,3 +240,80 @@ def test_a_marked_row_comes_into_view_in_a_long_table(opened: Opener) -> None:
         }"""
     )
     assert inside
+
+
+def test_fractions_of_people_are_told_as_counts_by_the_script_and_without_it(opened: Opener, tmp_path: Path) -> None:
+    page = samples.motor_page()
+    entry = page.sections[0].entries[0]
+    assert entry.regions is not None
+    head, *lines = entry.regions.tsv.splitlines()
+    at = head.split("\t").index("peak_value")
+    cells = [line.split("\t") for line in lines]
+    shares = ["0.8333333333", "0.5", "-0.6666666667", "-0.5", "-1", "-0.04"]
+    rows = [
+        "\t".join([*row[:at], share, *row[at + 1 :], "5", "6", "0.41"])
+        for row, share in zip(cells, shares, strict=True)
+    ]
+    table = replace(
+        entry.regions,
+        tsv="\n".join([f"{head}\tn_sharing\tn_with_data\tlower", *rows]) + "\n",
+        headings={"peak_value": "participants"},
+        folded=frozenset({"n_sharing", "n_with_data"}),
+        shares={"peak_value": ("n_sharing", "n_with_data"), "lower": ()},
+        words={"sign": {"positive": "more", "negative": "less"}},
+    )
+    section = replace(page.sections[0], entries=(replace(entry, regions=table),))
+    path = samples.write_page(pages.render_participant(replace(page, sections=(section,))), tmp_path / "people.html")
+
+    def texts(shown: Opened) -> list[list[str]]:
+        found: list[list[str]] = shown.page.locator(MOTOR).evaluate(
+            """(t) => [...t.querySelectorAll("tbody tr:not(.peak)")].map((row) => [...row.cells].filter((c) =>
+              getComputedStyle(c).display !== "none").map((cell) => cell.innerText.trim()))"""
+        )
+        return found
+
+    shown = opened(path).ready()
+    made = table_of(shown, MOTOR)
+    expect(made.locator("th[data-column=peak_value]")).to_contain_text("participants")
+    assert [row[4] for row in texts(shown)] == ["5 of 6"] * 6
+    assert [row[-1] for row in texts(shown)] == ["41 %"] * 6
+    assert {row[1] for row in texts(shown)} == {"more", "less"}
+    sort(made, "peak_value")
+    assert column(made, "peak_value")[0] == shares[0]
+    plain = opened(path, java_script_enabled=False)
+    assert [row[1:] for row in texts(plain)] == [row[1:] for row in texts(opened(path).ready())]
+
+
+def three_atlases(tsv: str) -> str:
+    """A table of regions with the columns of three atlases, two of which say the same."""
+    head, *lines = tsv.splitlines()
+    names = ["Left Inferior Frontal Gyrus, pars opercularis", "Right Precentral Gyrus", "Left Cerebellum VI"]
+    columns = "".join(f"\t{atlas}_peak\t{atlas}_overlap" for atlas in ("HarvardOxford", "AAL", "Copy"))
+    rows = []
+    for number, line in enumerate(lines):
+        cells, name = line.split("\t"), names[number % 3]
+        cells[1] = name
+        rows.append("\t".join([*cells, name, f"{name} 62%", f"Frontal_Inf_Oper_{number}", "n/a", name, "n/a"]))
+    return "\n".join([head + columns, *rows]) + "\n"
+
+
+def test_no_column_is_cut_at_1440_and_none_repeats_another(opened: Opener, tmp_path: Path) -> None:
+    page = samples.motor_page()
+    entry = page.sections[0].entries[0]
+    assert entry.regions is not None
+    table = replace(entry.regions, tsv=three_atlases(entry.regions.tsv))
+    section = replace(page.sections[0], entries=(replace(entry, regions=table, peaks=""),))
+    path = samples.write_page(pages.render_participant(replace(page, sections=(section,))), tmp_path / "atlases.html")
+    for what in (path, "group"):
+        shown = opened(what, viewport={"width": 1440, "height": 900}).ready()
+        for made in shown.page.locator(".table").all():
+            if not made.is_visible():
+                continue
+            made.scroll_into_view_if_needed()
+            expect(made).to_have_class(re.compile("ready"))
+            room = made.locator(".scroll").evaluate("(area) => [area.scrollWidth, area.clientWidth]")
+            assert room[0] <= room[1], made.get_attribute("id")
+    shown = opened(path, viewport={"width": 1440, "height": 900}).ready()
+    seen = table_of(shown, MOTOR).locator("th:visible").evaluate_all("(all) => all.map((th) => th.dataset.column)")
+    assert "AAL_peak" in seen
+    assert not {"HarvardOxford_peak", "Copy_peak"} & set(seen)

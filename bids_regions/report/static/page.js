@@ -320,8 +320,14 @@ page.startCopying = () => {
   }
 };
 
+/** A link of the contents that the keyboard comes to is whole, where the contents are a strip that scrolls. */
+page.keepWhole = (event) => {
+  if (event.target.closest(".contents")) event.target.scrollIntoView({ block: "nearest", inline: "nearest" });
+};
+
 /** The contents show where one is, and can be searched where there are many maps. */
 page.startContents = () => {
+  document.addEventListener("focusin", page.keepWhole);
   const links = [...document.querySelectorAll('.contents a[href^="#"]')];
   const byTarget = new Map(links.map((link) => [decodeURIComponent(link.hash.slice(1)), link]));
   const here = new IntersectionObserver(
