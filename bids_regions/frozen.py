@@ -40,12 +40,12 @@ else:
         define = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=kw_only)
 
         def make(cls: type) -> type:
-            return _furnish(define(cls), {**METHODS, **(BY_VALUE if eq else {}), **(SHOWN if repr else {})})
+            return _with_methods(define(cls), {**METHODS, **(BY_VALUE if eq else {}), **(SHOWN if repr else {})})
 
         return make
 
 
-def _furnish(cls: type, methods: Mapping[str, Any]) -> type:
+def _with_methods(cls: type, methods: Mapping[str, Any]) -> type:
     """A dataclass with the methods of a frozen one, but those that it has itself."""
     fields, missing = dataclasses.fields(cls), dataclasses.MISSING
     of = {

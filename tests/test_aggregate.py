@@ -49,8 +49,8 @@ def image(values, shape):
 # the room takes rows; the tests are written in images
 
 
-def lay_map(labels, data, mask=None, **options):
-    return aggregate.lay_map(row(labels), row(data), None if mask is None else row(mask), **options)
+def participant_map(labels, data, mask=None, **options):
+    return aggregate.participant_map(row(labels), row(data), None if mask is None else row(mask), **options)
 
 
 def tally_maps(maps, shape):
@@ -78,8 +78,8 @@ def index_regions(labels, affine, **about):
     return aggregate.index_regions(row(labels), Places(labels.shape, affine), **about)
 
 
-def measure_regions(index, one):
-    return aggregate.measure_regions(index, one)
+def measure_map(index, one):
+    return aggregate.measure_map(index, one)
 
 
 def planted(fractions, n, *, no_data=0, seed=0):
@@ -102,7 +102,7 @@ def planted(fractions, n, *, no_data=0, seed=0):
 
 
 def tally_of(people):
-    return tally_maps((lay_map(*person) for person in people), SHAPE)
+    return tally_maps((participant_map(*person) for person in people), SHAPE)
 
 
 def test_prevalence_is_the_planted_fraction():
@@ -131,7 +131,7 @@ def test_where_nobody_has_data_prevalence_and_coverage_are_zero():
 def test_without_a_mask_zero_and_nan_voxels_have_no_data(value):
     data = np.ones((1, 1, 3))
     data[0, 0, 1] = value
-    laid = lay_map(np.zeros((1, 1, 3), int), data)
+    laid = participant_map(np.zeros((1, 1, 3), int), data)
     assert laid.covered.tolist() == [True, False, True]
     assert np.isfinite(laid.data).all()
 
@@ -139,7 +139,7 @@ def test_without_a_mask_zero_and_nan_voxels_have_no_data(value):
 @pytest.mark.parametrize("sign", [1, -1])
 def test_an_infinite_voxel_is_data_of_its_sign_and_stands_as_the_largest_finite_magnitude(sign):
     data = np.array([[[1.0, sign * np.inf, -7.0, np.nan]]])
-    laid = lay_map(np.array([[[0, 1, 0, 0]]]), data)
+    laid = participant_map(np.array([[[0, 1, 0, 0]]]), data)
     assert laid.covered.tolist() == [True, True, True, False]
     assert laid.data.tolist() == [1.0, sign * 7.0, -7.0, 0.0]
     assert laid.sign_map().tolist() == [0, sign, 0, 0]
@@ -147,45 +147,45 @@ def test_an_infinite_voxel_is_data_of_its_sign_and_stands_as_the_largest_finite_
 
 def test_of_a_map_of_p_the_regions_tell_the_sign():
     labels, data = np.array([[[1, 1, 2, 3, 0]]]), np.array([[[0.0, 0.001, 0.002, 0.003, 0.5]]])
-    laid = lay_map(labels, data, np.ones((1, 1, 5)), zeros=True, signs={1: -1, 2: 1})
+    laid = participant_map(labels, data, np.ones((1, 1, 5)), zeros=True, signs={1: -1, 2: 1})
     assert laid.sign_map().tolist() == [-1, -1, 1, 1, 0]
     index = index_regions(np.array([[[1, 1, 1, 1, 1]]]), np.eye(4), signs={1: -1})
-    assert measure_regions(index, laid).n_voxels.tolist() == [2]
+    assert measure_map(index, laid).n_voxels.tolist() == [2]
 
 
 def test_inside_the_mask_zero_is_no_data_unless_it_is_said_and_outside_it_a_value_is_none():
     data, mask, none = np.array([[[0.0, 2.0, 3.0, np.nan]]]), np.array([[[1, 1, 0, 1]]]), np.zeros((1, 1, 4), int)
-    assert lay_map(none, data, mask).covered.tolist() == [False, True, False, False]
-    assert lay_map(none, data, mask, zeros=True).covered.tolist() == [True, True, False, False]
-    assert lay_map(none, data, zeros=True).covered.tolist() == [False, True, True, False]
+    assert participant_map(none, data, mask).covered.tolist() == [False, True, False, False]
+    assert participant_map(none, data, mask, zeros=True).covered.tolist() == [True, True, False, False]
+    assert participant_map(none, data, zeros=True).covered.tolist() == [False, True, True, False]
 
 
 def test_a_voxel_in_a_region_has_data_whatever_the_mask_says():
-    laid = lay_map(np.array([[[1]]]), np.array([[[4.0]]]), np.array([[[0]]]))
+    laid = participant_map(np.array([[[1]]]), np.array([[[4.0]]]), np.array([[[0]]]))
     assert laid.covered.tolist() == [True]
 
 
 def test_a_region_that_merges_both_signs_counts_each_voxel_by_its_own_sign():
-    tally = tally_maps([lay_map(np.array([[[1, 1]]]), np.array([[[4.0, -4.0]]]))], (1, 1, 2))
+    tally = tally_maps([participant_map(np.array([[[1, 1]]]), np.array([[[4.0, -4.0]]]))], (1, 1, 2))
     assert tally.positive.tolist() == [[[1, 0]]]
     assert tally.negative.tolist() == [[[0, 1]]]
 
 
 def test_a_labelled_voxel_where_the_map_is_zero_has_no_sign():
-    tally = tally_maps([lay_map(np.array([[[1]]]), np.array([[[0.0]]]))], (1, 1, 1))
+    tally = tally_maps([participant_map(np.array([[[1]]]), np.array([[[0.0]]]))], (1, 1, 1))
     assert (tally.positive.item(), tally.negative.item(), tally.data.item()) == (0, 0, 1)
 
 
 def test_shapes_that_do_not_agree_are_refused():
     with pytest.raises(ValueError, match="must be rows of one length"):
-        lay_map(np.zeros((1, 1, 2), int), np.zeros((1, 1, 3)))
+        participant_map(np.zeros((1, 1, 2), int), np.zeros((1, 1, 3)))
     with pytest.raises(ValueError, match="must be rows of one length"):
-        lay_map(np.zeros((1, 1, 2), int), np.zeros((1, 1, 2)), np.zeros((1, 3, 1)))
-    small = lay_map(np.zeros((1, 1, 2), int), np.zeros((1, 1, 2)))
+        participant_map(np.zeros((1, 1, 2), int), np.zeros((1, 1, 2)), np.zeros((1, 3, 1)))
+    small = participant_map(np.zeros((1, 1, 2), int), np.zeros((1, 1, 2)))
     with pytest.raises(ValueError, match="cannot be counted over rows of 3"):
         tally_maps([small], (1, 3, 1))
     with pytest.raises(ValueError, match="cannot be measured in regions of rows of 3"):
-        measure_regions(index_regions(np.ones((1, 3, 1), int), np.eye(4)), small)
+        measure_map(index_regions(np.ones((1, 3, 1), int), np.eye(4)), small)
     with pytest.raises(ValueError, match="no tally"):
         merge_tallies([])
 
@@ -206,7 +206,7 @@ def test_neither_order_nor_sharding_changes_a_count(order, cuts):
 
 @pytest.mark.parametrize("n", [255, 256, 700])
 def test_more_maps_than_a_byte_counts_are_counted(n):
-    one = lay_map(np.array([[[1, 0]]]), np.array([[[4.0, 0.0]]]))
+    one = participant_map(np.array([[[1, 0]]]), np.array([[[4.0, 0.0]]]))
     tally = tally_maps([one] * n, (1, 1, 2))
     assert (tally.n, tally.data.tolist(), tally.positive.tolist()) == (n, [[[n, 0]]], [[[n, 0]]])
 
@@ -290,7 +290,7 @@ def test_values_in_a_region_known_by_hand():
     own[2, 2:4, 2:4], own[1, 2:4, 2] = 3, 3
     peak = tuple(AFFINE[:3, :3] @ (2, 2, 2) + AFFINE[:3, 3])
     index = index_regions(labels, AFFINE, signs={7: 1}, peaks={7: peak})
-    values = measure_regions(index, lay_map(own, data, mask))
+    values = measure_map(index, participant_map(own, data, mask))
     assert index.number.tolist() == [7]
     assert values.n_voxels.tolist() == [4]
     assert values.mean.tolist() == [(4 * 3 + 9 + 2 * 1) / 6]
@@ -301,8 +301,8 @@ def test_values_in_a_region_known_by_hand():
 
 def test_only_regions_of_the_regions_own_sign_count():
     labels = np.array([[[1, 1, 1, 1]]])
-    one = lay_map(np.array([[[1, 2, 2, 0]]]), np.array([[[4.0, -6.0, -5.0, 1.0]]]))
-    found = {sign: measure_regions(index_regions(labels, np.eye(4), signs={1: sign}), one) for sign in (-1, 0, 1)}
+    one = participant_map(np.array([[[1, 2, 2, 0]]]), np.array([[[4.0, -6.0, -5.0, 1.0]]]))
+    found = {sign: measure_map(index_regions(labels, np.eye(4), signs={1: sign}), one) for sign in (-1, 0, 1)}
     assert [int(found[sign].n_voxels[0]) for sign in (-1, 0, 1)] == [2, 3, 1]
     assert [float(found[sign].dice[0]) for sign in (-1, 0, 1)] == [4 / 6, 6 / 7, 2 / 5]
     assert [float(found[sign].peak[0]) for sign in (-1, 0, 1)] == [-6.0, -6.0, 4.0]  # in the region's own direction
@@ -310,14 +310,14 @@ def test_only_regions_of_the_regions_own_sign_count():
 
 def test_of_a_region_that_merges_both_signs_only_the_voxels_of_the_right_sign_count():
     labels = np.array([[[1, 1, 0, 0]]])
-    one = lay_map(np.array([[[1, 1, 1, 1]]]), np.array([[[4.0, 5.0, -6.0, 4.0]]]))
-    values = measure_regions(index_regions(labels, np.eye(4), signs={1: 1}), one)
+    one = participant_map(np.array([[[1, 1, 1, 1]]]), np.array([[[4.0, 5.0, -6.0, 4.0]]]))
+    values = measure_map(index_regions(labels, np.eye(4), signs={1: 1}), one)
     assert values.dice.tolist() == [2 * 2 / (2 + 3)]
 
 
 def test_a_region_without_data_has_no_values_and_one_untouched_has_dice_zero():
     labels = np.array([[[1, 2]]])
-    values = measure_regions(index_regions(labels, np.eye(4)), lay_map(labels * 0, np.array([[[0.0, 2.0]]])))
+    values = measure_map(index_regions(labels, np.eye(4)), participant_map(labels * 0, np.array([[[0.0, 2.0]]])))
     assert np.isnan([values.mean[0], values.peak[0], values.dice[0], values.peak_distance[0]]).all()
     assert (values.mean[1], values.peak[1], values.dice[1]) == (2.0, 2.0, 0.0)
     assert np.isnan(values.peak_distance[1])  # a region without a peak of its own
@@ -326,7 +326,7 @@ def test_a_region_without_data_has_no_values_and_one_untouched_has_dice_zero():
 
 def test_no_region_gives_no_value():
     index = index_regions(np.zeros(SHAPE, int), AFFINE)
-    values = measure_regions(index, lay_map(np.zeros(SHAPE, int), np.ones(SHAPE)))
+    values = measure_map(index, participant_map(np.zeros(SHAPE, int), np.ones(SHAPE)))
     assert index.starts.size == values.mean.size == values.n_voxels.size == 0
 
 
@@ -336,11 +336,11 @@ def test_of_equal_peaks_the_one_lowest_in_x_y_z_is_taken_however_the_file_lies()
     labels[2:5, 2:5, 2:5] = 1
     lowest = AFFINE[:3, :3] @ (4, 2, 2) + AFFINE[:3, 3]
     index = index_regions(labels, AFFINE, peaks={1: tuple(lowest)})
-    assert measure_regions(index, lay_map(labels * 0, data)).peak_distance.tolist() == [0.0]
+    assert measure_map(index, participant_map(labels * 0, data)).peak_distance.tolist() == [0.0]
     flip = np.diag([-1.0, 1, 1, 1])
     flip[0, 3] = SHAPE[0] - 1
     flipped = index_regions(labels[::-1], AFFINE @ flip, peaks={1: tuple(lowest)})
-    assert measure_regions(flipped, lay_map(labels * 0, data[::-1])).peak_distance.tolist() == [0.0]
+    assert measure_map(flipped, participant_map(labels * 0, data[::-1])).peak_distance.tolist() == [0.0]
 
 
 def test_a_regions_voxels_have_one_order_however_its_coordinates_are_rounded():
@@ -391,7 +391,7 @@ def test_of_equal_peaks_x_decides_before_y_and_y_before_z():
     data = np.ones(SHAPE)
     data[2, 3, 4] = data[3, 2, 2] = data[2, 4, 2] = 5
     index = index_regions(np.ones(SHAPE, int), np.eye(4), peaks={1: (2, 3, 4)})
-    assert measure_regions(index, lay_map(np.zeros(SHAPE, int), data)).peak_distance.tolist() == [0.0]
+    assert measure_map(index, participant_map(np.zeros(SHAPE, int), data)).peak_distance.tolist() == [0.0]
 
 
 def test_thirty_people_have_the_prevalence_and_consensus_of_a_plain_reimplementation():
@@ -413,7 +413,7 @@ def test_thirty_people_have_the_values_of_a_plain_reimplementation():
     peaks = {number: (3.0 * number, -5.0, number - 4.0) for number in signs}
     index = index_regions(regions, AFFINE, signs=signs, peaks=peaks)
     for person in people:
-        v = measure_regions(index, lay_map(*person))
+        v = measure_map(index, participant_map(*person))
         for row, number in enumerate(sorted(signs)):
             plain = plain_values(person, regions == number, signs[number], peaks[number])
             ours = (v.n_voxels[row], v.mean[row], v.peak[row], v.dice[row], v.peak_distance[row])
@@ -423,7 +423,7 @@ def test_thirty_people_have_the_values_of_a_plain_reimplementation():
 def test_thirty_people_have_the_pairwise_dice_of_a_plain_reimplementation():
     people = noisy_people(30)
     *_, signed = plain_prevalence(people)
-    dice = pairwise_dice([pack_signs(lay_map(*person).sign_map()) for person in people])
+    dice = pairwise_dice([pack_signs(participant_map(*person).sign_map()) for person in people])
     for i, j in itertools.combinations(range(30), 2):
         shared = ((signed[i] == signed[j]) & (signed[i] != 0)).sum()
         assert dice[i, j] == 2 * shared / ((signed[i] != 0).sum() + (signed[j] != 0).sum())

@@ -11,10 +11,10 @@ from bids_regions.aggregate import (
     find_consensus,
     find_spared,
     index_regions,
-    lay_map,
     least_participants,
     mean_in_regions,
-    measure_regions,
+    measure_map,
+    participant_map,
     tally_maps,
 )
 
@@ -48,7 +48,7 @@ def noise(n, *, seed, cutoff=1.5, effect=0.0):
 
 
 def laid(people):
-    return [lay_map(labels.ravel(), data.ravel()) for labels, data in people]
+    return [participant_map(labels.ravel(), data.ravel()) for labels, data in people]
 
 
 def consensus_of(people, least=LEAST):
@@ -72,7 +72,7 @@ def test_five_people_have_the_values_of_brute_force(effect):
     has = np.array([(data != 0) for _, data in people])
     compared = 0
     for k, one in enumerate(maps):
-        values = measure_regions(index, one)
+        values = measure_map(index, one)
         for at, number in enumerate(sorted(signs)):
             sign = signs[number]
             needed = np.vectorize(lambda n: next(c for c in range(1, 7) if c / max(n, 1) >= 0.4))(has.sum(0))
@@ -99,7 +99,7 @@ def means_of(people, least):
     signs = index.sign
     inside, left, regions = [], [], []
     for one in maps:
-        values = measure_regions(index, one)
+        values = measure_map(index, one)
         inside.append(np.nansum(signs * values.mean * index.sizes) / index.sizes.sum())
         known = values.n_loo > 0
         left.append((signs * np.nan_to_num(values.mean_loo) * values.n_loo)[known].sum() / values.n_loo.sum())
@@ -149,7 +149,7 @@ def test_negating_all_maps_negates_the_consensus():
 def test_regions_from_elsewhere_have_nothing_left_out():
     people = noise(4, seed=1)
     index = index_regions((np.arange(np.prod(SHAPE)) < 50).astype(int), Lattice())
-    values = measure_regions(index, laid(people)[0])
+    values = measure_map(index, laid(people)[0])
     assert values.n_loo.tolist() == [0]
     assert np.isnan([values.mean_loo[0], values.dice_loo[0]]).all()
 

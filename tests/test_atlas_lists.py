@@ -7,7 +7,7 @@ from atlas_files import FSL
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bids_regions.atlases.label_lists import clean_label, read_label_list
+from bids_regions.atlases.label_lists import clean_name, read_label_list
 from bids_regions.errors import MissingInput
 
 
@@ -101,11 +101,11 @@ def test_a_name_listed_twice_alike_is_no_fault(tmp_path: Path) -> None:
 
 
 def test_labels_keep_commas_and_letters_of_all_languages_and_lose_what_breaks_a_table() -> None:
-    assert clean_label("Gyrus, längs\u2028der\tMitte") == "Gyrus, längs der Mitte"
-    assert clean_label('"Area 4; right"\x07') == "'Area 4, right'\\x07"
-    assert len(clean_label("x" * 10_000)) == 200
+    assert clean_name("Gyrus, längs\u2028der\tMitte") == "Gyrus, längs der Mitte"
+    assert clean_name('"Area 4; right"\x07') == "'Area 4, right'\\x07"
+    assert len(clean_name("x" * 10_000)) == 200
 
 
 @given(st.text(max_size=40))
 def test_no_label_can_forge_a_second_cell_or_entry(text: str) -> None:
-    assert not set(clean_label(text)) & set(';"\t\n\r')
+    assert not set(clean_name(text)) & set(';"\t\n\r')

@@ -86,7 +86,7 @@ def test_at_the_group_level_the_participant_is_named_and_left_out(root, monkeypa
 
 def test_a_worker_lost_while_measuring_ends_the_group_in_a_sentence(root, monkeypatch, capsys):
     assert run(root, "participant") == 0
-    monkeypatch.setattr(passes, "measure_regions", killing(passes.measure_regions, ""))
+    monkeypatch.setattr(passes, "measure_map", killing(passes.measure_map, ""))
     assert run(root, "group") == 1
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith("bids_regions: a worker of the group level was lost: its worker process died twice")

@@ -23,8 +23,8 @@ from bids_regions.aggregate.tally import (
     ParticipantMap,
     Tally,
     coverage,
-    lay_map,
     merge_tallies,
+    participant_map,
     prevalence,
     tally_maps,
 )
@@ -34,7 +34,7 @@ from bids_regions.aggregate.values import (
     RegionValues,
     index_regions,
     mean_in_regions,
-    measure_regions,
+    measure_map,
 )
 
 __all__ = [
@@ -57,15 +57,15 @@ __all__ = [
     "find_spared",
     "index_regions",
     "intraclass",
-    "lay_map",
     "least_participants",
     "mean_agreement",
     "mean_in_regions",
-    "measure_regions",
+    "measure_map",
     "merge_tallies",
     "order_by_agreement",
     "pack_signs",
     "pairwise_dice",
+    "participant_map",
     "prevalence",
     "prevalence_lower",
     "tally_maps",

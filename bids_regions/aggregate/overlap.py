@@ -53,9 +53,9 @@ class ConsensusOverlap:
     def dice(self, one: ParticipantMap) -> tuple[float, float]:
         """Dice overlap of a participant's signs with the consensus, and with what the others alone make of it.
 
-        >>> from bids_regions.aggregate import lay_map
+        >>> from bids_regions.aggregate import participant_map
         >>> signs, spared = np.array([1, 1, -1, 0], np.int8), np.array([True, False, False, False])
-        >>> one = lay_map(np.array([1, 1, 0, 2]), np.array([4.0, 5.0, 1.0, -6.0]))
+        >>> one = participant_map(np.array([1, 1, 0, 2]), np.array([4.0, 5.0, 1.0, -6.0]))
         >>> ConsensusOverlap.of(signs, spared).dice(one)  # the second voxel is there because of this very participant
         (0.6666666666666666, 0.4)
         """

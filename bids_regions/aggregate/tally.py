@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bids_regions.frozen import dataclass
 
-__all__ = ["ParticipantMap", "Tally", "coverage", "lay_map", "merge_tallies", "prevalence", "tally_maps"]
+__all__ = ["ParticipantMap", "Tally", "coverage", "merge_tallies", "participant_map", "prevalence", "tally_maps"]
 
 BYTE = 255  # maps that a count of one byte holds
 
@@ -41,7 +41,7 @@ class ParticipantMap:
         return dense
 
 
-def lay_map(
+def participant_map(
     labels: Array,
     data: Array,
     mask: Array | None = None,
@@ -69,7 +69,7 @@ def lay_map(
 
     Examples
     --------
-    >>> laid = lay_map(np.array([0, 1, 2]), np.array([0.0, 4.0, -np.inf]))
+    >>> laid = participant_map(np.array([0, 1, 2]), np.array([0.0, 4.0, -np.inf]))
     >>> laid.covered.tolist(), laid.sign_map().tolist(), laid.data.tolist()
     ([False, True, True], [0, 1, -1], [0.0, 4.0, -4.0])
     """
@@ -121,8 +121,8 @@ def tally_maps(maps: Iterable[ParticipantMap], size: int) -> Tally:
 
     Examples
     --------
-    >>> first = lay_map(np.array([0, 1, 2]), np.array([0.0, 4.0, -5.0]))
-    >>> second = lay_map(np.array([0, 1, 0]), np.array([1.0, 6.0, 2.0]))
+    >>> first = participant_map(np.array([0, 1, 2]), np.array([0.0, 4.0, -5.0]))
+    >>> second = participant_map(np.array([0, 1, 0]), np.array([1.0, 6.0, 2.0]))
     >>> tally = tally_maps([first, second], 3)
     >>> tally.positive.tolist(), tally.negative.tolist(), tally.data.tolist()
     ([0, 2, 0], [0, 0, 1], [1, 2, 2])
@@ -178,8 +178,8 @@ def prevalence(tally: Tally, sign: int) -> Floats:
 
     Examples
     --------
-    >>> one = lay_map(np.array([0, 1]), np.array([0.0, 4.0]))
-    >>> other = lay_map(np.array([0, 0]), np.array([0.0, 2.0]))
+    >>> one = participant_map(np.array([0, 1]), np.array([0.0, 4.0]))
+    >>> other = participant_map(np.array([0, 0]), np.array([0.0, 2.0]))
     >>> prevalence(tally_maps([one, other], 2), +1).tolist()
     [0.0, 0.5]
     """

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from bids_regions.aggregate.tally import Array, Floats, ParticipantMap, Signs
 from bids_regions.frozen import dataclass
 
-__all__ = ["Places", "RegionIndex", "RegionValues", "index_regions", "mean_in_regions", "measure_regions"]
+__all__ = ["Places", "RegionIndex", "RegionValues", "index_regions", "mean_in_regions", "measure_map"]
 
 
 class Places(Protocol):
@@ -131,18 +131,18 @@ def _means(index: RegionIndex, values: Array, there: NDArray[np.bool_]) -> Float
     return means
 
 
-def measure_regions(index: RegionIndex, one: ParticipantMap) -> RegionValues:
+def measure_map(index: RegionIndex, one: ParticipantMap) -> RegionValues:
     """One participant's values in every region of `index`, in one pass over the regions' voxels.
 
     Examples
     --------
-    >>> from bids_regions.aggregate import lay_map
+    >>> from bids_regions.aggregate import participant_map
     >>> class Line:
     ...     def xyz(self, numbers): return np.stack([numbers, numbers * 0, numbers * 0], axis=1).astype(float)
     ...     def extents(self, numbers): return np.ones(numbers.size)
     >>> spared = np.array([True, True, False, True])
     >>> index = index_regions(np.array([1, 1, 1, 0]), Line(), signs={1: 1}, peaks={1: (0, 0, 0)}, spared=spared)
-    >>> values = measure_regions(index, lay_map(np.array([0, 1, 1, 1]), np.array([2.0, 4.0, 6.0, 5.0])))
+    >>> values = measure_map(index, participant_map(np.array([0, 1, 1, 1]), np.array([2.0, 4.0, 6.0, 5.0])))
     >>> [float(v[0]) for v in (values.n_voxels, values.mean, values.peak, values.peak_distance)]
     [2.0, 4.0, 6.0, 2.0]
     >>> [float(v[0]) for v in (values.n_loo, values.mean_loo)]  # the third voxel needs this very participant

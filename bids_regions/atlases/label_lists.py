@@ -14,7 +14,7 @@ from xml.parsers import expat
 from bids_regions.errors import MissingInput, printable
 from bids_regions.frozen import dataclass
 
-__all__ = ["LABEL_LIST_SUFFIXES", "LabelList", "clean_label", "read_label_list", "unusable"]
+__all__ = ["LABEL_LIST_SUFFIXES", "LabelList", "clean_name", "read_label_list", "unusable"]
 
 LABEL_LIST_SUFFIXES = (".tsv", ".csv", ".xml", ".txt", ".lut", ".ctab")  # in the order in which a pair is looked for
 SIZE_LIMIT = 16 * 1024 * 1024  # bytes; the longest list in use (FreeSurfer's) has a hundredth of it
@@ -62,10 +62,10 @@ def read_label_list(path: Path) -> LabelList:
     return _collect(path, rows, notes)
 
 
-def clean_label(text: str) -> str:
+def clean_name(text: str) -> str:
     """A label as every table can carry it: one line, no `;` (it separates labels) and no `"` (it opens a quoted cell).
 
-    >>> clean_label('Gyrus; "left"  part')
+    >>> clean_name('Gyrus; "left"  part')
     "Gyrus, 'left' part"
     """
     shown = printable(" ".join(text.split()), NAME_LIMIT)
@@ -253,7 +253,7 @@ def _collect(path: Path, rows: Rows, notes: tuple[str, ...]) -> LabelList:
         if index is None:
             what = f"has no whole number as index in {where} but {printable(written, 40)!r}"
             raise unusable(path, what, "Give every label the integer that it has in the image")
-        label = clean_label(name)
+        label = clean_name(name)
         label = f"label {index}" if label.lower() in {"", "n/a"} else label
         if names.setdefault(index, label) != label:
             what = f"names the index {index} twice: {names[index]!r} in {places[index]} and {label!r} in {where}"

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_regions.atlases.label_lists import clean_label, read_label_list, unusable
+from bids_regions.atlases.label_lists import clean_name, read_label_list, unusable
 from bids_regions.atlases.naming import UNLABELLED, Counts, PlacedAtlas, RegionPlace
 from bids_regions.errors import BadMap, UnsuitableMap
 from bids_regions.files import hash_bytes
@@ -257,7 +257,7 @@ def _load_gifti(path: Path) -> _File:
         raise unusable(path, "holds no label for each vertex", "Give a .label.gii file")
     structure = found.structure or CORTEX.get(find_side(path.name), "")
     piece = _Piece(structure=structure, keys=_whole(path, arrays[0].values))
-    names = {key: clean_label(label.name) for key, label in found.labels.items()}
+    names = {key: clean_name(label.name) for key, label in found.labels.items()}
     return _File(pieces=(piece,), names=names, n_maps=len(arrays), content_hash=found.content_hash)
 
 
@@ -278,7 +278,7 @@ def _load_cifti(path: Path) -> _File:
     if volume is not None and gray.affine is not None and volume.any():
         grid = Grid(shape=volume.shape, affine=gray.affine)
         pieces.append(_Piece(structure=VOXELS, keys=volume.ravel(), grid=grid))
-    names = {key: clean_label(label.name) for key, label in found.labels.items()}
+    names = {key: clean_name(label.name) for key, label in found.labels.items()}
     return _File(pieces=tuple(pieces), names=names, n_maps=found.n_maps, content_hash=found.content_hash)
 
 

@@ -21,7 +21,7 @@ from bids_regions.aggregate import (
     Tally,
     index_regions,
     mean_in_regions,
-    measure_regions,
+    measure_map,
     merge_tallies,
     pack_signs,
     tally_maps,
@@ -253,7 +253,7 @@ def _measure_shard(shard: _Shard) -> list[MemberMeasures]:
     measured = []
     for member in shard.members:
         one, _ = load_member(member, shard.source)
-        values, (dice, dice_loo) = measure_regions(index, one), overlap.dice(one)
+        values, (dice, dice_loo) = measure_map(index, one), overlap.dice(one)
         measured.append(
             MemberMeasures(
                 member=member,

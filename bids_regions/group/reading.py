@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_regions.aggregate import ParticipantMap, lay_map
+from bids_regions.aggregate import ParticipantMap, participant_map
 from bids_regions.dataset import MapFile, SourceDataset
 from bids_regions.dataset.hemispheres import read_map_names
 from bids_regions.errors import Fault, MissingInput
@@ -79,7 +79,7 @@ def load_member(member: Member, source: Source) -> tuple[ParticipantMap, bool]:
             raise GoneError(f"its map {name} is not there any more")
     ground = source.ground
     read = _read_volume(member, source, ground) if isinstance(ground, VolumeGround) else _read(member, source, ground)
-    laid = lay_map(
+    laid = participant_map(
         read.labels,
         read.data,
         read.mask,
