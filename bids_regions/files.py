@@ -261,15 +261,19 @@ def read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise _read_fault(path, error) from error
     text = read_text(path)
+    absent: list[str] = []  # NaN and Infinity, as they are met
     try:
-        content = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=lambda _: ABSENT_NUMBER)
+        content = json.loads(
+            text, object_pairs_hook=_unique_keys, parse_constant=lambda word: absent.append(word) or ABSENT_NUMBER
+        )
     except (ValueError, RecursionError) as error:
         raise BadDataset(f"{path} is not valid JSON ({error})", hint="Fix or remove this file") from error
     if not isinstance(content, dict):
         raise BadDataset(f"{path} holds no JSON object but a {type(content).__name__}", hint="Fix or remove this file")
-    if _depth(content) > JSON_DEPTH:
+    brackets = text.count("{") + text.count("[")  # no deeper than these are many
+    if brackets > JSON_DEPTH and _depth(content) > JSON_DEPTH:
         raise BadDataset(f"{path} is nested deeper than {JSON_DEPTH} levels", hint="Fix or remove this file")
-    read: dict[str, Any] = _without_absent(content)
+    read: dict[str, Any] = _without_absent(content) if absent else content
     return read
 
 

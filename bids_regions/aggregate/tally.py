@@ -81,7 +81,8 @@ def participant_map(
         covered = covered & (mask != 0)
     voxels = np.flatnonzero(labels != 0)  # of flags: several times as fast as of numbers
     covered[voxels] = True
-    own = np.nan_to_num(np.sign(data[voxels])).astype(np.int8)
+    there = data[voxels]
+    own = (there > 0).astype(np.int8) - (there < 0)
     if signs:
         told = np.zeros(int(labels.max(initial=0)) + 1, np.int8)
         for number, sign in signs.items():

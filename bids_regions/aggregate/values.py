@@ -1,6 +1,7 @@
 """One participant's values in each region: means, extremes, overlap; and in what the others alone would have chosen."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +11,8 @@ from bids_regions.aggregate.tally import Array, Floats, ParticipantMap, Signs
 from bids_regions.frozen import dataclass
 
 __all__ = ["Places", "RegionIndex", "RegionValues", "index_regions", "mean_in_regions", "measure_map"]
+
+FEW = 1 << 20  # pairs of a region and a label that a table holds
 
 
 class Places(Protocol):
@@ -37,7 +40,7 @@ class RegionIndex:
     extents: Floats  # of the voxels, mm3 or mm2
     spared: NDArray[np.bool_] | None  # of the voxels: the others alone reach the count without one who has them
 
-    @property
+    @cached_property
     def region(self) -> NDArray[np.intp]:
         """Which region each voxel lies in, 0-based."""
         return np.repeat(np.arange(self.number.size), self.sizes)
@@ -156,13 +159,14 @@ def measure_map(index: RegionIndex, one: ParticipantMap) -> RegionValues:
         )
     values, covered = one.data[index.voxels].astype(np.float64), one.covered[index.voxels]
     peak, distance = _find_peaks(index, values, covered)
-    own = _own_voxels(index, one)
-    everywhere = np.ones(own.size, bool)
+    labels = one.labels[index.voxels].astype(np.intp)
+    own = _own_voxels(index, one, labels)
     loo = np.zeros(own.size, bool) if index.spared is None else index.spared | ~own
     has_data = index.sums(covered) > 0
-    n_voxels, dice = _overlap(index, one, own, everywhere)
+    areas = _areas(one)
+    n_voxels, dice = _overlap(index, labels, areas, own, index.sizes)
     n_loo = index.sums(loo).astype(np.int64)
-    dice_loo = _overlap(index, one, own, loo)[1]
+    dice_loo = _overlap(index, labels, areas, own & loo, n_loo)[1]
     return RegionValues(
         n_voxels=n_voxels,
         mean=_means(index, values, covered),
@@ -188,34 +192,44 @@ def _find_peaks(index: RegionIndex, values: Floats, covered: NDArray[np.bool_]) 
     return np.where(known, values[first], np.nan), np.where(known, distance, np.nan)
 
 
-def _own_voxels(index: RegionIndex, one: ParticipantMap) -> NDArray[np.bool_]:
+def _own_voxels(index: RegionIndex, one: ParticipantMap, labels: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Which of the regions' voxels the participant's own regions of the region's sign cover."""
     wanted = index.sign[index.region]
     fits = (wanted == 0) | (one.sign_map()[index.voxels] == wanted)
-    own: NDArray[np.bool_] = (one.labels[index.voxels] > 0) & fits
+    own: NDArray[np.bool_] = (labels > 0) & fits
     return own
 
 
 def _overlap(
-    index: RegionIndex, one: ParticipantMap, own: NDArray[np.bool_], within: NDArray[np.bool_]
+    index: RegionIndex,
+    labels: NDArray[np.intp],
+    areas_of: Floats,
+    shared: NDArray[np.bool_],
+    sizes: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], Floats]:
-    """Voxels shared with the participant's regions of each region's sign, and Dice with those that touch it."""
-    n, region = index.number.size, index.region
-    shared = own & within
-    n_shared = np.bincount(region[shared], minlength=n).astype(np.int64)
-    width = int(one.labels.max(initial=0)) + 1
-    touched = np.unique(region[shared] * width + one.labels[index.voxels[shared]].astype(np.int64))
-    areas_of = _areas(one, width)
-    toucher, label = np.divmod(touched, width)
+    """How many voxels of each region are `shared`, and its Dice with the participant's regions that touch it there.
+
+    `labels` are the participant's at the regions' voxels, `areas_of` the sizes of its regions, `sizes` those of the
+    regions, all of them or the part that counts.
+    """
+    n, width = index.number.size, areas_of.shape[1]
+    region, label = index.region[shared], labels[shared]
+    n_shared = np.bincount(region, minlength=n).astype(np.int64)
+    if n * width <= FEW:
+        met = np.zeros((n, width), bool)
+        met[region, label] = True
+        toucher, label = np.nonzero(met)
+    else:
+        toucher, label = np.divmod(np.unique(region * width + label), width)
     areas = np.bincount(toucher, weights=areas_of[index.sign[toucher] + 1, label], minlength=n)
-    both = areas + np.bincount(region[within], minlength=n)
+    both = areas + sizes
     return n_shared, np.divide(2.0 * n_shared, both, out=np.zeros(n), where=both > 0)
 
 
-def _areas(one: ParticipantMap, width: int) -> Floats:
-    """Voxels of the participant's regions by label: those of negative sign, all, those of positive sign; (3, width)."""
-    own = one.labels[one.voxels].astype(np.int64)
+def _areas(one: ParticipantMap) -> Floats:
+    """Voxels of the participant's regions by label: of negative sign, all of them, of positive sign; (3, labels)."""
+    own = one.labels[one.voxels].astype(np.intp)
+    width = int(own.max(initial=0)) + 1
     return np.array(
-        [np.bincount(own[keep], minlength=width) for keep in (one.signs < 0, np.ones(own.size, bool), one.signs > 0)],
-        float,
+        [np.bincount(own[keep], minlength=width) for keep in (one.signs < 0, slice(None), one.signs > 0)], float
     )

@@ -35,6 +35,7 @@ from bids_regions.group.members import Absence, Member
 from bids_regions.group.places import DomainPlaces, regions_on_sheet
 from bids_regions.group.reading import ChangedError, GoneError, Source, load_member, load_second, read_table
 from bids_regions.group.thumbnails import draw_member
+from bids_regions.images import expect_many
 
 __all__ = [
     "Counted",
@@ -207,6 +208,7 @@ def in_order(function: Callable[[Job], Result], jobs: Sequence[Job], workers: Wo
 
 
 def _count_shard(shard: _Shard) -> _ShardCount:
+    expect_many()
     kept: list[Member] = []
     summaries: list[Summary] = []
     lost: list[Absence] = []
@@ -245,6 +247,7 @@ def _summarize(member: Member, one: ParticipantMap, ground: Ground, *, blind: bo
 
 
 def _measure_shard(shard: _Shard) -> list[MemberMeasures]:
+    expect_many()
     reference, ground = shard.reference, shard.source.ground
     assert reference is not None
     index, overlap = reference.index(ground), ConsensusOverlap.of(reference.consensus, reference.spared)

@@ -29,6 +29,7 @@ from bids_regions.group.reading import Source, load_member
 from bids_regions.group.regions import lay_regions
 from bids_regions.group.sets import MapSet, place_set
 from bids_regions.group.tables import write_table
+from bids_regions.images import expect_many
 from bids_regions.tables import Column
 
 __all__ = [
@@ -298,6 +299,7 @@ def _measure(family: Family, source: Source, regions: Array, study: Study) -> It
 
 def _measure_shard(shard: _Shard) -> list[_Person]:
     index = index_regions(shard.regions, DomainPlaces(shard.source.ground.domain))
+from bids_regions.images import expect_many
     people = []
     for maps in shard.people:
         means = np.full((len(maps), index.number.size), np.nan)

@@ -49,6 +49,7 @@ FOREIGN = (  # how a file begins that is something else: what it is, what to do
 COMPLEX, COMPLEX256 = "holds complex numbers and no map of real ones", 2048
 STORE_AGAIN = "Store this map as float32"
 COMPUTE_AGAIN = "Compute this map again, or fix its header"
+KEPT = 32  # layouts
 UNITS = {1: "metres", 3: "micrometres"}
 
 
@@ -72,6 +73,9 @@ class Layout:
         return math.prod(self.grid.shape)
 
 
+_KNOWN: dict[tuple[bytes, bool], Layout] = {}  # by a NIfTI-1 header's bytes, and whether a series was asked for
+
+
 def read_layout(stream: ByteStream, *, series: bool = False) -> Layout:
     """What the header at the front of `stream` promises; the stream then stands at the first voxel.
 
@@ -84,7 +88,32 @@ def read_layout(stream: ByteStream, *, series: bool = False) -> Layout:
     UnsuitableMap
         The image is no 3-D map of real numbers.
     """
-    header = _parse(stream)
+    block = stream.peek(max(HEADER_SIZES))
+    _refuse_foreign(block, stream.name)
+    front = bytes(block[: Nifti1Header.sizeof_hdr])
+    layout = _KNOWN.get((front, series))
+    if layout is None:
+        layout = _read_anew(stream, block, series=series)
+        _remember((front, series), layout)
+    else:
+        n_voxels = layout.n_volumes * layout.n_voxels
+        _check_promise(stream, layout.offset + n_voxels * layout.dtype.itemsize)
+        _refuse_bombs(stream, n_voxels, layout.dtype)
+    stream.read_into(memoryview(bytearray(layout.offset)))
+    return layout
+
+
+def _remember(key: tuple[bytes, bool], layout: Layout) -> None:
+    """Keep the layout of a header that all maps of a cohort have; with extensions its bytes alone do not tell it."""
+    if len(layout.grid.header) == len(key[0]) and layout.offset == Nifti1Header.single_vox_offset:
+        if len(_KNOWN) >= KEPT:
+            _KNOWN.pop(next(iter(_KNOWN)), None)
+        _KNOWN[key] = layout
+
+
+def _read_anew(stream: ByteStream, block: bytes, *, series: bool) -> Layout:
+    """The layout of a header that was not met before."""
+    header = _parse(block, stream.name)
     extent = _find_extent(header, stream.name)
     dtype = _find_dtype(header, stream.name)
     offset = _find_offset(header, stream)
@@ -94,7 +123,6 @@ def read_layout(stream: ByteStream, *, series: bool = False) -> Layout:
     with np.errstate(all="ignore"):  # NaN in a header is met with a sentence, not with a warning
         grid, notes = _place(header, (extent[0], extent[1], extent[2]), stream.name)
     slope, inter = _find_scaling(header, stream.name)
-    stream.read_into(memoryview(bytearray(offset)))
     return Layout(
         grid=grid,
         dtype=dtype,
@@ -112,21 +140,19 @@ def _bad(name: str, what: str) -> NoReturn:
     raise BadMap(f"{name} {what}", hint=COMPUTE_AGAIN)
 
 
-def _parse(stream: ByteStream) -> Any:
-    block = stream.peek(max(HEADER_SIZES))
-    _refuse_foreign(block, stream.name)
+def _parse(block: bytes, name: str) -> Any:
     sizes = ((struct.unpack(order + "i", block[:4])[0], order) for order in "<>")
     size, order = next(((size, order) for size, order in sizes if size in HEADER_SIZES), (0, "<"))
     if not size or len(block) < size:
-        raise BadMap(f"{stream.name} is no NIfTI file: it does not begin with a NIfTI header", hint=FETCH_AGAIN)
+        raise BadMap(f"{name} is no NIfTI file: it does not begin with a NIfTI header", hint=FETCH_AGAIN)
     header = HEADER_SIZES[size](block[:size], endianness=order, check=False)
     magic = header["magic"].item()
     if magic == header.pair_magic:
-        _bad(stream.name, "is the header of an .hdr and .img pair; only single NIfTI files are read")
+        _bad(name, "is the header of an .hdr and .img pair; only single NIfTI files are read")
     if magic != header.single_magic:
-        _bad(stream.name, f"is no NIfTI file: its magic is {magic!r}")
+        _bad(name, f"is no NIfTI file: its magic is {magic!r}")
     if size == Nifti2Header.sizeof_hdr and header["eol_check"].tolist() not in ([13, 10, 26, 10], [0, 0, 0, 0]):
-        raise BadMap(f"{stream.name} is damaged: its line ends were changed on the way", hint=FETCH_AGAIN)
+        raise BadMap(f"{name} is damaged: its line ends were changed on the way", hint=FETCH_AGAIN)
     return header
 
 

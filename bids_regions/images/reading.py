@@ -26,6 +26,7 @@ __all__ = [
     "StatMap",
     "check_mask",
     "count_volumes",
+    "expect_many",
     "load_grid",
     "load_label_image",
     "load_labels",
@@ -37,6 +38,7 @@ __all__ = [
 STEP = 1 << 16  # numbers looked at together, so that they stay in the processor's cache
 PAGE = 1 << 10  # numbers that are held or not: in float32 the 4 KiB that most systems lend at once
 LARGE = 1 << 24  # bytes that an image takes in memory, in float32 a map of 1.1 mm; below, reading all at once is faster
+FREED = 1 << 24  # bytes of a block that was freed once: what all arrays of a map of 2 mm take, and some more
 CLIPPED = 20  # voxels that share the largest magnitude; smooth maps have one
 ROUNDING = 1e-3  # how far from whole a label may lie in floats
 COARSEST = 0.05  # and in scaled whole numbers, whose own step may be larger
@@ -82,6 +84,16 @@ class LabelImage:
     grid: StoredGrid
     content_hash: str  # SHA-256 of the file's bytes, in hexadecimal digits
     notes: tuple[str, ...]
+
+
+def expect_many() -> None:
+    """Have the process keep the memory that one map after the other takes and frees.
+
+    The C library hands freed memory back to the system beyond some megabytes, and asks for it again for the next map:
+    then its pages cost as much time as all that is done with the map. Beyond which size it does is told by the largest
+    block that was freed so far; here one is, of which no page was touched. Elsewhere than in glibc nothing happens.
+    """
+    bytes(FREED)
 
 
 def load_statmap(path: Path, volume: int | None = None, *, nan: float = 0.0) -> StatMap:

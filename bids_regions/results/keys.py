@@ -7,6 +7,7 @@ itself, beside the named ones. Which keys a record has is not known here.
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from bids_regions.errors import BadDataset
@@ -76,11 +77,11 @@ def decode(cls: type[T], content: object, where: str = "") -> T:
     """
     if not isinstance(content, Mapping):
         raise BadDataset(f"{where or 'the record'} is no JSON object")
-    known = set(keys_of(cls))
     given: dict[str, Any] = {}
     for each in _named(cls):
         name, read = each.metadata["key"], each.metadata["read"]
         if each.metadata["spread"]:
+            known = _known_keys(cls)
             given[each.name] = read({other: own for other, own in content.items() if other not in known})
         elif name in content:
             given[each.name] = _read(read, content[name], f"{where}{name}")
@@ -98,8 +99,19 @@ def _read(read: Read, value: object, where: str) -> Any:
         raise BadDataset(f"{where} is not what it must be") from error
 
 
-def _named(cls: Any) -> list[Field[Any]]:
-    return [each for each in fields(cls) if "key" in each.metadata]
+def _named(value: Any) -> tuple[Field[Any], ...]:
+    return _fields_of(value if isinstance(value, type) else type(value))
+
+
+@cache
+def _fields_of(cls: type) -> tuple[Field[Any], ...]:
+    """The fields that have a key; a class is asked once, as a cohort has many records."""
+    return tuple(each for each in fields(cls) if "key" in each.metadata)
+
+
+@cache
+def _known_keys(cls: type) -> frozenset[str]:
+    return frozenset(keys_of(cls))
 
 
 def _default(each: Field[Any]) -> Any:

@@ -240,6 +240,8 @@ class Grid:
         >>> one.same_as(Grid(shape=(2, 3, 4), affine=np.eye(4) + 1e-6)), one.same_as(longer)
         (True, False)
         """
+        if other is self:
+            return True
         if not isinstance(other, Grid) or self.shape != other.shape:
             return False
         return find_displacement(self.shape, self.affine, other.affine) <= SAME * min(self.zooms)
