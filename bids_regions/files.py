@@ -262,10 +262,13 @@ def read_json(path: Path) -> dict[str, Any]:
         raise _read_fault(path, error) from error
     text = read_text(path)
     absent: list[str] = []  # NaN and Infinity, as they are met
+
+    def take_absent(word: str) -> object:
+        absent.append(word)
+        return ABSENT_NUMBER
+
     try:
-        content = json.loads(
-            text, object_pairs_hook=_unique_keys, parse_constant=lambda word: absent.append(word) or ABSENT_NUMBER
-        )
+        content = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=take_absent)
     except (ValueError, RecursionError) as error:
         raise BadDataset(f"{path} is not valid JSON ({error})", hint="Fix or remove this file") from error
     if not isinstance(content, dict):

@@ -109,9 +109,8 @@ def _fields_of(cls: type) -> tuple[Field[Any], ...]:
     return tuple(each for each in fields(cls) if "key" in each.metadata)
 
 
-@cache
-def _known_keys(cls: type) -> frozenset[str]:
-    return frozenset(keys_of(cls))
+def _known_keys(cls: Any) -> frozenset[str]:
+    return frozenset(each.metadata["key"] for each in _fields_of(cls))
 
 
 def _default(each: Field[Any]) -> Any:
