@@ -298,8 +298,8 @@ def _measure(family: Family, source: Source, regions: Array, study: Study) -> It
 
 
 def _measure_shard(shard: _Shard) -> list[_Person]:
+    expect_many()
     index = index_regions(shard.regions, DomainPlaces(shard.source.ground.domain))
-from bids_regions.images import expect_many
     people = []
     for maps in shard.people:
         means = np.full((len(maps), index.number.size), np.nan)
