@@ -28,9 +28,12 @@ seeded part of the same. What is promised, and which test holds each promise, is
   removing, listing, making a folder, or asking for a file's status; with ENOSPC, EDQUOT, EROFS, EACCES, ENOENT, EIO or
   ESTALE. The calls and errors are drawn from all pairs. The run ended in one sentence with a right exit code, without a
   traceback; every result was whole, no temporary file was left, and the next run completed the tree to the same bytes.
-* **Damaged files.** NIfTI files with bits, headers, lengths and gzip streams damaged at random, read in every way there
-  is: each was read as NiBabel reads it, or refused in a sentence, within five seconds and a limit of memory that its
-  size on disk sets.
+* **Damaged files.** NIfTI files with bits, headers, lengths and gzip streams damaged at random, GIFTI and CIFTI files
+  whose XML, numbers or bytes were changed, read in every way there is: each was read, NIfTI as NiBabel reads it, or
+  refused in a sentence, within five seconds of processor time and a limit of memory that its size on disk sets.
+* **Damaged descriptions.** The design files of a FEAT and a gfeat folder, an SPM.mat, an AFNI HEAD file, PALM's record
+  of its options, and a dataset's JSON files, participants.tsv, filter file and configuration, each changed at random:
+  the import or the app did its work all the same, or ended in one sentence with a right exit code.
 """
 
 
@@ -55,12 +58,14 @@ def main() -> None:
         kills = workers.submit(measure, "kills.py", "--kills", given.kills)
         fuzz = workers.submit(measure, "fuzz_images.py", "--seconds", given.seconds)
         faults = workers.submit(measure, "faults.py", "--faults", given.faults)
+        sources = workers.submit(measure, "fuzz_sources.py", "--seconds", given.seconds)
         stops = workers.submit(measure, "kills.py", "--stop", "--kills", given.stops, "--seed", "2")
         rows = [
             ("killed (SIGKILL)", "{kills} runs before their end", kills),
             ("stopped (SIGTERM)", "{stops} runs before their end", stops),
             ("faults injected", "{injected}, among {call_sites} calls of a run and {errors} errors", faults),
             ("damaged files", "{files}: {read} read, {BadMap} refused, {UnsuitableMap} skipped", fuzz),
+            ("damaged descriptions", "{files}: {done} done all the same, {refused} refused", sources),
         ]
         lines = [
             f"| {name} | {words.format_map(done.result()[0])} | yes | {done.result()[1]:.0f} |"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import HANG
 from trees import fitlins
 
 from bids_regions.cli import build_parser, main
@@ -32,7 +33,7 @@ def made_anew() -> str:
 def bosh(*arguments: str | Path, cwd: Path | None = None, path: Path | None = None) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": os.pathsep.join([str(path), os.environ["PATH"]])}
     return subprocess.run(
-        [BOSH, *arguments], capture_output=True, text=True, check=False, cwd=cwd, env=environment, timeout=300
+        [BOSH, *arguments], capture_output=True, text=True, check=False, cwd=cwd, env=environment, timeout=HANG
     )
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import HANG
 from trees import describe, write_map
 
 from bids_regions.files import locked
@@ -25,7 +26,7 @@ def start(dataset: Path, out: Path, *options: str, level: str = "participant") -
 
 
 def finish(apps: list[subprocess.Popen[str]]) -> None:
-    said = [app.communicate(timeout=280)[1] for app in apps]
+    said = [app.communicate(timeout=HANG)[1] for app in apps]
     assert [app.returncode for app in apps] == [0] * len(apps), "\n".join(said)
 
 
@@ -111,7 +112,7 @@ def test_a_group_run_while_participants_still_write_is_right_or_refused(dataset:
     codes = []
     while not codes or any(writer.poll() is None for writer in writers):
         group = start(dataset, out, level="group")
-        said = group.communicate(timeout=280)[1]
+        said = group.communicate(timeout=HANG)[1]
         codes.append(group.returncode)
         assert "Traceback" not in said
         assert said.splitlines()[-1].endswith(f"(exit code {group.returncode})"), said
@@ -139,7 +140,7 @@ def test_a_second_group_run_is_refused_while_one_is_at_work(dataset: Path, tmp_p
     with locked(out / LOCK, "group") as ours:
         assert ours
         second = start(dataset, out, level="group")
-        said = second.communicate(timeout=280)[1]
+        said = second.communicate(timeout=HANG)[1]
     assert second.returncode == 73
     assert "another run of the group level is writing to" in said.splitlines()[-1]
     assert not (out / "group.html").exists()

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from kills import digests, make_dataset
+from processes import HANG
 
 from bids_regions.cli import main
 
@@ -17,7 +18,7 @@ def test_a_cluster_that_loses_a_worker_writes_the_same_bytes(tmp_path):
     words = ["participant", "group", "--threshold", "3.0", "--min-region-voxels", "5", "-q", "--nprocs", "1"]
     assert main([str(dataset), str(tmp_path / "here"), *words]) == 0
     command = [sys.executable, HERE / "dask_cluster.py", dataset, tmp_path / "there", "--kill"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=HANG)
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["exit_code"] == 0, told["said"]
     assert told["killed"]

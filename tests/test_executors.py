@@ -4,6 +4,7 @@ import time
 from collections import deque
 
 import pytest
+from processes import HANG
 
 from bids_regions.errors import BadMap, MissingInput
 from bids_regions.executors import Task, WorkerLost, Workers, run_tasks
@@ -26,7 +27,7 @@ def fail(n):
 
 
 def slow(n):
-    time.sleep(60)
+    time.sleep(2 * HANG)
 
 
 def results(function, numbers, workers):
@@ -68,7 +69,7 @@ def test_leaving_early_ends_the_workers():
     with pytest.raises(KeyError):  # noqa: PT012 # the loop is left by an error of its own
         for _ in run_tasks(tasks, Workers(n=2)):
             raise KeyError
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < HANG
 
 
 def test_a_scheduler_that_is_not_there_is_one_sentence(monkeypatch):

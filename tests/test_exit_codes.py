@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import HANG, Ended, fork_app
 from trees import describe, fitlins, make_data, write_map
 
 from bids_regions.cli import main
@@ -25,9 +26,13 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 def run_app(*arguments: str | Path, before: tuple[str, ...] = ()) -> tuple[int, str, str]:
     """Exit code, last line of stderr, and all of it."""
-    command = [*before, sys.executable, "-m", "bids_regions", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120)
+    ended: subprocess.CompletedProcess[str] | Ended
+    if before:
+        command = [*before, sys.executable, "-m", "bids_regions", *map(str, arguments)]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=HANG)
+    else:
+        ended = fork_app(*arguments)
     assert "Traceback" not in ended.stderr
     return ended.returncode, (ended.stderr.strip().splitlines() or [""])[-1], ended.stderr
 
@@ -41,7 +46,7 @@ def dataset(tmp_path: Path) -> Path:
 
 
 def test_0_all_well(dataset: Path, tmp_path: Path) -> None:
-    code, last, _ = run_app(dataset, tmp_path / "out", "participant")
+    code, last, _ = run_app(dataset, tmp_path / "out", "participant", before=("env",))
     assert code == 0
     assert last.startswith("bids_regions: 1 map done with ")
     assert last.endswith("0 failed (exit code 0)")
@@ -57,7 +62,7 @@ def test_0_no_region_survived(dataset: Path, tmp_path: Path) -> None:
 def test_0_help_without_arguments() -> None:
     command = [sys.executable, "-m", "bids_regions"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=HANG)
     assert ended.returncode == 0
     assert ended.stdout.startswith("usage: bids_regions")
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import trees
 from nifti_bytes import AFFINE, nifti, put, ramp
+from processes import HANG
 
 MEMORY = 3 << 30  # bytes of addresses
 WORDS = ("--min-region-voxels", "1", "--threshold", "1.0", "--nprocs", "1")
@@ -70,7 +71,7 @@ SOUND = {  # contrast: bytes, regions
 }
 
 
-def run_app(root: Path, *words: object, level: str = "participant", timeout: float = 240):
+def run_app(root: Path, *words: object, level: str = "participant", timeout: float = HANG):
     """Exit code and what was said, with little memory and against the clock."""
     command = [sys.executable, "-m", "bids_regions", root / "in", root / "out", level, *WORDS, *map(str, words)]
     done = subprocess.run(
@@ -267,7 +268,7 @@ def test_configuration_from_elsewhere_is_refused_in_a_sentence(tmp_path, option,
     given = trees.touch(tmp_path / "given", content.encode(errors="surrogateescape"))
     command = [sys.executable, "-m", "bids_regions", tmp_path / "in", tmp_path / "out", "participant", option, given]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=HANG, env=environment)
     assert done.returncode in (18, 64, 66), done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr

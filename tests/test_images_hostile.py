@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nifti_bytes import AFFINE, nifti, put, ramp
+from processes import HANG
 
 from bids_regions.errors import BadMap, UnsuitableMap
 from bids_regions.images import (
@@ -267,7 +268,7 @@ def probe(path, memory):
     """What reading `path` says when only so much memory can be had beyond what the imports took."""
     command = [sys.executable, "-c", PROBE, str(path), str(memory)]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, check=True, env=environment)
     return done.stdout.strip()
 
 

@@ -13,6 +13,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from nifti_bytes import AFFINE, nifti, put, ramp
+from processes import HANG
 
 from bids_regions.errors import BadMap
 from bids_regions.images import load_labels, load_mask, load_statmap, load_volumes, make_grid, reading
@@ -167,5 +168,5 @@ def test_zeros_of_a_large_map_take_no_memory(tmp_path):
     small, large = put(tmp_path / "small.nii.gz", nifti()), put(tmp_path / "large.nii.gz", nifti(data))
     command = [sys.executable, "-c", GROWTH, str(small), str(large), str(182 * 218 * 18)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, check=True, env=environment)
     assert int(done.stdout) < 0.45 * data.nbytes

@@ -14,12 +14,12 @@ def count(*words):
 
 
 def test_a_run_killed_anywhere_is_completed_by_the_next():
-    counts = count("--kills", "4", "--seed", "11")
-    assert counts["kills"] == 4
+    counts = count("--kills", "2", "--seed", "11")
+    assert counts["kills"] == 2
     assert counts["files"] > 100
 
 
 def test_a_run_stopped_anywhere_ends_within_five_seconds_and_is_completed_by_the_next():
     """Discovery, maps, pages and the group alike: the moments are spread over the whole run."""
-    counts = count("--kills", "4", "--seed", "3", "--stop")
-    assert counts["stops"] == 4
+    counts = count("--kills", "2", "--seed", "3", "--stop")
+    assert counts["stops"] == 2

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import trees
+from processes import HANG
 
 from bids_regions.cli import main
 from bids_regions.group import passes
@@ -114,7 +115,7 @@ def test_on_a_cluster_too(root):
         "DASK_DISTRIBUTED__SCHEDULER__WORKER_SATURATION": "1.0",  # and nobody waits behind the one that kills
     }
     command = [sys.executable, HERE / "dask_cluster.py", root / "in", root / "out"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=HANG, env=environment)
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["exit_code"] == 1, told["said"]
     assert f"failed: sub-02/func/{FATAL} (thr3p0): its worker process died twice" in told["said"]

@@ -324,3 +324,13 @@ def test_a_named_file_that_may_not_be_read_is_told(tmp_path, capsys):
     trees.write_map(root / name())
     os.mkfifo(tmp_path / "pipe.nii")
     assert run(capsys, root, tmp_path / "out", "participant", "--mask", tmp_path / "pipe.nii")[0] == 66
+
+
+def test_a_participant_whom_no_file_could_be_named_after_is_missing(tmp_path, capsys):
+    """A table gone wrong: a label longer than any name, and one that holds a null."""
+    root = trees.describe(tmp_path / "in")
+    trees.write_map(root / "sub-01" / "func" / "sub-01_task-x_space-S_contrast-a_stat-z_statmap.nii")
+    (root / "participants.tsv").write_text(f"participant_id\tage\nsub-01\t3\nsub-{'9' * 5000}\t4\nsub-a\0b\t5\n")
+    assert main([str(root), str(tmp_path / "out"), "participant", "group", "--nprocs", "1"]) == 0
+    assert "2 missing" in capsys.readouterr().err
+    assert (tmp_path / "out" / "group.html").is_file()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import trees
+from processes import HANG
 
 from bids_regions.cli import main
 from bids_regions.errors import BadMap
@@ -90,7 +91,7 @@ def test_the_libraries_take_as_many_threads_as_they_are_given(tmp_path, asked):
         [sys.executable, "-c", THREADS, str(root), str(tmp_path / "out"), "participant", "--nprocs", "1", "-q", *words],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG,
         check=True,
         env={**kept, "PYTHONPATH": str(Path(__file__).parents[1])},
     )

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import HANG, slowness
 from trees import describe, write_map
 
 PATIENCE = 5.0  # seconds between SIGTERM and the end
 SHAPE = (32, 40, 32)
-N_PARTICIPANTS = 10
+N_PARTICIPANTS = 7
 COMMAND = (sys.executable, "-m", "bids_regions")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
 
@@ -28,7 +29,7 @@ def run_app(dataset: Path, out: Path, workers: int) -> subprocess.Popen[str]:
 
 def complete(dataset: Path, out: Path, workers: int) -> None:
     app = run_app(dataset, out, workers)
-    said = app.communicate(timeout=300)[1]
+    said = app.communicate(timeout=HANG)[1]
     assert app.returncode == 0, said
 
 
@@ -56,7 +57,7 @@ def children(pid: int) -> list[int]:
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten participants with smooth maps that take a while."""
+    """Participants with smooth maps that take a while."""
     root = describe(tmp_path_factory.mktemp("stop") / "maps")
     for n in range(1, N_PARTICIPANTS + 1):
         random = np.random.default_rng(n)
@@ -114,12 +115,13 @@ def test_sigterm_ends_it_and_a_rerun_completes(
             assert app.poll() is None
             time.sleep(0.01)
     workers_then = children(app.pid)
+    slow = slowness()
     stop(app.pid)
     before = time.monotonic()
-    said = app.communicate(timeout=60)[1]
+    said = app.communicate(timeout=HANG)[1]
     took = time.monotonic() - before
     assert app.returncode == 143
-    assert took < PATIENCE
+    assert took < PATIENCE * max(slow, slowness())
     assert said.splitlines()[-1].endswith("(exit code 143)"), said
     assert not [pid for pid in workers_then if Path(f"/proc/{pid}").exists()]
     assert not list(out.rglob("*.tmp"))
@@ -146,7 +148,7 @@ with terminable():
     try:
         thing = Swallows()
         del thing
-        time.sleep(60)
+        time.sleep(3600)
     finally:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.5)
@@ -154,21 +156,18 @@ with terminable():
 """
 
 
-def run_code(code: str) -> tuple[subprocess.CompletedProcess[str], float]:
-    """How a program ended, and after how many seconds."""
-    before = time.monotonic()
-    ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=ENVIRONMENT, timeout=50
+def run_code(code: str) -> subprocess.CompletedProcess[str]:
+    """How a program ended; one that did not hear its signal sleeps for an hour."""
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=ENVIRONMENT, timeout=HANG
     )
-    return ended, time.monotonic() - before
 
 
 def test_sigterm_that_python_swallows_is_raised_again_and_no_clean_up_is_disturbed() -> None:
-    ended, seconds = run_code(SWALLOWS)
+    ended = run_code(SWALLOWS)
     assert ended.returncode == 143
     assert ended.stdout == "cleaned up\n"
     assert "Exception ignored in" in ended.stderr
-    assert seconds < 40
 
 
 def catches_sigterm(pid: int) -> bool:
@@ -184,7 +183,7 @@ def test_sigterm_is_heard_before_the_libraries_are_loaded(dataset: Path, tmp_pat
         time.sleep(0.002)
     assert "numpy" not in Path(f"/proc/{app.pid}/maps").read_text()
     app.send_signal(signal.SIGTERM)
-    said = app.communicate(timeout=60)[1]
+    said = app.communicate(timeout=HANG)[1]
     assert app.returncode == 143
     assert "Traceback" not in said
     assert not (tmp_path / "out").exists()
@@ -197,7 +196,7 @@ from bids_regions.executors import Workers, Task, run_tasks
 from bids_regions.stopping import terminable
 
 def wait(_):
-    time.sleep(30)
+    time.sleep(3600)
 
 parent = os.getpid()
 os.register_at_fork(after_in_parent=lambda: os.kill(parent, signal.SIGTERM))
@@ -208,7 +207,6 @@ with terminable():
 
 
 def test_sigterm_while_workers_are_forked_is_neither_lost_nor_doubled() -> None:
-    ended, seconds = run_code(FORKS)
+    ended = run_code(FORKS)
     assert ended.returncode == 143
     assert ended.stderr == ""
-    assert seconds < 20

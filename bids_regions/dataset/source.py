@@ -151,7 +151,7 @@ def list_folders(path: Path) -> list[Path]:
 
 def _named_derivative(top: Path, name: str) -> Path:
     for folder in (top / "derivatives" / name, top / name):
-        if name.strip("./") and ".." not in Path(name).parts and folder.is_dir():
+        if name.strip("./") and ".." not in Path(name).parts and os.path.isdir(folder):  # noqa: PTH112 # False where it can be no name
             return folder
     there = ", ".join(folder.name for folder in _derivatives(top)) or "none"
     raise MissingInput(f"{top} has no derivatives named {name}", hint=f"It has: {there}")

@@ -3,6 +3,7 @@
 It fills the model from finished results; it computes nothing and makes no HTML.
 """
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -108,7 +109,8 @@ class _Pages:
         """The address of a participant's page; empty where there is none."""
         if participant not in self._known:
             name = f"{participant}.html"
-            self._known[participant] = name if (self._folder / name).is_file() else ""
+            there = os.path.isfile(self._folder / name)  # noqa: PTH113 # False, no error, where no file has such a name
+            self._known[participant] = name if there else ""
         return self._known[participant]
 
     def links(self, participants: Sequence[str]) -> dict[str, str]:
