@@ -29,6 +29,8 @@ RUN /opt/builder/bin/python -m pip wheel --no-cache-dir --no-index --no-deps --n
  && find /opt/bids_regions -type f -regex '.*[.]\(c\|h\|pyx\|pxd\|pyi\)' -delete \
  && PYTHONHASHSEED=0 /opt/bids_regions/bin/python -m compileall -q --invalidation-mode unchecked-hash \
       /opt/bids_regions/lib \
+ && PYTHONHASHSEED=0 /opt/bids_regions/bin/python -I -c \
+      'from bids_regions.report.pages import compile_templates; compile_templates()' \
  && sed -i '1s|.*|#!/opt/bids_regions/bin/python3 -I|' /opt/bids_regions/bin/bids_regions \
       /opt/bids_regions/bin/bids-regions /opt/bids_regions/bin/bids_regions-import \
  && /opt/bids_regions/bin/python -I -c 'import bids_regions.version as v; print(v.__version__)' >/opt/version \

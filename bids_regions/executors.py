@@ -4,23 +4,31 @@ A *task* is a function of a module and its one argument. Tasks may be added whil
 what a task does; it knows what happens when the process that does it dies.
 """
 
-import multiprocessing
 import os
 import signal
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
-from multiprocessing.context import ForkContext
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bids_regions.errors import Contradiction, MissingInput
 from bids_regions.frozen import dataclass
+from bids_regions.libraries import Late
 from bids_regions.stopping import STOPPED
+
+if TYPE_CHECKING:
+    import multiprocessing
+    from concurrent import futures
+    from concurrent.futures import Executor, Future
+    from concurrent.futures import process as processes
+    from multiprocessing.context import ForkContext
+else:  # one process needs none of it
+    multiprocessing = Late("multiprocessing")
+    futures = Late("concurrent.futures")
+    processes = Late("concurrent.futures.process")
 
 __all__ = ["Task", "WorkerLost", "Workers", "check_workers", "fit_workers", "run_tasks"]
 
@@ -84,7 +92,7 @@ def check_workers(workers: Workers) -> tuple[Workers, str]:
     if workers.executor != "process" or workers.n == 1:
         return workers, ""
     try:
-        ProcessPoolExecutor(1, mp_context=_forking()).shutdown()  # no process starts before the first task
+        processes.ProcessPoolExecutor(1, mp_context=_forking()).shutdown()  # no process starts before the first task
     except (OSError, ImportError, NotImplementedError) as error:  # as the C library, and as Python built without them
         return replace(workers, n=1), f"{ALONE} ({getattr(error, 'strerror', None) or error})"
     return workers, ""
@@ -112,7 +120,7 @@ def run_tasks(tasks: deque[Task], workers: Workers) -> Iterator[tuple[Task, Any]
         yield from run_tasks(tasks, workers)
 
 
-def _drain(tasks: deque[Task], pool: Executor, workers: Workers) -> Generator[tuple[Task, Any], None, list[Task]]:
+def _drain(tasks: deque[Task], pool: "Executor", workers: Workers) -> Generator[tuple[Task, Any], None, list[Task]]:
     """Run until all is done or the pool breaks; returns the tasks that were in it when it broke."""
     window = workers.n * (2 if workers.executor == "process" else 8)
     running: dict[Future[Any], Task] = {}
@@ -121,21 +129,21 @@ def _drain(tasks: deque[Task], pool: Executor, workers: Workers) -> Generator[tu
             while tasks and len(running) < window:
                 running[_submit(pool, tasks[0])] = tasks[0]
                 tasks.popleft()
-        except BrokenProcessPool:
+        except processes.BrokenProcessPool:
             return list(running.values())
         except (OSError, RuntimeError) as error:
             if running or workers.executor != "process":
                 raise
             raise _NoWorkersError from error  # a limit of processes or threads: the first task starts them all
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        done, _ = futures.wait(running, return_when=futures.FIRST_COMPLETED)
         for future in sorted(done, key=list(running).index):
-            if isinstance(future.exception(), BrokenProcessPool):
+            if isinstance(future.exception(), processes.BrokenProcessPool):
                 return list(running.values())
             yield running.pop(future), _result(future)
     return []
 
 
-def _result(future: Future[Any]) -> Any:
+def _result(future: "Future[Any]") -> Any:
     """What a task returned; Dask itself tries a task whose worker died again, and gives up after some deaths."""
     gave_up = type(future.exception()).__name__ == "KilledWorker"  # not imported: Dask is an optional extra
     return WorkerLost("its worker process died again and again") if gave_up else future.result()
@@ -146,11 +154,11 @@ def _retry(lost: list[Task], workers: Workers) -> Iterator[tuple[Task, Any]]:
     for task in lost:
         with _pool(Workers(n=1, executor=workers.executor, scheduler_address=workers.scheduler_address)) as pool:
             future = _submit(pool, task)
-            died = isinstance(future.exception(), BrokenProcessPool)
+            died = isinstance(future.exception(), processes.BrokenProcessPool)
             yield task, WorkerLost("its worker process died twice") if died else future.result()
 
 
-def _submit(pool: Executor, task: Task) -> Future[Any]:
+def _submit(pool: "Executor", task: Task) -> "Future[Any]":
     """Hand a task to the pool. Signals wait meanwhile: the first task forks the workers, and an exception of a handler
     would be lost in a hook around fork, travel in the child as well, or leave half a pool.
     """
@@ -180,13 +188,13 @@ def _work(function: Callable[[Any], Any], argument: Any) -> Any:
 
 
 @contextmanager
-def _pool(workers: Workers) -> Iterator[Executor]:
+def _pool(workers: Workers) -> "Iterator[Executor]":
     pool = _dask_pool(workers) if workers.executor == "dask" else _process_pool(workers)
     try:
         yield pool
     except BaseException:
         _end_workers()
-        pool.shutdown(wait=isinstance(pool, ProcessPoolExecutor), cancel_futures=True)  # no thread outlives the run
+        pool.shutdown(wait=isinstance(pool, processes.ProcessPoolExecutor), cancel_futures=True)  # no thread stays
         raise
     pool.shutdown()
 
@@ -202,16 +210,16 @@ def _end_workers() -> None:
         process.kill()
 
 
-def _process_pool(workers: Workers) -> Executor:
+def _process_pool(workers: Workers) -> "Executor":
     # forked: the libraries are loaded once, in the parent
-    return ProcessPoolExecutor(workers.n, mp_context=_forking(), initializer=_listen)
+    return processes.ProcessPoolExecutor(workers.n, mp_context=_forking(), initializer=_listen)
 
 
-def _forking() -> ForkContext:
+def _forking() -> "ForkContext":
     return multiprocessing.get_context("fork")
 
 
-def _dask_pool(workers: Workers) -> Executor:
+def _dask_pool(workers: Workers) -> "Executor":
     try:
         from distributed import Client  # noqa: PLC0415 # an optional extra
     except ImportError as error:

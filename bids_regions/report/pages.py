@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bids_regions.frozen import dataclass
+from bids_regions.report.bytecode import TEMPLATES, CompiledTemplates
 from bids_regions.report.cohort import agreement_array, lay_out_matrix, lay_out_strip, lay_out_thumbs
 from bids_regions.report.model import (
     Background,
@@ -39,7 +40,7 @@ from bids_regions.report.model import (
 from bids_regions.report.payload import pack_array, pack_text
 from bids_regions.report.presentation import PLAIN_ROWS, ShownTable, count_rows, overview_table, show_table
 
-__all__ = ["HEAVY", "render_group", "render_participant"]
+__all__ = ["HEAVY", "compile_templates", "render_group", "render_participant"]
 
 HEAVY = 60_000_000  # bytes of packed volumes and pictures that a page holds itself
 _VOLUME = ("step", "limit", "quantity", "palette", "highest", "lowest")  # what the viewer is told of a volume
@@ -387,6 +388,7 @@ def _environment() -> Environment:
         loader=PackageLoader("bids_regions.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        bytecode_cache=CompiledTemplates(),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -401,6 +403,12 @@ def _environment() -> Environment:
         "tally": _tally,
     }
     return environment
+
+
+def compile_templates() -> None:
+    """Compile every template, for an installation that no run may write to."""
+    for path in sorted(TEMPLATES.glob("*.j2")):
+        _environment().get_template(path.name)
 
 
 @cache

@@ -29,8 +29,6 @@ from bids_regions.results.placement import name_owner
 from bids_regions.settings import Settings, WorkerSettings, with_folders, without_folders
 from bids_regions.stopping import STOPPED, Stopped, terminable
 from bids_regions.version import __version__
-from bids_regions.workflow.explaining import explain_plan
-from bids_regions.workflow.group_level import GroupInput, run_group
 from bids_regions.workflow.participants import StopEarlyError, run_participants
 
 __all__ = ["run_levels"]
@@ -105,6 +103,8 @@ def _run(settings: Settings, logbook: Logbook) -> int:
         logbook.show("dry run: nothing was written (exit code 0)\n")
         return 0
     if settings.explain and not (settings.reports_only or settings.force):
+        from bids_regions.workflow.explaining import explain_plan  # noqa: PLC0415 # a run pays for what it does
+
         return explain_plan(plan, _make_workers(settings.workers, plan, logbook), logbook)
     return _work(settings, plan, logbook)
 
@@ -163,6 +163,8 @@ def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: 
     if "participant" in settings.levels:
         run_participants(plan.participants, context, workers, logbook, stop_early=settings.stop_on_first_crash)
     if "group" in settings.levels:
+        from bids_regions.workflow.group_level import GroupInput, run_group  # noqa: PLC0415 # as above
+
         given = GroupInput(
             dataset=plan.dataset,
             discovery=plan.discovery,
