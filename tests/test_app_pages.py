@@ -118,7 +118,7 @@ def test_entries_of_a_map_are_drawn_at_identical_cuts(dataset, tmp_path):
         assert one == other
         assert len(one) > 3
     page = page_of(tmp_path / "out")
-    assert page.count("data:image/webp;base64,") == 4
+    assert page.count("data:image/svg+xml,%3Csvg") == 4
     for name in figures:
         assert f'href="sub-01/figures/{name}"' in page
 

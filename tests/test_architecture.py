@@ -27,7 +27,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "meshes": (set(), {"numpy"}),
     "aggregate": ({"errors"}, {"numpy", "scipy"}),
     "atlases": ({"errors", "files", "images", "space"}, {"numpy", "scipy"}),
-    "figures": ({"errors", "space", "extraction"}, {"numpy", "matplotlib", "PIL"}),
+    "figures": ({"errors", "space", "extraction"}, {"numpy", "deflate", "matplotlib", "PIL"}),
     "tables": ({"errors", "files", "extraction"}, set()),
     "report": ({"errors", "files", "tables"}, {"deflate", "numpy", "jinja2", "markupsafe"}),
     "executors": ({"errors", "stopping"}, {"concurrent", "multiprocessing", "distributed"}),

@@ -1,5 +1,6 @@
 """Pictures: cuts, sides, colours, numbers, words, bytes."""
 
+import base64
 import io
 import itertools
 import math
@@ -7,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -23,8 +25,18 @@ from scipy import ndimage
 
 from bids_regions import figures
 from bids_regions.figures import FigureStyle, Mark, PanelLayout, Prevalence, Underlay
-from bids_regions.figures.colors import Legend, color_table, color_values, full_scale, grey_levels, hex_rgb
+from bids_regions.figures.colors import (
+    Legend,
+    color_levels,
+    color_palette,
+    color_table,
+    color_values,
+    full_scale,
+    grey_levels,
+    hex_rgb,
+)
 from bids_regions.figures.drawing import Drawing, pixels
+from bids_regions.figures.layers import Layer, enlarge, paint_layers, png_bytes, solid
 from bids_regions.figures.lettering import Letters, load_font, text_width
 from bids_regions.figures.matplotlib_tables import LETTERS
 from bids_regions.figures.mosaic import outline_paths, outline_pixels
@@ -290,6 +302,71 @@ class TestColors:
     def test_anatomy_is_robust_against_rubbish(self) -> None:
         levels = grey_levels(np.array([np.nan, np.inf, -5.0, 0.0, 100.0]))
         assert levels.tolist() == [255, 255, 255, 255, 220]
+
+
+class TestLayers:
+    LEGEND = Legend(cutoff=3.0, tail="bi", unit="z", scale=8.0)
+
+    @pytest.mark.parametrize("legend", [
+        LEGEND, replace(LEGEND, tail="negative"), replace(LEGEND, unit="F"), replace(LEGEND, faded=False),
+        replace(LEGEND, cutoff=math.inf), replace(LEGEND, scale=0.002, cutoff=0.001),
+    ])  # fmt: skip
+    def test_a_level_has_the_colour_and_opacity_of_its_values(self, legend: Legend) -> None:
+        low = 0.0 if legend.sequential else -legend.scale
+        values = np.linspace(low, legend.scale, 2001).astype(np.float32)
+        told = color_palette(legend)[color_levels(values, legend)].astype(int)
+        colors, opacity = color_values(values, legend)
+        assert np.abs(told[:, :3] - colors)[values != 0].max() <= 6  # a level is a 127th of the scale
+        assert np.abs(told[:, 3] / 255 - opacity).max() <= 0.025
+
+    def test_nothing_is_painted_where_there_is_nothing(self) -> None:
+        palette = color_palette(replace(self.LEGEND, faded=False))
+        assert palette[color_levels(np.array([0.0]), self.LEGEND)][0, 3] == 0
+        assert palette[color_levels(np.array([1e-9]), self.LEGEND)][0, 3] > 150
+
+    def test_a_png_holds_the_layers_pixels(self) -> None:
+        pixels = np.random.default_rng(0).integers(0, 256, (7, 5), dtype=np.uint8)
+        palette = np.random.default_rng(1).integers(0, 256, (256, 4), dtype=np.uint8)
+        for smooth in (False, True):
+            layer = Layer(left=0, top=0, width=5, height=7, pixels=pixels, palette=palette, smooth=smooth)
+            image = Image.open(io.BytesIO(png_bytes(layer)))
+            np.testing.assert_array_equal(np.asarray(image.convert("RGBA")), palette[pixels])
+
+    def test_layers_lie_over_each_other_by_their_opacity(self) -> None:
+        half = Layer(left=1, top=0, width=4, height=2, pixels=np.array([[0, 1]], np.uint8),
+                     palette=np.array([[0, 0, 0, 0], [200, 0, 0, 128]], np.uint8))  # fmt: skip
+        canvas = paint_layers([solid(0, 0, 6, 2, (100, 100, 100)), half], (3, 7))
+        assert canvas[0, :, 0].tolist() == [100, 100, 100, 150, 150, 100, 255]
+        assert canvas[0, :, 1].tolist() == [100, 100, 100, 50, 50, 100, 255]
+        assert (canvas[2] == 255).all()
+
+    @settings(max_examples=60, deadline=None)
+    @given(n=st.integers(1, 9), size=st.integers(1, 30))
+    def test_enlarged_pixels_are_the_ones_they_lie_in(self, n: int, size: int) -> None:
+        large = enlarge(np.arange(n)[None], size, 1)[0]
+        assert large.tolist() == [int((k + 0.5) * n / size) for k in range(size)]
+
+    def test_a_drawing_says_the_same_as_layers_and_as_pixels(self, motor: Any) -> None:
+        """The pixels of the SVG's images, enlarged by who reads it, are those of the pictures made of pixels."""
+        data, labels, affine, marks = motor
+        drawing = figures.compose_map(data, labels, affine, marks, FigureStyle(cuts=(46.0, 73.0), cutoff=3.0))
+        root = ET.fromstring(figures.encode(drawing).data)  # noqa: S314  our own
+        height, width = drawing.labels.shape
+        paper = Image.new("RGBA", (width, height), "#ffffff")
+        for element in root:
+            kind = element.tag.rpartition("}")[2]
+            if kind not in ("image", "rect"):
+                continue
+            box = [int(element.get(name, "0")) for name in ("x", "y", "width", "height")]
+            if kind == "image":
+                packed = element.attrib["href"].partition("base64,")[2]
+                one = Image.open(io.BytesIO(base64.b64decode(packed))).convert("RGBA")
+                one = one.resize((box[2], box[3]), Image.Resampling.NEAREST)
+                assert element.get("image-rendering") == "pixelated"
+            else:
+                one = Image.new("RGBA", (box[2], box[3]), element.attrib["fill"])
+            paper.alpha_composite(one, (box[0], box[1]))
+        assert np.abs(np.asarray(paper)[..., :3].astype(int) - drawing.canvas).max() <= 1
 
 
 class TestTables:
@@ -705,7 +782,7 @@ class TestPrevalence:
             [mark],
             FigureStyle(cuts=(3.0,), cutoff=0.5),
         )
-        image = np.asarray(Image.open(io.BytesIO(figures.encode(drawing).data)).convert("RGB")).astype(int)
+        image = np.asarray(Image.open(io.BytesIO(figures.encode(drawing, "png").data)).convert("RGB")).astype(int)
         row = image[image.shape[0] // 2 - 10, 15:195]
         redder = row[:, 0] - row[:, 2]
         thirds = [redder[int(f * len(row))] for f in (0.17, 0.5, 0.82)]
@@ -736,32 +813,10 @@ class TestPrevalence:
         assert (plain.canvas != drawn.canvas).any()
 
 
-class TestMatplotlib:
-    def test_an_unwritable_home_gets_the_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delenv("MPLCONFIGDIR", raising=False)
-        monkeypatch.setenv("HOME", "/proc")
-        monkeypatch.setattr(os, "access", lambda path, mode: str(path) != "/proc")
-        figures.prepare_matplotlib(tmp_path)
-        assert os.environ["MPLCONFIGDIR"] == str(tmp_path)
-
-    def test_a_writable_home_is_left_alone(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delenv("MPLCONFIGDIR", raising=False)
-        monkeypatch.setenv("HOME", str(tmp_path))
-        figures.prepare_matplotlib("/elsewhere")
-        assert "MPLCONFIGDIR" not in os.environ
-
-    def test_a_folder_that_was_asked_for_is_kept(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "new" / "folder"))
-        figures.prepare_matplotlib("/elsewhere")
-        assert os.environ["MPLCONFIGDIR"] == str(tmp_path / "new" / "folder")
-
-
 def test_letters_are_drawn_by_their_baseline() -> None:
     """The lowest ink of an L is at its y, in the pixel picture as in SVG."""
     letter = Letters(x=20, y=40, text="L", size=20, bold=True)
-    drawing = Drawing(
-        canvas=np.full((60, 40, 3), 255, np.uint8), labels=np.zeros((60, 40), int), colors={}, letters=(letter,), alt=""
-    )
+    drawing = Drawing(layers=(), labels=np.zeros((60, 40), int), colors={}, letters=(letter,), alt="")
     rows = np.nonzero(np.asarray(pixels(drawing)).min(axis=(1, 2)) < 100)[0]
     assert rows.max() == 39
     assert rows.min() == pytest.approx(40 - 0.73 * 20, abs=1)

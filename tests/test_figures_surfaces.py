@@ -142,7 +142,7 @@ def test_numbers_that_do_not_fit_are_refused():
 def test_the_same_picture_has_the_same_bytes_and_narrow_ones_two_columns():
     one, two = (hemisphere(side, lambda xyz: xyz[:, 2] > 30) for side in "LR")
     view = FigureStyle(cuts=(), cutoff=3.0, layout=PanelLayout(columns=4, font=21))
-    first, second = (encode(compose_surfaces([one, two], [mark(one)], view)) for _ in range(2))
+    first, second = (encode(compose_surfaces([one, two], [mark(one)], view), "png") for _ in range(2))
     wide = compose_surfaces([one, two], [mark(one)], FigureStyle(cuts=(), cutoff=3.0))
     assert first == second
     assert first.width < wide.canvas.shape[1]

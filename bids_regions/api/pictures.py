@@ -298,6 +298,6 @@ def show_image(shown: Shown) -> str:
             drawing = compose_surfaces(shown.hemispheres(), shown.sheet_marks, shown.style())
     except BadMap:
         return ""
-    picture = encode(drawing)
+    picture = encode(drawing, "webp")
     data = base64.b64encode(picture.data).decode("ascii")
     return f'<img src="data:{picture.mime};base64,{data}" alt="{picture.alt}" style="max-width: 100%">'

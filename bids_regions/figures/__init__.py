@@ -1,8 +1,8 @@
 """A map and its regions as a picture: axial slices in mm, left is left, on a white card of their own.
 
 Every picture is an opaque white card, so that its colours mean the same on a light page, on a dark page and on paper.
-Arrays go in, bytes come out; this room knows no file and no dataset. It is the one home of matplotlib (colour tables
-and fonts) and of Pillow, which matplotlib brings; both load with the first picture, not with the room.
+Arrays go in, bytes come out; this room knows no file and no dataset. It is the one home of matplotlib, whose colours
+and letter widths it carries as tables, and of Pillow, which matplotlib brings: a report's pictures need neither.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bids_regions.figures.colors import COVERAGE, prepare_matplotlib
+from bids_regions.figures.colors import COVERAGE
 from bids_regions.figures.drawing import Drawing, Kind, Picture, encode
 from bids_regions.figures.lettering import spoken_number
 from bids_regions.figures.mosaic import PanelLayout, set_tiles
@@ -41,7 +41,6 @@ __all__ = [
     "compose_surfaces",
     "draw_thumbnail",
     "encode",
-    "prepare_matplotlib",
     "stack_drawings",
 ]
 
@@ -107,7 +106,7 @@ def compose_map(
     mosaic = set_tiles((laid.values, laid.labels), laid.raster, laid.legend, view.layout, background)
     framed = frame(mosaic, marks, laid.legend, view, COVERAGE if background is None else 140)
     return Drawing(
-        canvas=framed.canvas,
+        layers=framed.layers,
         labels=framed.labels,
         colors={mark.index: mark.color for mark in marks},
         letters=framed.letters,
@@ -123,7 +122,7 @@ def draw_thumbnail(
     view: FigureStyle,
 ) -> Picture:
     """A map in one row of small slices without numbers and colour bar, a few kB, to be shown at half its size."""
-    return encode(compose_map(data, labels, affine, marks, replace(view, title="", layout=THUMBNAIL)))
+    return encode(compose_map(data, labels, affine, marks, replace(view, title="", layout=THUMBNAIL)), "webp")
 
 
 @dataclass(frozen=True, kw_only=True)

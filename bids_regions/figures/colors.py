@@ -5,10 +5,8 @@ disagree. This room knows no voxel's place.
 """
 
 import math
-import os
 from base64 import b64decode
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,7 @@ from bids_regions.extraction.tails import TAILS, Tail
 from bids_regions.figures.matplotlib_tables import COLORS
 from bids_regions.frozen import dataclass
 
-__all__ = ["Legend", "color_values", "full_scale", "grey_levels", "hex_rgb", "prepare_matplotlib"]
+__all__ = ["Legend", "color_levels", "color_palette", "color_values", "full_scale", "grey_levels", "hex_rgb", "on_grey"]
 
 WRONG_TAIL = 0.35  # how much is left of a value's opacity where the test does not look
 WHOLE = 0.8  # opacity of a map without a threshold: the anatomy stays visible
@@ -58,16 +56,6 @@ class Legend:
             return ()
         signs = (1,) if self.sequential else TAILS[self.tail].signs
         return tuple(sorted(sign * self.cutoff for sign in signs))
-
-
-def prepare_matplotlib(folder: str | os.PathLike[str]) -> None:
-    """Let matplotlib keep its settings in `folder` where neither MPLCONFIGDIR nor HOME can be written."""
-    asked = os.environ.get("MPLCONFIGDIR")
-    home = Path(asked) if asked else Path(os.environ.get("HOME", "/nonexistent"))
-    while asked and not home.exists() and home != home.parent:
-        home = home.parent
-    if not os.access(home, os.W_OK | os.X_OK):
-        os.environ["MPLCONFIGDIR"] = os.fspath(folder)
 
 
 @lru_cache(maxsize=4)
@@ -143,6 +131,37 @@ def color_values(values: npt.NDArray[Any], legend: Legend) -> tuple[npt.NDArray[
     if len(signs) == 1:
         opacity = np.where(ratio * signs[0] < 0, opacity * WRONG_TAIL, opacity)
     return colors, opacity.astype(np.float32)
+
+
+def color_levels(values: npt.NDArray[Any], legend: Legend) -> npt.NDArray[np.uint8]:
+    """The number of each value's colour in the palette of a legend; 0 where the value is 0.
+
+    >>> legend = Legend(cutoff=4.0, tail="bi", unit="z", scale=8.0)
+    >>> color_levels(np.array([-9.0, 0.0, 0.001, 8.0]), legend)
+    array([  1,   0, 128, 255], dtype=uint8)
+    """
+    ratio = np.clip(np.divide(values, legend.scale, dtype=np.float32), 0 if legend.sequential else -1, 1)
+    levels = np.rint(ratio * (254 if legend.sequential else 127)).astype(np.int16) + (1 if legend.sequential else 128)
+    return np.where(values == 0, 0, levels).astype(np.uint8)
+
+
+def color_palette(legend: Legend) -> npt.NDArray[np.uint8]:
+    """(256, 4) red, green, blue and opacity (0 to 255) of what `color_levels` tells."""
+    level = np.arange(256, dtype=np.float32)
+    ratio = (level - 1) / 254 if legend.sequential else (level - 128) / 127
+    ratio[ratio == 0] = 1e-6  # a value so small is one all the same
+    colors, opacity = color_values(ratio * np.float32(legend.scale), legend)
+    opacity[0] = 0
+    return np.concatenate([colors, np.rint(opacity * 255).astype(np.uint8)[:, None]], axis=1)
+
+
+def on_grey(palette: npt.NDArray[np.uint8], grey: int) -> npt.NDArray[np.uint8]:
+    """A palette whose colours lie on a grey level, so that nothing is seen through them; what has none stays so."""
+    weight = palette[:, 3:].astype(np.int32)
+    laid = grey + ((palette[:, :3].astype(np.int32) - grey) * weight + 127) // 255
+    whole = np.full(len(palette), 255)
+    whole[0] = 0
+    return np.concatenate([laid, whole[:, None]], axis=1).astype(np.uint8)
 
 
 def grey_levels(planes: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

@@ -6,12 +6,14 @@ The same drawing gives the same bytes in any process: no date, no random name, n
 import base64
 import io
 from collections.abc import Mapping
+from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from bids_regions.figures.layers import Layer, paint_layers, png_bytes
 from bids_regions.figures.lettering import Letters, load_font
 from bids_regions.figures.mosaic import outline_paths, outline_pixels
 from bids_regions.frozen import dataclass
@@ -42,16 +44,22 @@ class Picture:
 class Drawing:
     """Everything on a picture, not yet bytes."""
 
-    canvas: npt.NDArray[np.uint8]  # (height, width, 3) slices and colour bar, without outlines and letters
+    layers: tuple[Layer, ...]  # slices and colour bar, bottom first, without outlines and letters
     labels: npt.NDArray[Any]  # (height, width) region numbers, 0 none
     colors: Mapping[int, str]  # region number -> "#rrggbb"
     letters: tuple[Letters, ...]
     alt: str
 
+    @cached_property
+    def canvas(self) -> npt.NDArray[np.uint8]:
+        """(height, width, 3) the layers on white paper."""
+        height, width = self.labels.shape
+        return paint_layers(self.layers, (height, width))
 
-def encode(drawing: Drawing, kind: Kind = "webp") -> Picture:
-    """The drawing as a file: WebP for pages, PNG or SVG for papers."""
-    height, width = drawing.canvas.shape[:2]
+
+def encode(drawing: Drawing, kind: Kind = "svg") -> Picture:
+    """The drawing as a file: SVG, which is quickest and stays sharp; WebP is smallest."""
+    height, width = drawing.labels.shape
     if kind == "svg":
         data = vectors(drawing).encode()
     else:
@@ -79,18 +87,14 @@ def pixels(drawing: Drawing) -> "Image":
 
 
 def vectors(drawing: Drawing) -> str:
-    """The drawing as SVG: the slices as one PNG, outlines as paths, letters as text that can be searched and edited."""
-    from PIL import Image  # noqa: PLC0415  only pictures need it
-
-    stream = io.BytesIO()
-    Image.fromarray(drawing.canvas).save(stream, "PNG", **PNG)
-    slices = base64.b64encode(stream.getvalue()).decode("ascii")
-    height, width = drawing.canvas.shape[:2]
+    """The drawing as SVG: the layers in their places, outlines as paths, letters as text that can be searched."""
+    height, width = drawing.labels.shape
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
         ' role="img" font-family="DejaVu Sans, Verdana, sans-serif">',
         f"<title>{escape(drawing.alt)}</title>",
-        f'<image width="{width}" height="{height}" href="data:image/png;base64,{slices}"/>',
+        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+        *map(_element, drawing.layers),
         '<g fill="none" stroke-linecap="square">',
     ]
     paths = outline_paths(drawing.labels, sorted(drawing.colors))
@@ -110,3 +114,13 @@ def vectors(drawing: Drawing) -> str:
         lines.append(f'<text {place}{weight} fill="{item.color}">{text}</text>')
     lines.append("</svg>")
     return "\n".join(lines) + "\n"
+
+
+def _element(layer: Layer) -> str:
+    place = f'x="{layer.left}" y="{layer.top}" width="{layer.width}" height="{layer.height}"'
+    if layer.pixels.size == 1:
+        red, green, blue, _ = layer.palette[layer.pixels[0, 0]]
+        return f'<rect {place} fill="#{red:02x}{green:02x}{blue:02x}"/>'
+    pixels = base64.b64encode(png_bytes(layer)).decode("ascii")
+    enlarged = "" if layer.smooth else ' image-rendering="pixelated"'
+    return f'<image {place} preserveAspectRatio="none"{enlarged} href="data:image/png;base64,{pixels}"/>'

@@ -1,7 +1,7 @@
-"""Slices side by side as pixels: sampled, coloured, enlarged and set into one canvas, with their regions outlined.
+"""Slices side by side: sampled, coloured and laid in their places, with their regions outlined.
 
-A *tile* is one slice on the canvas. The canvas holds colours; a second canvas of the same size holds region numbers,
-from which outlines are made, as pixels or as paths. This room writes no text.
+A *tile* is one slice in the picture. Layers hold the colours; an array of the picture's size holds region numbers, from
+which outlines are made, as pixels or as paths. This room writes no text.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bids_regions.figures.colors import COVERAGE, PAPER, Legend, color_values, grey_levels, hex_rgb
+from bids_regions.figures.colors import (
+    COVERAGE,
+    Legend,
+    color_levels,
+    color_palette,
+    grey_levels,
+    hex_rgb,
+    on_grey,
+)
+from bids_regions.figures.layers import GREYS, Layer, enlarge
 from bids_regions.figures.slices import Raster, Underlay, sample_nearest, voxel_sizes
 from bids_regions.frozen import dataclass
 
@@ -36,7 +45,7 @@ class PanelLayout:
 class Mosaic:
     """Slices on a canvas."""
 
-    canvas: npt.NDArray[np.uint8]  # (height, width, 3)
+    layers: tuple[Layer, ...]  # bottom first
     labels: npt.NDArray[Any]  # (height, width) region numbers, 0 none
     corners: tuple[tuple[int, int], ...]  # pixels: left and top of each tile, in the order of the cuts
     tile: tuple[int, int]  # pixels: width and height of every tile
@@ -66,28 +75,8 @@ def tile_size(raster: Raster, layout: PanelLayout) -> tuple[int, int, float]:
     return max(1, round(across / pixel)), max(1, round(down / pixel)), pixel
 
 
-def enlarge(planes: npt.NDArray[Any], raster: Raster, width: int, height: int, pixel: float) -> npt.NDArray[Any]:
-    """Planes of (cuts, rows, columns, ...) as (cuts, height, width, ...) pixels, each the value it lies in."""
-    rows = np.minimum((np.arange(height) + 0.5) * pixel / raster.step[1], raster.y.size - 1).astype(np.intp)
-    columns = np.minimum((np.arange(width) + 0.5) * pixel / raster.step[0], raster.x.size - 1).astype(np.intp)
-    large: npt.NDArray[Any] = planes.take(columns, axis=2).take(rows, axis=1)
-    return large
-
-
-def blend(
-    below: npt.NDArray[np.uint8], colors: npt.NDArray[np.uint8], opacity: npt.NDArray[np.float32]
-) -> npt.NDArray[np.uint8]:
-    """Colours (..., 3) laid over grey levels (...) with an opacity (...)."""
-    weight = (opacity * 256 + 0.5).astype(np.int32)[..., None]
-    base = below[..., None].astype(np.int32)
-    mixed: npt.NDArray[np.uint8] = (base + ((colors - base) * weight >> 8)).astype(np.uint8)
-    return mixed
-
-
 def anatomy(background: Underlay, raster: Raster, size: tuple[int, int], pixel: float) -> npt.NDArray[np.uint8]:
-    """Grey levels of the background at every pixel: its own voxels, smoothly enlarged or reduced."""
-    from PIL import Image  # noqa: PLC0415  only pictures need it
-
+    """Grey levels of the background over the tiles: its own voxels, (cuts, rows, columns), not more than pixels."""
     width, height = size
     finest = max(float(voxel_sizes(background.affine).min()), pixel)
     across, down = width * pixel, height * pixel
@@ -96,23 +85,7 @@ def anatomy(background: Underlay, raster: Raster, size: tuple[int, int], pixel: 
     x = left + (np.arange(n_x) + 0.5) * across / n_x
     y = top - (np.arange(n_y) + 0.5) * down / n_y
     own = Raster(x=x, y=y, z=raster.z, step=(across / n_x, down / n_y))
-    levels = grey_levels(sample_nearest(background.data, background.affine, own))
-    smooth = [Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR) for plane in levels]
-    return np.stack([np.asarray(plane) for plane in smooth])
-
-
-def paint(
-    planes: npt.NDArray[Any], raster: Raster, legend: Legend, layout: PanelLayout, background: Underlay | None
-) -> tuple[npt.NDArray[np.uint8], float]:
-    """The (cuts, height, width, 3) colours of all tiles, and the mm of a pixel."""
-    width, height, pixel = tile_size(raster, layout)
-    colors, opacity = color_values(planes, legend)
-    if background is None:
-        flat = blend(np.where(planes != 0, COVERAGE, PAPER).astype(np.uint8), colors, opacity)
-        return enlarge(flat, raster, width, height, pixel), pixel
-    grey = anatomy(background, raster, (width, height), pixel)
-    colors, opacity = (enlarge(a, raster, width, height, pixel) for a in (colors, opacity))
-    return blend(grey, colors, opacity), pixel
+    return grey_levels(sample_nearest(background.data, background.affine, own))
 
 
 def set_tiles(
@@ -122,37 +95,52 @@ def set_tiles(
     layout: PanelLayout,
     background: Underlay | None,
 ) -> Mosaic:
-    """Colour the planes of a map and set them, with those of its labels, into one canvas."""
+    """Colour the planes of a map and set them, over the anatomy, in their places; with those of its labels."""
     planes, numbers = volumes
-    tiles, pixel = paint(planes, raster, legend, layout, background)
-    n, height, width = tiles.shape[:3]
-    numbers = enlarge(numbers, raster, width, height, pixel)
-    gap, caption = layout.gap, round(layout.font * 1.7) if layout.annotated else 0
+    width, height, pixel = tile_size(raster, layout)
+    numbers = enlarge(numbers, width, height)
+    n, gap, caption = len(planes), layout.gap, round(layout.font * 1.7) if layout.annotated else 0
     columns = max(1, min(n, layout.columns))
     rows = -(-n // columns)
     rim = max(0, round(layout.font * (5 if layout.annotated else 2.5) - width) // 2 + 1)
     across, down = width + 2 * rim + gap, max(height, layout.font) + gap + caption
-    canvas = np.full((rows * down + gap, columns * across + gap, 3), PAPER, np.uint8)
-    labels = np.zeros(canvas.shape[:2], dtype=numbers.dtype)
-    corners = []
-    for cut in range(n):
-        left = gap + rim + cut % columns * across
-        top = gap + cut // columns * down
-        canvas[top : top + height, left : left + width] = tiles[cut]
-        labels[top : top + height, left : left + width] = numbers[cut]
-        corners.append((left, top))
+    corners = [(gap + rim + cut % columns * across, gap + cut // columns * down) for cut in range(n)]
+    labels = np.zeros((rows * down + gap, columns * across + gap), dtype=numbers.dtype)
+    for (left, top), part in zip(corners, numbers, strict=True):
+        labels[top : top + height, left : left + width] = part
+    palette, layers = color_palette(legend), []
+    if background is None:
+        palette = on_grey(palette, COVERAGE)
+    else:
+        layers += _lay(anatomy(background, raster, (width, height), pixel), GREYS, corners, (width, height))
+    layers += _lay(color_levels(planes, legend), palette, corners, (width, height))
     return Mosaic(
-        canvas=canvas, labels=labels, corners=tuple(corners), tile=(width, height), rim=rim, raster=raster, pixel=pixel
-    )
+        layers=tuple(layers), labels=labels, corners=tuple(corners), tile=(width, height), rim=rim, raster=raster,
+        pixel=pixel,
+    )  # fmt: skip
 
 
-def draw_bar(legend: Legend, width: int, height: int, below: int) -> npt.NDArray[np.uint8]:
-    """A colour bar of (height, width, 3), largest value on top, as the map's own colours look over a grey level."""
+def _lay(
+    planes: npt.NDArray[np.uint8],
+    palette: npt.NDArray[np.uint8],
+    corners: Sequence[tuple[int, int]],
+    size: tuple[int, int],
+) -> list[Layer]:
+    """A layer of each plane; grey levels are smooth."""
+    return [
+        Layer(left=left, top=top, width=size[0], height=size[1], pixels=plane, palette=palette, smooth=palette is GREYS)
+        for (left, top), plane in zip(corners, planes, strict=True)
+    ]
+
+
+def draw_bar(legend: Legend, place: tuple[int, int, int, int], below: int) -> Layer:
+    """A colour bar at left, top, width and height, the largest value on top, as the map's colours look over a grey."""
+    left, top, width, height = place
     low = 0.0 if legend.sequential else -legend.scale
-    values = np.linspace(legend.scale, low, height, dtype=np.float32)
-    colors, opacity = color_values(values, legend)
-    column = blend(np.full(height, below, np.uint8), colors, opacity)
-    return np.repeat(column[:, None], width, axis=1)
+    levels = color_levels(np.linspace(legend.scale, low, height, dtype=np.float32)[:, None], legend)
+    palette = on_grey(color_palette(legend), below)
+    palette[0] = below, below, below, 255
+    return Layer(left=left, top=top, width=width, height=height, pixels=levels, palette=palette)
 
 
 def outline_pixels(

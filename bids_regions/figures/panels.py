@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from bids_regions.errors import printable
 from bids_regions.extraction.tails import Tail
-from bids_regions.figures.colors import PAPER, Legend, hex_rgb
+from bids_regions.figures.colors import Legend, hex_rgb
+from bids_regions.figures.layers import Layer, solid
 from bids_regions.figures.lettering import (
     CAP_HEIGHT,
     INK,
@@ -23,7 +24,7 @@ from bids_regions.figures.mosaic import Mosaic, PanelLayout, draw_bar
 from bids_regions.figures.slices import Mark
 from bids_regions.frozen import dataclass
 
-__all__ = ["NOTHING", "FigureStyle", "add_bar", "add_heads", "frame"]
+__all__ = ["NOTHING", "FigureStyle", "Framed", "add_bar", "add_heads", "frame"]
 
 NOTHING = "No region survived"
 CALL = "#5c3c00"  # words that must not be overlooked
@@ -48,7 +49,7 @@ class FigureStyle:
 class Framed:
     """Slices with everything around them."""
 
-    canvas: npt.NDArray[np.uint8]  # (height, width, 3)
+    layers: tuple[Layer, ...]  # bottom first
     labels: npt.NDArray[Any]  # (height, width) region numbers
     letters: tuple[Letters, ...]
 
@@ -60,40 +61,33 @@ def frame(mosaic: Mosaic, marks: Sequence[Mark], legend: Legend, view: FigureSty
     """
     layout = view.layout
     letters = slice_letters(mosaic, layout)
-    canvas = mosaic.canvas
+    framed = Framed(layers=mosaic.layers, labels=mosaic.labels, letters=tuple(letters))
     if layout.annotated:
         letters += number_letters(mosaic, marks, layout)
         reach = mosaic.corners[0][1], mosaic.corners[-1][1] + mosaic.tile[1]
-        canvas, bar = add_bar(canvas, reach, legend, layout, below)
-        letters += bar
-    return add_heads(canvas, mosaic.labels, letters, len(marks), view)
+        framed = add_bar(replace(framed, letters=tuple(letters)), reach, legend, layout, below)
+    return add_heads(framed, len(marks), view)
 
 
-def add_heads(
-    canvas: npt.NDArray[np.uint8],
-    labels: npt.NDArray[Any],
-    letters: Sequence[Letters],
-    n_regions: int,
-    view: FigureStyle,
-) -> Framed:
-    """A canvas with its title, and with the words for an empty result, above it."""
+def add_heads(framed: Framed, n_regions: int, view: FigureStyle) -> Framed:
+    """A picture with its title, and with the words for an empty result, above it."""
     layout = view.layout
     strips = head_strips(n_regions, view)
     height = round(layout.font * 2)
     lead = height * len(strips)
-    letters = [replace(item, y=item.y + lead) for item in letters]
-    tall, wide = labels.shape
-    labels = np.pad(labels, ((lead, canvas.shape[0] - tall), (0, canvas.shape[1] - wide)))
-    canvas = np.pad(canvas, ((lead, 0), (0, 0), (0, 0)), constant_values=PAPER)
+    letters = [replace(item, y=item.y + lead) for item in framed.letters]
+    layers = [layer.moved(0, lead) for layer in framed.layers]
+    labels = np.pad(framed.labels, ((lead, 0), (0, 0)))
+    wide = labels.shape[1]
     for row, words in enumerate(strips):
-        text, size = fitted(words, layout.font, canvas.shape[1] - 2 * layout.gap)
+        text, size = fitted(words, layout.font, wide - 2 * layout.gap)
         line = row * height + (height + size * CAP_HEIGHT) / 2
         loud = words.startswith(NOTHING)
         color = CALL if loud else INK
         letters.append(Letters(x=layout.gap, y=line, text=text, size=size, anchor="start", bold=True, color=color))
         if loud:
-            canvas[row * height : (row + 1) * height] = hex_rgb(CALL_PAPER)
-    return Framed(canvas=canvas, labels=labels, letters=tuple(letters))
+            layers.append(solid(0, row * height, wide, height, hex_rgb(CALL_PAPER)))
+    return Framed(layers=tuple(layers), labels=labels, letters=tuple(letters))
 
 
 def head_strips(n_regions: int, view: FigureStyle) -> list[str]:
@@ -117,26 +111,26 @@ def fitted(words: str, font: int, room: float) -> tuple[str, float]:
     return words, size
 
 
-def add_bar(
-    canvas: npt.NDArray[np.uint8], reach: tuple[int, int], legend: Legend, layout: PanelLayout, below: int
-) -> tuple[npt.NDArray[np.uint8], list[Letters]]:
-    """The canvas with a colour bar to its right, and what is written there; `reach` is its first and last row."""
-    font = layout.font
+def add_bar(framed: Framed, reach: tuple[int, int], legend: Legend, layout: PanelLayout, below: int) -> Framed:
+    """A picture with a colour bar to its right; `reach` is its first and last row."""
+    font, (high, left) = layout.font, framed.labels.shape
+    left += font
     top, bottom = reach
     height = max(4 * font, min(bottom - top - 2 * font, 14 * font))
-    tall = max(canvas.shape[0], height + 4 * font)
+    tall = max(high, height + 4 * font)
     upper = max(2 * font, round((top + bottom + font - height) / 2))
-    width, left = font, canvas.shape[1] + font
+    width = font
     letters = bar_letters(legend, (left, upper, width, height), layout)
     needed = max(item.x + text_width(item.text, item.size, item.bold) for item in letters[1:])
     wide = int(np.ceil(needed)) + font
-    drawn, canvas = canvas, np.full((tall, wide, 3), PAPER, np.uint8)
-    canvas[: drawn.shape[0], : drawn.shape[1]] = drawn
-    canvas[upper - 1 : upper + height + 1, left - 1 : left + width + 1] = 120
-    canvas[upper : upper + height, left : left + width] = draw_bar(legend, width, height, below)
+    layers = [
+        solid(left - 1, upper - 1, width + 2, height + 2, (120, 120, 120)),
+        draw_bar(legend, (left, upper, width, height), below),
+    ]
     low = 0.0 if legend.sequential else -legend.scale
     thick = max(1, round(font / 9))
     for cutoff in legend.cutoffs:
         line = upper + round((legend.scale - cutoff) / (legend.scale - low) * (height - 1)) - thick // 2
-        canvas[line : line + thick, left - font // 3 : left + width + font // 3] = hex_rgb(INK)
-    return canvas, letters
+        layers.append(solid(left - font // 3, line, width + 2 * (font // 3), thick, hex_rgb(INK)))
+    labels = np.pad(framed.labels, ((0, tall - high), (0, wide - framed.labels.shape[1])))
+    return Framed(layers=(*framed.layers, *layers), labels=labels, letters=(*framed.letters, *letters))

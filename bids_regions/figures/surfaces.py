@@ -7,18 +7,19 @@ knows no file and no template.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from bids_regions.figures.colors import PAPER, Legend, color_values
+from bids_regions.figures.colors import PAPER, Legend, color_levels, color_palette
 from bids_regions.figures.drawing import Drawing
+from bids_regions.figures.layers import GREYS, Layer
 from bids_regions.figures.lettering import CAP_HEIGHT, Letters, Slice, free_place, spoken_number, sums, text_width
-from bids_regions.figures.mosaic import PanelLayout, blend
-from bids_regions.figures.panels import NOTHING, FigureStyle, add_bar, add_heads
+from bids_regions.figures.mosaic import PanelLayout
+from bids_regions.figures.panels import NOTHING, FigureStyle, Framed, add_bar, add_heads
 from bids_regions.figures.planes import make_legend
 from bids_regions.frozen import dataclass
 
@@ -94,16 +95,17 @@ def compose_surfaces(hemispheres: Sequence[Hemisphere], marks: Sequence[SheetMar
     every = np.concatenate([np.nan_to_num(each.values, posinf=0, neginf=0) for each in hemispheres])
     legend = make_legend(every, view, faded=bool(marks))
     tiles = [_tile(each, pose, legend, view.layout) for each, pose in _order(hemispheres)]
-    canvas, labels, corners = _set(tiles, view.layout)
+    placed, corners = _set(tiles, view.layout, color_palette(legend))
     letters = _names(hemispheres, tiles, corners, view.layout)
     if view.layout.annotated:
         letters += _numbers(hemispheres, tiles, corners, marks, view.layout)
         reach = corners[0][1], corners[-1][1] + tiles[-1].labels.shape[0]
-        canvas, bar = add_bar(canvas, reach, legend, view.layout, int(FLAT))
-        letters += bar
-    framed = add_heads(canvas, labels, letters, len(marks), view)
+        framed = add_bar(replace(placed, letters=tuple(letters)), reach, legend, view.layout, int(FLAT))
+    else:
+        framed = replace(placed, letters=tuple(letters))
+    framed = add_heads(framed, len(marks), view)
     return Drawing(
-        canvas=framed.canvas,
+        layers=framed.layers,
         labels=framed.labels,
         colors={mark.index: mark.color for mark in marks},
         letters=framed.letters,
@@ -140,17 +142,11 @@ def alt_text(marks: Sequence[SheetMark]) -> str:
 
 def stack_drawings(upper: Drawing, lower: Drawing) -> Drawing:
     """Two drawings of one map as one, such as the cortex over slices of what lies below it."""
-    wide = max(upper.canvas.shape[1], lower.canvas.shape[1])
-    pads = [((0, 0), (0, wide - each.canvas.shape[1])) for each in (upper, lower)]
-    canvases = [
-        np.pad(each.canvas, (*pad, (0, 0)), constant_values=PAPER)
-        for each, pad in zip((upper, lower), pads, strict=True)
-    ]
-    labels = [np.pad(each.labels.astype(np.int64), pad) for each, pad in zip((upper, lower), pads, strict=True)]
-    tall = upper.canvas.shape[0]
+    wide, tall = max(upper.labels.shape[1], lower.labels.shape[1]), upper.labels.shape[0]
+    labels = [np.pad(e.labels.astype(np.int64), ((0, 0), (0, wide - e.labels.shape[1]))) for e in (upper, lower)]
     moved = tuple(_moved(letter, 0, tall) for letter in lower.letters)
     return Drawing(
-        canvas=np.concatenate(canvases),
+        layers=(*upper.layers, *(layer.moved(0, tall) for layer in lower.layers)),
         labels=np.concatenate(labels),
         colors={**upper.colors, **lower.colors},
         letters=(*upper.letters, *moved),
@@ -195,7 +191,8 @@ class _Tile:
     side: Side
     pose: str
     vertex: npt.NDArray[np.int32]  # (height, width), as a shot's
-    colors: npt.NDArray[np.uint8]  # (height, width, 3)
+    grey: npt.NDArray[np.uint8]  # (height, width): the bare sheet
+    levels: npt.NDArray[np.uint8]  # (height, width): the number of each value's colour
     labels: npt.NDArray[Any]  # (height, width) region numbers
 
 
@@ -204,36 +201,36 @@ def _tile(hemisphere: Hemisphere, pose: str, legend: Legend, layout: PanelLayout
     shown = shot.vertex >= 0
     at = np.where(shown, shot.vertex, 0)
     values = np.nan_to_num(np.asarray(hemisphere.values, np.float32), posinf=0, neginf=0)
-    colors, opacity = color_values(values, legend)
     return _Tile(
         side=hemisphere.side,
         pose=pose,
         vertex=shot.vertex,
-        colors=blend(shot.grey, colors[at], np.where(shown, opacity[at], 0).astype(np.float32)),
+        grey=shot.grey,
+        levels=np.where(shown, color_levels(values, legend)[at], 0).astype(np.uint8),
         labels=np.where(shown, hemisphere.labels[at], 0),
     )
 
 
 def _set(
-    tiles: Sequence[_Tile], layout: PanelLayout
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any], list[tuple[int, int]]]:
-    """The tiles on one canvas, and the left and top pixel of each."""
+    tiles: Sequence[_Tile], layout: PanelLayout, palette: npt.NDArray[np.uint8]
+) -> tuple[Framed, list[tuple[int, int]]]:
+    """The tiles in their places, and the left and top pixel of each."""
     columns = min(len(tiles), 4 if layout.columns > 4 else 2)
     gap, caption = layout.gap, round(layout.font * 1.7)
     wide = max(tile.labels.shape[1] for tile in tiles) + gap
     tall = max(tile.labels.shape[0] for tile in tiles) + gap + caption
     rows = -(-len(tiles) // columns)
-    canvas = np.full((rows * tall + gap, columns * wide + gap, 3), PAPER, np.uint8)
-    labels = np.zeros(canvas.shape[:2], np.int64)
-    corners = []
+    labels = np.zeros((rows * tall + gap, columns * wide + gap), np.int64)
+    corners, layers = [], []
     for n, tile in enumerate(tiles):
         height, width = tile.labels.shape
         left = gap + n % columns * wide + (wide - gap - width) // 2
         top = gap + n // columns * tall + (tall - gap - caption - height) // 2
-        canvas[top : top + height, left : left + width] = tile.colors
         labels[top : top + height, left : left + width] = tile.labels
         corners.append((left, top))
-    return canvas, labels, corners
+        for pixels, colors in ((tile.grey, GREYS), (tile.levels, palette)):
+            layers.append(Layer(left=left, top=top, width=width, height=height, pixels=pixels, palette=colors))
+    return Framed(layers=tuple(layers), labels=labels, letters=()), corners
 
 
 def _names(

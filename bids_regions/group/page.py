@@ -296,9 +296,10 @@ class _ConsensusBuilder:
         labels = consensus.extraction.labels
         drawing = compose_prevalence(prevalence, labels, self.affine, marks, view, background)
         path = one.paths.consensus.figure
-        write_bytes(path, encode(drawing, "svg").data, only_if_changed=True)
+        shown = encode(drawing)
+        write_bytes(path, shown.data, only_if_changed=True)
         paper = model.Link(text="SVG for papers", href=path.relative_to(self.settings.output_dir).as_posix())
-        return replace(_figure(encode(drawing)), links=(paper,))
+        return replace(_figure(shown), links=(paper,))
 
     def _table(self, consensus: Consensus) -> model.Table:
         place = self.result.one.paths.consensus

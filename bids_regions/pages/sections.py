@@ -185,8 +185,8 @@ class _EntryBuilder:
         )
         background = done.anatomy.drawn if done.anatomy else None
         drawing = compose_map(self.statmap.data, labels, self.statmap.affine, marks, view, background)
-        shown, paper = encode(drawing), encode(drawing, "svg")
-        write_bytes(place.figure, paper.data, only_if_changed=True)
+        shown = encode(drawing)
+        write_bytes(place.figure, shown.data, only_if_changed=True)
         figure = model.Figure(
             data=shown.data,
             mime=shown.mime,
@@ -196,7 +196,7 @@ class _EntryBuilder:
             caption=f"Drawn on: {done.anatomy.name}." if done.anatomy else "",
             links=(model.Link(text="SVG for papers", href=place_href(place, place.figure)),),
         )
-        return figure, {place_href(place, place.figure): hash_bytes(paper.data)}
+        return figure, {place_href(place, place.figure): hash_bytes(shown.data)}
 
 
 def is_strict(record: Record) -> bool:

@@ -293,15 +293,15 @@ class _Drawer:
             sequential=self.volumes[0].palette == "positive", layout=self.layout,
         )  # fmt: skip
         drawing = self._draw(labels, rows, style)
-        picture, paper = encode(drawing), encode(drawing, "svg")
-        write_bytes(place.figure, paper.data, only_if_changed=True)
+        picture = encode(drawing)
+        write_bytes(place.figure, picture.data, only_if_changed=True)
         href = place_href(place, place.figure)
         names = dict.fromkeys(sheet.name for sheet in self.sheets)
         figure = model.Figure(
             data=picture.data, mime=picture.mime, alt=picture.alt, width=picture.width, height=picture.height,
             caption=f"Drawn on: {', '.join(names)}.", links=(model.Link(text="SVG for papers", href=href),),
         )  # fmt: skip
-        return self._views(record, labels), figure, {href: hash_bytes(paper.data)}
+        return self._views(record, labels), figure, {href: hash_bytes(picture.data)}
 
     def _views(self, record: Record, labels: Array) -> tuple[model.View, ...]:
         cutoff = None if record.threshold.cutoff is None else shown_cutoff(record)

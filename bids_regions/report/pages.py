@@ -46,6 +46,7 @@ HEAVY = 60_000_000  # bytes of packed volumes and pictures that a page holds its
 _VOLUME = ("step", "limit", "quantity", "palette", "highest", "lowest")  # what the viewer is told of a volume
 _MANY_SECTIONS = 40  # above it the script fills sections one after the other, so that the page opens at once
 _PAGE_ROWS = 6_000  # plain rows of all tables of a page together; the script shows every row anyway
+_IN_ADDRESS = {ord(character): f"%{ord(character):02X}" for character in '%#<>"` \t\n{}|^\\'}  # of text in an address
 _SUFFIXES = {"image/webp": "webp", "image/png": "png", "image/svg+xml": "svg", "image/jpeg": "jpg"}
 
 _VIEWER_SCRIPTS = (
@@ -103,6 +104,8 @@ class _Parts:
     def source(self, figure: Figure) -> str:
         """The address of a picture: its data, or a file beside a heavy page."""
         if not self.heavy:
+            if figure.mime == "image/svg+xml":  # text, whose pixels are base64 already
+                return f"data:{figure.mime},{figure.data.decode('utf-8').translate(_IN_ADDRESS)}"
             return f"data:{figure.mime};base64,{base64.b64encode(figure.data).decode('ascii')}"
         digest = hashlib.sha256(figure.data).hexdigest()[:16]
         name = f"{self.folder}/picture-{digest}.{_SUFFIXES.get(figure.mime, 'bin')}"

@@ -16,7 +16,6 @@ from bids_regions.atlases import describe_atlas
 from bids_regions.dataset import describe_output, read_map_name
 from bids_regions.errors import BadMap, Fault, printable, tell_os_error
 from bids_regions.executors import Workers, check_workers, fit_workers
-from bids_regions.figures import prepare_matplotlib
 from bids_regions.files import make_folder, remove_file, sweep_temporaries
 from bids_regions.logbook import Logbook
 from bids_regions.pages.methods import write_citation, write_methods
@@ -48,8 +47,7 @@ def run_levels(settings: Settings) -> int:
     logbook = Logbook(settings.output_dir, _facts(settings), verbose=settings.verbose, quiet=settings.quiet)
     with terminable():
         try:
-            with _temporary_folder(settings.workers.work_dir, settings.output_dir / "logs") as folder:
-                prepare_matplotlib(folder)
+            with _temporary_folder(settings.workers.work_dir, settings.output_dir / "logs"):
                 return _run(settings, logbook)
         except Stopped:
             logbook.close(STOPPED, "stopped by SIGTERM; run again to complete the rest")

@@ -111,7 +111,7 @@ def beside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def test_a_heavy_page_loads_its_volumes_from_files_beside_it(opened: Opener, beside: Path) -> None:
     folder = beside.parent / "sub-01" / "figures" / "report"
-    assert {path.suffix for path in folder.iterdir()} == {".js", ".webp"}
+    assert {path.suffix for path in folder.iterdir()} == {".js", ".svg"}
     shown = opened(beside).ready()
     shown.page.locator("#faint .explore").click()
     expect(shown.page.locator("#faint #viewer")).to_be_visible()
