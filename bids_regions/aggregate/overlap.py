@@ -1,4 +1,8 @@
-"""How alike participants' regions are: Dice overlap, with the consensus and of every two."""
+"""How alike participants' regions are: Dice overlap, with the consensus and of every two.
+
+A *sign map* is a row of +1, -1 and 0: where a participant's regions of either sign lie. Rows lie on one ground, which
+whoever calls has seen to; no value of a map is known here.
+"""
 
 from collections.abc import Sequence
 from typing import Self

@@ -1,4 +1,9 @@
-"""One participant's values in each region: means, extremes, overlap; and in what the others alone would have chosen."""
+"""One participant's values in each region: means, extremes, overlap; and in what the others alone would have chosen.
+
+A *region* is a number of a label row here, wherever the labels come from; *the others alone* are all participants but
+one, whose choice of voxels does not depend on that one. How maps are read, and who the participants are, is not known
+here.
+"""
 
 from collections.abc import Sequence
 from functools import cached_property

@@ -1,4 +1,7 @@
-"""find_regions for notebooks and scripts: from what a user has to `Regions`, by the same steps as the BIDS App."""
+"""find_regions for notebooks and scripts: from what a user has to `Regions`, by the same steps as the BIDS App.
+
+Knows no output folder, no entry and no page; what was given is made one thing in `given`, what was found is `regions`'.
+"""
 
 import os
 from collections.abc import Mapping, Sequence

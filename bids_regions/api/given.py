@@ -1,4 +1,8 @@
-"""What a user of Python gives, made one thing: the values of a map, what they lie on, and what was told of them."""
+"""What a user of Python gives, made one thing: the values of a map, what they lie on, and what was told of them.
+
+What a user *gives* is a path, an image of nibabel or nilearn, an array with an affine, or a mesh with values. What is
+asked of the map, and what becomes of it, is not known here.
+"""
 
 import math
 import os

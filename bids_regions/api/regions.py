@@ -1,4 +1,7 @@
-"""What find_regions found, and what can be made of it: tables, label images, figures, a view in a notebook."""
+"""What find_regions found, and what can be made of it: tables, label images, figures, a view in a notebook.
+
+Everything is made when it is asked for, from the arrays that the extraction left; no file of the input is read again.
+"""
 
 import io
 from collections.abc import Iterator, Sequence

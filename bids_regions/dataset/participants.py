@@ -1,4 +1,7 @@
-"""Who the participants are: participants.tsv, of the dataset itself or of the raw dataset it was made from."""
+"""Who the participants are: participants.tsv, of the dataset itself or of the raw dataset it was made from.
+
+A *label* is a participant's id without `sub-`. Which of them have results, or maps, is not known here.
+"""
 
 import re
 from collections import Counter

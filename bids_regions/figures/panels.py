@@ -1,4 +1,7 @@
-"""What stands around the slices: the colour bar, the title, and the words for an empty result."""
+"""What stands around the slices: the colour bar, the title, and the words for an empty result.
+
+Slices come as a mosaic of pixels and leave with their surroundings; no map, no label and no millimetre is known here.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace

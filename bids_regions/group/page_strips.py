@@ -1,4 +1,7 @@
-"""Strip plots of a set: a point per participant for each measure, and for the values in the largest regions."""
+"""Strip plots of a set: a point per participant for each measure, and for the values in the largest regions.
+
+A *metric* is one strip: a title, and a value for each participant. How it is drawn is the report's.
+"""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,7 @@
-"""The tables of the group page: values, participants, all regions; what they hold stands in `tables` and `values`."""
+"""The tables of the group page: values, participants, all regions; what they hold stands in `tables` and `values`.
+
+A *link* leads from a participant to the page of the same. How a table looks is the report's.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice

@@ -1,4 +1,8 @@
-"""group_values.tsv: one row per set, participant and region, tidy, with everything that tells the rows apart."""
+"""group_values.tsv: one row per set, participant and region, tidy, with everything that tells the rows apart.
+
+A row's *set*, *entry* and entities tell it apart from all others. How the values are measured is `aggregate`'s; how the
+file is written is `tables`'.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

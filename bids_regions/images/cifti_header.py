@@ -1,4 +1,8 @@
-"""What the XML of a CIFTI-2 file says: which grayordinates its columns are, and the names of its maps."""
+"""What the XML of a CIFTI-2 file says: which grayordinates its columns are, and the names of its maps.
+
+A *grayordinate* is a column of the file: a vertex of a surface or a voxel of a grid; a *brain model* is those of one
+structure. The numbers themselves are `cifti`'s.
+"""
 
 import re
 from collections.abc import Callable, Mapping

@@ -1,4 +1,7 @@
-"""Images of other programs on their way to NIfTI: AFNI's datasets, and NIfTI or Analyze pairs."""
+"""Images of other programs on their way to NIfTI: AFNI's datasets, and NIfTI or Analyze pairs.
+
+A *brick* is one volume of an AFNI dataset. What a brick means, and what its file is called in BIDS, is not known here.
+"""
 
 from pathlib import Path
 from typing import Any

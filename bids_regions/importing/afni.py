@@ -1,4 +1,7 @@
-"""AFNI datasets: one image for each sub-brick, with the statistic and degrees of freedom that BRICK_STATAUX tells."""
+"""AFNI datasets: one image for each sub-brick, with the statistic and degrees of freedom that BRICK_STATAUX tells.
+
+A *sub-brick* is one volume with its label. How the result is written is `writing`'s.
+"""
 
 import re
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""The command `bids_regions-import`: arguments in, exit code out."""
+"""The command `bids_regions-import`: arguments in, exit code out.
+
+Knows its options and words for what is missing; no format of a source.
+"""
 
 import argparse
 import re

@@ -1,4 +1,7 @@
-"""Outputs of randomise and PALM, by their prefix: statistics, and p of their inference with the scale told."""
+"""Outputs of randomise and PALM, by their prefix: statistics, and p of their inference with the scale told.
+
+A *prefix* is what all outputs of one call begin with. How the result is written is `writing`'s.
+"""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""Folders of SPM: `SPM.mat`, and the images that its contrasts name beside it."""
+"""Folders of SPM: `SPM.mat`, and the images that its contrasts name beside it.
+
+How the result is written is `writing`'s; voxels are not looked at.
+"""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,8 @@
-"""Results on surfaces in their files: labels and numbers of a row, hemisphere by hemisphere or as one CIFTI file."""
+"""Results on surfaces in their files: labels and numbers of a row, hemisphere by hemisphere or as one CIFTI file.
+
+A *row* holds a number for each vertex or grayordinate; its *layout* tells which of them lie in which file. What the
+numbers mean is not known here.
+"""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,7 @@
-"""What matters most about a map, in a sentence or three: what was found by which rule, the largest, what was lost."""
+"""What matters most about a map, in a sentence or three: what was found by which rule, the largest, what was lost.
+
+A *lead* is what stands above the viewer of a map. Words for single facts are `wording`'s.
+"""
 
 from collections.abc import Mapping, Sequence
 

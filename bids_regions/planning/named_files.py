@@ -1,4 +1,7 @@
-"""The files that a user names: each is opened before any map is touched, and is what it must be, or nothing is done."""
+"""The files that a user names: each is opened before any map is touched, and is what it must be, or nothing is done.
+
+Whether a file fits the maps is seen when they are known.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
