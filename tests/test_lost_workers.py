@@ -12,7 +12,7 @@ import trees
 from processes import HANG
 
 from bids_regions.cli import main
-from bids_regions.group import passes
+from bids_regions.group import passes, reading
 from bids_regions.images import load_statmap
 from bids_regions.maps import maps
 from bids_regions.pages import page
@@ -73,7 +73,7 @@ def test_a_lost_page_is_a_failure(root, monkeypatch, capsys):
 def test_at_the_group_level_the_participant_is_named_and_left_out(root, monkeypatch, capsys):
     assert run(root, "participant") == 0
     with monkeypatch.context() as patched:
-        patched.setattr(passes, "load_statmap", killing(load_statmap, FATAL))
+        patched.setattr(reading, "load_statmap", killing(load_statmap, FATAL))
         assert run(root, "group") == 1
     told = capsys.readouterr().err
     assert f"sub-02/func/{FATAL}: its worker process died twice, killed for memory most likely" in told
