@@ -1,13 +1,16 @@
 """Random field theory through the app: options, sidecars, columns, the record, refusals."""
 
+import copyreg
 import json
 
 import numpy as np
 import pytest
 from scipy import ndimage
+from tblib import pickling_support
 from trees import describe, write_json, write_map
 
 from bids_regions.cli import main
+from bids_regions.errors import BadMap
 from bids_regions.tables import rows_of
 
 SHAPE = (26, 28, 24)
@@ -98,6 +101,13 @@ def test_rough_maps_are_warned_of(dataset, fwhm, words):
     _, record, _, _ = run(dataset, "--threshold", "3.5", "--grf")
     said = [warning for warning in record["Warnings"] if "hardly smooth" in warning]
     assert [words in warning for warning in said] == ([True] if words else [])
+
+
+def test_what_is_wrong_with_a_map_travels_as_dask_sends_it(dataset, monkeypatch, capsys):
+    """Dask's library sends the cause of a fault along, and the cause of that."""
+    monkeypatch.setitem(copyreg.dispatch_table, BadMap, pickling_support.pickle_exception)
+    assert run(dataset, "--threshold", "fwe=0.05")[0] == 1
+    assert "needs the smoothness of the residuals, and nothing tells it" in capsys.readouterr().err
 
 
 def test_a_family_wise_height_without_smoothness_fails_the_map(dataset, capsys):

@@ -219,8 +219,6 @@ def _load_standing(place: OutputPaths) -> Record | None:
 
 def _with_unread(fault: BadMap, unread: tuple[Fault, ...]) -> BadMap:
     """What is wrong with a map, and with the sidecars that may have told what it lacks."""
-    if not unread:
-        return fault
     return BadMap(" ".join(f"{one.sentence}." for one in (fault, *unread)), hint=unread[0].hint)
 
 
@@ -249,6 +247,8 @@ def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, inputs: MapInputs) -> _C
             smoothness=loaded.smoothness,
         )
     except BadMap as fault:
+        if not inputs.unread:
+            raise
         raise _with_unread(fault, inputs.unread) from fault
     sided = is_standard_space(job.atlas_space.partition("+")[0])
     on_sheets = loaded.domain if isinstance(loaded.domain, Grayordinates) else None
