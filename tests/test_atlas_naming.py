@@ -62,7 +62,7 @@ def test_large_values_are_looked_up_too(tmp_path: Path) -> None:
     assert [placed.names[code] for code in placed.codes] == ["unlabelled", "B", "A"]
 
 
-# Places
+# Location
 
 
 def name_line(atlas: tuple[int, ...], region: tuple[int, ...], peaks: tuple[int, ...], x0: float = 0.0) -> Naming:
@@ -83,7 +83,7 @@ def name_line(atlas: tuple[int, ...], region: tuple[int, ...], peaks: tuple[int,
 
 
 def overlap_of(atlas: tuple[int, ...], region: tuple[int, ...]) -> str:
-    return name_line(atlas, region, (region.index(1),)).places[0][0].overlap
+    return name_line(atlas, region, (region.index(1),)).locations[0][0].overlap
 
 
 def test_labels_are_listed_by_their_share_and_unlabelled_comes_last() -> None:
@@ -114,9 +114,9 @@ def test_where_no_label_reaches_its_share_the_largest_is_listed() -> None:
 
 
 def test_both_percents_are_kept_for_the_report() -> None:
-    (place_,) = name_line((1, 1, 1, 1, 0), (1, 1, 0, 0, 0), (0,)).places[0]
+    (place_,) = name_line((1, 1, 1, 1, 0), (1, 1, 0, 0, 0), (0,)).locations[0]
     assert [(each.label, each.of_region, each.of_label) for each in place_.overlaps] == [("A", 100.0, 50.0)]
-    (place_,) = name_line((1, 0, 0, 0), (1, 1, 1, 1), (0,)).places[0]
+    (place_,) = name_line((1, 0, 0, 0), (1, 1, 1, 1), (0,)).locations[0]
     assert [(each.label, each.of_region, each.of_label) for each in place_.overlaps] == [
         ("A", 25.0, 100.0),
         ("unlabelled", 75.0, None),
@@ -124,12 +124,12 @@ def test_both_percents_are_kept_for_the_report() -> None:
 
 
 def test_each_peak_has_its_label_or_the_nearest_with_its_distance() -> None:
-    (place_,) = name_line((1, 1, 0, 0, 0, 2), (1, 1, 1, 1, 1, 1), (0, 3, 4, 5)).places[0]
+    (place_,) = name_line((1, 1, 0, 0, 0, 2), (1, 1, 1, 1, 1, 1), (0, 3, 4, 5)).locations[0]
     assert place_.peaks == ("A", "A (4.0 mm)", "B (2.0 mm)", "B")
     assert place_.peak == "A"
-    (place_,) = name_line((2, 0, 1), (1, 1, 1), (1,)).places[0]
+    (place_,) = name_line((2, 0, 1), (1, 1, 1), (1,)).locations[0]
     assert place_.peak == "A (2.0 mm)", "equally near: the lower value"
-    assert name_line((0, 0), (1, 1), (0,)).places[0][0].peak == "unlabelled"
+    assert name_line((0, 0), (1, 1), (0,)).locations[0][0].peak == "unlabelled"
 
 
 # Names
@@ -192,7 +192,7 @@ def test_names_that_repeat_are_numbered_in_the_order_of_the_table() -> None:
 def test_without_an_atlas_a_region_has_its_number() -> None:
     labels, regions, _ = two_boxes()
     assert name_regions(labels, regions, [], sided=True) == Naming(
-        names=("region-1", "region-2", "region-3"), places=()
+        names=("region-1", "region-2", "region-3"), locations=()
     )
 
 
@@ -200,8 +200,8 @@ def test_an_atlas_of_another_space_gives_no_names_and_no_values() -> None:
     labels, regions, atlas = two_boxes()
     named = name_regions(labels, regions, [None, atlas], sided=True)
     assert named.names[0] == "Left A (1)"
-    assert {(each.peak, each.overlap) for each in named.places[0]} == {("n/a", "n/a")}
-    assert [each.peak for each in named.places[1]] == ["A", "A", "Right B"]
+    assert {(each.peak, each.overlap) for each in named.locations[0]} == {("n/a", "n/a")}
+    assert [each.peak for each in named.locations[1]] == ["A", "A", "Right B"]
 
 
 def test_the_first_atlas_gives_the_names_and_each_its_places() -> None:
@@ -209,12 +209,12 @@ def test_the_first_atlas_gives_the_names_and_each_its_places() -> None:
     _, _, other = two_boxes(names=("unlabelled", "C", "D"))
     named = name_regions(labels, regions, [other, atlas], sided=True)
     assert named.names == ("Left C (1)", "Left C (2)", "Left D")
-    assert [each.peak for each in named.places[1]] == ["A", "A", "Right B"]
+    assert [each.peak for each in named.locations[1]] == ["A", "A", "Right B"]
 
 
 def test_no_region_has_no_name() -> None:
     _, _, atlas = two_boxes()
-    assert name_regions(np.zeros((6, 1, 1), np.uint8), [], [atlas], sided=True) == Naming(names=(), places=((),))
+    assert name_regions(np.zeros((6, 1, 1), np.uint8), [], [atlas], sided=True) == Naming(names=(), locations=((),))
 
 
 def test_an_atlas_on_another_grid_is_refused() -> None:
@@ -300,7 +300,7 @@ def test_places_agree_with_a_mask_per_region_and_label(seed: int, n_labels: int)
     labels, regions, codes, affine = random_scene(seed, n_labels)
     expected = plain_places(labels, regions, codes, affine)
     for stored in (np.asfortranarray(labels), np.ascontiguousarray(labels)):
-        named = name_regions(stored, regions, [placed_of(codes, affine)], sided=False).places[0]
+        named = name_regions(stored, regions, [placed_of(codes, affine)], sided=False).locations[0]
         for place_, (texts, rows) in zip(named, expected, strict=True):
             assert list(place_.peaks) == texts
             assert [(each.label, each.of_label) for each in place_.overlaps] == [(label, pct) for label, _, pct in rows]
@@ -313,11 +313,11 @@ def test_neither_the_order_of_labels_nor_flipped_storage_changes_what_is_named(s
     """Labels that tie are ordered by value, so the permutation is checked as a set."""
     labels, regions, codes, affine = random_scene(seed, 6)
     n = int(codes.max())
-    usual = name_regions(labels, regions, [placed_of(codes, affine)], sided=False).places[0]
+    usual = name_regions(labels, regions, [placed_of(codes, affine)], sided=False).locations[0]
 
     order = np.random.default_rng(seed).permutation(n) + 1
     back = np.concatenate([[0], np.argsort(order) + 1])
-    permuted = name_regions(labels, regions, [placed_of(back[codes], affine, order)], sided=False).places[0]
+    permuted = name_regions(labels, regions, [placed_of(back[codes], affine, order)], sided=False).locations[0]
     for one, other in zip(usual, permuted, strict=True):
         assert set(one.overlaps) == set(other.overlaps)
 
@@ -327,7 +327,7 @@ def test_neither_the_order_of_labels_nor_flipped_storage_changes_what_is_named(s
         Region(tuple(Peak((codes.shape[0] - 1 - peak.ijk[0], *peak.ijk[1:]), peak.xyz) for peak in region.peaks))
         for region in regions
     ]
-    flipped = name_regions(labels[::-1], turned, [placed_of(codes[::-1], affine @ flip)], sided=False).places[0]
+    flipped = name_regions(labels[::-1], turned, [placed_of(codes[::-1], affine @ flip)], sided=False).locations[0]
     assert [(each.peaks, each.overlap) for each in flipped] == [(each.peaks, each.overlap) for each in usual]
 
 
@@ -337,7 +337,7 @@ def test_many_regions_and_labels_are_counted_without_a_table_of_all_pairs() -> N
     labels = codes.astype(np.uint16)
     regions = [Region((peak_at((i, 0, 0), np.eye(4)),)) for i in range(n)]
     named = name_regions(labels, regions, [placed_of(codes, np.eye(4))], sided=False)
-    assert [each.overlap for each in named.places[0]] == [f"label {i} 100%" for i in range(1, n + 1)]
+    assert [each.overlap for each in named.locations[0]] == [f"label {i} 100%" for i in range(1, n + 1)]
 
 
 # Probabilities
@@ -351,12 +351,12 @@ def test_probabilities_at_the_peak_and_over_the_region(tmp_path: Path, scale: fl
     affine = np.eye(4)
     placed = place(fitting, make_grid((5, 1, 1), affine))
     region = Region(tuple(peak_at((i, 0, 0), affine) for i in (0, 1, 2, 3, 4)))
-    (place_,) = name_regions(line_of(1, 1, 1, 1, 1), [region], [placed], sided=True).places[0]
+    (place_,) = name_regions(line_of(1, 1, 1, 1, 1), [region], [placed], sided=True).locations[0]
     assert place_.peaks == ("A (90%)", "A (50%)", "B (80%)", "B (10%)", "B (1.0 mm)")
     assert place_.overlap == "A 32%; B 28%; unlabelled 40%"
     shares = [(each.of_region, each.of_label) for each in place_.overlaps]
     assert np.array(shares[:2]) == pytest.approx(np.array([[32, 100], [28, 100]]))
-    (place_,) = name_regions(line_of(0, 0, 1, 1, 0), [Region(region.peaks[2:4])], [placed], sided=True).places[0]
+    (place_,) = name_regions(line_of(0, 0, 1, 1, 0), [Region(region.peaks[2:4])], [placed], sided=True).locations[0]
     assert place_.overlap == "B 45%; A 10%; unlabelled 45%"
     assert place_.overlaps[0].of_label == pytest.approx(100 * 0.9 / 1.4)
 

@@ -14,8 +14,8 @@ from bids_regions.atlases import (
     AtlasUser,
     cite_atlases,
     describe_atlas,
+    describe_locations,
     describe_naming,
-    describe_places,
     fit_atlases,
     fit_to_maps,
     name_regions,
@@ -347,11 +347,11 @@ def test_a_cohort_is_a_space_of_its_own(flow: Path) -> None:
 
 
 def test_columns_say_what_they_hold() -> None:
-    words = describe_places("Toy", probabilistic=False)
+    words = describe_locations("Toy", probabilistic=False)
     assert list(words) == ["Toy_peak", "Toy_overlap"]
     assert "10 percent" in words["Toy_overlap"]
     assert "25 percent" in words["Toy_overlap"]
-    assert "probable" in describe_places("Toy", probabilistic=True)["Toy_peak"]
+    assert "probable" in describe_locations("Toy", probabilistic=True)["Toy_peak"]
 
 
 def test_methods_text_and_citations_come_from_the_sidecars(tmp_path: Path) -> None:

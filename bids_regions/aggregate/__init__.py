@@ -29,7 +29,7 @@ from bids_regions.aggregate.tally import (
     tally_maps,
 )
 from bids_regions.aggregate.values import (
-    Places,
+    Positions,
     RegionIndex,
     RegionValues,
     index_regions,
@@ -44,7 +44,7 @@ __all__ = [
     "Measure",
     "Outlying",
     "ParticipantMap",
-    "Places",
+    "Positions",
     "RegionIndex",
     "RegionValues",
     "Reliability",

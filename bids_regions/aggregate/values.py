@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from bids_regions.aggregate.tally import Array, Floats, ParticipantMap, Signs
 from bids_regions.frozen import dataclass
 
-__all__ = ["Places", "RegionIndex", "RegionValues", "index_regions", "mean_in_regions", "measure_map"]
+__all__ = ["Positions", "RegionIndex", "RegionValues", "index_regions", "mean_in_regions", "measure_map"]
 
 FEW = 1 << 20  # pairs of a region and a label that a table holds
 
 
-class Places(Protocol):
+class Positions(Protocol):
     """Where the voxels or vertices of a row lie, and how large they are."""
 
     def xyz(self, numbers: NDArray[np.intp], /) -> Floats:
@@ -85,7 +85,7 @@ class RegionValues:
 
 def index_regions(
     labels: Array,
-    places: Places,
+    positions: Positions,
     *,
     signs: dict[int, int] | None = None,
     peaks: dict[int, Sequence[float]] | None = None,
@@ -97,7 +97,7 @@ def index_regions(
     ----------
     labels
         Row of integers, 0 outside regions.
-    places
+    positions
         Where the row's voxels lie.
     signs, peaks
         Sign (+1, -1, 0 for any) and peak (x, y, z, mm) by label; a label not in them has sign 0 and no peak.
@@ -107,7 +107,7 @@ def index_regions(
     """
     voxels = np.flatnonzero(labels)
     number, which = np.unique(labels[voxels], return_inverse=True)
-    xyz = places.xyz(voxels)
+    xyz = positions.xyz(voxels)
     x, y, z = xyz.round(6).T
     order = np.lexsort((z, y, x, which))
     sizes = np.bincount(which, minlength=number.size).astype(np.int64)
@@ -121,7 +121,7 @@ def index_regions(
         sizes=sizes,
         voxels=voxels[order],
         xyz=xyz[order],
-        extents=places.extents(voxels)[order],
+        extents=positions.extents(voxels)[order],
         spared=None if spared is None else spared[voxels[order]],
     )
 

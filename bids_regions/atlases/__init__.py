@@ -5,7 +5,7 @@ Nothing is bundled and nothing is downloaded. This room does not know how a regi
 """
 
 from bids_regions.atlases.describing import cite_atlases, describe_atlas, describe_naming
-from bids_regions.atlases.naming import Naming, Overlap, PlacedAtlas, Places, describe_places, name_regions
+from bids_regions.atlases.naming import Location, Naming, Overlap, PlacedAtlas, describe_locations, name_regions
 from bids_regions.atlases.placing import place_atlas
 from bids_regions.atlases.sheets import place_on_sheets
 from bids_regions.atlases.sources import (
@@ -22,14 +22,14 @@ __all__ = [
     "Atlas",
     "AtlasUser",
     "Fitting",
+    "Location",
     "Naming",
     "Overlap",
     "PlacedAtlas",
-    "Places",
     "cite_atlases",
     "describe_atlas",
+    "describe_locations",
     "describe_naming",
-    "describe_places",
     "fit_atlases",
     "fit_to_maps",
     "misplaced",

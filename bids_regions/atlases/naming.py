@@ -31,11 +31,11 @@ __all__ = [
     "MIN_PERCENT_OF_LABEL",
     "MIN_PERCENT_OF_REGION",
     "NEAR",
+    "Location",
     "Naming",
     "Overlap",
     "PlacedAtlas",
-    "Places",
-    "describe_places",
+    "describe_locations",
     "name_regions",
     "split_side",
 ]
@@ -50,7 +50,7 @@ TIE = 1e-6  # mm; labels nearer together than this are equally near, and the low
 Counts = NDArray[np.float64]
 
 
-class PeakPlace(Protocol):
+class PeakToName(Protocol):
     """Where a peak lies."""
 
     @property
@@ -66,11 +66,11 @@ class PeakPlace(Protocol):
         """Number in the mesh, 0-based; None for a voxel."""
 
 
-class RegionPlace(Protocol):
+class RegionToName(Protocol):
     """What naming asks of a region."""
 
     @property
-    def peaks(self) -> Sequence[PeakPlace]:
+    def peaks(self) -> Sequence[PeakToName]:
         """By rank, the main peak first."""
 
     @property
@@ -103,12 +103,12 @@ class PlacedAtlas:
         assert self.affine is not None
         return spatial.cKDTree(to_mm(self.affine, ijk.T).T), codes[border]
 
-    def find_rows(self, regions: Sequence[RegionPlace]) -> NDArray[np.intp]:
+    def find_rows(self, regions: Sequence[RegionToName]) -> NDArray[np.intp]:
         """Where the peaks of all regions, one after the other, stand among the elements."""
         ijk = np.array([peak.ijk for region in regions for peak in region.peaks], dtype=np.intp).reshape(-1, 3)
         return np.ravel_multi_index((ijk[:, 0], ijk[:, 1], ijk[:, 2]), self.shape, order="F")
 
-    def side_of(self, region: RegionPlace, *, sided: bool) -> str:
+    def side_of(self, region: RegionToName, *, sided: bool) -> str:
         """Left or Right, by the x of the main peak where x = 0 is the midline; "" near it."""
         x = region.peaks[0].xyz[0]
         return ("Left" if x < 0 else "Right") if sided and abs(x) >= MIDLINE else ""
@@ -135,7 +135,7 @@ class Overlap:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
+class Location:
     """Where one region lies by one atlas; texts as they stand in tables."""
 
     peak: str  # "Precentral Gyrus"; "Precentral Gyrus (3.2 mm)" outside; "Precentral Gyrus (62%)" by probability
@@ -149,15 +149,15 @@ class Naming:
     """The names of the regions of one map."""
 
     names: tuple[str, ...]  # one per region: "Left Precentral Gyrus", "Left Precentral Gyrus (2)", "region-1"
-    places: tuple[tuple[Places, ...], ...]  # per atlas, one per region
+    locations: tuple[tuple[Location, ...], ...]  # per atlas, one per region
 
 
-NOWHERE = Places(peak="n/a", peaks=(), overlap="n/a", overlaps=())
+NOWHERE = Location(peak="n/a", peaks=(), overlap="n/a", overlaps=())
 
 
 def name_regions(
     labels: NDArray[np.integer[Any]],
-    regions: Sequence[RegionPlace],
+    regions: Sequence[RegionToName],
     atlases: Sequence[PlacedAtlas | None],
     *,
     sided: bool,
@@ -196,20 +196,20 @@ def name_regions(
     ...                   codes=np.array([0, 1, 1, 1, 1]), totals=np.array([1.0, 4]))
     >>> peak = Some(xyz=(-4.0, 0.0, 0.0), ijk=(2, 0, 0))
     >>> named = name_regions(labels, [Some(peaks=(peak,))], [box], sided=True)
-    >>> named.names, named.places[0][0].overlap
+    >>> named.names, named.locations[0][0].overlap
     (('Left Box',), 'Box 75%; unlabelled 25%')
     """
     numbered = tuple(f"region-{index}" for index in range(1, len(regions) + 1))
     if all(atlas is None for atlas in atlases):  # looking for every region's voxels would be for nothing
-        return Naming(names=numbered, places=((NOWHERE,) * len(regions),) * len(atlases))
+        return Naming(names=numbered, locations=((NOWHERE,) * len(regions),) * len(atlases))
     flat = labels.ravel(order="F")
     voxels = np.flatnonzero(flat)
     numbers = flat[voxels].astype(np.intp) - 1
-    places: list[tuple[Places, ...]] = []
+    locations: list[tuple[Location, ...]] = []
     names: tuple[str, ...] = ()
     for atlas in atlases:
         if atlas is None:
-            places.append((NOWHERE,) * len(regions))
+            locations.append((NOWHERE,) * len(regions))
             continue
         if atlas.shape != labels.shape:
             raise ValueError(f"the atlas has the shape {atlas.shape}, the labels have {labels.shape}")
@@ -217,12 +217,12 @@ def name_regions(
         weights = _weigh(atlas, voxels, numbers, len(regions))
         shares = _find_shares(atlas, voxels, numbers, weights, len(regions))
         sizes = np.bincount(numbers, weights, minlength=len(regions)).astype(np.float64)
-        places.append(_write_places(atlas, regions, found, _list_overlaps(atlas, shares, sizes)))
+        locations.append(_write_locations(atlas, regions, found, _list_overlaps(atlas, shares, sizes)))
         names = names or _choose_names(atlas, regions, found, sided=sided)
-    return Naming(names=names or numbered, places=tuple(places))
+    return Naming(names=names or numbered, locations=tuple(locations))
 
 
-def describe_places(atlas: str, *, probabilistic: bool, on_surfaces: bool = False) -> dict[str, str]:
+def describe_locations(atlas: str, *, probabilistic: bool, on_surfaces: bool = False) -> dict[str, str]:
     """What the columns of one atlas hold, by the column's name."""
     where = f"Label of {atlas} at the peak"
     near = "the nearest label with its distance where the peak is outside every label"
@@ -252,7 +252,7 @@ class _PeakLabels:
     probabilities: Counts | None  # (peaks,): of that label at the peak
 
 
-def _find_peaks(atlas: PlacedAtlas, regions: Sequence[RegionPlace]) -> _PeakLabels:
+def _find_peaks(atlas: PlacedAtlas, regions: Sequence[RegionToName]) -> _PeakLabels:
     peaks = [peak for region in regions for peak in region.peaks]
     first = np.cumsum([0, *(len(region.peaks) for region in regions)], dtype=np.intp)
     flat = atlas.find_rows(regions)
@@ -327,17 +327,17 @@ def _list_overlaps(atlas: PlacedAtlas, shares: "sparse.csr_array", sizes: Counts
     return [tuple(listing) for listing in overlaps]
 
 
-def _write_places(
-    atlas: PlacedAtlas, regions: Sequence[RegionPlace], found: _PeakLabels, overlaps: list[tuple[Overlap, ...]]
-) -> tuple[Places, ...]:
+def _write_locations(
+    atlas: PlacedAtlas, regions: Sequence[RegionToName], found: _PeakLabels, overlaps: list[tuple[Overlap, ...]]
+) -> tuple[Location, ...]:
     texts = [_write_peak(atlas, found, n) for n in range(len(found.codes))]
-    places = []
+    locations = []
     for number in range(len(regions)):
         peaks = tuple(texts[found.first[number] : found.first[number + 1]])
         listing = overlaps[number]
         overlap = "; ".join(f"{each.label} {_percent(each.of_region)}" for each in listing)
-        places.append(Places(peak=peaks[0] if peaks else "n/a", peaks=peaks, overlap=overlap, overlaps=listing))
-    return tuple(places)
+        locations.append(Location(peak=peaks[0] if peaks else "n/a", peaks=peaks, overlap=overlap, overlaps=listing))
+    return tuple(locations)
 
 
 def _write_peak(atlas: PlacedAtlas, found: _PeakLabels, n: int) -> str:
@@ -362,7 +362,7 @@ def _percent(number: float) -> str:
 
 
 def _choose_names(
-    atlas: PlacedAtlas, regions: Sequence[RegionPlace], found: _PeakLabels, *, sided: bool
+    atlas: PlacedAtlas, regions: Sequence[RegionToName], found: _PeakLabels, *, sided: bool
 ) -> tuple[str, ...]:
     names = []
     for region, n in zip(regions, found.first[:-1].tolist(), strict=True):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_regions.atlases.label_lists import clean_name, read_label_list, unusable
-from bids_regions.atlases.naming import UNLABELLED, Counts, PlacedAtlas, RegionPlace
+from bids_regions.atlases.naming import UNLABELLED, Counts, PlacedAtlas, RegionToName
 from bids_regions.errors import BadMap, UnsuitableMap
 from bids_regions.files import hash_bytes
 from bids_regions.frozen import dataclass
@@ -134,7 +134,7 @@ class _PlacedOnSheets(PlacedAtlas):
 
     domain: Grayordinates
 
-    def find_rows(self, regions: Sequence[RegionPlace]) -> NDArray[np.intp]:
+    def find_rows(self, regions: Sequence[RegionToName]) -> NDArray[np.intp]:
         """The row of every peak of all regions."""
         table = self._rows_by_structure()
         rows = []
@@ -155,7 +155,7 @@ class _PlacedOnSheets(PlacedAtlas):
         """None: the straight way to a label may lead across a sulcus."""
         return np.zeros(len(xyz), dtype=np.intp), np.full(len(xyz), np.inf)
 
-    def side_of(self, region: RegionPlace, *, sided: bool) -> str:
+    def side_of(self, region: RegionToName, *, sided: bool) -> str:
         """The side of a region's structure."""
         del sided
         return {"LEFT": "Left", "RIGHT": "Right"}.get((region.structure or "").rpartition("_")[2], "")

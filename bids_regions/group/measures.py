@@ -31,7 +31,7 @@ from bids_regions.group.grounds import VolumeGround
 from bids_regions.group.members import Absence
 from bids_regions.group.outputs import Consensus, write_set
 from bids_regions.group.passes import Counted, MemberMeasures, SetReference, count_set, measure_set
-from bids_regions.group.places import RegionPlaces, find_region_places
+from bids_regions.group.positions import RegionPositions, find_region_positions
 from bids_regions.group.reading import Source
 from bids_regions.group.regions import LaidRegions, OtherRegions, lay_regions
 from bids_regions.group.sets import MapSet
@@ -189,8 +189,8 @@ def _measure(
     """The second pass: rows of values as they come, everything else gathered per participant."""
     source, reference = how
     index = reference.index(source.ground)
-    places = find_region_places(source.ground.domain, index)
-    gathered = _Gathered(study=study, names=reference.names, places=places)
+    positions = find_region_positions(source.ground.domain, index)
+    gathered = _Gathered(study=study, names=reference.names, positions=positions)
     for measured in measure_set(one.members, source, reference, study.workers):
         gathered.add(one, index, measured, study.values)
     dice = pairwise_dice(gathered.bits) if reference.union is not None else None
@@ -220,11 +220,11 @@ def _without(n: int, line: str) -> str:
 class _Gathered:
     """What the second pass leaves for the tables and the page; small numbers per participant."""
 
-    def __init__(self, *, study: Study, names: Mapping[int, str], places: RegionPlaces) -> None:
+    def __init__(self, *, study: Study, names: Mapping[int, str], positions: RegionPositions) -> None:
         self.skip, self.tail = study.told_once, study.told_last
         self.lines = [_without(self.skip, study.values.header)]
         self.names = names
-        self.places = places
+        self.positions = positions
         self.n_values = 0
         self.means: list[tuple[float, ...]] = []
         self.means_loo: list[tuple[float, ...]] = []
@@ -235,7 +235,7 @@ class _Gathered:
         self.thumbnails: list[tuple[str, Picture]] = []
 
     def add(self, one: MapSet, index: RegionIndex, measured: MemberMeasures, table: GroupTable) -> None:
-        rows = list(value_rows(one, index, self.places, measured, self.names))
+        rows = list(value_rows(one, index, self.positions, measured, self.names))
         lines = table.add_alike(rows, self.skip + 2, self.tail)  # the participant and its session as well
         self.lines += [_without(self.skip, line) for line in lines[: max(0, SHOWN_ROWS - self.n_values)]]
         self.n_values += len(lines)

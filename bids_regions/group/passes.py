@@ -32,7 +32,7 @@ from bids_regions.figures import FigureStyle, Picture
 from bids_regions.frozen import dataclass
 from bids_regions.group.grounds import Ground, Smallest
 from bids_regions.group.members import Absence, Member
-from bids_regions.group.places import DomainPlaces, regions_on_sheet
+from bids_regions.group.positions import DomainPositions, regions_on_sheet
 from bids_regions.group.reading import ChangedError, GoneError, Source, load_member, load_second, read_table
 from bids_regions.group.thumbnails import draw_member
 from bids_regions.images import expect_many
@@ -97,7 +97,7 @@ class SetReference:
         """Where the regions lie on the ground of the set."""
         return index_regions(
             self.regions,
-            DomainPlaces(ground.domain),
+            DomainPositions(ground.domain),
             signs=dict(self.signs),
             peaks=dict(self.peaks),
             spared=self.spared if self.in_consensus and self.consensus[self.regions > 0].all() else None,

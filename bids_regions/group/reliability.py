@@ -24,7 +24,7 @@ from bids_regions.group.measures import SetResult, Study
 from bids_regions.group.members import Member
 from bids_regions.group.outputs import write_set
 from bids_regions.group.passes import MORE_MEMORY, count_set, in_order, parts
-from bids_regions.group.places import DomainPlaces
+from bids_regions.group.positions import DomainPositions
 from bids_regions.group.reading import Source, load_member
 from bids_regions.group.regions import lay_regions
 from bids_regions.group.sets import MapSet, place_set
@@ -299,7 +299,7 @@ def _measure(family: Family, source: Source, regions: Array, study: Study) -> It
 
 def _measure_shard(shard: _Shard) -> list[_Person]:
     expect_many()
-    index = index_regions(shard.regions, DomainPlaces(shard.source.ground.domain))
+    index = index_regions(shard.regions, DomainPositions(shard.source.ground.domain))
     people = []
     for maps in shard.people:
         means = np.full((len(maps), index.number.size), np.nan)

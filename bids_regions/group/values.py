@@ -10,7 +10,7 @@ from typing import Any
 from bids_regions.aggregate import RegionIndex
 from bids_regions.frozen import dataclass
 from bids_regions.group.passes import MemberMeasures
-from bids_regions.group.places import RegionPlaces
+from bids_regions.group.positions import RegionPositions
 from bids_regions.group.sets import Cohort, MapSet
 from bids_regions.group.tables import SIGNS, cohort_columns, session_column, set_column, with_sheets
 from bids_regions.tables import Column
@@ -42,7 +42,7 @@ class ValueRow:
 
     one: MapSet
     measured: MemberMeasures
-    places: RegionPlaces
+    positions: RegionPositions
     region: int  # label
     name: str  # of the region
     sign: int
@@ -51,11 +51,11 @@ class ValueRow:
     @property
     def structure(self) -> str | None:
         """The structure that the region lies in, as CIFTI names it."""
-        return self.places.structures[self.at]
+        return self.positions.structures[self.at]
 
     def count(self, counts: Any, *, on_sheet: bool = False, loo: bool = False) -> int | float | None:
         """A count of the region's voxels, or of its vertices; None of what it has none of."""
-        if self.places.on_sheet[self.at] != on_sheet:
+        if self.positions.on_sheet[self.at] != on_sheet:
             return None
         number = int(counts[self.at])
         return self.loo(number) if loo else number
@@ -160,9 +160,9 @@ def leading_columns(sets: Sequence[MapSet]) -> tuple[Column, ...]:
 
 
 def value_rows(
-    one: MapSet, index: RegionIndex, places: RegionPlaces, measured: MemberMeasures, names: Mapping[int, str]
+    one: MapSet, index: RegionIndex, positions: RegionPositions, measured: MemberMeasures, names: Mapping[int, str]
 ) -> Iterator[Any]:
     """One participant's rows: every region of the set."""
     for at, (number, sign) in enumerate(zip(index.number.tolist(), index.sign.tolist(), strict=True)):
         name = names.get(number, f"region-{number}")
-        yield ValueRow(one=one, measured=measured, places=places, region=number, name=name, sign=sign, at=at)
+        yield ValueRow(one=one, measured=measured, positions=positions, region=number, name=name, sign=sign, at=at)

@@ -9,11 +9,11 @@ from typing import Any
 
 from bids_regions.atlases import (
     Fitting,
+    Location,
     Naming,
     PlacedAtlas,
-    Places,
     describe_atlas,
-    describe_places,
+    describe_locations,
     name_regions,
     place_atlas,
     place_on_sheets,
@@ -51,7 +51,7 @@ def name_extraction(
     naming = name_regions(extraction.labels, extraction.regions, placed, sided=sided)
     pairs = zip(extraction.regions, naming.names, strict=True)
     named = tuple(region if name == region.name else replace(region, name=name) for region, name in pairs)
-    columns = [_cells(fitting, named, places) for fitting, places in zip(fittings, naming.places, strict=True)]
+    columns = [_cells(fitting, named, locations) for fitting, locations in zip(fittings, naming.locations, strict=True)]
     return NamedRegions(
         regions=named,
         region_cells=tuple(cells for at_peak, overlap, _ in columns for cells in (at_peak, overlap)),
@@ -80,9 +80,9 @@ def _place(
     return placed, fitted
 
 
-def _cells(fitting: Fitting, regions: Sequence[Region], places: Sequence[Places]) -> tuple[Cells, Cells, Cells]:
+def _cells(fitting: Fitting, regions: Sequence[Region], locations: Sequence[Location]) -> tuple[Cells, Cells, Cells]:
     atlas = fitting.atlas
-    words = describe_places(
+    words = describe_locations(
         fitting.name,
         probabilistic=atlas is not None and atlas.probabilistic,
         on_surfaces=atlas is not None and bool(atlas.labels),
@@ -90,12 +90,12 @@ def _cells(fitting: Fitting, regions: Sequence[Region], places: Sequence[Places]
     peak, overlap = words
     sub_peaks = [
         text
-        for region, place in zip(regions, places, strict=True)
-        for text in place.peaks or ("n/a",) * len(region.peaks)
+        for region, location in zip(regions, locations, strict=True)
+        for text in location.peaks or ("n/a",) * len(region.peaks)
     ]
     return (
-        Cells(name=peak, description=words[peak], cells=tuple(place.peak for place in places)),
-        Cells(name=overlap, description=words[overlap], cells=tuple(place.overlap for place in places)),
+        Cells(name=peak, description=words[peak], cells=tuple(location.peak for location in locations)),
+        Cells(name=overlap, description=words[overlap], cells=tuple(location.overlap for location in locations)),
         Cells(name=peak, description=words[peak], cells=tuple(sub_peaks)),
     )
 
@@ -103,15 +103,15 @@ def _cells(fitting: Fitting, regions: Sequence[Region], places: Sequence[Places]
 def _describe(fittings: Sequence[Fitting], naming: Naming) -> tuple[dict[str, Any], ...]:
     """What the sidecar says of each atlas, with every region's overlaps in full."""
     described = []
-    for fitting, places in zip(fittings, naming.places, strict=True):
-        overlaps = {str(n): _overlaps(place) for n, place in enumerate(places, start=1) if place.overlaps}
+    for fitting, locations in zip(fittings, naming.locations, strict=True):
+        overlaps = {str(n): _overlaps(location) for n, location in enumerate(locations, start=1) if location.overlaps}
         described.append(describe_atlas(fitting) | ({"Overlaps": overlaps} if overlaps else {}))
     return tuple(described)
 
 
-def _overlaps(place: Places) -> list[dict[str, Any]]:
+def _overlaps(location: Location) -> list[dict[str, Any]]:
     return [
         {"Label": each.label, "PercentOfRegion": round(each.of_region, 2)}
         | ({"PercentOfLabel": round(each.of_label, 2)} if each.of_label is not None else {})
-        for each in place.overlaps
+        for each in location.overlaps
     ]

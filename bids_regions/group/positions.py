@@ -7,13 +7,13 @@ from bids_regions.aggregate import RegionIndex
 from bids_regions.frozen import dataclass
 from bids_regions.space import Domain, Elements, Grayordinates
 
-__all__ = ["DomainPlaces", "RegionPlaces", "find_region_places", "regions_on_sheet"]
+__all__ = ["DomainPositions", "RegionPositions", "find_region_positions", "regions_on_sheet"]
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class DomainPlaces:
+class DomainPositions:
     """Where the elements of a domain's rows lie, by their ascending numbers in a row."""
 
     domain: Domain
@@ -37,18 +37,18 @@ def _by_row(numbers: NDArray[np.intp], elements: Elements, found: Floats) -> Flo
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegionPlaces:
+class RegionPositions:
     """What the regions of an index lie in."""
 
     on_sheet: tuple[bool, ...]  # whether each is one of vertices
     structures: tuple[str | None, ...]  # CORTEX_LEFT, ...; None on a plain grid, or of voxels in several
 
 
-def find_region_places(domain: Domain, index: RegionIndex) -> RegionPlaces:
+def find_region_positions(domain: Domain, index: RegionIndex) -> RegionPositions:
     """What each region of an index lies in."""
     n = index.number.size
     if not isinstance(domain, Grayordinates):
-        return RegionPlaces(on_sheet=(False,) * n, structures=(None,) * n)
+        return RegionPositions(on_sheet=(False,) * n, structures=(None,) * n)
     numbers = np.sort(index.voxels)
     elements = domain.at(numbers, numbers)
     row = dict(zip(elements.memory.tolist(), domain.address(elements).structure, strict=True))
@@ -56,7 +56,7 @@ def find_region_places(domain: Domain, index: RegionIndex) -> RegionPlaces:
     for region, number in zip(index.region.tolist(), index.voxels.tolist(), strict=True):
         owners[region].add(row[number])
     structures = tuple(next(iter(own)) if len(own) == 1 else None for own in owners)
-    return RegionPlaces(on_sheet=tuple(regions_on_sheet(domain, index).tolist()), structures=structures)
+    return RegionPositions(on_sheet=tuple(regions_on_sheet(domain, index).tolist()), structures=structures)
 
 
 def regions_on_sheet(domain: Domain, index: RegionIndex) -> NDArray[np.bool_]:
