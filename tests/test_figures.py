@@ -40,6 +40,7 @@ from bids_regions.figures.layers import Layer, enlarge, paint_layers, png_bytes,
 from bids_regions.figures.lettering import Letters, load_font, text_width
 from bids_regions.figures.matplotlib_tables import LETTERS
 from bids_regions.figures.mosaic import outline_paths, outline_pixels
+from bids_regions.figures.planes import make_legend
 from bids_regions.figures.slices import Raster, make_raster, occupied, sample_nearest, world_steps
 
 MOTOR = Path(nilearn.datasets.__file__).parent / "data" / "image_10426.nii.gz"
@@ -515,6 +516,13 @@ class TestOutlines:
         row = outline_pixels(np.full((9, 10, 3), 240, np.uint8), labels, {1: "#ff0000", 2: "#0000ff"})[4]
         assert row[3:5].tolist() == [[255, 0, 0]] * 2
         assert row[5:7].tolist() == [[0, 0, 255]] * 2
+
+    def test_a_map_of_which_nothing_survived_has_the_scale_of_its_own_values(self) -> None:
+        view, values = FigureStyle(cuts=(0.0,), cutoff=3.0), np.array([[0.0, 1.5, -0.2]])
+        assert make_legend(values, view, faded=False).scale == 1.5
+        assert make_legend(values, view, faded=False).cutoffs == ()
+        assert make_legend(values, view, faded=True).scale == 3.0
+        assert make_legend(0 * values, view, faded=False).scale == 3.0
 
     def test_nothing_is_outlined_where_nothing_is(self) -> None:
         canvas = np.full((9, 9, 3), 240, np.uint8)

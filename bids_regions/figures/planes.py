@@ -4,6 +4,7 @@ The report's pictures and those for papers are both drawn from here, so that the
 colours. This module draws nothing.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -59,8 +60,12 @@ def lay_planes(
 
 
 def make_legend(values: npt.NDArray[Any], view: FigureStyle, *, faded: bool) -> Legend:
-    """How values become colours: on the scale of the view, else on their own."""
-    scale, clipped = full_scale(values, view.cutoff)
+    """How values become colours: on the scale of the view, else on their own.
+
+    A map that is not faded, as nothing of it survived, has the scale of its values even where the cutoff lies beyond.
+    """
+    own = not faded and bool(np.any(values))
+    scale, clipped = full_scale(values, math.inf if own else view.cutoff)
     if view.scale is not None:
         scale, clipped = view.scale, scale > view.scale
     return Legend(

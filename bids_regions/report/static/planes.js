@@ -280,17 +280,19 @@ class Planes {
 // -------------------------------------------------------------------- projections
 
 /**
- * What each plane's axis sees through the brain: the extreme kept value, and how much brain there is, on a raster of
- * `bin` mm over the box.
+ * What each plane's axis sees through the brain over the box: the extreme kept value, on a raster of the map's voxels,
+ * and how much brain there is, on one of the background's, so that neither lets the other's grid show through.
  */
 function castShadows(scene, planes, look) {
   const { grid, volume, labels, box, background } = scene;
-  const bin = Math.max(1, Math.min(...grid.sizes));
-  const shadows = new Map(planes.map((plane) => {
+  const below = background ?? { grid, data: volume.data };
+  const rasterOf = (own, plane) => {
+    const bin = Math.max(1, Math.min(...own.sizes));
     const [columns, rows] = [plane.across, plane.up].map((axis) => Math.ceil((box[1][axis] - box[0][axis]) / bin));
-    return [plane.name, { bin, columns, rows, values: new Float32Array(columns * rows), brain: new Float32Array(columns * rows) }];
-  }));
-  const drop = (own, data, keep, put) => {
+    return { bin, columns, rows, data: new Float32Array(columns * rows) };
+  };
+  const shadows = new Map(planes.map((plane) => [plane.name, { values: rasterOf(grid, plane), brain: rasterOf(below.grid, plane) }]));
+  const drop = (own, data, which, keep, put) => {
     const [ni, nj, nk] = own.shape;
     for (let k = 0, at = 0; k < nk; k++) {
       for (let j = 0; j < nj; j++) {
@@ -298,25 +300,24 @@ function castShadows(scene, planes, look) {
           if (!keep(at)) continue;
           const mm = own.place([i, j, k]);
           for (const plane of planes) {
-            const shadow = shadows.get(plane.name);
-            const x = Math.floor((mm[plane.across] - box[0][plane.across]) / bin);
-            const y = Math.floor((box[1][plane.up] - mm[plane.up]) / bin);
-            if (x >= 0 && y >= 0 && x < shadow.columns && y < shadow.rows) put(shadow, y * shadow.columns + x, data[at]);
+            const raster = shadows.get(plane.name)[which];
+            const x = Math.floor((mm[plane.across] - box[0][plane.across]) / raster.bin);
+            const y = Math.floor((box[1][plane.up] - mm[plane.up]) / raster.bin);
+            if (x >= 0 && y >= 0 && x < raster.columns && y < raster.rows) put(raster.data, y * raster.columns + x, data[at]);
           }
         }
       }
     }
   };
-  const below = background ?? { grid, data: volume.data };
-  drop(below.grid, below.data, (at) => below.data[at] !== 0, (shadow, at) => (shadow.brain[at] += 1));
+  drop(below.grid, below.data, "brain", (at) => below.data[at] !== 0, (brain, at) => (brain[at] += 1));
   const kept = labels && look.decides ? (at) => labels.data[at] !== 0 : (at) => passes(volume.data[at] * volume.step, look.cutoff, look);
-  drop(grid, volume.data, kept, (shadow, at, stored) => {
+  drop(grid, volume.data, "values", kept, (values, at, stored) => {
     const value = stored * volume.step;
-    if (Math.abs(value) > Math.abs(shadow.values[at])) shadow.values[at] = value;
+    if (Math.abs(value) > Math.abs(values[at])) values[at] = value;
   });
-  for (const shadow of shadows.values()) {
-    const most = shadow.brain.reduce((one, two) => Math.max(one, two), 1);
-    for (let at = 0; at < shadow.brain.length; at++) shadow.brain[at] /= most;
+  for (const { brain } of shadows.values()) {
+    const most = brain.data.reduce((one, two) => Math.max(one, two), 1);
+    for (let at = 0; at < brain.data.length; at++) brain.data[at] /= most;
   }
   return shadows;
 }
@@ -326,19 +327,19 @@ function paintShadow(image, shadow, scene, pixels, plane, look) {
   const { width, height, data } = image;
   const { box, volume } = scene;
   const ink = hexColour(look.ink);
+  const seen = ({ bin, columns, rows, data: own }, right, down) => {
+    const [column, row] = [Math.floor(right / bin), Math.floor(down / bin)];
+    return row >= 0 && column >= 0 && row < rows && column < columns ? own[row * columns + column] : 0;
+  };
   for (let y = 0, byte = 0; y < height; y++) {
-    const up = pixels.first[plane.up] + y * pixels.down[plane.up];
-    const row = Math.floor((box[1][plane.up] - up) / shadow.bin);
+    const down = box[1][plane.up] - (pixels.first[plane.up] + y * pixels.down[plane.up]);
     for (let x = 0; x < width; x++, byte += 4) {
-      const across = pixels.first[plane.across] + x * pixels.right[plane.across];
-      const column = Math.floor((across - box[0][plane.across]) / shadow.bin);
-      const inside = row >= 0 && column >= 0 && row < shadow.rows && column < shadow.columns;
-      const at = row * shadow.columns + column;
-      const brain = inside ? shadow.brain[at] : 0;
+      const right = pixels.first[plane.across] + x * pixels.right[plane.across] - box[0][plane.across];
+      const brain = seen(shadow.brain, right, down);
       const cover = brain ? 0.1 + 0.14 * brain : 0;
       for (let channel = 0; channel < 3; channel++) data[byte + channel] = look.paper[channel] + cover * (ink[channel] - look.paper[channel]);
       data[byte + 3] = 255;
-      const value = inside ? shadow.values[at] : 0;
+      const value = seen(shadow.values, right, down);
       if (value === 0) continue;
       const entry = 3 * Math.max(0, Math.min(254, Math.round(127 + (value / volume.limit) * 127)));
       for (let channel = 0; channel < 3; channel++) data[byte + channel] = look.colours[entry + channel];

@@ -329,6 +329,22 @@ class Viewer {
     setTimeout(() => URL.revokeObjectURL(address), 1000);
   }
 
+  /** The glass brain on white, for paper: a picture for each plane; none where the map lies on sheets. */
+  glassPictures() {
+    const { slices } = this;
+    if (!this.scene || !slices.shown || !this.regions.list.length) return [];
+    const { glass, zoom } = slices;
+    const paint = (on, look, scale) => {
+      Object.assign(slices, { glass: on, shadows: null });
+      slices.setZoom(scale);
+      slices.draw(look);
+    };
+    paint(true, { ...this.lookOf(), paper: [255, 255, 255], ink: "#14181b" }, 1);
+    const made = slices.planes.map(({ name, canvas }) => make("img", { src: canvas.toDataURL(), alt: `${name} projection of all regions` }));
+    paint(glass, this.lookOf(), zoom);
+    return made;
+  }
+
   // ---------------------------------------------------------------- hands
 
   listen() {
