@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo-output
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help demo test check lint types docs dist soak sbom container bench clean
+.PHONY: help demo test quick mutate check lint types docs dist soak sbom container bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -35,7 +35,15 @@ demo: $(VENV)-demo/.ready  ## run the app on a small dataset around a real map, 
 
 test: $(VENV)/.ready  ## everything that can be tested here, warnings as errors
 	sh tests/browser/need_chromium.sh
+	@echo "Some 4,300 tests: about 15 minutes on two cores, a third of it the browser's; make quick takes 3"
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term
+
+quick: $(VENV)/.ready  ## the tests that need no browser and start no processes of their own
+	@echo "Some 3,900 tests: about 3 minutes on two cores"
+	$(BIN)/python -m pytest -n auto -m "not slow and not browser and not container"
+
+mutate: $(VENV)/.ready  ## break the code in drawn places, see whether a test tells (MINUTES=45; docs/reliability.md)
+	$(BIN)/python tools/mutate.py --minutes $(or $(MINUTES),45)
 
 check: lint types test  ## what CI runs
 

@@ -30,11 +30,11 @@ PATIENCE = 5.0  # seconds between SIGTERM and the end
 WORDS = ("participant", "group", "--threshold", "3.0", "90%", "--min-region-voxels", "5", "-q")
 
 
-def make_dataset(root: Path) -> Path:
-    """Three participants with two maps each and a group map."""
+def make_dataset(root: Path, *, small: bool = False) -> Path:
+    """Three participants with two maps each and a group map; small: two with one."""
     trees.describe(root)
-    for label in PARTICIPANTS:
-        for contrast in ("a", "b"):
+    for label in PARTICIPANTS[: 2 if small else 3]:
+        for contrast in ("a", "b")[: 1 if small else 2]:
             name = f"sub-{label}_task-x_space-MNI152Lin_contrast-{contrast}_stat-z_statmap.nii.gz"
             trees.write_map(root / f"sub-{label}" / "func" / name)
     trees.write_map(root / "group" / "space-MNI152Lin_contrast-a_stat-z_statmap.nii.gz")
@@ -130,11 +130,11 @@ def trial(dataset: Path, reference: dict[str, str], nprocs: int, delay: float, *
     return running
 
 
-def run(kills: int, seed: int, *, stop: bool = False) -> dict[str, int]:
+def run(kills: int, seed: int, *, stop: bool = False, small: bool = False) -> dict[str, int]:
     """Kill or stop `kills` runs before their end, single and parallel in turn; the counts."""
     with tempfile.TemporaryDirectory() as folder:
         tempfile.tempdir = folder  # where killed runs leave their small folders
-        dataset, out = make_dataset(Path(folder) / "in"), Path(folder) / "out"
+        dataset, out = make_dataset(Path(folder) / "in", small=small), Path(folder) / "out"
         length = {1: finish(dataset, out, 1)}
         reference = digests(out)
         shutil.rmtree(out)
@@ -158,6 +158,7 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--stop", action="store_true", help="SIGTERM to the app instead of SIGKILL to all of it")
+    parser.add_argument("--small", action="store_true", help="fewer participants and maps, for runs that take less")
     given = parser.parse_args()
     np.zeros(1)  # numpy is loaded before the first fork
-    sys.stdout.write(json.dumps(run(given.kills, given.seed, stop=given.stop)) + "\n")
+    sys.stdout.write(json.dumps(run(given.kills, given.seed, stop=given.stop, small=given.small)) + "\n")

@@ -14,6 +14,8 @@ from trees import describe, write_map
 from bids_regions.files import locked
 from bids_regions.workflow.group_level import LOCK
 
+pytestmark = pytest.mark.slow
+
 PARTICIPANTS = tuple(f"{n:02d}" for n in range(1, 9))
 ROUNDS = 3
 COMMAND = (sys.executable, "-m", "bids_regions")

@@ -5,10 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from kills import digests, make_dataset
 from processes import HANG
 
 from bids_regions.cli import main
+
+pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
 

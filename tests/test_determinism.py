@@ -12,6 +12,8 @@ from kills import PARTICIPANTS, WORDS, differences, digests, make_dataset
 
 from bids_regions.cli import main
 
+pytestmark = pytest.mark.slow
+
 COMMAND = (sys.executable, "-m", "bids_regions")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "OPENBLAS_NUM_THREADS": "1"}
 

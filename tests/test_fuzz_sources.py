@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from processes import HANG
+
+pytestmark = pytest.mark.slow
 
 
 def test_damaged_design_files_and_descriptions_end_in_a_sentence_or_in_results():

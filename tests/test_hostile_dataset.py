@@ -17,6 +17,8 @@ import trees
 from nifti_bytes import AFFINE, nifti, put, ramp
 from processes import HANG
 
+pytestmark = pytest.mark.slow
+
 MEMORY = 3 << 30  # bytes of addresses
 WORDS = ("--min-region-voxels", "1", "--threshold", "1.0", "--nprocs", "1")
 BLOB = np.zeros((6, 7, 5), np.float32)

@@ -17,6 +17,8 @@ from bids_regions.images import load_statmap
 from bids_regions.maps import maps
 from bids_regions.pages import page
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 FATAL = "sub-02_task-x_space-MNI152Lin_contrast-a_stat-z_statmap.nii.gz"
 

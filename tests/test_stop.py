@@ -15,6 +15,8 @@ import pytest
 from processes import HANG, slowness
 from trees import describe, write_map
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 5.0  # seconds between SIGTERM and the end
 SHAPE = (32, 40, 32)
 N_PARTICIPANTS = 7

@@ -15,6 +15,8 @@ from processes import HANG
 from bids_regions.executors import Task, Workers, check_workers, run_tasks
 from bids_regions.workflow import levels
 
+pytestmark = pytest.mark.slow
+
 APP = [sys.executable, "-m", "bids_regions"]
 PATH = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[1])}
 
