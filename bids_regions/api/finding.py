@@ -95,6 +95,7 @@ def find_regions(  # noqa: PLR0913 # independent facts about one map
 
     Examples
     --------
+    >>> import numpy as np
     >>> data = np.zeros((6, 5, 5))
     >>> data[1:3, 2, 2], data[4, 2, 2] = (4.0, 5.0), -6.0
     >>> found = find_regions(data, np.diag([2.0, 2.0, 2.0, 1.0]), threshold=3.0, min_region_voxels=1)
