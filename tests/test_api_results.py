@@ -118,9 +118,10 @@ def test_labels_stay_texts(tmp_path):
     assert main([str(tmp_path / "in"), str(out), "participant", "--nprocs", "1", "--min-region-voxels", "1"]) == 0
     found = read_results(out)
     assert sorted(found.regions.run) == ["02", "1"]
-    assert set(found.maps.session) == {"01"}
+    assert set(found.maps.session) == {"ses-01"}
     assert set(found.maps.entity_name) == {"x"}
     assert found.select(session="01", run="02")[0].participant_id == "sub-007"
+    assert len(found.select(ses="ses-01")) == 2
     with pytest.raises(MissingInput, match="Run the group level first"):
         found.values  # noqa: B018
     with pytest.raises(MissingInput, match="nowhere is not there"):

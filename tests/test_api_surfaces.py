@@ -166,3 +166,28 @@ def test_the_view_in_a_notebook_is_a_table_and_a_picture(pair):
     html = find_regions(tuple(pair), threshold=3.0)._repr_html_()
     assert "n_vertices" in html
     assert '<img src="data:image/webp;base64,' in html
+
+
+def test_an_atlas_on_the_mesh_names_the_regions(pair, tmp_path):
+    """A pair of label files: the front half of each hemisphere, by the y of the vertices, and the back half."""
+    pial = load_fsaverage("fsaverage5")["pial"]
+    paths = []
+    for side, letter in (("left", "L"), ("right", "R")):
+        keys = np.where(pial.parts[side].coordinates[:, 1] > 0, 1, 2).astype(np.int32)
+        table = nib.gifti.GiftiLabelTable()
+        for key, name in ((0, "???"), (1, "front"), (2, "back")):
+            label = nib.gifti.GiftiLabel(key, 1, 0, 0, 1)
+            label.label = name
+            table.labels.append(label)
+        array = nib.gifti.GiftiDataArray(keys, intent="NIFTI_INTENT_LABEL", datatype="NIFTI_TYPE_INT32")
+        path = tmp_path / f"tpl-fsaverage_hemi-{letter}_den-10k_atlas-Halves_dseg.label.gii"
+        nib.save(nib.gifti.GiftiImage(darrays=[array], labeltable=table), path)
+        paths.append(path)
+    found = find_regions(tuple(pair), threshold=3.0, atlas=paths)
+    keys = np.concatenate([nib.load(path).agg_data() for path in paths])
+    first = {"L": 0, "R": 10242}
+    for region, peak in zip(found, found.to_dataframe().Halves_peak, strict=True):
+        assert peak == {1: "front", 2: "back"}[keys[first[region.hemi] + region.peak.vertex]]
+        assert region.name.startswith("Left" if region.hemi == "L" else "Right")
+    with pytest.raises(Contradiction, match="of vertices"):
+        find_regions(demo.find_real_map(), threshold=3.0, atlas=paths, space="fsaverage")

@@ -146,7 +146,8 @@ class Result:
         """What tells this result from others, as the first cells of a row."""
         own = self.entities
         others = {_heading(key): label for key, label in own.items() if key not in ("sub", "ses")}
-        first = {"participant_id": self.participant_id or NO_VALUE, "session": own.get("ses", NO_VALUE)}
+        session = f"ses-{own['ses']}" if "ses" in own else NO_VALUE  # as the tables of the group have it
+        first = {"participant_id": self.participant_id or NO_VALUE, "session": session}
         kind = "consensus" if self.is_consensus else "map"
         return {**first, **others, "entry": self.entry, "kind": kind}
 
@@ -364,7 +365,8 @@ def _label(one: Result, name: str) -> str | None:
 
 
 def _plain(name: str, label: str) -> str:
-    return label.removeprefix("sub-") if name in PEOPLE else label
+    """A label without the prefix that a user may have typed."""
+    return label.removeprefix("sub-" if name in PEOPLE else "ses-" if name in ("session", "ses") else "")
 
 
 def _heading(key: str) -> str:
