@@ -15,7 +15,10 @@ from bids_regions.settings import OPTIONS
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "tutorials"
 PAGES = sorted(path for path in FOLDER.glob("*.md") if path.name != "index.md")
-OTHERS_OPTIONS = {"--help", "--space", "--task", "--copy", "--array", "--job-name", "--containall", "--cleanenv"}
+OTHERS_OPTIONS = {  # of other programs, and of bids_regions-import
+    *("--space", "--task", "--array", "--cpus-per-task", "--time", "--containall", "--cleanenv"),
+    *("--thresh", "--olmax", "--cope"),
+}
 
 
 def load_tool():
