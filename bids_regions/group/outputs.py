@@ -78,6 +78,12 @@ class Consensus:
         return self.ground.domain.unflatten(prevalence(self.tally, -1))
 
     @property
+    def signed(self) -> Floats:
+        """The prevalence of both signs in one map: where both occur the larger one, a tie as positive."""
+        positive, negative = self.positive, self.negative
+        return np.where(positive >= negative, positive, -negative)
+
+    @property
     def coverage(self) -> Floats:
         """Fraction of participants with data, as a map of the ground."""
         return self.ground.domain.unflatten(coverage(self.tally))

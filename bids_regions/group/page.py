@@ -4,7 +4,6 @@ It fills the model from finished results; it computes nothing and makes no HTML.
 """
 
 import os
-import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +21,7 @@ from bids_regions.group.leads import lead_of
 from bids_regions.group.measures import SetResult
 from bids_regions.group.members import Status
 from bids_regions.group.outputs import Consensus
+from bids_regions.group.page_command import command_of, settings_of
 from bids_regions.group.page_links import links_of
 from bids_regions.group.page_reliability import show_families
 from bids_regions.group.page_sheets import SheetConsensus
@@ -35,6 +35,7 @@ from bids_regions.maps.maps import MapOutcome
 from bids_regions.pages.backgrounds import Anatomy, pack_coverage
 from bids_regions.pages.marks import marks_of
 from bids_regions.pages.page import PageContext
+from bids_regions.pages.sections import Drawn
 from bids_regions.pages.wording import slug, spoken
 from bids_regions.report import model
 from bids_regions.report.pages import render_group
@@ -72,25 +73,27 @@ def write_group_page(
     pages = _Pages(output_dir=settings.output_dir)
     drawn = [outcome.drawn for outcome in findings.group_maps if outcome.drawn]
     titles = {result.one.name: set_title(result.one, settings.output_dir) for result in findings.results}
-    sets = [_show_set(result, findings, settings, pages) for result in findings.results]
-    volumes = [volume for _, own, _ in sets for volume in own] + [volume for one in drawn for volume in one.volumes]
-    backgrounds = [b for _, _, own in sets for b in own] + [b for one in drawn for b in one.backgrounds]
+    shown = [_show_set(result, findings, settings, pages) for result in findings.results]
+    every: list[_ShownSet | Drawn] = [*shown, *drawn]
+    volumes = [volume for each in every for volume in each.volumes]
+    backgrounds = [background for each in every for background in each.backgrounds]
+    sheets = [sheet for each in every for sheet in each.sheets]
     page = model.GroupPage(
         dataset=context.dataset_name,
         version=__version__,
         counts=_counts(findings),
-        sets=tuple(one for one, _, _ in sets),
+        sets=tuple(each.one for each in shown),
         sections=tuple(one.section for one in drawn),
         volumes=tuple(volumes),
         backgrounds=tuple({background.key: background for background in backgrounds}.values()),
-        sheets=tuple({sheet.key: sheet for one in drawn for sheet in one.sheets}.values()),
+        sheets=tuple({sheet.key: sheet for sheet in sheets}.values()),
         reliability=show_families(findings.families, pages.href, settings.output_dir),
         tables=(all_regions_table(settings.output_dir, pages.links, findings.results, titles),),
         skipped=context.skipped.get("", ()),
         failures=tuple(findings.failures),
         notices=tuple(findings.notices),
         methods=methods,
-        provenance=replace(context.provenance, command=_command(settings, context), settings=_group_settings(settings)),
+        provenance=replace(context.provenance, command=command_of(settings, context), settings=settings_of(settings)),
     )
     rendered = render_group(page)
     for name, content in rendered.side_files:
@@ -129,9 +132,17 @@ def _counts(findings: GroupResults) -> tuple[tuple[str, int], ...]:
     return tuple(told + [pair for pair in rare if pair[1]])
 
 
-def _show_set(
-    result: SetResult, findings: GroupResults, settings: GroupSettings, pages: _Pages
-) -> tuple[model.GroupSet, list[model.Volume], list[model.Background]]:
+@dataclass(frozen=True, kw_only=True)
+class _ShownSet:
+    """A set as the page has it, and what its viewer takes."""
+
+    one: model.GroupSet
+    volumes: tuple[model.Volume, ...] = ()
+    backgrounds: tuple[model.Background, ...] = ()
+    sheets: tuple[model.PackedSheet, ...] = ()
+
+
+def _show_set(result: SetResult, findings: GroupResults, settings: GroupSettings, pages: _Pages) -> _ShownSet:
     one, consensus = result.one, result.consensus
     key = "set-" + slug(one.name)
     entities = dict(one.entities)
@@ -161,7 +172,14 @@ def _show_set(
             for name, picture in result.thumbnails
         ),
     )
-    return shown, builder.volumes() if consensus else [], builder.backgrounds() if consensus else []
+    if consensus is None:
+        return _ShownSet(one=shown)
+    return _ShownSet(
+        one=shown,
+        volumes=tuple(builder.volumes()),
+        backgrounds=tuple(builder.backgrounds()),
+        sheets=tuple(builder.packed()),
+    )
 
 
 def _figure(picture: Picture) -> model.Figure:
@@ -215,13 +233,17 @@ class _ConsensusBuilder:
         assert consensus is not None
         return [pack_coverage(consensus.coverage, self.affine, key=f"{self.key}-ground", name="coverage")]
 
+    def packed(self) -> list[model.PackedSheet]:
+        """No sheets: these are volumes."""
+        return []
+
     def volumes(self) -> list[model.Volume]:
         """The prevalence maps and the coverage, for the viewer."""
         consensus, one = self.result.consensus, self.result.one
         assert consensus is not None
         palette = ONE_SIDED.get(tuple(consensus.signs), "diverging")
         maps: tuple[tuple[str, Any, Any, tuple[float, ...]], ...] = (
-            ("prevalence", _signed(consensus), palette, (self.settings.min_prevalence,)),
+            ("prevalence", consensus.signed, palette, (self.settings.min_prevalence,)),
             ("minor", np.minimum(consensus.positive, consensus.negative), "positive", ()),
             ("coverage", consensus.coverage, "positive", (self.settings.min_coverage,)),
         )
@@ -316,11 +338,6 @@ class _ConsensusBuilder:
         )
 
 
-def _signed(consensus: Consensus) -> Any:
-    """The prevalence of both signs in one map: where both occur the larger one, a tie as positive."""
-    return np.where(consensus.positive >= consensus.negative, consensus.positive, -consensus.negative)
-
-
 def _agreement(result: SetResult) -> model.Agreement | None:
     if result.dice is None:
         return None
@@ -350,24 +367,3 @@ def _why(row: ParticipantRow) -> str:
     if row.status == "empty":
         return "empty: no region survived; counted all the same"
     return f"{row.status}: {row.reason}"
-
-
-def _command(settings: GroupSettings, context: PageContext) -> str:
-    """The canonical command of the group level: no path, nothing that differs between equal runs.
-
-    What selects maps and thresholds those of the group itself is that of the participants' command.
-    """
-    words = ["bids_regions", "BIDS_DIR", "OUTPUT_DIR", "group", *shlex.split(context.provenance.command)[4:]]
-    words += ["--min-prevalence", f"{settings.min_prevalence:.10g}", "--min-coverage", f"{settings.min_coverage:.10g}"]
-    words += ["--group-by", *settings.group_by] if settings.group_by else []
-    words += ["--regions-from", *(path.name for path in settings.regions_from)] if settings.regions_from else []
-    return shlex.join(words)
-
-
-def _group_settings(settings: GroupSettings) -> tuple[tuple[str, str], ...]:
-    told = [("min-prevalence", f"{settings.min_prevalence:.10g}"), ("min-coverage", f"{settings.min_coverage:.10g}")]
-    if settings.group_by:
-        told.append(("group-by", " ".join(settings.group_by)))
-    if settings.regions_from:
-        told.append(("regions-from", settings.regions_name))
-    return tuple(told)

@@ -7,8 +7,7 @@ which no sheet is carried has sentence and table alone, and the page says so.
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +20,8 @@ from bids_regions.figures import (
     Drawing,
     FigureStyle,
     Hemisphere,
-    Mark,
     PanelLayout,
     Sheet,
-    SheetMark,
     choose_cuts,
     compose_map,
     compose_surfaces,
@@ -35,8 +32,6 @@ from bids_regions.files import hash_bytes, read_text, write_bytes
 from bids_regions.frozen import dataclass
 from bids_regions.images import cifti
 from bids_regions.images.gifti import read_gifti
-from bids_regions.images.structures import HEMISPHERES
-from bids_regions.meshes import load_inflated
 from bids_regions.pages.backgrounds import Anatomy, find_template, load_anatomy, pack_coverage
 from bids_regions.pages.sections import (
     HEADING,
@@ -51,111 +46,47 @@ from bids_regions.pages.sections import (
     section_key,
     shown_cutoff,
 )
+from bids_regions.pages.sheet_parts import (
+    VOXEL_SPACE,
+    Cortex,
+    MapOnSheets,
+    Solids,
+    find_cortex,
+    find_solids,
+    load_sheet,
+    on_sheet,
+    sheet_mark,
+    voxel_mark,
+)
 from bids_regions.pages.telling import entry_titles
 from bids_regions.pages.wording import counted, entry_facts, signed, spoken, threshold_sentence, title_of
 from bids_regions.report import model
 from bids_regions.report.payload import Height, pack_labels, pack_volume
-from bids_regions.report.sheets import pack_sheet
 from bids_regions.results.records import Record
 from bids_regions.tables import is_named, rows_of
 
-__all__ = ["draw_sheet_section"]
+__all__ = ["NO_PICTURE", "draw_sheet_section"]
 
 NO_PICTURE = (
     "No sheet to draw this mesh on is carried: its regions are in the table and the label files, without a picture."
 )
-Side = Literal["L", "R"]
-SIDES: tuple[Side, ...] = ("L", "R")
-VOXEL_SPACE = "MNI152NLin6Asym"  # of the voxels that stand beside fsLR in CIFTI files
 SIDE_WORDS = {"L": "left", "R": "right"}
 Array = NDArray[Any]
 
 
-class PartOfMap(Protocol):
-    """What a map has in one structure."""
-
-    @property
-    def structure(self) -> str:
-        """CORTEX_LEFT, THALAMUS_LEFT, ...; "" where nothing tells the side."""
-
-    @property
-    def n_vertices(self) -> int:
-        """Vertices of the whole mesh; 0 for voxels."""
-
-    @property
-    def vertices(self) -> Array | None:
-        """(n,) of the map's numbers; None: every vertex in its order, or voxels."""
-
-    @property
-    def ijk(self) -> Array | None:
-        """(n, 3) for voxels."""
-
-
-class MapOnSheets(Protocol):
-    """What drawing asks of a map on surfaces."""
+class NumbersOnSheets(MapOnSheets, Protocol):
+    """A map on surfaces with its numbers."""
 
     @property
     def data(self) -> Array:
         """(n,) the map's unit, part by part."""
 
-    @property
-    def parts(self) -> Sequence[PartOfMap]:
-        """The structures, in the order of the numbers."""
 
-    @property
-    def grayordinates(self) -> cifti.Grayordinates | None:
-        """Of a CIFTI file."""
-
-
-def _size(part: PartOfMap) -> int:
-    """How many numbers a map has in a part."""
-    held = part.ijk if part.ijk is not None else part.vertices
-    return part.n_vertices if held is None else len(held)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Cortex:
-    """A map's hemispheres, left first, each with its sheet."""
-
-    space: str
-    sides: tuple[Side, ...]
-    sizes: tuple[int, ...]  # vertices of each sheet
-    where: tuple[tuple[int, int, Array], ...]  # of each: first and last + 1 of the map's numbers, and their vertices
-
-    def spread(self, numbers: Array) -> Array:
-        """Numbers of the map as the row that the viewer has; 0 where there is none."""
-        row = np.zeros(sum(self.sizes), numbers.dtype)
-        for (start, stop, vertices), first in zip(self.where, self.firsts, strict=True):
-            row[first + vertices] = numbers[start:stop]
-        return row
-
-    @property
-    def firsts(self) -> tuple[int, ...]:
-        """The row of each sheet's first vertex."""
-        return tuple(np.cumsum((0, *self.sizes[:-1])).tolist())
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Solids:
-    """What a CIFTI map has in voxels, as a box of its volume."""
-
-    numbers: Array  # of the map's row
-    ijk: Array  # (n, 3) in the box
-    shape: tuple[int, int, int]
-    affine: NDArray[np.float64]  # of the box: ijk -> mm, RAS+
-
-    def spread(self, row: Array) -> Array:
-        """Numbers of the map as a volume; 0 where there is none."""
-        box = np.zeros(self.shape, row.dtype, order="F")
-        box[tuple(self.ijk.T)] = row[self.numbers]
-        return box
-
-
-def draw_sheet_section(mapfile: MapFile, sheetmap: MapOnSheets, done: Sequence[Finished]) -> Drawn:
+def draw_sheet_section(mapfile: MapFile, sheetmap: NumbersOnSheets, done: Sequence[Finished]) -> Drawn:
     """The entries of one map as tabs of one workbench; without a sheet to draw on, as sentences and tables."""
     titles = entry_titles([each.record for each in done])
     record = done[0].record
-    cortex = _find_cortex(sheetmap, mapfile.entity("space") or record.assumed_space or "")
+    cortex = find_cortex(sheetmap, mapfile.entity("space") or record.assumed_space or "")
     drawer = _Drawer.prepare(mapfile, sheetmap, done, cortex) if cortex else None
     drawn = [_show_entry(each, title, drawer) for each, title in zip(done, titles, strict=True)]
     entities = dict(mapfile.entities)
@@ -180,68 +111,12 @@ def draw_sheet_section(mapfile: MapFile, sheetmap: MapOnSheets, done: Sequence[F
     )
 
 
-def _find_cortex(sheetmap: MapOnSheets, space: str) -> _Cortex | None:
-    """The hemispheres of a map; None where one of them has no sheet to draw on."""
-    found: dict[str, tuple[int, tuple[int, int, Array]]] = {}
-    start = 0
-    for part in sheetmap.parts:
-        n = _size(part)
-        side = HEMISPHERES.get(part.structure, "")
-        if side and load_inflated(space, part.n_vertices, side):
-            vertices = np.arange(n) if part.vertices is None else np.asarray(part.vertices)
-            found[side] = part.n_vertices, (start, start + n, vertices)
-        elif part.ijk is None:
-            return None
-        start += n
-    sides = tuple(side for side in SIDES if side in found)
-    if not sides:
-        return None
-    return _Cortex(
-        space=space,
-        sides=sides,
-        sizes=tuple(found[side][0] for side in sides),
-        where=tuple(found[side][1] for side in sides),
-    )
-
-
-def _find_solids(sheetmap: MapOnSheets) -> _Solids | None:
-    start, numbers, ijk = 0, [], []
-    for part in sheetmap.parts:
-        n = _size(part)
-        if part.ijk is not None:
-            numbers.append(np.arange(start, start + n))
-            ijk.append(part.ijk)
-        start += n
-    grayordinates = sheetmap.grayordinates
-    if not numbers or grayordinates is None or grayordinates.affine is None:
-        return None
-    places = np.concatenate(ijk)
-    low = places.min(axis=0)
-    shift = np.eye(4)
-    shift[:3, 3] = low
-    i, j, k = (places.max(axis=0) - low + 1).tolist()
-    return _Solids(
-        numbers=np.concatenate(numbers), ijk=places - low, shape=(i, j, k), affine=grayordinates.affine @ shift
-    )
-
-
-@lru_cache(maxsize=8)
-def _sheet(space: str, n_vertices: int, side: Side) -> tuple[Sheet, model.PackedSheet]:
-    """A hemisphere's sheet for pictures and for the viewer; made once however many maps lie on it."""
-    found = load_inflated(space, n_vertices, side)
-    assert found
-    key = f"{space}-{n_vertices}-{side}"
-    drawn = Sheet(fingerprint=key, xyz=found.xyz, triangles=found.triangles, folding=found.folding)
-    packed = pack_sheet(found.xyz, found.triangles, found.folding, key=key, name=found.name, side=side)
-    return drawn, packed
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Drawer:
     """What the entries of one map share."""
 
-    cortex: _Cortex
-    solids: _Solids | None
+    cortex: Cortex
+    solids: Solids | None
     shown: Array  # the map's numbers as pictures have them
     volumes: tuple[model.Volume, ...]  # of the cortex, and of the voxels
     ground: model.Background | None  # under the voxels
@@ -251,12 +126,14 @@ class _Drawer:
     layout: PanelLayout
 
     @classmethod
-    def prepare(cls, mapfile: MapFile, sheetmap: MapOnSheets, done: Sequence[Finished], cortex: _Cortex) -> "_Drawer":
+    def prepare(
+        cls, mapfile: MapFile, sheetmap: NumbersOnSheets, done: Sequence[Finished], cortex: Cortex
+    ) -> "_Drawer":
         record, key = done[0].record, section_key(mapfile)
         used = Statistic(record.statistic.kind, scale=record.statistic.p_scale)
         shown = as_shown(sheetmap.data, math.inf, used)[0] if used.rule.is_p else sheetmap.data
         one_sign = used.rule.sequential or (used.rule.is_p and record.threshold.tail == "positive")
-        solids = _find_solids(sheetmap)
+        solids = find_solids(sheetmap)
         quantity = "-log10 p" if used.rule.is_p else record.statistic.kind
         heights = [Height(cutoff=shown_cutoff(each.record), strict=is_strict(each.record)) for each in done]
         arrays = [(f"{key}-cortex", cortex.spread(shown).reshape(-1, 1, 1), np.eye(4))]
@@ -269,7 +146,7 @@ class _Drawer:
             )
             for name, array, affine in arrays
         )  # fmt: skip
-        found = [_sheet(cortex.space, n, side) for side, n in zip(cortex.sides, cortex.sizes, strict=True)]
+        found = [load_sheet(cortex.space, n, side) for side, n in zip(cortex.sides, cortex.sizes, strict=True)]
         ground, anatomy = None, load_anatomy(find_template(VOXEL_SPACE))[0] if solids else None
         if anatomy:
             ground = anatomy.packed
@@ -324,14 +201,13 @@ class _Drawer:
 
     def _draw(self, labels: Array, rows: Sequence[Mapping[str, str]], style: FigureStyle) -> Drawing:
         values, numbers = self.cortex.spread(self.shown), self.cortex.spread(labels)
-        ends = zip(self.cortex.firsts, self.cortex.sizes, strict=True)
-        cuts = [slice(first, first + size) for first, size in ends]
+        cuts = zip(self.cortex.cut(values), self.cortex.cut(numbers), strict=True)
         hemispheres = [
-            Hemisphere(side=side, sheet=sheet, values=values[cut], labels=numbers[cut])
-            for side, sheet, cut in zip(self.cortex.sides, self.drawn_on, cuts, strict=True)
+            Hemisphere(side=side, sheet=sheet, values=own, labels=regions)
+            for side, sheet, (own, regions) in zip(self.cortex.sides, self.drawn_on, cuts, strict=True)
         ]
-        upper = compose_surfaces(hemispheres, [_sheet_mark(row) for row in rows if _on_sheet(row)], style)
-        marks = [_voxel_mark(row) for row in rows if not _on_sheet(row)]
+        upper = compose_surfaces(hemispheres, [sheet_mark(row) for row in rows if on_sheet(row)], style)
+        marks = [voxel_mark(row) for row in rows if not on_sheet(row)]
         if not (self.solids and marks):
             return upper
         data, own = self.solids.spread(self.shown), self.solids.spread(labels)
@@ -380,36 +256,13 @@ def _load_labels(done: Finished) -> Array:
     return np.concatenate(found).astype(np.int32)
 
 
-def _on_sheet(row: Mapping[str, str]) -> bool:
-    """Whether a region is one of vertices, by its row of the table."""
-    return row["n_vertices"] != "n/a"
-
-
-def _sheet_mark(row: Mapping[str, str]) -> SheetMark:
-    side: Side = "R" if row["hemi"] == "R" else "L"
-    value = 0.0 if row["peak_value"] == "n/a" else float(row["peak_value"])
-    return SheetMark(
-        index=int(row["index"]), color=row["color"], n_vertices=int(row["n_vertices"]), peak_value=value, side=side,
-        vertex=int(row["peak_vertex"]),
-    )  # fmt: skip
-
-
-def _voxel_mark(row: Mapping[str, str]) -> Mark:
-    x, y, z = (float(row[f"peak_{axis}"]) for axis in "xyz")
-    value = 0.0 if row["peak_value"] == "n/a" else float(row["peak_value"])
-    return Mark(
-        index=int(row["index"]), color=row["color"], n_voxels=int(row["n_voxels"]), peak_value=value,
-        peak_xyz=(x, y, z),
-    )  # fmt: skip
-
-
 def _lead(done: Finished, title: str) -> str:
     """How many regions by which rule, and the largest of them."""
     rows = list(rows_of(read_text(done.place.table)))
     name = f"{title[0].upper()}{title[1:]}"
     if not rows:
         return f"{name}: no region survived."
-    largest = max(rows, key=lambda row: float(row["n_vertices" if _on_sheet(row) else "n_voxels"]))
+    largest = max(rows, key=lambda row: float(row["n_vertices" if on_sheet(row) else "n_voxels"]))
     which = "the largest " if len(rows) > 1 else ""
     return f"{name}: {counted(len(rows), 'region')}, {which}{_words(largest, done.record.statistic.kind)}."
 
@@ -417,7 +270,7 @@ def _lead(done: Finished, title: str) -> str:
 def _words(row: Mapping[str, str], statistic: str) -> str:
     named = f"{row['name']}, " if is_named(row["index"], row["name"]) else ""
     value = row["peak_value"] if row["peak_value"] == "n/a" else signed(float(row["peak_value"]))
-    if not _on_sheet(row):
+    if not on_sheet(row):
         structure = row["structure"].lower().replace("_", " ")
         return f"{named}in the {structure}, {counted(int(row['n_voxels']), 'voxel')}, peak {statistic} = {value}"
     n = int(row["n_vertices"])
