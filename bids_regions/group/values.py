@@ -115,7 +115,7 @@ SHEET_VALUES: dict[str, tuple[Column, ...]] = {
     "sign": (
         Column(name="hemi", description="Hemisphere of the region, L or R, where its structure is on one side",
                of=lambda row: {"LEFT": "L", "RIGHT": "R"}.get((row.structure or "").rpartition("_")[2])),
-        Column(name="structure", description="Structure that the region lies in, as CIFTI names it",
+        Column(name="structure", shown="folded", description="Structure that the region lies in, as CIFTI names it",
                of=lambda row: row.structure),
         Column(name="n_vertices", heading="vertices",
                description="Vertices of the region that the participant's own regions of its sign cover",
