@@ -10,7 +10,7 @@ from browser import samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bids_regions.report import cohort, model, pages, presentation
+from bids_regions.report import cohort, model, pages, parts, presentation
 from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, VALUE_COLUMNS
 
 
@@ -67,7 +67,7 @@ def test_the_policy_names_exactly_the_scripts_and_the_style_of_the_page(name: st
 
 
 def test_only_a_heavy_page_may_load_its_own_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "HEAVY", 10)
+    monkeypatch.setattr(parts, "HEAVY", 10)
     rendered = pages.render_participant(samples.blob_page(1))
     policy = re.search(rb'Content-Security-Policy" content="([^"]*)', rendered.html)
     assert policy is not None
@@ -124,14 +124,14 @@ def test_pages_of_many_sections_keep_their_content_as_text_at_first(monkeypatch:
 
 
 def test_a_page_of_very_many_rows_keeps_fewer_of_each_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "_PAGE_ROWS", 60)
+    monkeypatch.setattr(parts, "_PAGE_ROWS", 60)
     html = pages.render_participant(samples.blob_page(200)).html.decode()
     assert "These are the first 31 of 200 rows" in html
     assert 'href="sub-01/sub-01_task-motor_desc-thr3p0_dseg.tsv"' in html
 
 
 def test_addresses_are_paths_beside_the_page_whatever_the_name() -> None:
-    address = pages._address
+    address = parts.address_of
     assert address("sub-01/a+b,c=d.tsv") == "sub-01/a+b,c=d.tsv"
     assert address("javascript:alert(1)") == "javascript%3Aalert(1)"
     assert address("a b/%2e#c?d") == "a%20b/%252e%23c%3Fd"

@@ -38,7 +38,6 @@ from bids_regions.space import Grayordinates, Grid, Mesh, Sheet, Solid
 __all__ = ["MeshUsed", "SheetFiles", "find_sheet_files", "lay_on_own_triangles", "lay_on_template", "reload_mask"]
 
 GIVE_MESH = "Give --surfaces the mesh that the map was made on, or --assume-space where only the space is missing"
-GIVE_AREAS = "Give --vertex-areas a file for each hemisphere of this mesh"
 GIVE_MASK = "Give --mask a file for each hemisphere of this mesh, or none"
 Stamp = tuple[int, int]  # when a file was changed, and its bytes
 

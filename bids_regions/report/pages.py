@@ -1,16 +1,13 @@
 """Pages as bytes: what the templates need is prepared here, and the policy that the finished page obeys.
 
-A page is one file. Where its volumes and pictures would make it heavier than sixty megabytes they stand beside it, in
-`figures` folders: volumes as scripts (a page opened from disk may load a script, but not read a file), pictures as they
-are. The same model gives the same bytes.
+A page is one file, and the files that stand beside it where it would be heavy (`parts`). The same model gives the same
+bytes. What the data mean, and where the page lies, is not known here.
 """
 
 import base64
 import hashlib
-import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import field
+from collections.abc import Iterable
 from functools import cache
 from itertools import chain, groupby
 from typing import Any
@@ -19,35 +16,22 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bids_regions.frozen import dataclass
 from bids_regions.report.bytecode import TEMPLATES, CompiledTemplates
-from bids_regions.report.cohort import agreement_array, lay_out_matrix, lay_out_strip, lay_out_thumbs
+from bids_regions.report.cohort import lay_out_matrix, lay_out_strip, lay_out_thumbs
 from bids_regions.report.model import (
-    Background,
-    EntryView,
-    Figure,
     GroupPage,
     GroupSet,
-    Packed,
-    PackedSheet,
     ParticipantPage,
     ReliabilityView,
     Rendered,
     Section,
-    Table,
-    Volume,
 )
-from bids_regions.report.payload import pack_array, pack_text
-from bids_regions.report.presentation import PLAIN_ROWS, ShownTable, count_rows, overview_table, show_table
+from bids_regions.report.parts import Parts, add_cohort_blocks, add_sheets, address_of, gather_parts, show_tables
+from bids_regions.report.presentation import ShownTable, overview_table
 
-__all__ = ["HEAVY", "compile_templates", "render_group", "render_participant"]
+__all__ = ["compile_templates", "render_group", "render_participant"]
 
-HEAVY = 60_000_000  # bytes of packed volumes and pictures that a page holds itself
-_VOLUME = ("step", "limit", "quantity", "palette", "highest", "lowest")  # what the viewer is told of a volume
 _MANY_SECTIONS = 40  # above it the script fills sections one after the other, so that the page opens at once
-_PAGE_ROWS = 6_000  # plain rows of all tables of a page together; the script shows every row anyway
-_IN_ADDRESS = {ord(character): f"%{ord(character):02X}" for character in '%#<>"` \t\n{}|^\\'}  # of text in an address
-_SUFFIXES = {"image/webp": "webp", "image/png": "png", "image/svg+xml": "svg", "image/jpeg": "jpg"}
 
 _VIEWER_SCRIPTS = (
     "payload.js",
@@ -63,67 +47,17 @@ _PARTICIPANT_SCRIPTS = (*_VIEWER_SCRIPTS, "page.js")
 _GROUP_SCRIPTS = (*_VIEWER_SCRIPTS, "group.js", "page.js")
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Block:
-    """Packed data in the page, or in a file beside it."""
-
-    id: str
-    header: str  # JSON
-    text: str  # base64
-    src: str = ""
-
-
-@dataclass(kw_only=True)
-class _Parts:
-    """What a page is made of, gathered section by section."""
-
-    folder: str  # of side files, relative to the page
-    heavy: bool
-    n_sections: int
-    blocks: list[_Block] = field(default_factory=list)
-    views: list[dict[str, Any]] = field(default_factory=list)
-    first_views: dict[str, str] = field(default_factory=dict)  # section -> view
-    entry_views: dict[str, str] = field(default_factory=dict)  # section and number of the entry -> view
-    tables: dict[str, tuple[Table, str]] = field(default_factory=dict)  # key -> table, peaks
-    movable: set[str] = field(default_factory=set)  # tables whose rows move the crosshair
-    quantities: dict[str, str] = field(default_factory=dict)  # volume -> its unit
-    side_files: dict[str, bytes] = field(default_factory=dict)
-
-    def add_block(
-        self, identity: str, text: str, header: dict[str, Any] | None = None, *, may_leave: bool = True
-    ) -> None:
-        """Put packed text into the page, or beside it where the page is heavy."""
-        written = json.dumps(header or {}, separators=(",", ":"))
-        if not (self.heavy and may_leave):
-            self.blocks.append(_Block(id=identity, header=written, text=text))
-            return
-        name = f"{self.folder}/{identity}.js"
-        self.side_files[name] = f"bidsRegionsSide({json.dumps(identity)}, {json.dumps(text)});\n".encode()
-        self.blocks.append(_Block(id=identity, header=written, text="", src=_address(name)))
-
-    def source(self, figure: Figure) -> str:
-        """The address of a picture: its data, or a file beside a heavy page."""
-        if not self.heavy:
-            if figure.mime == "image/svg+xml":  # text, whose pixels are base64 already
-                return f"data:{figure.mime},{figure.data.decode('utf-8').translate(_IN_ADDRESS)}"
-            return f"data:{figure.mime};base64,{base64.b64encode(figure.data).decode('ascii')}"
-        digest = hashlib.sha256(figure.data).hexdigest()[:16]
-        name = f"{self.folder}/picture-{digest}.{_SUFFIXES.get(figure.mime, 'bin')}"
-        self.side_files[name] = figure.data
-        return _address(name)
-
-
 def render_participant(page: ParticipantPage) -> Rendered:
     """The page of one participant, and the side files it needs where it is heavy."""
-    parts = _gather(page.sections, page.volumes, page.backgrounds, f"{page.participant}/figures/report")
-    _add_sheets(parts, page.sheets)
+    parts = gather_parts(page.sections, page.volumes, page.backgrounds, f"{page.participant}/figures/report")
+    add_sheets(parts, page.sheets)
     overview = None
     if len(page.sections) > 1:
         overview = overview_table(page.sections)
         parts.tables[overview.key] = (overview, "")
     for table in page.appendix:
         parts.tables[table.key] = (table, "")
-    shown = _show_tables(parts)
+    shown = show_tables(parts)
     context = {
         "counts": _participant_counts(page),
         "overview": shown[overview.key] if overview else None,
@@ -138,8 +72,8 @@ def render_group(page: GroupPage) -> Rendered:
         Section(key=s.key, title=s.title, group=s.group, space=s.space, entries=(s.consensus,)) for s in page.sets
     ]
     pictures = [thumb.figure for one in page.sets for thumb in one.thumbnails]
-    parts = _gather([*pseudo, *page.sections], page.volumes, page.backgrounds, "figures/report", pictures)
-    _add_sheets(parts, page.sheets)
+    parts = gather_parts([*pseudo, *page.sections], page.volumes, page.backgrounds, "figures/report", pictures)
+    add_sheets(parts, page.sheets)
     cohorts: tuple[GroupSet | ReliabilityView, ...] = (*page.sets, *page.reliability)
     for table in chain(page.tables, *(one.tables for one in cohorts)):
         parts.tables[table.key] = (table, "")
@@ -152,162 +86,9 @@ def render_group(page: GroupPage) -> Rendered:
         "thumbs": {one.key: lay_out_thumbs(one.thumbnails) for one in page.sets},
     }
     for one in page.sets:
-        _add_cohort_blocks(parts, one)
-    shown = _show_tables(parts)
+        add_cohort_blocks(parts, one)
+    shown = show_tables(parts)
     return _render("group.html.j2", page, parts, shown, context | {"guide": _guide(parts)})
-
-
-# ---------------------------------------------------------------------------------------------------- gathering
-
-
-def _gather(
-    sections: Sequence[Section],
-    volumes: Iterable[Volume],
-    backgrounds: Iterable[Background],
-    folder: str,
-    pictures: Iterable[Figure] = (),
-) -> _Parts:
-    volumes, backgrounds = tuple(volumes), tuple(backgrounds)
-    _refuse_equal_keys([section.key for section in sections], [v.key for v in volumes], [b.key for b in backgrounds])
-    entries = [entry for section in sections for entry in section.entries]
-    arrays = [volume.array for volume in volumes] + [background.array for background in backgrounds]
-    arrays += [entry.labels for entry in entries if entry.labels]
-    figures = [figure for entry in entries for figure in entry.figures]
-    weight = sum(len(array.text) for array in arrays) + sum(len(f.data) * 4 // 3 for f in (*figures, *pictures))
-    parts = _Parts(folder=folder, heavy=weight > HEAVY, n_sections=len(sections))
-    parts.quantities = {volume.key: volume.quantity for volume in volumes}
-    for background in backgrounds:
-        named = {"name": background.name, "plain": background.plain}
-        parts.add_block(
-            f"background-{background.key}", background.array.text, _header(background.array, background) | named
-        )
-    for volume in volumes:
-        extra: dict[str, Any] = {name: getattr(volume, name) for name in _VOLUME}
-        if volume.people:
-            beside = {name: f"volume-{other}" for name, other in volume.companions.items()}
-            extra |= {"people": volume.people, "companions": beside}
-        parts.add_block(f"volume-{volume.key}", volume.array.text, _header(volume.array, volume) | extra)
-    for section in sections:
-        for number, entry in enumerate(section.entries, start=1):
-            _add_entry(parts, section, entry, f"{section.key}-{number}")
-    return parts
-
-
-def _add_sheets(parts: _Parts, sheets: Iterable[PackedSheet]) -> None:
-    """Meshes to draw on, each once however many maps lie on it."""
-    for sheet in sheets:
-        header = {
-            "side": sheet.side,
-            "name": sheet.name,
-            "size": sheet.n_vertices,
-            "step": sheet.step,
-            "origin": sheet.origin,
-        }
-        parts.add_block(f"sheet-{sheet.key}", "", header, may_leave=False)
-        for name in ("places", "triangles", "folding"):
-            parts.add_block(f"sheet-{sheet.key}-{name}", getattr(sheet, name))
-
-
-def _refuse_equal_keys(*families: list[str]) -> None:
-    for keys in families:
-        if twice := sorted({key for key in keys if keys.count(key) > 1}):
-            msg = f"keys of a page must differ: {', '.join(twice)}"
-            raise ValueError(msg)
-
-
-def _header(array: Packed, placed: Volume | Background) -> dict[str, Any]:
-    return {"shape": array.shape, "dtype": array.dtype, "affine": placed.affine}
-
-
-def _add_entry(parts: _Parts, section: Section, entry: EntryView, key: str) -> None:
-    if entry.labels:
-        shape = {"shape": entry.labels.shape, "dtype": entry.labels.dtype}
-        parts.add_block(f"labels-{key}", entry.labels.text, shape)
-    if entry.regions and entry.n_regions:
-        parts.tables[entry.regions.key] = (entry.regions, entry.peaks)
-        if entry.views:
-            parts.movable.add(entry.regions.key)
-    for number, view in enumerate(entry.views, start=1):
-        labels = f"labels-{key}" if entry.labels else ""
-        if view.labels:
-            labels = f"labels-{key}-{number}"
-            parts.add_block(labels, view.labels.text, {"shape": view.labels.shape, "dtype": view.labels.dtype})
-        parts.views.append(
-            {
-                "key": f"view-{key}-{number}",
-                "section": section.key,
-                "group": " · ".join(text for text in (section.group, section.title) if text),
-                "entry": entry.name,
-                "panel": f"panel-{key}",
-                "name": " · ".join(text for text in (entry.title or entry.name, view.name) if text),
-                "quantity": parts.quantities.get(view.volume, ""),
-                "space": section.space,
-                "volume": f"volume-{view.volume}",
-                "labels": labels,
-                "sheets": [f"sheet-{one}" for one in view.sheets],
-                "background": f"background-{view.background}" if view.background else "",
-                "cutoff": view.cutoff,
-                "tail": view.tail,
-                "strict": view.strict,
-                "decides": view.decides,
-                "table": entry.regions.key if entry.regions and entry.n_regions else "",
-            }
-        )
-        parts.first_views.setdefault(section.key, f"view-{key}-{number}")
-        parts.entry_views.setdefault(key, f"view-{key}-{number}")
-
-
-def _add_cohort_blocks(parts: _Parts, one: GroupSet) -> None:
-    points = {metric.key: {p.participant: p.value for p in metric.points} for metric in one.metrics}
-    if points:
-        parts.add_block(f"points-{one.key}", pack_text(json.dumps(points)), may_leave=False)
-    if one.agreement and len(one.agreement.participants) > 1:
-        array = pack_array(agreement_array(one.agreement)[:, :, None].round(4) * 10_000, "uint16", none=65535)
-        header = {
-            "shape": array.shape,
-            "dtype": array.dtype,
-            "participants": one.agreement.participants,
-            "name": one.agreement.name,
-        }
-        parts.add_block(f"agreement-{one.key}", array.text, header)
-    thumbs = lay_out_thumbs(one.thumbnails)
-    for number, items in enumerate(thumbs.rest if thumbs else (), start=2):
-        page = [
-            {
-                "participant": item.participant,
-                "href": _address(item.href),  # empty where the participant has no page
-                "alt": item.figure.alt,
-                "width": item.figure.width,
-                "height": item.figure.height,
-                "source": parts.source(item.figure),
-            }
-            for item in items
-        ]
-        parts.add_block(
-            f"thumbs-{one.key}-{number}", pack_text(json.dumps(page)), {"of": thumbs.n_pages if thumbs else 0}
-        )
-
-
-def _show_tables(parts: _Parts) -> dict[str, ShownTable]:
-    """Every table with its plain rows; a page of very many rows keeps fewer of each, since the script has them all."""
-    lengths = [count_rows(table.tsv) + count_rows(peaks) for table, peaks in parts.tables.values()]
-    plain = PLAIN_ROWS
-    while plain > 10 and sum(min(length, plain) for length in lengths) > _PAGE_ROWS:
-        plain //= 2
-    shown = {}
-    for key, (table, peaks) in parts.tables.items():
-        shown[key] = show_table(table, peaks, plain)
-        parts.add_block(f"text-{key}", pack_text(table.tsv), may_leave=False)
-        if peaks:
-            parts.add_block(f"peaks-{key}", pack_text(peaks), may_leave=False)
-        if table.links:
-            addresses = {text: _address(href) for text, href in table.links.items()}
-            parts.add_block(f"links-{key}", pack_text(json.dumps(addresses)), may_leave=False)
-        for name, told in (("tips", table.tips), ("words", table.words)):
-            if told:
-                texts = {column: dict(own) for column, own in told.items()}
-                parts.add_block(f"{name}-{key}", pack_text(json.dumps(texts)), may_leave=False)
-    return shown
 
 
 def _participant_counts(page: ParticipantPage) -> list[tuple[str, int, str, str]]:
@@ -332,7 +113,7 @@ def _group_count(words: str, number: int) -> tuple[str, int, str, str]:
     return words, number, "#errors" if bad else "", "bad" if bad else "" if number else "quiet"
 
 
-def _guide(parts: _Parts, skip: str = "") -> list[tuple[str, str]]:
+def _guide(parts: Parts, skip: str = "") -> list[tuple[str, str]]:
     """Every described column of the page's tables, once."""
     described: dict[str, str] = {}
     for key, (table, _) in parts.tables.items():
@@ -340,14 +121,6 @@ def _guide(parts: _Parts, skip: str = "") -> list[tuple[str, str]]:
             for column, description in table.descriptions.items():
                 described.setdefault(column, description)
     return list(described.items())
-
-
-# ---------------------------------------------------------------------------------------------------- rendering
-
-
-def _address(href: str) -> str:
-    """A path relative to the page as an address. Its colons are escaped, so that no file name becomes a scheme."""
-    return href if href.startswith("#") else quote(href, safe="/+,=@~!$()*;", errors="surrogateescape")
 
 
 def _plural(number: int, noun: str) -> str:
@@ -397,7 +170,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "address": _address,
+        "address": address_of,
         "count": _count,
         "doi": lambda doi: quote(doi, safe="/"),
         "groups": _groups,
@@ -443,7 +216,7 @@ def _policy(scripts: Iterable[str], style: str, *, side_files: bool) -> str:
 def _render(
     template: str,
     page: ParticipantPage | GroupPage,
-    parts: _Parts,
+    parts: Parts,
     shown: dict[str, ShownTable],
     context: dict[str, Any],
 ) -> Rendered:

@@ -8,7 +8,7 @@ from browser import samples
 from browser.conftest import Opened, Opener
 from playwright.sync_api import expect
 
-from bids_regions.report import pages
+from bids_regions.report import pages, parts
 
 pytestmark = pytest.mark.browser
 
@@ -105,7 +105,7 @@ def test_the_policy_stops_what_is_not_the_pages_own(opened: Opener) -> None:
 @pytest.fixture
 def beside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The motor page as if it were too heavy: its volumes and pictures stand beside it."""
-    monkeypatch.setattr(pages, "HEAVY", 1000)
+    monkeypatch.setattr(parts, "HEAVY", 1000)
     return samples.write_page(pages.render_participant(samples.motor_page()), tmp_path / "out" / "sub-01.html")
 
 
