@@ -32,10 +32,11 @@ def _shared(consensus: Consensus) -> list[str]:
     signs = [sum(region.sign == sign for region in regions) for sign in ("positive", "negative")]
     parts = [f"{spoken(n)} {sign}" for n, sign in zip(signs, ("positive", "negative"), strict=True) if n]
     found = f"{spoken(len(regions))} consensus region{'s' if len(regions) > 1 else ''} ({' and '.join(parts)})"
-    sharing = f"{cells['n_sharing'][at]} of {cells['n_with_data'][at]}"
+    sharing = " of ".join(spoken(int(cells[name][at])) for name in ("n_sharing", "n_with_data"))
     sentences = [f"{sharing} share the largest, {largest.name} ({largest.sign}), at its peak; {found}."]
     if "prevalence_lower" in cells:
         bound = 100 * float(cells["prevalence_lower"][at])
+        bound = min(bound, 99.0) if bound < 100 else bound  # a bound below all people is not rounded to all
         sentences.append(f"At least {bound:.0f} % of all people have a region there (95 % lower bound).")
     return sentences
 

@@ -128,14 +128,16 @@ def show_number(text: str, decimals: str = "") -> str:
     ['7.941', '12', '1.2e-5', '15679', 'n/a']
     >>> show_number("-22.5", "2"), show_number("39", "1"), show_number("3.1e-11", "p"), show_number("0.04321", "p")
     ('-22.50', '39.0', '3.1e-11', '0.0432')
-    >>> show_number("-0.8333", "%"), show_number("0.0231", "of:n_sharing:n_with_data")
-    ('83 %', '2.3 %')
+    >>> show_number("-0.8333", "%"), show_number("0.0231", "of:n_sharing:n_with_data"), show_number("0.9997", "%")
+    ('83 %', '2.3 %', '> 99 %')
     """
     value = _float(text)
     if decimals == "w" or not math.isfinite(value):
         return text
     size = abs(value)
     if decimals.startswith(("%", "of:")):
+        if 0.995 <= size < 1:
+            return "> 99 %"  # not all
         return f"{_fixed(100 * size, 0 if size >= 0.1 or size == 0 else 1)} %"
     if size >= 1e15:
         return _scientific(value, 3)
@@ -223,6 +225,13 @@ def _is_minor(column: str, values: list[str]) -> bool:
     return shown == "folded" or unknown or column.endswith("_overlap")
 
 
+def _fold_numbers(heads: list[Head], columns: list[list[str]]) -> list[Head]:
+    """Fold the names of regions in a table of values where they are no more than numbers."""
+    texts = {head.column: column for head, column in zip(heads, columns, strict=True)}
+    plain = not any(map(is_named, texts.get("region", []), texts.get("region_name", [])))
+    return [replace(head, minor=True) if plain and head.column == "region_name" else head for head in heads]
+
+
 def _fold_repeats(heads: list[Head], columns: list[list[str]]) -> list[Head]:
     """Fold what is told already: names that are numbers; atlases that say what names say, all but one of the others."""
     texts = {head.column: column for head, column in zip(heads, columns, strict=True)}
@@ -279,7 +288,7 @@ def _cell(table: Table, head: Head, cells: Mapping[str, str], colour: str = "") 
     text = cells[head.column]
     shown = show_number(text, head.decimals) if head.kind == "number" else text
     if head.decimals.startswith("of:") and text != "n/a":
-        shown = " of ".join(cells[column] for column in head.decimals.split(":")[1:])
+        shown = " of ".join(f"{int(cells[column]):,}" for column in head.decimals.split(":")[1:])
     shown = table.words.get(head.column, {}).get(shown, shown)
     href = (table.links or {}).get(text, "") if head.kind == "link" else ""
     whole = text if shown != text or head.long else ""
@@ -293,7 +302,7 @@ def show_table(table: Table, peaks: str = "", plain_rows: int = PLAIN_ROWS) -> S
     regions = "index" in header and "peak_value" in header
     columns = [[row[at] for row in rows[:_SAMPLE]] for at in range(len(header))]
     heads = [_head(table, column, texts, regions=regions) for column, texts in zip(header, columns, strict=True)]
-    heads = _fold_repeats(heads, columns) if regions else heads
+    heads = _fold_repeats(heads, columns) if regions else _fold_numbers(heads, columns)
     letters = [_letters(table, head, texts) for head, texts in zip(heads, columns, strict=True)]
     heads, dense = _fit(heads, letters, regions=regions)
     plain = [head for head in heads if not head.minor]  # the script makes rows with all columns

@@ -15,6 +15,7 @@ function showNumber(text, decimals) {
   const value = Number(text);
   if (text === "" || Number.isNaN(value) || decimals === "w") return text;
   const size = Math.abs(value);
+  if (/^(%|of:)/.test(decimals) && size >= 0.995 && size < 1) return "> 99 %"; // not all
   if (/^(%|of:)/.test(decimals)) return `${(100 * size).toFixed(size >= 0.1 || size === 0 ? 0 : 1)} %`;
   if (size >= 1e15) return value.toExponential(3);
   if (decimals === "p") return size !== 0 && size < 0.001 ? value.toExponential(1) : value === 0 ? "0" : value.toFixed(4);
@@ -271,7 +272,7 @@ class DataTable {
   /** A cell as a reader sees it: rounded, a share of people as its counts, a name as people say it. */
   wordsOf(column, text, cells) {
     const counts = column.decimals.startsWith("of:") && cells && text !== "n/a" ? column.decimals.split(":").slice(1) : [];
-    const shown = counts.length ? counts.map((name) => cells[this.header.indexOf(name)]).join(" of ") : column.kind === "number" ? showNumber(text, column.decimals) : text;
+    const shown = counts.length ? counts.map((name) => Number(cells[this.header.indexOf(name)]).toLocaleString("en")).join(" of ") : column.kind === "number" ? showNumber(text, column.decimals) : text;
     return this.words[column.column]?.[shown] ?? shown;
   }
 

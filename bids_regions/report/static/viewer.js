@@ -244,7 +244,7 @@ class Viewer {
     const share = (array) => (array && at >= 0 ? array.data[at] * array.step : 0);
     const { coverage, minor } = this.companions;
     const have = coverage ? Math.round(share(coverage) * people) : people;
-    const count = (fraction) => `${Math.round(Math.abs(fraction) * have)} of ${have}`;
+    const count = (fraction) => [Math.round(Math.abs(fraction) * have), have].map((n) => n.toLocaleString("en")).join(" of ");
     if (have === 0) return ["no data", "", ""];
     if (!coverage) return [count(value), "participants", "have data here"];
     const sign = value > 0 ? "positive" : value < 0 ? "negative" : "";
