@@ -7,6 +7,7 @@ share. HTML is not known here: `report` makes it of the model's values.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +104,8 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
     tables = [read_text(each.place.table) for each in done]
     marks = [marks_of_table(rows_of(table), each.place.table.name) for each, table in zip(done, tables, strict=True)]
     cuts = choose_cuts(marks, statmap.data, statmap.affine, n=8 if len(done) > 1 else 7)
-    ground = pack_coverage(statmap.data != 0, statmap.affine, key=f"{key}-coverage", name="where the map has data")
     layout = SIDE_BY_SIDE if len(done) > 1 else PanelLayout()
-    builder = _EntryBuilder(mapfile=mapfile, statmap=statmap, volume=volume, coverage=ground, cuts=cuts, layout=layout)
+    builder = _EntryBuilder(mapfile=mapfile, statmap=statmap, volume=volume, cuts=cuts, layout=layout)
     drawn = [
         builder.draw(each, title, table, marked)
         for each, title, table, marked in zip(done, titles, tables, marks, strict=True)
@@ -125,7 +125,7 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
     return Drawn(
         section=section,
         volumes=(volume,),
-        backgrounds=tuple({b.key: b for b in (_packed(each, builder.coverage) for each in done)}.values()),
+        backgrounds=tuple({b.key: b for b in map(builder.ground, done)}.values()),
         files={name: digest for _, written, _ in drawn for name, digest in written.items()},
     )
 
@@ -137,9 +137,18 @@ class _EntryBuilder:
     mapfile: MapFile
     statmap: StatMap
     volume: model.Volume
-    coverage: model.Background  # under what has no anatomy
     cuts: tuple[float, ...]  # mm, RAS+
     layout: PanelLayout
+
+    @cached_property
+    def coverage(self) -> model.Background:
+        """What lies under a picture that has no anatomy."""
+        key, there = f"{section_key(self.mapfile)}-coverage", self.statmap.data != 0
+        return pack_coverage(there, self.statmap.affine, key=key, name="where the map has data")
+
+    def ground(self, done: Finished) -> model.Background:
+        """What lies under the pictures of an entry."""
+        return done.anatomy.packed if done.anatomy else self.coverage
 
     def draw(
         self, done: Finished, title: str, table: str, marks: Sequence[Mark]
@@ -153,7 +162,7 @@ class _EntryBuilder:
             cutoff=None if record.threshold.cutoff is None else shown_cutoff(record),
             tail=record.threshold.tail,
             strict=is_strict(record),
-            background=(done.anatomy.packed if done.anatomy else self.coverage).key,
+            background=self.ground(done).key,
         )
         entry = model.EntryView(
             name=place.entry,
@@ -219,10 +228,6 @@ def _significance(statmap: StatMap, statistic: Statistic, done: Sequence[Finishe
             inside |= load_labels(each.place.labels)[0] > 0
         shown = np.where((statmap.data == 0) & ~inside, shown.dtype.type(0), shown)
     return replace(statmap, data=shown)
-
-
-def _packed(done: Finished, coverage: model.Background) -> model.Background:
-    return done.anatomy.packed if done.anatomy else coverage
 
 
 def place_links(place: OutputPaths) -> tuple[model.Link, ...]:

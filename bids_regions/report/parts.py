@@ -34,7 +34,7 @@ __all__ = ["HEAVY", "Parts", "add_cohort_blocks", "add_sheets", "address_of", "g
 HEAVY = 60_000_000  # bytes of packed volumes and pictures that a page holds itself
 _VOLUME = ("step", "limit", "quantity", "palette", "highest", "lowest")  # what the viewer is told of a volume
 _PAGE_ROWS = 6_000  # plain rows of all tables of a page together; the script shows every row anyway
-_IN_ADDRESS = {ord(character): f"%{ord(character):02X}" for character in '%#<>"` \t\n{}|^\\'}  # of text in an address
+_IN_ADDRESS = '%#<>"` \t\n{}|^\\'  # what text in an address is written without; the sign of it first
 _SUFFIXES = {"image/webp": "webp", "image/png": "png", "image/svg+xml": "svg", "image/jpeg": "jpg"}
 
 
@@ -80,7 +80,7 @@ class Parts:
         """The address of a picture: its data, or a file beside a heavy page."""
         if not self.heavy:
             if figure.mime == "image/svg+xml":  # text, whose pixels are base64 already
-                return f"data:{figure.mime},{figure.data.decode('utf-8').translate(_IN_ADDRESS)}"
+                return f"data:{figure.mime},{_as_address(figure.data.decode('utf-8'))}"
             return f"data:{figure.mime};base64,{base64.b64encode(figure.data).decode('ascii')}"
         digest = hashlib.sha256(figure.data).hexdigest()[:16]
         name = f"{self.folder}/picture-{digest}.{_SUFFIXES.get(figure.mime, 'bin')}"
@@ -243,3 +243,14 @@ def show_tables(parts: Parts) -> dict[str, ShownTable]:
 def address_of(href: str) -> str:
     """A path relative to the page as an address. Its colons are escaped, so that no file name becomes a scheme."""
     return href if href.startswith("#") else quote(href, safe="/+,=@~!$()*;", errors="surrogateescape")
+
+
+def _as_address(text: str) -> str:
+    """Text as an address holds it.
+
+    >>> _as_address('<a b="50%">')
+    '%3Ca%20b=%2250%25%22%3E'
+    """
+    for character in _IN_ADDRESS:  # each once over all of it: faster than character by character
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text

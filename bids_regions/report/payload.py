@@ -34,9 +34,7 @@ __all__ = [
     "unpack",
 ]
 
-_LEVEL = (
-    7  # of libdeflate: smaller than zlib's 6, for maps in half its time; 9 makes maps a hundredth smaller in twice it
-)
+_LEVEL = 1  # of libdeflate: maps are noise, which 7 makes a hundredth smaller in twice the time
 _COARSE = 0.001  # of the map's standard deviation: above it a step would be read out, so the map keeps its floats
 _TOP = 32767  # the largest number of 16 bits
 _EQUAL = 1e-9  # of the largest magnitude: a spread below it is the rounding of equal values
@@ -202,7 +200,9 @@ def _apart(heights: Sequence[Height], step: float) -> bool:
 
 def _store(plane: NDArray[Any], limit: float, step: float, dtype: np.dtype[Any], heights: Sequence[Height]) -> _Stored:
     """One slice in stored numbers, each on the right side of every height."""
-    values = np.nan_to_num(plane.astype(np.float64), posinf=limit, neginf=-limit)
+    values = plane.astype(np.float64)
+    if not np.isfinite(values).all():
+        values = np.nan_to_num(values, posinf=limit, neginf=-limit)
     whole = dtype.kind == "i"
     size = np.abs(np.rint(values / step).astype(np.int32) if whole else values.astype(dtype))
     if whole:
@@ -269,9 +269,11 @@ def pack_background(
     if crop and picture.any():
         picture, matrix = _crop(picture, matrix)
     inside = picture != 0
-    low, high = np.percentile(picture[inside], (1, 99)) if inside.any() else (0.0, 0.0)
-    scaled = 1 + 254 * (picture - low) / (high - low) if high > low else np.full(picture.shape, 200.0)
-    stored = np.where(inside, np.clip(np.rint(scaled), 1, 255), 0)
+    values = picture[inside]
+    low, high = np.percentile(values, (1, 99)) if values.size else (0.0, 0.0)
+    scaled = 1 + 254 * (values - low) / (high - low) if high > low else np.full(values.shape, 200.0)
+    stored = np.zeros(picture.shape, np.uint8, order="F" if picture.flags.f_contiguous else "C")
+    stored[inside] = np.clip(np.rint(scaled), 1, 255)
     return Background(key=key, name=name, array=pack_array(stored, "uint8"), affine=_rows(matrix))
 
 
