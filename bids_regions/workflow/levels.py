@@ -175,8 +175,9 @@ def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: 
 
 
 def _make_workers(asked: WorkerSettings, plan: Plan, logbook: Logbook) -> Workers:
+    maps = plan.discovery.maps  # no process is started that would have none of them
     workers = Workers(
-        n=fit_workers(asked.nprocs, asked.mem, (one.path for one in plan.discovery.maps)),
+        n=fit_workers(min(asked.nprocs, max(1, len(maps))), asked.mem, (one.path for one in maps)),
         executor=asked.executor,
         scheduler_address=asked.scheduler_address,
     )
