@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from browser import samples
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bids_regions.report import cohort, model, pages, parts, presentation
@@ -259,6 +259,7 @@ def metric(values: list[float | None], flag_at: int = -1) -> model.Metric:
 
 
 @settings(deadline=None)
+@example([0.0] * 10)  # an even number at one place
 @given(st.lists(st.floats(-1e6, 1e6) | st.none(), min_size=1, max_size=60))
 def test_every_participant_with_a_value_has_a_dot_inside_the_plot(values: list[float | None]) -> None:
     strip = cohort.lay_out_strip(metric(values), "set")

@@ -207,7 +207,8 @@ def _swarm(points: list[tuple[Point, float]], metric: Metric) -> tuple[Dot, ...]
     taken = [(point, x, int(x // (2 * _RADIUS + 0.5))) for point, x in points]
     for _, _, column in taken:
         columns[column] = columns.get(column, 0) + 1
-    pitch = min(2 * _RADIUS + 0.5, 2 * _HALF / max(max(columns.values(), default=1) - 1, 1))
+    farthest = max(max(columns.values(), default=1) // 2, 1)  # dots above or below the one in the middle
+    pitch = min(2 * _RADIUS + 0.5, _HALF / farthest)
     placed: dict[int, int] = {}
     dots = []
     for point, x, column in taken:
