@@ -111,7 +111,11 @@ def _owners(dataset_root: Path, _mtime: int) -> list[str]:
 
 
 def _holds_images(folder: Path) -> bool:
-    return any(path.name.endswith((".nii", ".nii.gz", ".gii")) for path in folder.rglob("sub-*"))
+    """Whether an image lies there; a folder that cannot be read has a page, which says so."""
+    try:
+        return any(path.name.endswith((".nii", ".nii.gz", ".gii")) for path in folder.rglob("sub-*"))
+    except OSError:
+        return True
 
 
 def write_page(job: PageJob) -> str:
