@@ -206,6 +206,7 @@ class Viewer {
     const value = this.readValue(at, peak);
     say("region", region ? this.regions.names.get(region) ?? String(region) : this.outsideWords(at, value));
     say("atlas", region ? this.regions.atlas.get(region) ?? "" : "");
+    this.part("atlas").title = this.part("atlas").textContent; // cut to a line, whole on hovering
     this.part("swatch").style.backgroundColor = region ? `rgb(${this.regions.colours.get(region)?.slice(0, 3)})` : "";
     this.part("swatch").hidden = !region;
     Object.assign(this.part("readout").dataset, { mm: this.cursor.join(" "), voxel: ijk.join(" "), region, value });
