@@ -317,3 +317,48 @@ def test_meshes_of_other_numbers_of_vertices_are_never_mixed(tmp_path):
     assert "_den-3k_" in few
     status = {row["participant_id"]: row["status"] for row in rows(out / "group_participants.tsv")}
     assert status == {f"sub-{k:02d}": "ok" for k in range(5)} | {"sub-05": "failed"}
+
+
+def test_a_second_map_and_a_named_mask_are_found_again(tmp_path):
+    root = start(tmp_path / "maps")
+    inside = {side: (np.arange(SIDE * SIDE) % 7 > 0) for side in "LR"}
+    for side in "LR":
+        put(tmp_path / f"{side}.mask.gii", gifti(data_array(inside[side].astype(np.float32))))
+    for k in range(4):
+        put_person(root, k)
+        effect = {side: np.full(SIDE * SIDE, k + 1, np.float32) for side in "LR"}
+        put_person(root, k, data=effect)
+        for side in "LR":
+            name = f"sub-{k:02d}/sub-{k:02d}_task-x_hemi-{side}_space-plane_contrast-a_stat-z_statmap.func.gii"
+            (root / name).rename(root / name.replace("stat-z", "stat-effect"))
+        put_person(root, k)
+    masks = [tmp_path / f"{side}.mask.gii" for side in "LR"]
+    out = tmp_path / "out"
+    words = ("--values-from", "stat=effect", "--mask", *masks, "--min-region-vertices", 1)
+    assert run(root, out, "--surfaces", *(tmp_path / f"{side}.surf.gii" for side in "LR"), *words) == 0
+    assert {(row["participant_id"], row["values_mean"]) for row in rows(out / "group_values.tsv")} == {
+        (f"sub-{k:02d}", str(k + 1)) for k in range(4)
+    }
+    for side in "LR":
+        coverage = numbers(out, "SurfaceCoverage_probseg.shape.gii", side)
+        np.testing.assert_array_equal(coverage, inside[side].astype(np.float32))
+    (tmp_path / "L.mask.gii").unlink()
+    assert run(root, out, "--min-region-vertices", 1, levels=["group"]) == 0
+    assert {row["status"] for row in rows(out / "group_participants.tsv")} == {"missing"}
+
+
+def test_consensus_regions_have_the_names_of_the_atlas(tmp_path):
+    root = start(tmp_path / "maps")
+    for k in range(3):
+        put_person(root, k)
+    names = '<LabelTable><Label Key="4" Red="1" Green="0" Blue="0" Alpha="1">V1</Label></LabelTable>'
+    for side in "LR":
+        keys = np.full(SIDE * SIDE, 4, np.int32)
+        front = metadata(AnatomicalStructurePrimary=STRUCTURES[side]) + names
+        put(tmp_path / f"atlas_hemi-{side}_dseg.label.gii", gifti(data_array(keys, "LABEL"), front=front))
+    files = [tmp_path / f"atlas_hemi-{side}_dseg.label.gii" for side in "LR"]
+    assert on_plane(root, tmp_path / "out", "--atlas", *files, "--atlas-space-unchecked") == 0
+    table = rows(find(tmp_path / "out", "Consensus_dseg.tsv"))
+    assert [row["name"] for row in table] == ["Left V1", "Right V1"]
+    assert run(root, tmp_path / "out", levels=["group"]) == 0
+    assert [row["name"] for row in rows(find(tmp_path / "out", "Consensus_dseg.tsv"))] == ["Left V1", "Right V1"]

@@ -156,7 +156,12 @@ def _name(extraction: Extraction, one: MapSet, usual: Mapping[str, Any], setting
     assert one.ground is not None
     try:
         specs = [_find_again(spec, settings) for spec in usual["atlas"]]
-        fittings = fit_atlases(specs, space=space, unchecked=bool(usual.get("atlas_space_unchecked")))
+        fittings = fit_atlases(
+            specs,
+            space=space,
+            unchecked=bool(usual.get("atlas_space_unchecked")),
+            on_surfaces=one.form != "volume",
+        )
         return name_extraction(extraction, one.ground.domain, fittings, sided=is_standard_space(one.space))
     except Fault as fault:
         return NamedRegions(regions=extraction.regions, warnings=(f"regions are not named: {fault}",))
