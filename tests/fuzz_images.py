@@ -24,6 +24,7 @@ from unittest.mock import patch
 
 import nibabel as nib
 import numpy as np
+import scipy.ndimage  # noqa: F401 # a mask on another grid loads it, which is no file's memory
 from nifti_bytes import AFFINE, nifti, ramp
 from surface_bytes import DOCTYPE, cifti, cifti_xml, data_array, gifti, mesh, metadata
 

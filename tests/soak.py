@@ -1,4 +1,4 @@
-"""The long tests, and the page that tells their counts: `make soak` writes docs/reliability.md."""
+"""The long tests, and the page that tells their counts: `make soak` writes the first part of docs/reliability.md."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "reliability.md"
 TEXT = """# Reliability: what was done to it, and what it survived
 
-This page is written by `make soak` (`tests/soak.py`), when all of it has passed; every run of the tests does a smaller,
+The table is written by `make soak` (`tests/soak.py`), when all of it has passed; every run of the tests does a smaller,
 seeded part of the same. What is promised, and which test holds each promise, is in [SECURITY.md](../SECURITY.md).
 
 | what was done | times | all survived | minutes |
@@ -71,7 +71,8 @@ def main() -> None:
             f"| {name} | {words.format_map(done.result()[0])} | yes | {done.result()[1]:.0f} |"
             for name, words, done in rows
         ]
-    PAGE.write_text(TEXT.format(rows="\n".join(lines)))
+    _, heading, rest = PAGE.read_text().partition("\n## ")  # what other runs have told
+    PAGE.write_text(TEXT.format(rows="\n".join(lines)) + heading + rest)
 
 
 if __name__ == "__main__":

@@ -250,6 +250,13 @@ def test_forms_that_disagree_are_said(tmp_path):
     assert close.notes == ()
 
 
+@pytest.mark.parametrize(("apart", "said"), [(1.5, 0), (1.51, 1), (-1.5, 0), (-1.51, 1)])
+def test_forms_agree_up_to_half_of_the_smallest_voxel(tmp_path, apart, said):
+    """Of 3 x 3 x 4 mm."""
+    found = load_statmap(put(tmp_path / "x.nii", nifti(sform=1, qform=1, qoffset_x=90 + apart)))
+    assert len(found.notes) == said
+
+
 def test_a_broken_qform_beside_a_good_sform_is_said(tmp_path):
     found = load_statmap(put(tmp_path / "x.nii", nifti(sform=1, qform=1, quatern_b=3)))
     assert found.notes == ("The header's sform and qform place the image differently; the sform is taken",)

@@ -8,7 +8,8 @@ import trees
 
 from bids_regions.cli import build_parser, main
 from bids_regions.errors import Contradiction
-from bids_regions.settings import OPTIONS, read_configuration
+from bids_regions.extraction.criteria import BUILT_IN
+from bids_regions.settings import OPTIONS, make_settings, read_configuration
 
 
 def parse(*words):
@@ -25,6 +26,27 @@ def test_an_option_of_several_values_adds_up(option):
 
 def test_an_option_without_values_keeps_its_default():
     assert all(getattr(parse(), option.name) is None for option in OPTIONS if option.many and option.default is None)
+
+
+TOLD = {  # option: the default that its help tells, where that is a plain value that stands somewhere
+    option.name: found[1]
+    for option in OPTIONS
+    if (found := re.search(r"\(default: ([\w.]+)\)", option.help or ""))
+    and option.name not in ("suffix", "surfaces", "vertex_areas")
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_the_default_that_the_help_tells_is_the_one_taken(name):
+    (entry,) = make_settings(parse()).entries
+    places = (vars(parse()), BUILT_IN, vars(entry), vars(entry.criteria))
+    own = {"min_region_area": "smallest_area"}.get(name, name)
+    value = next(place[own] for place in places if place.get(own) is not None)
+    assert (f"{value:g}" if isinstance(value, float) else str(value)) == TOLD[name]
+
+
+def test_the_defaults_are_told():
+    assert len(TOLD) > 15
 
 
 def test_repeated_options_are_all_done(tmp_path, capsys):

@@ -41,7 +41,7 @@ LIBRARIES = ("scipy.sparse.csgraph", "scipy.sparse.linalg", "scipy.special", "sc
 NEAREST = {  # room: the beginnings of its tests' names, the nearest first; those of the module itself come before all
     "extraction": ("test_extraction", "test_app_kinds", "test_app_inference"),
     "space": ("test_space", "test_extraction_components", "test_extraction_measures"),
-    "images": ("test_images", "test_volumes", "test_rough_files"),
+    "images": ("test_images", "test_volumes", "test_rough_files", "test_api"),
     "dataset": ("test_dataset", "test_volumes", "test_rough_files"),
     "results": ("test_results", "test_tables", "test_ownership", "test_reruns"),
     "aggregate": ("test_aggregate", "test_group_truth"),
