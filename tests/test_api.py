@@ -210,6 +210,29 @@ def test_choices_are_refused_by_name(data):
         find_regions(data, AFFINE, values=nib.Nifti1Image(data, np.eye(4)))
 
 
+@pytest.mark.parametrize(
+    ("asked", "kind", "told"),
+    [
+        ({"atlas": 3}, Contradiction, "atlas is a int"),
+        ({"space": 3}, Contradiction, "space is a int"),
+        ({"min_region_size": "a"}, Contradiction, "min_region_size = 'a' must be a finite number"),
+        ({"connectivity": 7}, Contradiction, "connectivity = 7 is none of 6, 18, 26"),
+        ({"convention": "workbench"}, BadMap, "the convention workbench is for surfaces"),
+        ({"mask": np.zeros((12, 13, 14))}, BadMap, "the mask is empty"),
+        ({"values": np.ones((2, 2, 2))}, BadMap, "the second map has shape"),
+    ],
+)
+def test_every_fault_is_told_in_words_of_python(data, asked, kind, told):
+    with pytest.raises(kind, match=told) as refused:
+        find_regions(data, AFFINE, **asked)
+    assert refused.value.hint
+    assert "--" not in str(refused.value)
+
+
+def test_no_mask_may_be_said(data):
+    assert len(find_regions(data, AFFINE, threshold=3.0, min_region_voxels=1, mask="none")) == 2
+
+
 def test_dir_lists_the_public_names_and_nothing_is_loaded_before_it_is_used():
     assert dir(bids_regions) == sorted(bids_regions.__all__)
     assert all(hasattr(bids_regions, name) for name in dir(bids_regions))

@@ -132,6 +132,8 @@ def test_what_a_surface_has_not_is_refused(pair, arrays, tmp_path):
     assert "space where only the space is missing" in told.value.hint
     with pytest.raises(Contradiction, match="grf = True: known for voxels only"):
         find_regions(tuple(pair), threshold=3.1, grf=True)
+    with pytest.raises(BadMap, match="the convention fsl is for voxels"):
+        find_regions(tuple(pair), convention="fsl")
     with pytest.raises(Contradiction, match="connectivity = 26"):
         find_regions(tuple(pair), connectivity=26)
     with pytest.raises(MissingInput, match="nowhere"):

@@ -24,7 +24,7 @@ from bids_regions.api.regions import Regions
 from bids_regions.api.words import in_python
 from bids_regions.atlases import fit_atlases
 from bids_regions.dataset import is_standard_space
-from bids_regions.errors import Contradiction
+from bids_regions.errors import BadMap, Contradiction
 from bids_regions.extraction import Asked, Criteria, Extraction, Smoothness, Statistic
 from bids_regions.extraction.criteria import VOXELS_ONLY
 from bids_regions.maps.naming import NamedRegions, name_extraction
@@ -32,6 +32,7 @@ from bids_regions.space import Grayordinates, Mesh, as_domain
 
 __all__ = ["find_regions"]
 
+OTHER = "Choose another convention, or its choices one by one"
 AtlasSpecs = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
@@ -106,7 +107,9 @@ def find_regions(  # noqa: PLR0913 # independent facts about one map
     """
     criteria = _criteria(criteria, asked)
     given = take_map(image, affine)
-    criteria = _on_surfaces(criteria) if given.on_surfaces else criteria
+    criteria = _on_surfaces(criteria) if given.on_surfaces else _in_voxels(criteria)
+    if not isinstance(space, str):
+        raise Contradiction(f"space is a {type(space).__name__}", hint="Give its label, such as MNI152NLin6Asym")
     told = take_statistic(statistic, given)
     refuse_untold(criteria, told)
     inside = take_mask(mask, given)
@@ -158,8 +161,17 @@ def _criteria(criteria: Criteria | None, asked: Mapping[str, Any]) -> Criteria:
     return Criteria(**asked) if criteria is None else criteria
 
 
+def _in_voxels(criteria: Criteria) -> Criteria:
+    """The criteria, where they are not for surfaces alone."""
+    if criteria.knobs["surfaces_only"]:
+        raise BadMap(f"the map lies in voxels, and the convention {criteria.convention} is for surfaces", hint=OTHER)
+    return criteria
+
+
 def _on_surfaces(criteria: Criteria) -> Criteria:
     """The same criteria as they hold for maps on surfaces."""
+    if criteria.knobs["voxels_only"]:
+        raise BadMap(f"the map lies on surfaces, and the convention {criteria.convention} is for voxels", hint=OTHER)
     usual = Criteria(convention=criteria.convention).as_options()
     own = {n: value for n, value in criteria.as_options().items() if n == "convention" or value != usual.get(n)}
     voxels = [f"{name} = {own[name]}" for name in VOXELS_ONLY if own.get(name)]
@@ -172,7 +184,12 @@ def _on_surfaces(criteria: Criteria) -> Criteria:
 
 def _name(found: Extraction, domain: Any, atlas: AtlasSpecs, space: str) -> tuple[NamedRegions, tuple[str, ...]]:
     """The regions with their names, and what is to be said of the atlases."""
-    specs = [os.fspath(each) for each in ((atlas,) if isinstance(atlas, str | os.PathLike) else atlas)]
+    try:
+        specs = [os.fspath(each) for each in ((atlas,) if isinstance(atlas, str | os.PathLike) else atlas)]
+    except TypeError as error:
+        raise Contradiction(
+            f"atlas is a {type(atlas).__name__}", hint="Give paths, or templateflow:NAME, as --atlas takes them"
+        ) from error
     if not specs:
         return NamedRegions(regions=found.regions), ()
     on_surfaces = isinstance(domain, Grayordinates)

@@ -164,7 +164,7 @@ def refuse_untold(criteria: Criteria, statistic: Statistic) -> None:
 
 def take_mask(mask: Any, one: Given) -> NDArray[np.bool_] | None:
     """Where the map has data; None for no mask. Images of another grid are resampled, surfaces must have its mesh."""
-    if mask is None:
+    if mask is None or (isinstance(mask, str) and mask == "none"):
         return None
     if one.grid is not None and isinstance(mask, str | os.PathLike) and not is_surface(mask):
         path = Path(mask).expanduser()

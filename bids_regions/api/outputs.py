@@ -328,6 +328,8 @@ def read_results(output_dir: str | os.PathLike[str], dataset: str | os.PathLike[
     MissingInput
         The folder is not there, or holds no results.
     """
+    if not isinstance(output_dir, str | os.PathLike):
+        raise Contradiction(f"output_dir is a {type(output_dir).__name__}", hint="Give the OUTPUT_DIR of the app")
     folder = Path(output_dir).expanduser()
     if not folder.is_dir():
         raise MissingInput(f"{folder} is not there or no folder", hint="Give the OUTPUT_DIR of the app")

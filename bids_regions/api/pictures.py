@@ -7,8 +7,9 @@ regions just found or from an output folder, so that both have the same pictures
 import base64
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -191,6 +192,7 @@ def plot_regions(  # noqa: PLR0913 # independent choices of one picture
     shown = _shown(found)
     kind = kind or ("slices" if shown.affine is not None else "surfaces")
     _refuse((("kind", kind, KINDS), ("axis", axis, ("x", "y", "z"))), cuts)
+    _refuse_numbers({"columns": columns, "scale": scale, "width": width}, figure)
     look = Look(
         axis=axis, outlines=outlines, numbers=numbers, colorbar=colorbar, title=title, width=float(width), figure=figure
     )
@@ -201,8 +203,9 @@ def plot_regions(  # noqa: PLR0913 # independent choices of one picture
         return plot_sheets(SheetScene(hemispheres=shown.hemispheres(), marks=shown.sheet_marks, view=style), look)
     if shown.affine is None:
         raise Contradiction("the map lies on surfaces and has no slices", hint='Ask for kind="surfaces"')
-    chosen = () if isinstance(cuts, int) else tuple(cuts)
-    style = shown.style(cuts=chosen, columns=cuts if isinstance(cuts, int) else columns, scale=scale)
+    several, columns = isinstance(cuts, Integral), int(columns)
+    chosen, n = ((), int(cuts)) if several else (tuple(cuts), columns)  # type: ignore[arg-type]
+    style = shown.style(cuts=chosen, columns=n, scale=scale)
     scene = MapScene(
         data=shown.values, labels=shown.labels, affine=shown.affine, marks=shown.marks, view=style,
         background=_background(background, shown) if kind == "slices" else None,
@@ -223,7 +226,7 @@ def _refuse(words: Sequence[tuple[str, object, Sequence[str]]], cuts: Any) -> No
     for name, word, known in words:
         if word not in known:
             raise Contradiction(f"{name} = {word!r} is none of {', '.join(known)}", hint=f"Use one of them as {name}")
-    if isinstance(cuts, int):
+    if isinstance(cuts, Integral):
         if cuts < 1:
             raise Contradiction(f"cuts = {cuts} are no slices", hint="Give a number above 0, or places in mm")
         return
@@ -233,6 +236,16 @@ def _refuse(words: Sequence[tuple[str, object, Sequence[str]]], cuts: Any) -> No
         places = []
     if not places or not all(map(math.isfinite, places)):
         raise Contradiction(f"cuts = {cuts!r} are no places in mm", hint="Give a number of slices, or places in mm")
+
+
+def _refuse_numbers(numbers: Mapping[str, Any], figure: Any) -> None:
+    for name, value in numbers.items():
+        if not (isinstance(value, Real) and 0 < float(value) < math.inf) and not (name == "scale" and value is None):
+            raise Contradiction(f"{name} = {value!r} is no number above 0", hint=f"Give such a number as {name}")
+    if figure is not None and not hasattr(figure, "subplots"):
+        raise Contradiction(
+            f"figure is a {type(figure).__name__}", hint="Give a Figure or SubFigure of matplotlib, or leave it out"
+        )
 
 
 def _background(asked: Any, shown: Shown) -> Underlay | None:

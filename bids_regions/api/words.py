@@ -12,6 +12,7 @@ __all__ = ["in_python"]
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
 
+SEE = "help(bids_regions.find_regions) and help(bids_regions.Criteria) list the choices"
 OPTION = re.compile(r"--([a-z][a-z0-9-]*)(?: (auto|none|nonzero|positive|log10)\b)?")
 ELSEWHERE = {  # options that are no argument of the same name
     "dof": 'statistic=Statistic("t", dof=...)',
@@ -30,7 +31,7 @@ def in_python(function: Callable[Given, Found]) -> Callable[Given, Found]:
         try:
             return function(*arguments, **named)
         except Fault as fault:
-            fault.sentence, fault.hint = _renamed(fault.sentence), _renamed(fault.hint)
+            fault.sentence, fault.hint = _renamed(fault.sentence), _renamed(fault.hint) or SEE
             fault.args = (fault.sentence,)
             if isinstance(fault, Contradiction):
                 fault.problems = tuple(_renamed(problem) for problem in fault.problems)

@@ -233,13 +233,20 @@ def _problems(c: Criteria) -> list[str]:
         for name, least in (("smoothing_fwhm", 0), ("min_region_size", 0), ("min_region_voxels", 0),
                             ("min_region_area", 0), ("min_region_vertices", 0),
                             ("max_peaks", 1), ("min_peak_distance", 0))
-        if getattr(c, name) is not None and not (math.isfinite(getattr(c, name)) and getattr(c, name) >= least)
+        if getattr(c, name) is not None and not _is_at_least(getattr(c, name), least)
     ]  # fmt: skip
     if c.cluster_alpha is not None and not 0 < c.cluster_alpha <= 1:
         problems.append(f"cluster_alpha = {c.cluster_alpha!r} is no probability; give a number above 0, at most 1")
     if c.grf and c.rft:
         return [*problems, "grf with rft: cluster p by FSL's formulas, or the columns of SPM; leave one out"]
     return problems + (_grf_problems(c) if c.grf else _rft_problems(c) if c.rft else [])
+
+
+def _is_at_least(value: Any, least: float) -> bool:
+    try:
+        return math.isfinite(value) and bool(value >= least)
+    except TypeError:
+        return False
 
 
 def _grf_problems(c: Criteria) -> list[str]:

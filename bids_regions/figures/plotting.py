@@ -103,6 +103,12 @@ class Plot:
         n = len(self.axes)
         return f"<Plot of {n} picture{'' if n == 1 else 's'}: figure, axes = plot; plot.savefig('name.pdf')>"
 
+    def __getattr__(self, name: str) -> Any:
+        """What else a figure has: `set_size_inches`, `suptitle`, `text`, ..."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.figure, name)
+
     def savefig(self, path: Any, **options: Any) -> None:
         """Save the figure: PDF, SVG or PNG by the ending of `path`, 300 dpi; the same figure gives the same bytes.
 
@@ -169,7 +175,8 @@ def plot_glass(scene: MapScene, look: Look = DEFAULT) -> Plot:
         below = np.where(covered, GLASS_GREY, PAPER)
         layers = _Layers(values=values, labels=np.zeros(values.shape, int), below=below, extent=_extent(raster))
         canvas.images.append(_draw(axes, layers, legend, ()))
-        axes.contour(raster.x, raster.y, covered, levels=[0.5], colors="0.45", linewidths=0.8)
+        if min(covered.shape) > 1:
+            axes.contour(raster.x, raster.y, covered, levels=[0.5], colors="0.45", linewidths=0.8)
         axes.set_title({"x": "from the right", "y": "from behind", "z": "from above"}[axis], fontsize="small")
         _name_ends(axes, axis)
         for mark in marks if look.numbers else ():
