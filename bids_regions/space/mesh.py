@@ -177,8 +177,9 @@ def _graph(triangles: Integers, at: Floats) -> "sparse.csr_array":
     others = np.concatenate([other, one, far[1][through], far[0][through]])
     lengths = np.concatenate([length, length, across, across])
     row = np.argsort(ends, kind="stable")
-    starts = np.append(0, np.cumsum(np.bincount(ends, minlength=len(at))))
-    return sparse.csr_array((lengths[row], others[row], starts), shape=(len(at), len(at)))
+    starts = np.append(0, np.cumsum(np.bincount(ends, minlength=len(at)))).astype(np.int32)
+    others = others[row].astype(np.int32)  # scipy before 1.15 finds ways along nothing else
+    return sparse.csr_array((lengths[row], others, starts), shape=(len(at), len(at)))
 
 
 def _lines_across(
