@@ -3,18 +3,15 @@
 import argparse
 import os
 import re
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 from bids_regions.errors import LONGEST, Fault, printable, tell_os_error
 from bids_regions.settings import LEVELS, OPTIONS, Option
-from bids_regions.stopping import STOPPED
-from bids_regions.surroundings import ensure_home, ensure_streams, flush_streams, restart_in_utf8
+from bids_regions.surroundings import ensure_home, ensure_streams, run_command
 from bids_regions.version import __version__
 
 __all__ = ["build_parser", "main", "run"]
@@ -209,14 +206,4 @@ def _say(*sentences: str) -> None:
 
 def run() -> None:
     """The console script."""
-    signal.signal(signal.SIGTERM, _end)  # at once: process 1 of a container hears no signal that it has not asked for
-    ensure_streams()
-    restart_in_utf8()
-    try:
-        sys.exit(main())
-    finally:
-        flush_streams()
-
-
-def _end(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(STOPPED)
+    run_command(main)

@@ -7,12 +7,16 @@ a user whom no file lists and who has no home. Knows nothing of maps, options or
 import contextlib
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TextIO
 
-__all__ = ["count_processors", "ensure_home", "ensure_streams", "flush_streams", "restart_in_utf8"]
+from bids_regions.stopping import STOPPED
+
+__all__ = ["count_processors", "ensure_home", "ensure_streams", "restart_in_utf8", "run_command"]
 
 STREAMS = ("stdin", "stdout", "stderr")  # by number
 NO_HOME = "/nonexistent"  # as system users have it: nobody can put anything there
@@ -44,7 +48,22 @@ def _fill_number(number: int) -> None:
             os.close(null)
 
 
-def flush_streams() -> None:
+def run_command(main: Callable[[], int]) -> None:
+    """What a console script does: `main` in good surroundings, and its exit code."""
+    signal.signal(signal.SIGTERM, _end)  # at once: process 1 of a container hears no signal that it has not asked for
+    ensure_streams()
+    restart_in_utf8()
+    try:
+        sys.exit(main())
+    finally:
+        _flush_streams()
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(STOPPED)
+
+
+def _flush_streams() -> None:
     """Send what was said; where nobody listens any more the rest goes to the null device, without a word."""
     for stream in (sys.stdout, sys.stderr):
         try:

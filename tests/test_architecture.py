@@ -13,8 +13,8 @@ PACKAGE = ROOT / "bids_regions"
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "version": (set(), set()),
     "errors": (set(), set()),
-    "surroundings": (set(), set()),
     "stopping": (set(), set()),
+    "surroundings": ({"stopping"}, set()),
     "frozen": (set(), set()),
     "libraries": (set(), set()),
     "files": ({"errors"}, {"deflate"}),
@@ -65,7 +65,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
          "executors", "settings", "results", "pages", "maps", "group", "planning"},
         set(),
     ),
-    "cli": ({"version", "errors", "surroundings", "stopping", "settings", "workflow"}, {"argparse"}),
+    "cli": ({"version", "errors", "surroundings", "settings", "workflow"}, {"argparse"}),
     "importing": ({"version", "errors", "surroundings", "files", "images", "dataset"}, {"argparse", "scipy"}),
     "__main__": ({"cli"}, set()),
     "demo_atlas": (set(), {"numpy"}),

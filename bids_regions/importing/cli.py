@@ -5,23 +5,20 @@ Knows its options and words for what is missing; no format of a source.
 
 import argparse
 import re
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
 from bids_regions.errors import LONGEST, Contradiction, Fault, MissingInput, printable, tell_os_error
 from bids_regions.importing.model import Source
-from bids_regions.surroundings import ensure_home, ensure_streams, flush_streams, restart_in_utf8
+from bids_regions.surroundings import ensure_home, ensure_streams, run_command
 from bids_regions.version import __version__
 
 __all__ = ["main", "run"]
 
 PROGRAM = "bids_regions-import"
-STOPPED = 143  # the exit code after SIGTERM: 128 + 15
 EPILOG = """exit codes: 0 all well, what a source lacks is named and left out; 1 some sources failed, the others are
 done; 2 a bad value; 64 something must be told, or names collide; 66 nothing to import; 73 output refused; 74 a read or
 write error"""
@@ -175,14 +172,4 @@ def _space_note(sources: Sequence[Source]) -> str:
 
 def run() -> None:
     """The console script."""
-    signal.signal(signal.SIGTERM, _stop)
-    ensure_streams()
-    restart_in_utf8()
-    try:
-        sys.exit(main())
-    finally:
-        flush_streams()
-
-
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(STOPPED)
+    run_command(main)
