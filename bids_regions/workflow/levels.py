@@ -119,11 +119,8 @@ def _work(settings: Settings, plan: Plan, logbook: Logbook) -> int:
         _do_levels(settings, plan, methods, logbook)
     except StopEarlyError:
         return logbook.conclude("stopped at the first failure, as asked")
-    except OSError as error:
+    except (Fault, OSError) as error:
         fault = error if isinstance(error, Fault) else tell_os_error(error)
-        logbook.close(fault.exit_code, str(fault))
-        return fault.exit_code
-    except Fault as fault:
         logbook.close(fault.exit_code, str(fault))
         return fault.exit_code
     return logbook.conclude()
@@ -144,20 +141,7 @@ def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: 
     if plan.broken and settings.stop_on_first_crash:
         raise StopEarlyError
     workers = _make_workers(settings.workers, plan, logbook)
-    context = PageContext(
-        skipped=_skipped_by_owner(plan),
-        notices=plan.notices,
-        methods=methods,
-        provenance=describe_provenance(
-            settings.entries,
-            settings.selection,
-            dataset=plan.dataset.name,
-            filters=plan.selection.filters,
-            configured=settings.configured,
-        ),
-        dataset_name=plan.dataset.name,
-        redraw=settings.force or settings.reports_only,
-    )
+    context = _page_context(settings, plan, methods)
     if "participant" in settings.levels:
         run_participants(plan.participants, context, workers, logbook, stop_early=settings.stop_on_first_crash)
     if "group" in settings.levels:
@@ -172,6 +156,24 @@ def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: 
             stop_early=settings.stop_on_first_crash,
         )
         run_group(settings.group, given, context, workers, logbook)
+
+
+def _page_context(settings: Settings, plan: Plan, methods: model.Methods) -> PageContext:
+    provenance = describe_provenance(
+        settings.entries,
+        settings.selection,
+        dataset=plan.dataset.name,
+        filters=plan.selection.filters,
+        configured=settings.configured,
+    )
+    return PageContext(
+        skipped=_skipped_by_owner(plan),
+        notices=plan.notices,
+        methods=methods,
+        provenance=provenance,
+        dataset_name=plan.dataset.name,
+        redraw=settings.force or settings.reports_only,
+    )
 
 
 def _make_workers(asked: WorkerSettings, plan: Plan, logbook: Logbook) -> Workers:
