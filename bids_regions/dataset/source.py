@@ -6,6 +6,7 @@ of its own but a folder `derivatives/`; so has, in effect, a folder that holds n
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def open_dataset(
         return _take(top, [top], description, check=check)
     taken = _take(top, found, description, check=check)
     notice = f"{top} has no statistical maps of its own; those of {_below(found[0], top)} are taken"
-    return _replace_notices(taken, (notice, *taken.notices))
+    return replace(taken, notices=(notice, *taken.notices))
 
 
 def has_maps(folder: Path, participants: frozenset[str] = frozenset(), *, suffixes: tuple[str, ...] = STATMAP) -> bool:
@@ -178,7 +179,3 @@ def _take(top: Path, chosen: list[Path], description: Mapping[str, Any], *, chec
 
 def _below(folder: Path, top: Path) -> str:
     return str(top) if folder == top else folder.relative_to(top).as_posix()
-
-
-def _replace_notices(dataset: SourceDataset, notices: tuple[str, ...]) -> SourceDataset:
-    return SourceDataset(**{**vars(dataset), "notices": notices})

@@ -116,7 +116,9 @@ class MapInputs:
         peaks, peaks_source = self._load_peaks(statmap) if statistic.rule.is_p or self.entry.peaks_from else (None, "")
         reread = statistic.scale == "p" and statmap.n_nan > 0
         return LoadedInputs(
-            stored=self._load_with_nan() if reread else statmap.stored,
+            stored=load_statmap(self.mapfile.path, self.mapfile.volume, nan=math.nan).stored
+            if reread
+            else statmap.stored,
             domain=statmap.grid,
             statistic=statistic,
             peaks=peaks,
@@ -130,9 +132,6 @@ class MapInputs:
             smoothness=self._smoothness(statmap, mask) if self.entry.criteria.takes_smoothness else None,
             metadata=self.metadata,
         )
-
-    def _load_with_nan(self) -> Array:
-        return load_statmap(self.mapfile.path, self.mapfile.volume, nan=math.nan).stored
 
     def _load_sheets(self, sheetmap: SheetMap) -> LoadedInputs:
         assert self.sheets
