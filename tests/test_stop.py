@@ -109,6 +109,7 @@ def test_sigterm_ends_it_and_a_rerun_completes(
     dataset: Path, whole: dict[str, str], tmp_path: Path, workers: int, finished: int, stop: Callable[[int], None]
 ) -> None:
     out = tmp_path / "out"
+    slow = slowness()  # before the work begins: while it is measured a loaded machine would finish all maps
     app = run_app(dataset, out, workers)
     if finished:
         wait_for_work(app, out, finished)
@@ -117,7 +118,6 @@ def test_sigterm_ends_it_and_a_rerun_completes(
             assert app.poll() is None
             time.sleep(0.01)
     workers_then = children(app.pid)
-    slow = slowness()
     stop(app.pid)
     before = time.monotonic()
     said = app.communicate(timeout=HANG)[1]
