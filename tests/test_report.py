@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bids_regions.report import cohort, model, pages, parts, presentation
-from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, VALUE_COLUMNS
+from bids_regions.tables import PEAK_COLUMNS, REGION_COLUMNS, VALUE_COLUMNS, region_columns
 
 
 class Elements(HTMLParser):
@@ -172,6 +172,21 @@ def test_what_was_asked_for_is_shown() -> None:
     minor = {head.column for head in presentation.show_table(table).heads if head.minor}
     assert not minor & {"name", "p_cluster", "values_mean", "values_at_peak", "AAL_peak"}
     assert "tdp" in minor
+
+
+@pytest.mark.parametrize(("structure", "folded"), [("CORTEX_LEFT", True), ("THALAMUS_LEFT", False)])
+def test_a_structure_that_the_hemisphere_tells_is_folded(structure: str, folded: bool) -> None:
+    header = [column.name for column in region_columns(sheets=True)]
+    row = dict.fromkeys(header, "1") | {"hemi": "L", "structure": structure, "color": "#e69f00"}
+    tsv = "\t".join(header) + "\n" + "\t".join(row[name] for name in header) + "\n"
+    table = model.Table(key="t", caption="t", tsv=tsv, file_name="t.tsv", descriptions={})
+    heads = {head.column: head for head in presentation.show_table(table).heads}
+    assert heads["structure"].minor is folded
+    assert (heads["n_vertices"].heading, heads["area_mm2"].heading, heads["area_mm2"].unit) == (
+        "vertices",
+        "area",
+        "mm²",
+    )
 
 
 def test_sub_peaks_stand_under_their_region_in_its_columns() -> None:

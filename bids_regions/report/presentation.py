@@ -32,7 +32,7 @@ PLAIN_ROWS = 500  # rows a table has in the page itself; the script shows all of
 _SAMPLE = 2000  # rows that decide whether a column holds numbers, and how many digits they need
 
 SHOWN = {"map": "folded", "session": "where known"}  # of the columns that the group puts before a region's own
-_COLUMNS = {column.name: column for column in region_columns(fields=True, values=True)}
+_COLUMNS = {column.name: column for column in region_columns(fields=True, values=True, sheets=True)}
 _LONG = 30  # characters of a cell from which a column of text is kept narrow, whole on hovering
 
 _ALWAYS = frozenset({"region", "region_name", "sign", "n_voxels", "peak_value", "mean_value", "outlier"})
@@ -233,7 +233,10 @@ def _fold_numbers(heads: list[Head], columns: list[list[str]]) -> list[Head]:
 
 
 def _fold_repeats(heads: list[Head], columns: list[list[str]]) -> list[Head]:
-    """Fold what is told already: names that are numbers; atlases that say what names say, all but one of the others."""
+    """Fold what is told already: names that are numbers; atlases that say what names say, all but one of the others.
+
+    A structure that is the cortex of the hemisphere beside it is told, too.
+    """
     texts = {head.column: column for head, column in zip(heads, columns, strict=True)}
     names = [_ORDINAL.sub("", text) for text in texts.get("name", [])]
     atlases = [head.column for head in heads if _ATLAS_PEAK.fullmatch(head.column) and head.kind == "text"]
@@ -241,6 +244,8 @@ def _fold_repeats(heads: list[Head], columns: list[list[str]]) -> list[Head]:
     folded = set(atlases) - set(told[:1])
     if not any(map(is_named, texts["index"], texts.get("name", []))):
         folded.add("name")
+    if "hemi" in texts and set(texts["structure"]) <= {"CORTEX_LEFT", "CORTEX_RIGHT"}:
+        folded.add("structure")
     return [replace(head, minor=True) if head.column in folded else head for head in heads]
 
 

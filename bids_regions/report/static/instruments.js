@@ -25,7 +25,7 @@ class Instruments {
     mark.style.left = `${100 * share}%`;
     mark.className = `cutoff ${share < 0.2 ? "left" : share > 0.8 ? "right" : ""}`;
     this.part("cutoff-text").textContent = cutoff === null ? "" : `cutoff ${this.number(cutoff)}`;
-    this.part("limit-text").textContent = this.number(end);
+    this.part("limit-text").textContent = share > 0.68 ? "" : this.number(end); // the cutoff's place
     this.count(end);
     this.paint(end);
     this.set(cutoff === null ? volume.limit : cutoff);
