@@ -165,17 +165,17 @@ def _make_reference(
     return reference, laid.notes
 
 
-def _thumbnail_view(one: MapSet, consensus: Consensus, counted: Counted) -> FigureStyle | None:
-    """How all thumbnails of a set are drawn: same cuts, same colours; None where there is nothing to draw them on."""
-    if not isinstance(consensus.ground, VolumeGround):
-        return None
-    marks = marks_of(consensus.naming.regions)
-    member = one.members[0]
+def _thumbnail_view(one: MapSet, consensus: Consensus, counted: Counted) -> FigureStyle:
+    """How all thumbnails of a set are drawn: same cuts, same colours."""
+    member, ground = one.members[0], consensus.ground
     scale = float(np.median([summary.max_abs for summary in counted.summaries]))
     if np.isfinite(member.cutoff):
         scale = max(scale, 1.1 * member.cutoff)  # a colour bar reaches beyond its cutoff
+    cuts: tuple[float, ...] = ()
+    if isinstance(ground, VolumeGround):
+        cuts = choose_cuts([marks_of(consensus.naming.regions)], consensus.coverage, ground.grid.affine, n=5)
     return FigureStyle(
-        cuts=choose_cuts([marks], consensus.coverage, consensus.ground.grid.affine, n=5),
+        cuts=cuts,
         cutoff=member.cutoff,
         tail=member.tail,
         unit=member.kind,

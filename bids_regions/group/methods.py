@@ -56,7 +56,7 @@ BOUND = (
     "false-positive rate of a voxel (Friston et al., 1999, for any number of them)."
 )
 OUTLYING = (
-    "Participants whose number or volume of regions, largest magnitude, coverage or Dice overlap with the others "
+    "Participants whose number or size of regions, largest magnitude, coverage or Dice overlap with the others "
     "stands out by the generalized extreme Studentized deviate (Rosner, 1983; 5 % over all five measures) are flagged "
     "and stay in all results."
 )
@@ -64,9 +64,10 @@ OUTLYING = (
 
 def _prevalence(settings: GroupSettings) -> str:
     return (
-        "Across participants, prevalence was computed per voxel and sign as the fraction of participants whose regions "
-        "cover the voxel among those with data there (inside their mask, if there is one, where the map is finite and "
-        f"not zero). Consensus regions are connected voxels with a prevalence of {settings.min_prevalence:.4g} or more "
+        "Across participants, prevalence was computed per voxel (on surfaces per vertex of the template) and sign as "
+        "the fraction of participants whose regions cover it among those with data there (inside their mask, if there "
+        "is one, where the map is finite and not zero). Consensus regions are connected voxels (vertices) with a "
+        f"prevalence of {settings.min_prevalence:.4g} or more "
         f"where at least {settings.min_coverage:.4g} of the participants have data, of the participants' minimum size; "
         "where both signs reach it the larger prevalence decides, and a tie belongs to neither."
     )
@@ -79,7 +80,7 @@ def _values(settings: GroupSettings) -> str:
     )
     if settings.regions_from:
         where = f"the regions of {settings.regions_name}"
-    agreement = "Agreement is the Dice overlap (Dice, 1945) of voxels of equal sign."
+    agreement = "Agreement is the Dice overlap (Dice, 1945) of voxels (vertices) of equal sign."
     return f"Values were taken per participant in {where}. {agreement}"
 
 

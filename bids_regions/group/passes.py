@@ -90,7 +90,7 @@ class SetReference:
     smallest: Smallest  # region, as the participants' entry has it
     core: NDArray[np.bool_]  # row: where enough participants have data
     union: NDArray[np.intp] | None  # numbers in the row where anyone has a region; None: no pairwise agreement
-    view: FigureStyle | None  # of the thumbnails; None where there is nothing to draw on
+    view: FigureStyle  # of the thumbnails
     thumbnails: frozenset[str]  # participants that have one
 
     def index(self, ground: Ground) -> RegionIndex:
@@ -283,7 +283,7 @@ def _second_means(
 
 
 def _draw(member: Member, one: ParticipantMap, reference: SetReference, source: Source) -> Picture | None:
-    if reference.view is None or member.participant not in reference.thumbnails:
+    if member.participant not in reference.thumbnails:
         return None
     rows = read_table(member, source.output_dir)
     return draw_member(member, one, rows, source.ground, reference.view)

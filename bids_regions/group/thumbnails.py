@@ -4,12 +4,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bids_regions.aggregate import ParticipantMap
-from bids_regions.figures import FigureStyle, Picture, draw_thumbnail
+from bids_regions.figures import (
+    FigureStyle,
+    Hemisphere,
+    PanelLayout,
+    Picture,
+    compose_surfaces,
+    draw_thumbnail,
+    encode,
+)
 from bids_regions.group.grounds import Ground, VolumeGround
 from bids_regions.group.members import Member
 from bids_regions.pages.marks import marks_of_table
+from bids_regions.pages.sheet_parts import find_cortex, load_sheet, on_sheet, sheet_mark
 
 __all__ = ["draw_member"]
+
+ON_SHEETS = PanelLayout(columns=4, tile=96, font=14, annotated=False)
 
 
 def draw_member(
@@ -17,7 +28,16 @@ def draw_member(
 ) -> Picture | None:
     """The picture; None where there is nothing to draw the map on."""
     style = replace(view, cutoff=member.cutoff)
-    if not isinstance(ground, VolumeGround):
+    if isinstance(ground, VolumeGround):
+        data, labels = (ground.grid.unflatten(row) for row in (one.data, one.labels))
+        return draw_thumbnail(data, labels, ground.grid.affine, marks_of_table(rows, member.table), style)
+    cortex = find_cortex(ground.layout, member.space)
+    if cortex is None:
         return None
-    data, labels = (ground.grid.unflatten(row) for row in (one.data, one.labels))
-    return draw_thumbnail(data, labels, ground.grid.affine, marks_of_table(rows, member.table), style)
+    parts = zip(cortex.cut(cortex.spread(one.data)), cortex.cut(cortex.spread(one.labels)), strict=True)
+    hemispheres = [
+        Hemisphere(side=side, sheet=load_sheet(cortex.space, n, side)[0], values=values, labels=labels)
+        for side, n, (values, labels) in zip(cortex.sides, cortex.sizes, parts, strict=True)
+    ]
+    marks = [sheet_mark(row) for row in rows if on_sheet(row)]
+    return encode(compose_surfaces(hemispheres, marks, replace(style, title="", layout=ON_SHEETS)), "webp")
