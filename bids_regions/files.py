@@ -19,6 +19,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -158,8 +159,37 @@ def _replace(path: Path, make: Callable[[Path], None]) -> None:
 
 
 def encode_json(content: object) -> str:
-    """JSON text with keys in their given order and no NaN."""
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """JSON text with keys in their given order and no NaN.
+
+    The text is that of `json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)`, which takes three times as
+    long: the library indents in Python, token by token.
+
+    >>> print(encode_json({"a": [1, 2.5], "b": {}, "c": {"d": "µ"}}), end="")
+    {
+      "a": [
+        1,
+        2.5
+      ],
+      "b": {},
+      "c": {
+        "d": "µ"
+      }
+    }
+    """
+    return _indented(content, "\n") + "\n"
+
+
+def _indented(value: object, line: str) -> str:
+    """A value as JSON; `line` is a new line and the indentation of what it stands in."""
+    if isinstance(value, str):
+        return encode_basestring(value)
+    deeper = line + "  "
+    if isinstance(value, dict) and value and all(type(key) is str for key in value):
+        items = [f"{encode_basestring(key)}: {_indented(own, deeper)}" for key, own in value.items()]
+        return f"{{{deeper}{f',{deeper}'.join(items)}{line}}}"
+    if isinstance(value, list | tuple) and value:
+        return f"[{deeper}{f',{deeper}'.join([_indented(own, deeper) for own in value])}{line}]"
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).replace("\n", line)
 
 
 def write_json(path: Path, content: object, *, only_if_changed: bool = False) -> None:

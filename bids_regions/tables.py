@@ -7,7 +7,7 @@ know where a table is written.
 import csv
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from bids_regions.errors import BadDataset
 from bids_regions.extraction import Peak, Region
@@ -271,8 +271,19 @@ def format_cell(value: object) -> str:
 
 
 def _format_column(values: Sequence[object]) -> list[str]:
-    """The cells of a column; whole numbers all at once, in a third of the time."""
-    return list(map(str if set(map(type, values)) == {int} else format_cell, values))
+    """The cells of a column, as `format_cell` has them; those of one type all at once, in a third of the time."""
+    types = set(map(type, values))
+    if types == {int}:
+        return list(map(str, values))
+    if types == {float}:
+        cells = [f"{value:.10g}" for value in values]
+        if "-0" not in cells and "n" not in "".join(cells):
+            return cells
+    if types == {str} and all(values):
+        text = "".join(cast(Sequence[str], values))
+        if text.split() == [text]:  # no white space
+            return list(cast(Sequence[str], values))
+    return list(map(format_cell, values))
 
 
 def is_named(index: str, name: str) -> bool:
