@@ -17,7 +17,7 @@ import stat
 import struct
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from json.encoder import encode_basestring
 from pathlib import Path
@@ -66,8 +66,8 @@ ABSENT_NUMBER = object()  # NaN or Infinity in a JSON file
 READ_ADVICE = "Check that it exists and that you may read it"
 
 
-def write_bytes(path: Path, content: bytes, *, only_if_changed: bool = False) -> str:
-    """Write `content` to `path` so that no reader ever sees half of it; the hash of what was written.
+def write_bytes(path: Path, *content: bytes, only_if_changed: bool = False) -> str:
+    """Write the parts of `content` to `path` so that no reader ever sees half of it; the hash of what was written.
 
     Raises
     ------
@@ -77,19 +77,19 @@ def write_bytes(path: Path, content: bytes, *, only_if_changed: bool = False) ->
         The file system failed on the way (full, lost); nothing is left under the final name.
     """
     if only_if_changed and _holds(path, content):
-        return hash_bytes(content)
+        return hash_bytes(*content)
     temporary = path.parent / f".{_host()}-{os.getpid()}-{os.urandom(6).hex()}.tmp"
     try:
         try:
             with _open_in_folder(temporary, "xb") as stream:
-                stream.write(content)
+                stream.writelines(content)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise _write_fault(path, error) from error
-    return hash_bytes(content)
+    return hash_bytes(*content)
 
 
 def write_text(path: Path, text: str, *, only_if_changed: bool = False) -> str:
@@ -333,9 +333,12 @@ def list_names(folder: Path, *, strict: bool = True) -> list[str]:
         raise _read_fault(folder, error) from error
 
 
-def hash_bytes(content: bytes) -> str:
-    """SHA-256 of `content`, in hexadecimal digits."""
-    return hashlib.sha256(content).hexdigest()
+def hash_bytes(*content: bytes | memoryview) -> str:
+    """SHA-256 of the parts of `content`, one after the other, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    for part in content:
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def hash_file(path: Path) -> str:
@@ -410,9 +413,12 @@ def _open_in_folder(path: Path, mode: str, **how: Any) -> Any:
         return path.open(mode, **how)
 
 
-def _holds(path: Path, content: bytes) -> bool:
+def _holds(path: Path, content: Sequence[bytes]) -> bool:
     try:
-        return path.stat().st_size == len(content) and path.read_bytes() == content
+        if path.stat().st_size != sum(map(len, content)):
+            return False
+        with path.open("rb") as stream:
+            return all(stream.read(len(part)) == part for part in content)
     except OSError:
         return False
 

@@ -118,14 +118,16 @@ def label_components(elements: Elements, connectivity: int, *, merged: bool = Fa
         return np.empty(0, np.int32)
     positive = elements.values > 0
     chains = elements.domain.chains(elements, *(() if merged else (positive,)))
-    sign, everyone = positive[chains.first], np.arange(chains.first.size)
+    sign, lengths, everyone = positive[chains.first], chains.lengths, np.arange(chains.first.size, dtype=np.int32)
     pairs = [chains.touching(everyone, *reach) for reach in elements.domain.reaches(connectivity)]
-    one, other = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    del chains  # of vertices it is as large as the map
+    one, other = pairs[0] if len(pairs) == 1 else [np.concatenate(side) for side in zip(*pairs, strict=True)]
+    del pairs
     if not merged:
         same = sign[one] == sign[other]
         one, other = one[same], other[same]
-    _, component = join(one, other, chains.first.size)
-    return np.repeat(component, chains.lengths)
+    _, component = join(one, other, sign.size)
+    return np.repeat(component, lengths)
 
 
 def join(one: Integers, other: Integers, n: int) -> tuple[int, npt.NDArray[np.int32]]:

@@ -201,7 +201,7 @@ def local_maxima(elements: Elements, region: Integers, neighbourhood: int) -> In
     lower = np.zeros(height.size, bool)
     lower[1:] = next_to & (height[1:] < height[:-1])
     lower[:-1] |= next_to & (height[:-1] < height[1:])
-    top, level = np.flatnonzero(~lower), []
+    top, level = np.flatnonzero(~lower).astype(np.int32), []
     both_ways = [(way * step, reach) for step, reach in elements.domain.reaches(neighbourhood) for way in (1, -1)]
     for step, reach in both_ways:  # most chains fall out at their first rows
         one, other = chains.touching(top, step, reach)

@@ -112,9 +112,13 @@ def _faces(data: Array) -> Iterator[Array]:
 
 def _value_of_most(values: Array) -> float | None:
     """The finite value that more than half of the numbers have."""
-    finite = values[np.isfinite(values)]
+    known = np.isfinite(values)
+    finite = values if known.all() else values[known]
     if 2 * finite.size <= values.size:
         return None
+    twice = finite[1:][finite[1:] == finite[:-1]]  # what more than half of a ring are stands twice in a row somewhere
+    if not (twice.any() or (finite[0] and finite[0] == finite[-1])):  # only 0 does, if any
+        return 0.0 if 2 * (finite.size - np.count_nonzero(finite)) > values.size else None
     middle = (finite.size - 1) // 2, finite.size // 2  # a value of more than half stands in the middle of the sorted
     for candidate in {float(each) for each in np.partition(finite, middle)[list(middle)]}:
         if 2 * np.count_nonzero(finite == candidate) > values.size:

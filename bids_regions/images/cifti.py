@@ -164,8 +164,8 @@ def _read_matrix(stream: ByteStream, offset: int) -> Matrix:
         if size < 8 or at + size > offset:
             _bad(stream.name, f"has a broken header extension of {size} bytes")
         if code == EXTENSION_CODE:
-            xml = bytes(front[at + 8 : at + size]).rstrip(b"\0")
-            return read_matrix(xml + b"\0" * (len(xml) % 2 if xml[:2] == UTF_16 else 0), stream.name)
+            del front[at + size :], front[: at + 8]  # a megabyte, of which there is no copy
+            return read_matrix(_unpadded(front), stream.name)
         at += size
     _bad(stream.name, "has no CIFTI header: nothing says which grayordinates its numbers belong to")
 
@@ -180,6 +180,17 @@ def _find_extent(header: Any, matrix: Matrix, stream: ByteStream) -> tuple[int, 
     if sizes[4] * n > MAX_NUMBERS:
         _bad(stream.name, f"promises {sizes[4]} maps of {n} grayordinates, more than can be numbered")
     return sizes[4], n
+
+
+def _unpadded(xml: bytearray) -> bytearray:
+    """The same XML without the zeros behind it, of which one belongs to the last letter of UTF-16."""
+    n = len(xml)
+    while n and not xml[n - 1]:
+        n -= 1
+    del xml[n:]
+    if n % 2 and xml[:2] == UTF_16:
+        xml.append(0)
+    return xml
 
 
 def _choose(n_maps: int, number: int | None, name: str) -> int:
@@ -249,7 +260,8 @@ def save_cifti_labels(
 
     The smallest of uint8, uint16 and int32 is taken. Returns the hash of the file. Equal content gives equal bytes.
     """
-    return write_bytes(path, encode_cifti_labels(labels, grayordinates, table, map_name), only_if_changed=True)
+    content = _label_parts(labels, grayordinates, table, map_name)
+    return write_bytes(path, *content, only_if_changed=True)
 
 
 def encode_cifti_labels(
@@ -259,6 +271,15 @@ def encode_cifti_labels(
     map_name: str,
 ) -> bytes:
     """The bytes of such a file."""
+    return b"".join(_label_parts(labels, grayordinates, table, map_name))
+
+
+def _label_parts(
+    labels: NDArray[np.integer[Any]],
+    grayordinates: Grayordinates,
+    table: Sequence[tuple[int, str, str]],
+    map_name: str,
+) -> list[bytes]:
     rows = ['<Label Key="0" Red="0" Green="0" Blue="0" Alpha="0">???</Label>']
     rows += [f"<Label Key={quoteattr(str(key))} {in_rgba(color)}>{escape(name)}</Label>" for key, name, color in table]
     named = f"<LabelTable>{''.join(rows)}</LabelTable>"
@@ -270,10 +291,11 @@ def encode_cifti_labels(
 def save_cifti_map(path: Path, data: NDArray[Any], grayordinates: Grayordinates, map_name: str) -> str:
     """Write a number for each grayordinate as dscalar.nii, float32; the hash of the file."""
     content = _encode(data.astype(np.float32), grayordinates, (3006, "SCALARS", map_name, ""))
-    return write_bytes(path, content, only_if_changed=True)
+    return write_bytes(path, *content, only_if_changed=True)
 
 
-def _encode(data: NDArray[Any], grayordinates: Grayordinates, what: tuple[int, str, str, str]) -> bytes:
+def _encode(data: NDArray[Any], grayordinates: Grayordinates, what: tuple[int, str, str, str]) -> list[bytes]:
+    """The file in parts: the brain models, larger than the numbers, are not copied."""
     intent, kind, map_name, named = what
     if data.shape != (grayordinates.size,):
         raise ValueError(f"data of shape {data.shape} cannot lie on {grayordinates.size} grayordinates")
@@ -282,20 +304,21 @@ def _encode(data: NDArray[Any], grayordinates: Grayordinates, what: tuple[int, s
         f'AppliesToMatrixDimension="0" IndicesMapToDataType="CIFTI_INDEX_TYPE_{kind}"><NamedMap>'
         f"<MapName>{escape(map_name)}</MapName>{named}</NamedMap></MatrixIndicesMap>"
     ).encode("utf-8", "backslashreplace")
-    xml = first + _models_xml(grayordinates) + b"</Matrix></CIFTI>\n"
-    size = -(-(len(xml) + 8) // 16) * 16
-    extension = struct.pack("<4B2i", 1, 0, 0, 0, size, EXTENSION_CODE) + xml.ljust(size - 8, b"\0")
+    xml = [first, _models_xml(grayordinates), b"</Matrix></CIFTI>\n"]
+    n = sum(map(len, xml))
+    size = -(-(n + 8) // 16) * 16
+    extension = [struct.pack("<4B2i", 1, 0, 0, 0, size, EXTENSION_CODE), *xml, bytes(size - 8 - n)]
     header = Nifti2Header(endianness="<")
     header.set_data_dtype(data.dtype)
     header["dim"] = [6, 1, 1, 1, 1, 1, data.size, 1]
     header["pixdim"] = [1] * 8
-    header["vox_offset"] = HEADER + len(extension)
+    header["vox_offset"] = HEADER + sum(map(len, extension))
     header["scl_slope"], header["scl_inter"] = 1, 0
     header["xyzt_units"] = 10  # mm and seconds, as wb_command writes it
     header["intent_code"] = intent
     header["intent_name"] = {3006: b"ConnDenseScalar", 3007: b"ConnDenseLabel"}[intent]
     numbers = data.astype(data.dtype.newbyteorder("<"), copy=False).tobytes()
-    return bytes(header.binaryblock) + extension + numbers
+    return [bytes(header.binaryblock), *extension, numbers]
 
 
 @lru_cache(maxsize=8)

@@ -75,7 +75,7 @@ class Matrix:
     labels: tuple[Mapping[int, LabelName], ...]  # a label table for each map of a dlabel file
 
 
-def read_matrix(xml: bytes, name: str) -> Matrix:
+def read_matrix(xml: bytes | bytearray, name: str) -> Matrix:
     """What `xml` says; `name` is what sentences call the file.
 
     The brain models, some hundred thousand numbers, are read once and known again by their hash, also where files
@@ -92,7 +92,7 @@ def read_matrix(xml: bytes, name: str) -> Matrix:
     at = xml.find(BRAIN_MODELS)
     start, end = xml.rfind(INDICES, 0, max(at, 0)), xml.find(INDICES_END, at)
     if at >= 0 <= start < end:
-        models = xml[start : end + len(INDICES_END)]
+        models = memoryview(xml)[start : end + len(INDICES_END)]
         _parse(xml[:start] + xml[end + len(INDICES_END) :], document)
         grayordinates = _known_grayordinates(models, name)
     else:  # another encoding or another spelling of the same
@@ -105,7 +105,7 @@ _KNOWN: dict[str, Grayordinates] = {}  # by the hash of the XML; few layouts occ
 MOST_KNOWN = 8
 
 
-def _known_grayordinates(xml: bytes, name: str) -> Grayordinates:
+def _known_grayordinates(xml: memoryview, name: str) -> Grayordinates:
     key = hash_bytes(xml)
     if key not in _KNOWN:
         document = _Document(name, root="MatrixIndicesMap")
@@ -116,8 +116,9 @@ def _known_grayordinates(xml: bytes, name: str) -> Grayordinates:
     return _KNOWN[key]
 
 
-def _parse(xml: bytes, document: "_Document") -> None:
-    parse_xml((xml[at : at + BLOCK] for at in range(0, len(xml), BLOCK)), document, document.name)
+def _parse(xml: bytes | bytearray | memoryview, document: "_Document") -> None:
+    whole = memoryview(xml)
+    parse_xml((whole[at : at + BLOCK] for at in range(0, len(xml), BLOCK)), document, document.name)
 
 
 def _check_voxels(model: BrainModel, found: Grayordinates, document: "_Document") -> None:

@@ -150,15 +150,10 @@ class _Document:
         self._n_kept = 0
         self._metadata_name = ""
         self._label: Mapping[str, str] = {}
-        self._starts = {"DataArray": self._start_array, "Data": self._start_data, "Label": self._start_label}
-        self._ends = {
-            "DataArray": self._end_array, "Data": self._end_data, "Label": self._end_label,
-            "Name": self._end_name, "Value": self._end_value,
-        }  # fmt: skip
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
-        if name in self._starts:
-            self._starts[name](attributes)
+        if name in STARTS:
+            STARTS[name](self, attributes)
         if name in ("Name", "Value", "Label"):
             self._words, self._n_kept = [], 0
 
@@ -170,8 +165,8 @@ class _Document:
             self._n_kept += len(self._words[-1])
 
     def end(self, name: str) -> None:
-        if name in self._ends:
-            self._ends[name]()
+        if name in ENDS:
+            ENDS[name](self)
 
     def _kept(self) -> str:
         text, self._words = "".join(self._words or ()), None
@@ -230,6 +225,15 @@ class _Document:
         if len(self.labels) >= MAX_LABELS or not all(map(math.isfinite, (red, green, blue, alpha))):
             raise BadMap(f"{self.stream.name} has a label table that cannot be believed", hint=FETCH_AGAIN)
         self.labels[key] = LabelName(name=name, rgba=(red, green, blue, alpha))
+
+
+STARTS: Mapping[str, Callable[[_Document, Mapping[str, str]], None]] = {
+    "DataArray": _Document._start_array, "Data": _Document._start_data, "Label": _Document._start_label,
+}  # fmt: skip
+ENDS: Mapping[str, Callable[[_Document], None]] = {
+    "DataArray": _Document._end_array, "Data": _Document._end_data, "Label": _Document._end_label,
+    "Name": _Document._end_name, "Value": _Document._end_value,
+}  # fmt: skip
 
 
 def load_surface(path: Path) -> Surface:

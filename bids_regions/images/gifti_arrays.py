@@ -32,7 +32,7 @@ ORDERS: dict[str, Literal["<", ">"]] = {"LittleEndian": "<", "BigEndian": ">"}
 ENCODINGS = ("ASCII", "Base64Binary", "GZipBase64Binary", "ExternalFileBinary")
 MAX_DEFLATE = 1032  # bytes one byte of deflate can become at most
 MAX_SIZE = (1 << 31) - 1  # numbers of an array
-PIECE = 1 << 16  # characters decoded at once
+PIECE = 1 << 14  # characters decoded at once
 ZLIB, GZIP = 15, 31  # windows, by zlib's numbers; GIFTI says zlib, some writers take gzip
 STORE_AGAIN = "Store this file again, with wb_command or nibabel for instance"
 

@@ -16,7 +16,11 @@ __all__ = ["Elements", "parse_xml"]
 DEPTH = 24  # nested elements; GIFTI and CIFTI need eight
 N_ELEMENTS = 1 << 20  # of one document: a series of some ten thousand arrays
 TAG = 1 << 20  # bytes of one tag; those of real files have less than a thousand
-BUFFER = 1 << 16  # characters of text handed over at once
+HANDLERS = (
+    "StartElementHandler", "EndElementHandler", "CharacterDataHandler", "StartDoctypeDeclHandler", "EntityDeclHandler",
+    "ExternalEntityRefHandler", "SkippedEntityHandler",
+)  # fmt: skip
+BUFFER = 1 << 14  # characters of text handed over at once
 
 
 class Elements(Protocol):
@@ -40,7 +44,8 @@ def parse_xml(blocks: Iterable[bytes | memoryview], elements: Elements, name: st
     BadMap
         The document is broken, ends too early, or does what no harmless one does.
     """
-    parser, fed = _Guard(elements, name).parser, 0
+    guard, fed = _Guard(elements, name), 0
+    parser = guard.parser
     try:
         for block in blocks:
             parser.Parse(bytes(block), False)
@@ -57,6 +62,8 @@ def parse_xml(blocks: Iterable[bytes | memoryview], elements: Elements, name: st
         ) from error
     except (LookupError, ValueError) as error:  # an encoding that there is not, or that has no place in XML
         raise BadMap(f"{name} is damaged: its XML is in an unknown encoding", hint=FETCH_AGAIN) from error
+    finally:
+        guard.let_go()
 
 
 class _Guard:
@@ -73,6 +80,11 @@ class _Guard:
         parser.EntityDeclHandler = self.entity
         parser.ExternalEntityRefHandler = self.entity
         parser.SkippedEntityHandler = self.entity
+
+    def let_go(self) -> None:
+        """Part from the parser, which holds all that was told until somebody looks for such rings."""
+        for handler in HANDLERS:
+            setattr(self.parser, handler, None)
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         self.depth += 1

@@ -340,8 +340,9 @@ class Singles:
         graph = self.later if step > 0 else self.earlier
         start = graph.indptr[self.place[some]]
         count = graph.indptr[self.place[some] + 1] - start
-        skipped = np.repeat(np.cumsum(count) - count, count)
-        other = self.number[graph.indices[np.repeat(start, count) + np.arange(skipped.size) - skipped]]
+        at = np.repeat((start - (np.cumsum(count) - count)).astype(np.int32), count)
+        at += np.arange(at.size, dtype=np.int32)
+        other = self.number[graph.indices[at]]
         there = other >= 0
         return np.repeat(some, count)[there], other[there]
 
