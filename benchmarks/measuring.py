@@ -39,8 +39,15 @@ def alternate(
     return {name: _summary(walls[name], cpus[name]) for name in ways}
 
 
-def alternate_commands(ways: Mapping[str, Callable[[], Sequence[Any]]], rounds: int) -> dict[str, dict[str, Any]]:
-    """As `alternate`, for commands; each way prepares its command, which is not timed. Children's time is counted."""
+def alternate_commands(
+    ways: Mapping[str, Callable[[], Sequence[Any]]], rounds: int, *, warm: bool = False
+) -> dict[str, dict[str, Any]]:
+    """As `alternate`, for commands; each way prepares its command, which is not timed. Children's time is counted.
+
+    With `warm` each runs once before: then byte-code is there, as it is where a package was installed.
+    """
+    for prepare in ways.values() if warm else ():
+        run_command(prepare())
     walls: dict[str, list[float]] = {name: [] for name in ways}
     cpus: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
@@ -55,9 +62,10 @@ def alternate_commands(ways: Mapping[str, Callable[[], Sequence[Any]]], rounds: 
 def run_command(command: Sequence[Any]) -> tuple[float, float]:
     """Wall and processor seconds of a command and of all it waited for."""
     started = time.perf_counter()
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     process = subprocess.Popen(
         [os.fspath(word) for word in command],
-        env={**os.environ, **ONE_THREAD},
+        env={**kept, **ONE_THREAD},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

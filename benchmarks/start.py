@@ -1,4 +1,4 @@
-"""What a process costs before and around its work: --help, --version, one participant with five maps.
+"""What a process costs before and around its work: --help, --version, one participant with one map and with five.
 
 python benchmarks/start.py [--rounds 9]
 """
@@ -13,6 +13,7 @@ from measuring import alternate_commands, save
 from simulating import make_participants
 
 APP = [sys.executable, "-m", "bids_regions"]
+LIBRARIES = "import numpy, nibabel, jinja2"  # what a report cannot do without
 
 
 def main() -> None:
@@ -27,9 +28,18 @@ def main() -> None:
             "--version": lambda: [*APP, "--version"],
         },
         options.rounds,
+        warm=True,
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        single = make_participants(folder / "single", participants=1, contrasts=1)
+
+        def one_map() -> list[object]:
+            shutil.rmtree(folder / "one", ignore_errors=True)
+            return [*APP, single, folder / "one", "participant", "--threshold", "3.0", "-q"]
+
+        ways = {"ours": one_map, "libraries": lambda: [sys.executable, "-c", LIBRARIES]}
+        participant_of_one = alternate_commands(ways, options.rounds, warm=True)
         dataset = make_participants(folder / "in", participants=1, contrasts=5)
         maps = sorted(dataset.rglob("*.nii.gz"))
 
@@ -42,7 +52,8 @@ def main() -> None:
             "nilearn": lambda: [sys.executable, Path(__file__).parent / "peer.py", folder / "peer", *maps],
         }
         participant = alternate_commands(ways, min(options.rounds, 3))
-    save("start", {"start": started, "participant of five maps": participant})
+    found = {"participant of one map": participant_of_one, "participant of five maps": participant}
+    save("start", {"start": started, **found})
 
 
 if __name__ == "__main__":

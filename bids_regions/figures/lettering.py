@@ -4,7 +4,7 @@ Letters are placed by their baseline, so that pixels and SVG agree. The only fon
 """
 
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -177,8 +177,12 @@ class Slice:
     """One slice with what was placed on it."""
 
     labels: npt.NDArray[Any]  # (height, width) region numbers
-    filled: npt.NDArray[np.int32]  # summed areas of all regions
     taken: list[tuple[float, float, float, float]]  # left, top, right, bottom of texts
+
+    @cached_property
+    def filled(self) -> npt.NDArray[np.int32]:
+        """Summed areas of all regions."""
+        return sums(self.labels != 0)
 
 
 def free_place(
@@ -231,11 +235,11 @@ def number_letters(mosaic: Mosaic, marks: Sequence[Mark], layout: PanelLayout) -
     width, height = mosaic.tile
     corner = float(max(0, layout.font - mosaic.rim))
     tiles = [
-        Slice(labels, sums(labels != 0), [(0.0, 0.0, corner, corner), (width - corner, 0.0, float(width), corner)])
+        Slice(labels, [(0.0, 0.0, corner, corner), (width - corner, 0.0, float(width), corner)])
         for labels in (mosaic.labels[top : top + height, left : left + width] for left, top in mosaic.corners)
     ]
     most = max((mark.index for mark in marks), default=0) + 1
-    areas = np.stack([np.bincount(tile.labels.ravel(), minlength=most)[:most] for tile in tiles])
+    areas = np.stack([np.bincount(tile.labels[tile.labels != 0], minlength=most)[:most] for tile in tiles])
     size, halo = layout.font * 0.93, layout.font * 0.14
     letters = []
     for mark in sorted(marks, key=lambda m: (-m.n_voxels, m.index)):

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from bids_regions.figures.colors import PAPER, Legend, color_levels, color_palette
 from bids_regions.figures.drawing import Drawing
 from bids_regions.figures.layers import GREYS, Layer
-from bids_regions.figures.lettering import CAP_HEIGHT, Letters, Slice, free_place, spoken_number, sums, text_width
+from bids_regions.figures.lettering import CAP_HEIGHT, Letters, Slice, free_place, spoken_number, text_width
 from bids_regions.figures.mosaic import PanelLayout
 from bids_regions.figures.panels import NOTHING, FigureStyle, Framed, add_bar, add_heads
 from bids_regions.figures.planes import make_legend
@@ -255,7 +255,7 @@ def _numbers(
 ) -> list[Letters]:
     """The number of each region, once, in the view that shows most of it; the largest regions find a place first."""
     size, halo = layout.font * 0.93, layout.font * 0.14
-    slices = [Slice(tile.labels, sums(tile.labels != 0), []) for tile in tiles]
+    slices = [Slice(tile.labels, []) for tile in tiles]
     most = max((mark.index for mark in marks), default=0) + 1
     areas = np.stack([np.bincount(tile.labels.ravel(), minlength=most)[:most] for tile in tiles])
     letters = []

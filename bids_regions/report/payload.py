@@ -9,7 +9,7 @@ several bytes lie in *planes*, all lowest bytes first, which deflates better.
 import base64
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -131,7 +131,7 @@ def pack_volume(  # noqa: PLR0913 # the fields of a Volume, by name
     if data.ndim != 3:
         msg = f"a volume has three axes, this array has {data.ndim}"
         raise ValueError(msg)
-    flat = data.ravel(order="K")  # as it lies in memory, which copies nothing
+    flat = data.ravel(order="F" if data.flags.f_contiguous else "C")  # as it lies in memory, which copies nothing
     limit = _limit(flat)
     wanted = sorted({height for height in heights if 0 < height.cutoff < math.inf}, key=lambda height: height.cutoff)
     step = limit / _TOP
@@ -140,13 +140,16 @@ def pack_volume(  # noqa: PLR0913 # the fields of a Volume, by name
         step, dtype = 1.0, np.dtype("float32")
     else:
         dtype = np.dtype("int16")
-    stored = np.empty(data.shape, dtype, order="F")
-    for k in range(data.shape[2]):  # slice by slice: the whole in float64 would be the largest array of a run
-        stored[..., k] = _store(data[..., k], limit, step, dtype, wanted)
+    stored = np.zeros(flat.shape, dtype)
+    for at in range(0, flat.size, _BLOCK):  # in parts: the whole in float64 would be the largest array of a run
+        block = flat[at : at + _BLOCK]
+        some = np.flatnonzero(block)
+        stored[at + some] = _store(block[some], limit, step, dtype, wanted)
+    kept = stored.reshape(data.shape, order="F" if data.flags.f_contiguous else "C")
     return Volume(
         key=key,
         name=name,
-        array=pack_array(stored, "int16" if dtype == np.int16 else "float32"),
+        array=pack_array(kept, "int16" if dtype == np.int16 else "float32"),
         affine=_rows(affine),
         step=step,
         limit=limit,
@@ -198,18 +201,18 @@ def _apart(heights: Sequence[Height], step: float) -> bool:
     return all(high.cutoff - low.cutoff > 3 * step for low, high in pairwise(heights))
 
 
-def _store(plane: NDArray[Any], limit: float, step: float, dtype: np.dtype[Any], heights: Sequence[Height]) -> _Stored:
-    """One slice in stored numbers, each on the right side of every height."""
-    values = plane.astype(np.float64)
+def _store(some: NDArray[Any], limit: float, step: float, dtype: np.dtype[Any], heights: Sequence[Height]) -> _Stored:
+    """Values in stored numbers, each on the right side of every height."""
+    values = some.astype(np.float64)
     if not np.isfinite(values).all():
         values = np.nan_to_num(values, posinf=limit, neginf=-limit)
     whole = dtype.kind == "i"
     size = np.abs(np.rint(values / step).astype(np.int32) if whole else values.astype(dtype))
     if whole:
         size = np.maximum(size, values != 0)  # what is not zero stays so: it counts as data
-    magnitude = np.abs(plane)
+    magnitude = np.abs(some)
     for height in heights:
-        cutoff = plane.dtype.type(height.cutoff)
+        cutoff = some.dtype.type(height.cutoff)
         kept = magnitude > cutoff if height.strict else magnitude >= cutoff
         if not kept.any() and height.cutoff > limit:
             continue  # nothing comes near it
@@ -236,16 +239,18 @@ def _least_float(height: Height) -> np.float32:
 
 
 def _spread(flat: NDArray[np.floating]) -> float:
-    """The standard deviation of what is neither zero nor infinite, block by block."""
-    n = sum(block.size for block in _usable(flat))
-    mean = sum(float(block.sum()) for block in _usable(flat)) / max(n, 1)
-    return math.sqrt(sum(float(np.square(block - mean).sum()) for block in _usable(flat)) / max(n, 1))
-
-
-def _usable(flat: NDArray[np.floating]) -> Iterator[NDArray[np.float64]]:
+    """The standard deviation of what is neither zero nor infinite, block by block, by distances from one of them."""
+    n, total, squares, origin = 0, 0.0, 0.0, None
     for at in range(0, flat.size, _BLOCK):
         block = flat[at : at + _BLOCK]
-        yield block[(block != 0) & np.isfinite(block)].astype(np.float64)
+        usable = block[np.flatnonzero(block)].astype(np.float64)
+        if not np.isfinite(usable).all():
+            usable = usable[np.isfinite(usable)]
+        if usable.size:
+            origin = usable[0] if origin is None else origin
+            usable -= origin
+            n, total, squares = n + usable.size, total + float(usable.sum()), squares + float(usable @ usable)
+    return math.sqrt(max(0.0, squares - total * total / max(n, 1)) / max(n, 1))
 
 
 def pack_labels(labels: NDArray[np.integer]) -> Packed:
