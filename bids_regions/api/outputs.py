@@ -183,7 +183,7 @@ class Result:
     def __repr__(self) -> str:
         words = ", ".join(f"{key} {value}" for key, value in self.cells().items() if value != NO_VALUE)
         n = self.record.get("Counts", {}).get("RegionsKept", "?")
-        return f"<Result: {n} regions; {words}>"
+        return f"<Result: {n} region{'' if n == 1 else 's'}; {words}>"
 
     def _repr_html_(self) -> str:
         try:
