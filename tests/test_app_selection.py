@@ -1,12 +1,12 @@
 """What a run takes and where it stops, told by the command line: each selection option, --work-dir, a first crash."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
 import trees
 
 from bids_regions.cli import main
-from bids_regions.workflow import levels
 
 FIRST = {"ses": "1", "task": "a", "run": "1", "space": "A", "contrast": "x"}
 OPTIONS = {
@@ -48,8 +48,14 @@ def test_an_option_of_selection_takes_its_maps_and_no_others(named, capsys, opti
 
 def test_the_temporary_folder_stands_in_the_work_dir_and_is_gone_at_the_end(tmp_path, monkeypatch):
     root, folders = trees.fitlins(tmp_path / "in", participants=("01",), stats=("z",)), []
-    real = levels.prepare_matplotlib
-    monkeypatch.setattr(levels, "prepare_matplotlib", lambda folder: folders.append(folder) or real(folder))
+    real = tempfile.mkdtemp
+
+    def spy(*words, **named):
+        made = real(*words, **named)
+        folders.extend([Path(made)] if named.get("prefix") == "bids_regions-" else [])
+        return made
+
+    monkeypatch.setattr(tempfile, "mkdtemp", spy)
     words = [str(root), str(tmp_path / "out"), "participant", "--nprocs", "1", "-q"]
     assert main([*words, "--work-dir", str(tmp_path / "work" / "new")]) == 0
     assert main(words) == 0

@@ -259,6 +259,7 @@ connectivity = 6
         ("x = " + "[" * 20000, "is not valid TOML"),
         ("min_region_size = 5", "no [[regions]] table"),
         ('[regions]\nname = "a"', "no [[regions]] table"),
+        ('regions = [{ name = "a", threshold = 3 }, 5]', "no [[regions]] table"),
         ('[[regions]]\nname = "a"\nthreshold = true', "threshold = True"),
         ('[[regions]]\nname = "a"\nthreshold = ["3"]', "write one text in quotes"),
         ('[[regions]]\nname = "a"\nconnectivity = 7', "choose from 6, 18, 26"),
