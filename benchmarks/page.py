@@ -18,8 +18,8 @@ This page is written by `benchmarks/run.py` from `benchmarks/results/*.json`; ch
 
 ```sh
 make bench                                        # everything; allow half an hour
-.venv/bin/python benchmarks/run.py --quick        # some minutes, less exact
-.venv/bin/python benchmarks/run.py --only maps    # one topic: maps, start, discovery, parallel, group
+.venv/bin/python benchmarks/run.py --quick        # less than ten minutes, less exact
+.venv/bin/python benchmarks/run.py --only maps    # one topic: maps, start, discovery, parallel, group, surfaces
 ```
 
 Times are medians of processor time on a shared machine, with one BLAS thread. What is compared ran in turns in one run,
@@ -33,7 +33,14 @@ def write_page() -> Path:
     """Write the page; its path."""
     found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
     parts = [HEAD]
-    makers = {"maps": maps, "start": start, "discovery": discovery, "parallel": parallel, "group": group}
+    makers = {
+        "maps": maps,
+        "start": start,
+        "discovery": discovery,
+        "parallel": parallel,
+        "group": group,
+        "surfaces": surfaces,
+    }
     parts += ["\n".join(maker(found[name])) for name, maker in makers.items() if name in found]
     if {"maps", "parallel", "discovery"} <= found.keys():
         parts.append("\n".join(extrapolate(found)))
@@ -297,12 +304,54 @@ def group(found: dict[str, Any]) -> Iterator[str]:
         for one in found["cohorts"]
     ]
     yield from table(["participants", "wall, s", "processor, s", "peak memory, MiB", "page, MiB"], rows)
+    yield from _group_targets(found["cohorts"])
     yield f"The participant level, {found['cohorts'][0]['sample']} participants named by `--participant-label`:\n"
     rows = [
         [f"{one['participants']:,}", str(one["sample_seconds"]), str(one["sample_processor_seconds"])]
         for one in found["cohorts"]
     ]
     yield from table(["of participants", "wall, s", "processor, s"], rows)
+
+
+def _group_targets(cohorts: list[dict[str, Any]]) -> Iterator[str]:
+    """What one map more costs, from the two largest cohorts, and the memory of the largest."""
+    last, rows = cohorts[-1], []
+    if len(cohorts) > 1:
+        before = cohorts[-2]
+        more = last["participants"] - before["participants"]
+        each = 1000 * (last["processor_seconds"] - before["processor_seconds"]) / more
+        slope = 1000 * (last["peak_mib"] - before["peak_mib"]) / more
+        at_most = last["peak_mib"] + slope * max(0, 10_000 - last["participants"]) / 1000
+        words = f"processor time of a map more, {before['participants']:,} to {last['participants']:,}"
+        rows.append([words, f"{each:.1f} ms", "at most 15 ms", verdict(each <= 15)])
+        words = "memory at 10,000 participants" + ("" if last["participants"] >= 10_000 else ", on paper")
+        rows.append([words, f"{at_most:.0f} MiB", "at most 300 MiB", verdict(at_most <= 300)])
+    if rows:
+        yield from table(["group level", "measured", "target", ""], rows)
+
+
+def surfaces(found: dict[str, Any]) -> Iterator[str]:
+    """Maps on surfaces."""
+    yield (
+        f"## Maps on surfaces\n\n{told_load(found)} From files to table, record and label files, the template known; "
+        "smooth noise on both hemispheres, threshold 3.0 in both tails. nilearn makes its table alone; wb_command runs "
+        "once for each sign and hemisphere, whole processes.\n"
+    )
+    sizes = {"32k": ("GIFTI pair, fsLR 32k", 10), "cifti": ("CIFTI, 91,282", 12), "164k": ("GIFTI pair, 164k", 50)}
+    rows = []
+    for size, (words, limit) in sizes.items():
+        if size not in found:
+            continue
+        one = found[size]
+        ours = one["bids_regions"]["cpu_ms"]
+        rows.append([words, "processor time", f"{ours:.1f} ms", f"at most {limit} ms", verdict(ours <= limit)])
+        share = one["peak"]["bytes"] / one["peak"]["of values"]
+        rows.append([words, "peak memory, in sizes of the values", f"{share:.1f}", "below 3", verdict(share < 3)])
+        for other, least in (("nilearn's table", 40), ("wb_command, four calls", 30)):
+            if other in one:
+                times = ratio(one, other, "bids_regions")
+                rows.append([words, f"{other}, to ours", f"{times:.0f}", f"at least {least}", verdict(times >= least)])
+    yield from table(["map", "what", "measured", "target", ""], rows)
 
 
 def extrapolate(found: dict[str, Any]) -> Iterator[str]:

@@ -15,18 +15,21 @@ from page import write_page
 
 HERE = Path(__file__).parent
 QUICK = {
-    "maps": ["--rounds", "3", "--without-slow"],
+    "maps": ["--rounds", "5", "--without-slow"],
     "start": ["--rounds", "3"],
     "discovery": ["--participants", "1000", "--rounds", "2"],
     "parallel": ["--participants", "4", "--rounds", "1"],
-    "group": ["--participants", "100"],
+    "surfaces": ["--rounds", "9"],
+    "group": ["--participants", "100", "400", "1400"],
 }
 
 
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="some minutes instead of half an hour; less exact")
+    parser.add_argument(
+        "--quick", action="store_true", help="less than ten minutes instead of half an hour; less exact"
+    )
     parser.add_argument("--only", nargs="+", choices=QUICK, default=list(QUICK))
     parser.add_argument("--page-only", action="store_true", help="make the page of earlier results")
     options = parser.parse_args()

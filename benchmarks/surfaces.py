@@ -1,4 +1,4 @@
-"""Maps on surfaces: a pair of fsLR 32k and of fsaverage 164k, from files to table and label files, beside others.
+"""Surfaces: pairs of fsLR 32k and fsaverage 164k, CIFTI of 91k, from files to table and label files, beside others.
 
 python benchmarks/surfaces.py [--rounds 15]. nilearn's table of clusters runs in this process; wb_command, where it is
 installed, as the two commands it needs, whole processes. Times are of the processor.
@@ -18,19 +18,22 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from measuring import alternate, run_command, save
+from nibabel import cifti2
 from nilearn.reporting import get_clusters_table
 from nilearn.surface import SurfaceImage
 from scipy.sparse import coo_array
+from simulating import smooth_map
 
 from bids_regions.dataset import Selection, find_maps, open_dataset
 from bids_regions.images.gifti import save_gifti_map
 from bids_regions.maps import maps
-from bids_regions.meshes import load_inflated
+from bids_regions.meshes import load_cortex, load_inflated
 from bids_regions.results.placement import place_outputs
 from bids_regions.settings import make_entry
 
 SIDES = {"L": ("CORTEX_LEFT", "left"), "R": ("CORTEX_RIGHT", "right")}
 TEMPLATES = {"32k": ("fsLR", 32492), "164k": ("fsaverage", 163842)}
+GRAYORDINATES = 91_282  # of the HCP's CIFTI files
 STEPS = 60  # of smoothing along edges
 
 
@@ -44,13 +47,57 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for size, (space, n) in TEMPLATES.items():
             found[size] = measure(Path(folder) / size, space, n, rounds)
+        found["cifti"] = measure_cifti(Path(folder) / "cifti", rounds)
     save("surfaces", found)
+
+
+def make_folder(folder: Path) -> Path:
+    """Where the maps of a dataset's only participant go."""
+    place = folder / "in" / "sub-01"
+    place.mkdir(parents=True)
+    (folder / "in" / "dataset_description.json").write_text('{"Name": "surfaces", "BIDSVersion": "1.10.0"}')
+    return place
+
+
+def measure_cifti(folder: Path, rounds: int) -> dict[str, Any]:
+    """Both cortices of fsLR 32k without the medial wall, and voxels of 2 mm in two boxes that make it 91,282."""
+    place, (space, n) = make_folder(folder), TEMPLATES["32k"]
+    axes, values = [], []
+    for side, (structure, _) in SIDES.items():
+        sheet, cortex = load_inflated(space, n, side), load_cortex(space, n, side)
+        assert sheet is not None
+        assert cortex is not None
+        axes.append(cifti2.BrainModelAxis.from_mask(cortex, name=structure))
+        values.append(smooth(sheet.triangles, n, ord(side))[cortex])
+    left = GRAYORDINATES - sum(part.size for part in values)
+    noise = smooth_map(2, head=False)
+    data = noise.get_fdata(dtype=np.float32)
+    for structure, corner, size in (("THALAMUS_LEFT", 60, left // 2), ("THALAMUS_RIGHT", 10, left - left // 2)):
+        box = np.zeros(data.shape, bool)
+        box[corner : corner + 25, 30:60, 20:60] = True
+        box.ravel()[np.flatnonzero(box.ravel())[size:]] = False
+        axes.append(cifti2.BrainModelAxis.from_mask(box, affine=noise.affine, name=structure))
+        values.append(data[box])
+    row = np.concatenate(values)[None]
+    header = cifti2.Cifti2Header.from_axes((cifti2.ScalarAxis(["z"]), axes[0] + axes[1] + axes[2] + axes[3]))
+    nib.save(nib.Cifti2Image(row, header), place / f"sub-01_space-{space}_den-91k_stat-z_statmap.dscalar.nii")
+    once = pipeline(folder)
+    once()
+    return {**alternate({"bids_regions": once}, rounds), "peak": peak_of(once, row.size)}
+
+
+def peak_of(once: Callable[[], object], n: int) -> dict[str, int]:
+    """The peak of memory that Python and numpy take, and the size of the values."""
+    tracemalloc.start()
+    once()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return {"bytes": peak, "of values": 4 * n}
 
 
 def measure(folder: Path, space: str, n: int, rounds: int) -> dict[str, Any]:
     """One template."""
-    (folder / "in" / "sub-01").mkdir(parents=True)
-    (folder / "in" / "dataset_description.json").write_text('{"Name": "surfaces", "BIDSVersion": "1.10.0"}')
+    make_folder(folder)
     meshes, values = {}, {}
     for side, (structure, part) in SIDES.items():
         sheet = load_inflated(space, n, side)
@@ -71,11 +118,8 @@ def measure(folder: Path, space: str, n: int, rounds: int) -> dict[str, Any]:
     }
     found: dict[str, Any] = alternate(ways, rounds, fewer={name: 3 for name in ways if "nilearn" in name})
     if shutil.which("wb_command"):
-        found["wb_command, four calls"] = {"cpu": 1000 * min(workbench(folder, meshes) for _ in range(3))}
-    tracemalloc.start()
-    once()
-    found["peak"] = {"bytes": tracemalloc.get_traced_memory()[1], "of values": 2 * 4 * n}
-    tracemalloc.stop()
+        found["wb_command, four calls"] = {"cpu_ms": 1000 * min(workbench(folder, meshes) for _ in range(3))}
+    found["peak"] = peak_of(once, 2 * n)
     return found
 
 
