@@ -19,7 +19,7 @@ This page is written by `benchmarks/run.py` from `benchmarks/results/*.json`; ch
 ```sh
 make bench                                        # everything; allow half an hour
 .venv/bin/python benchmarks/run.py --quick        # less than ten minutes, less exact
-.venv/bin/python benchmarks/run.py --only maps    # one topic: maps, start, discovery, parallel, group, surfaces
+.venv/bin/python benchmarks/run.py --only maps    # one topic: maps, start, discovery, many, parallel, group, surfaces
 ```
 
 Times are medians of processor time on a shared machine, with one BLAS thread. What is compared ran in turns in one run,
@@ -38,6 +38,7 @@ def write_page() -> Path:
         "start": start,
         "discovery": discovery,
         "parallel": parallel,
+        "many": many,
         "group": group,
         "surfaces": surfaces,
     }
@@ -289,6 +290,29 @@ def parallel(found: dict[str, Any]) -> Iterator[str]:
     )
 
 
+def many(found: dict[str, Any]) -> Iterator[str]:
+    """Many small things."""
+    runs = {name: one for name, one in found.items() if name != "machine"}
+    yield f"## Many small things\n\n{told_load(found)} 2 mm, one threshold, one worker; `benchmarks/many.py`.\n"
+    head = [
+        "processor time, ms a map",
+        *(f"{r['participants']:,} x {r['maps'] // r['participants']}" for r in runs.values()),
+    ]
+    steps = list(next(iter(runs.values()))["steps_ms"])
+    rows = [[step, *(f"{r['steps_ms'][step] / r['maps']:.2f}" for r in runs.values())] for step in steps]
+    rest = [f"{(r['cpu_ms'] - sum(r['steps_ms'].values())) / r['maps']:.2f}" for r in runs.values()]
+    rows.append(["all else: start, other files of a page, log", *rest])
+    rows.append(["**the whole run**", *(f"**{r['cpu_ms'] / r['maps']:.2f}**" for r in runs.values())])
+    rows.append(["files a map", *(f"{r['files'] / r['maps']:.1f}" for r in runs.values())])
+    rows.append(["kB a map", *(f"{r['bytes'] / r['maps'] / 1000:.0f}" for r in runs.values())])
+    rows.append(["peak memory, MiB", *(str(r["peak_mib"]) for r in runs.values())])
+    yield from table(head, rows)
+    yield (
+        "Columns are participants x maps of each. Of 300 maps of one participant the page holds their volumes in files "
+        "beside it. Start is paid once in these runs; in an array it is paid by each task.\n"
+    )
+
+
 def group(found: dict[str, Any]) -> Iterator[str]:
     """The group level."""
     yield (
@@ -365,6 +389,7 @@ def extrapolate(found: dict[str, Any]) -> Iterator[str]:
     people_found, walks = list(found["discovery"]["whole"].items())[-1]
     walk = walks["ours"]["cpu_ms"] / int(people_found)
     hours = n_maps * per_map / HOUR
+    alone = found.get("start", {}).get("participant of one map", {}).get("ours", {}).get("cpu_ms", 0.0)
     yield f"## {COHORT:,} participants, {CONTRASTS} contrasts each\n"
     yield f"On paper, from the numbers above; 2 mm, one threshold: {COHORT:,} x {CONTRASTS} = {n_maps:,} maps.\n"
     rows = [
@@ -374,6 +399,11 @@ def extrapolate(found: dict[str, Any]) -> Iterator[str]:
         ["bytes", f"{size / 1e3:.0f} kB a map x {n_maps:,}", f"{size * n_maps / 1e9:.0f} GB"],
         ["processor hours, participants", f"{per_map:.0f} ms a map with its page x {n_maps:,}", f"{hours:.1f}"],
         ["the same on 100 processors", f"{hours:.1f} h / 100, if they read as fast", f"{60 * hours / 100:.0f} minutes"],
+        [
+            "processor hours of an array, a task a participant",
+            f"({alone:.0f} ms with its first map + {CONTRASTS - 1} x {per_map:.0f} ms) x {COHORT:,}",
+            f"{COHORT * (alone + (CONTRASTS - 1) * per_map) / HOUR:.1f}",
+        ],
         ["finding all maps", f"{walk:.2f} ms a participant x {COHORT:,}", f"{walk * COHORT / 1000:.0f} s"],
     ]
     if "group" in found:

@@ -18,6 +18,7 @@ QUICK = {
     "maps": ["--rounds", "5", "--without-slow"],
     "start": ["--rounds", "3"],
     "discovery": ["--participants", "1000", "--rounds", "2"],
+    "many": ["--maps", "20", "--participants", "20"],
     "parallel": ["--participants", "4", "--rounds", "1"],
     "surfaces": ["--rounds", "9"],
     "group": ["--participants", "100", "400", "1400"],
