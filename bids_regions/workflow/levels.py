@@ -72,14 +72,16 @@ def _facts(settings: Settings) -> dict[str, Any]:
 
 
 @contextmanager
-def _temporary_folder(work_dir: Path | None, logs: Path) -> Iterator[Path]:
+def _temporary_folder(work_dir: Path | None, logs: Path) -> Iterator[None]:
     """A small folder for what libraries keep beside us; in the output's logs where the system offers none."""
     if work_dir:
         make_folder(work_dir)
     folder = Path(tempfile.mkdtemp(prefix="bids_regions-", dir=work_dir or _writable_temporary(logs)))
+    before, tempfile.tempdir = tempfile.tempdir, os.fspath(folder)  # where every library asks
     try:
-        yield folder
+        yield
     finally:
+        tempfile.tempdir = before
         shutil.rmtree(folder, ignore_errors=True)
 
 
