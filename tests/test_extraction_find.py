@@ -358,6 +358,18 @@ def test_t_is_made_z_for_cluster_p():
     assert of_t.regions[0].p_cluster == pytest.approx(of_z.regions[0].p_cluster, rel=1e-9)
 
 
+def test_of_several_degrees_of_freedom_the_lowest_height_judges_the_clusters():
+    """A t of 4 is the least improbable where the degrees of freedom are fewest: p is rather too large."""
+    data = lines(40)
+    dof = np.full(data.shape, 100.0)
+    dof[: data.shape[0] // 2] = 10
+    asked = Criteria(threshold="4.0", grf=True, min_region_voxels=1)
+    of_t = find_regions(data, MM2, asked, statistic=Statistic("t", dof_map=dof), smoothness=FSL)
+    height = str(float(t_to_z(4.0, 10)))
+    of_z = find_regions(data, MM2, replace(asked, threshold=height), smoothness=FSL)
+    assert of_t.regions[0].p_cluster == pytest.approx(of_z.regions[0].p_cluster, rel=1e-9)
+
+
 def test_cluster_p_and_true_discoveries_are_refused_where_they_make_no_sense():
     data = lines(40)
     grf, tdp = Criteria(threshold="3.2", grf=True), Criteria(threshold="3.2", tdp=True, min_region_voxels=1)
