@@ -225,7 +225,7 @@ class Grayordinates:
     def chains(self, elements: Elements, *keys: Array) -> "Singles":
         """Every element by itself."""
         del keys
-        number = np.full(self.size, -1, np.int32)
+        number = np.full(self.size, -1, np.int16 if elements.place.size < 1 << 15 else np.int32)
         number[elements.place] = np.arange(elements.place.size)
         return Singles(place=elements.place, number=number, later=self._later, earlier=self._earlier)
 
@@ -343,8 +343,9 @@ class Singles:
         at = np.repeat((start - (np.cumsum(count) - count)).astype(np.int32), count)
         at += np.arange(at.size, dtype=np.int32)
         other = self.number[graph.indices[at]]
+        del at
         there = other >= 0
-        return np.repeat(some, count)[there], other[there]
+        return np.repeat(some, count)[there], other[there].astype(np.int32)
 
 
 def as_domain(data: Array, where: "Domain | Mesh | npt.ArrayLike") -> Domain:
