@@ -31,7 +31,14 @@ CORE = (
     "app",
     "exit_codes",
 )
-TOOLS = ("pytest>=8.2", "hypothesis>=6.100", "threadpoolctl>=3", "pyyaml>=6", "SimpleITK>=2.3")
+TOOLS = (
+    "pytest>=8.2",
+    "hypothesis>=6.100",
+    "threadpoolctl>=3",
+    "pyyaml>=6",
+    "SimpleITK>=2.3",
+    "bids-validator-deno>=2.0",
+)
 
 
 def lower_bounds() -> list[str]:
