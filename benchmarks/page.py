@@ -61,6 +61,10 @@ SETTING = """## What to set
 * **Slurm arrays**: one task per participant is the simple way; what a label costs in a large dataset stands above.
   A task pays its start once, so give a task several labels where participants are short; [scripts](hpc.md) are ready.
 * **Inodes**: where they are scarce, run only the thresholds you need; every entry of every map is a handful of files.
+* **Byte-code**: Python keeps that of modules and the app that of the report's templates beside them. Where whoever runs
+  the app may not write there, or PYTHONDONTWRITEBYTECODE is set, let an administrator run once `python -m compileall`
+  over the package, and `python -c "from bids_regions.report.pages import compile_templates; compile_templates()"`; the
+  container has both. Without them each start takes a second more.
 * **indexed_gzip** is not used by our reader; whether it is installed makes no difference.
 """
 
