@@ -24,7 +24,6 @@ NUMBERS: dict[Any, dict[str, Any]] = {  # what a reader of one value lets throug
     options.count: {"integer": True, "minimum": 1},
     options.whole: {"integer": True, "minimum": 0},
     options.fraction: {"minimum": 0, "exclusive-minimum": True, "maximum": 1},
-    options.probability: {"minimum": 0, "exclusive-minimum": True, "maximum": 1, "exclusive-maximum": True},
 }
 EXIT_CODES = {
     1: "Some maps failed; the others are done",

@@ -42,7 +42,7 @@ NEAREST = {  # room: the beginnings of its tests' names, the nearest first; thos
     "extraction": ("test_extraction", "test_app_kinds", "test_app_inference"),
     "space": ("test_space", "test_extraction_components", "test_extraction_measures"),
     "images": ("test_images", "test_volumes", "test_rough_files", "test_api"),
-    "dataset": ("test_dataset", "test_volumes", "test_rough_files"),
+    "dataset": ("test_dataset", "test_volumes", "test_rough_files", "test_app_surfaces"),
     "results": ("test_results", "test_tables", "test_ownership", "test_reruns"),
     "aggregate": ("test_aggregate", "test_group_truth"),
     "settings": ("test_settings", "test_options", "test_app_selection", "test_exit_codes"),

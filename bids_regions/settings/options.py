@@ -119,14 +119,6 @@ def fraction(text: str) -> float:
     return number
 
 
-def probability(text: str) -> float:
-    """A number between 0 and 1, both excluded."""
-    number = _number(text)
-    if not 0 < number < 1:
-        raise ValueError(f"{text} does not lie between 0 and 1")
-    return number
-
-
 def suffix(text: str) -> str:
     """The suffix of a file name: letters and digits."""
     word = text.removeprefix("_")
