@@ -287,13 +287,19 @@ def test_fractions_of_people_are_told_as_counts_by_the_script_and_without_it(ope
 def three_atlases(tsv: str) -> str:
     """A table of regions with the columns of three atlases, two of which say the same."""
     head, *lines = tsv.splitlines()
-    names = ["Left Inferior Frontal Gyrus, pars opercularis", "Right Precentral Gyrus", "Left Cerebellum VI"]
+    names = [
+        "Left Inferior Frontal Gyrus, pars opercularis, anterior division of it",
+        "Right Precentral Gyrus",
+        "Left Crus I",
+    ]
     columns = "".join(f"\t{atlas}_peak\t{atlas}_overlap" for atlas in ("HarvardOxford", "AAL", "Copy"))
     rows = []
     for number, line in enumerate(lines):
         cells, name = line.split("\t"), names[number % 3]
         cells[1] = name
-        rows.append("\t".join([*cells, name, f"{name} 62%", f"Frontal_Inf_Oper_{number}", "n/a", name, "n/a"]))
+        rows.append(
+            "\t".join([*cells, name, f"{name} 62%", f"Frontal_Inf_Oper_L_anterior_{number}", "n/a", name, "n/a"])
+        )
     return "\n".join([head + columns, *rows]) + "\n"
 
 
