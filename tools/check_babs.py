@@ -43,7 +43,7 @@ def main() -> None:
     """Print the script, and end with 1 where the app would not take its arguments."""
     script = write_script()
     sys.stdout.write(script)
-    call = re.search(r'^    "image" (.*?)\n\n', script, re.MULTILINE | re.DOTALL)
+    call = re.search(r'^    "?image"? (.*?)\n\n', script, re.MULTILINE | re.DOTALL)
     if call is None:
         sys.exit("no call of the image in it")
     given = build_parser().parse_args(shlex.split(call[1].replace("\\\n", " ")))
