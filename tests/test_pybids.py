@@ -32,7 +32,12 @@ def sessions(root, runs=("1", "2")):
     return root
 
 
-TREES = {"sessions": sessions, "fitlins": lambda root: trees.fitlins(root, stats=("effect", "z")), "halfpipe": trees.halfpipe, "tedana": trees.tedana}
+TREES = {
+    "sessions": sessions,
+    "fitlins": lambda root: trees.fitlins(root, stats=("effect", "z")),
+    "halfpipe": trees.halfpipe,
+    "tedana": trees.tedana,
+}
 
 
 @pytest.fixture(scope="module", params=list(TREES))
