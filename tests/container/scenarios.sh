@@ -30,6 +30,27 @@ check_podman() {
   python3 "$here/same.py" "$work/in-plain" "$work/in-podman" || fail "the container writes other bytes"
   grep -q '"Type": "docker"' "$work/in-podman/dataset_description.json" || fail "the container is not recorded"
   grep -q '"Tag"' "$work/in-podman/dataset_description.json" || fail "the tag is not recorded"
+  # the cortex: label files of both hemispheres, and the group by vertex
+  fresh "$work/in-podman-surfaces"
+  rm -rf "$work/in-plain-surfaces"
+  mkdir "$work/in-plain-surfaces"
+  "$here/strict.sh" "$image" "$work/demo/surfaces" "$work/in-podman-surfaces" /data /out participant group \
+    --threshold 97% 3.0
+  OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "$here/as_mounted.sh" "$work/demo/surfaces" "$work/in-plain-surfaces" \
+    "$work/plain/bin/bids_regions" /data /out participant group --threshold 97% 3.0
+  owned_by_caller "$work/in-podman-surfaces"
+  holds_surfaces "$work/in-podman-surfaces"
+  python3 "$here/same.py" "$work/in-plain-surfaces" "$work/in-podman-surfaces" ||
+    fail "the container writes other bytes of surfaces"
+}
+
+holds_surfaces() {
+  for hemisphere in L R; do
+    [ "$(find "$1/sub-01" -name "*_hemi-${hemisphere}_*_dseg.label.gii" | wc -l)" = 2 ] ||
+      fail "label files of hemisphere $hemisphere are missing in $1"
+    [ -n "$(find "$1" -path '*/tpl-*' -name "*_hemi-${hemisphere}_*PosSurfacePrevalence_probseg.shape.gii")" ] ||
+      fail "the prevalence on hemisphere $hemisphere is missing in $1"
+  done
 }
 
 check_behaviour() {
@@ -183,6 +204,11 @@ check_slurm() {
   owned_by_caller "$work/slurm regions"
   grep -q 'sub-03' "$work/slurm regions/group.html" || fail "the group page does not name the failed participant"
   [ -s "$work/slurm regions/sub-06.html" ] || fail "a participant is missing"
+  fresh "$work/slurm surfaces"
+  jobs=$("$here/as_user.sh" "$work/examples/slurm_submit.sh" "$work/bids_regions.sif" "$work/demo/surfaces" \
+    "$work/slurm surfaces" --threshold 97% 3.0)
+  wait_for_jobs "${jobs% *}" "${jobs#* }"
+  holds_surfaces "$work/slurm surfaces"
   check_requeue
 }
 
