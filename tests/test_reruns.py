@@ -5,7 +5,6 @@ import gzip
 import json
 import os
 import shutil
-import time
 
 import nibabel as nib
 import numpy as np
@@ -170,20 +169,19 @@ def test_the_log_tells_what_was_computed(done):
     assert [json.loads(log.read_text())["counts"].get("computed", 0) for log in logs] == [8, 0, 1]
 
 
-def test_a_rerun_takes_less_than_a_tenth_of_the_time(tmp_path):
-    """Start-up aside: both runs are in this process, whose libraries are loaded by a run before them."""
+def test_a_rerun_computes_draws_and_writes_nothing(tmp_path, monkeypatch):
+    """What a rerun costs is what it does: it loads no map, draws no section, and touches no file outside logs/."""
     make_demo(tmp_path / "in", find_real_map())
-    words = ("participant", "--threshold", "97%", "3.0", "--nprocs", "1", "-q")
-
-    def seconds(out):
-        begun = time.process_time()
-        assert main([str(tmp_path / "in"), str(tmp_path / out), *words]) == 0
-        return time.process_time() - begun
-
-    seconds("warm")
-    first = seconds("out")
-    again = min(seconds("out") for _ in range(2))
-    assert again < first / 10, f"{again:.2f} s of {first:.2f} s"
+    assert run(tmp_path) == 0
+    before, calls = times(tmp_path), []
+    for name in ("load_statmap", "draw_section"):
+        real = getattr(maps, name)
+        monkeypatch.setattr(maps, name, lambda *given, real=real: calls.append(real.__name__) or real(*given))
+    assert run(tmp_path) == 0
+    assert (times(tmp_path), calls) == (before, [])
+    assert run(tmp_path, "--force") == 0
+    n_maps = sum(path.name.endswith("_statmap.nii.gz") for path in (tmp_path / "in").rglob("*"))
+    assert sorted(calls) == ["draw_section"] * n_maps + ["load_statmap"] * n_maps
 
 
 def test_a_folder_that_can_be_read_again_is_no_failure_any_more(done, monkeypatch):
