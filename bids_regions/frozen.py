@@ -47,16 +47,13 @@ else:
 
 def _with_methods(cls: type, methods: Mapping[str, Any]) -> type:
     """A dataclass with the methods of a frozen one, but those that it has itself."""
-    fields, missing = dataclasses.fields(cls), dataclasses.MISSING
+    fields = dataclasses.fields(cls)
     of = {
         "_frozen_names": tuple(field.name for field in fields),
         "_frozen_places": tuple(field.name for field in fields if not field.kw_only),
-        "_frozen_defaults": {f.name: f.default for f in fields if f.default is not missing},
-        "_frozen_factories": {
-            f.name: f.default_factory for f in fields if f.default_factory is not dataclasses.MISSING
-        },
         "_frozen_shown": tuple(field.name for field in fields if field.repr),
         "_frozen_compared": tuple(field.name for field in fields if field.compare),
+        "__init__": _init_of(fields, hasattr(cls, "__post_init__")),
         **methods,
     }
     for name, value in of.items():
@@ -65,19 +62,30 @@ def _with_methods(cls: type, methods: Mapping[str, Any]) -> type:
     return cls
 
 
-def _init(self: Any, *args: Any, **given: Any) -> None:
-    if args:
-        given |= _by_place(self, args)
-    values = self.__dict__
-    values.update(self._frozen_defaults)
-    for name, make in self._frozen_factories.items():
-        if name not in given:
-            values[name] = make()
-    values.update(given)
-    if len(values) != len(self._frozen_names) or not self.__dataclass_fields__.keys() >= given.keys():
-        raise TypeError(_misfit(self, given))
-    if hasattr(self, "__post_init__"):
-        self.__post_init__()
+def _init_of(fields: tuple[dataclasses.Field[Any], ...], goes_on: bool) -> Callable[..., None]:
+    """An `__init__` that copies what is given at once; a map makes hundreds of objects, so each look-up counts."""
+    missing, n = dataclasses.MISSING, len(fields)
+    blank = {field.name: field.default for field in fields}
+    factories = {f.name: f.default_factory for f in fields if f.default_factory is not missing}
+    required = frozenset(name for name, default in blank.items() if default is missing and name not in factories)
+
+    def init(self: Any, *args: Any, **given: Any) -> None:
+        if args:
+            given |= _by_place(self, args)
+        values = self.__dict__
+        if len(given) < n:
+            values.update(blank)
+        values.update(given)
+        if len(values) != n or not given.keys() >= required:
+            raise TypeError(_misfit(self, given, required))
+        for name, make in factories.items() if factories else ():
+            if name not in given:
+                values[name] = make()
+        if goes_on:
+            self.__post_init__()
+
+    init.__name__ = init.__qualname__ = "__init__"
+    return init
 
 
 def _by_place(self: Any, args: tuple[Any, ...]) -> dict[str, Any]:
@@ -86,9 +94,9 @@ def _by_place(self: Any, args: tuple[Any, ...]) -> dict[str, Any]:
     return dict(zip(self._frozen_places, args, strict=False))
 
 
-def _misfit(self: Any, given: dict[str, Any]) -> str:
+def _misfit(self: Any, given: dict[str, Any], required: frozenset[str]) -> str:
     unknown = [name for name in given if name not in self._frozen_names]
-    missing = [name for name in self._frozen_names if name not in self.__dict__]
+    missing = [name for name in self._frozen_names if name in required and name not in given]
     return f"{type(self).__qualname__}: unknown {unknown}, missing {missing}"
 
 
@@ -117,6 +125,6 @@ def _refuse_to_delete(self: Any, name: str) -> None:
     raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
 
 
-METHODS = {"__init__": _init, "__setattr__": _refuse_to_set, "__delattr__": _refuse_to_delete}
+METHODS = {"__setattr__": _refuse_to_set, "__delattr__": _refuse_to_delete}
 SHOWN = {"__repr__": _repr}
 BY_VALUE = {"__eq__": _eq, "__hash__": _hash}

@@ -8,7 +8,8 @@ from nifti_bytes import AFFINE, OBLIQUE, ramp
 
 from bids_regions.errors import BadMap
 from bids_regions.space import Grid
-from bids_regions.space.grid import coarse_mm, is_singular
+from bids_regions.space import grid as grid_module
+from bids_regions.space.grid import Runs, coarse_mm, is_singular
 
 
 def grid_of(shape, affine):
@@ -133,3 +134,42 @@ def test_places_that_are_equal_but_for_rounding_are_equal_in_ties(step):
     noise = np.random.default_rng(0).uniform(-1e-11, 1e-11, mm.size)
     assert np.array_equal(coarse_mm(mm + noise), coarse_mm(mm))
     assert np.array_equal(coarse_mm(np.cumsum(np.full(4000, step)) - step + mm[0]), coarse_mm(mm))
+
+
+@pytest.mark.parametrize("few", [0, 1 << 20])
+@pytest.mark.parametrize("reach", [0, 1])
+def test_rows_that_touch_are_those_of_brute_force_however_many_there_are(monkeypatch, few, reach):
+    monkeypatch.setattr(grid_module, "FEW", few)
+    places = np.flatnonzero(np.random.default_rng(reach).random(900) < 0.5).astype(np.int32)
+    runs = Runs.of(places)
+    some = np.arange(0, runs.first.size, 2, dtype=np.int32)
+    for step in (30, -30, 900, 0):
+        one, other = runs.touching(some, step, reach)
+        expected = {
+            (a, b)
+            for a in some.tolist()
+            for b in range(runs.first.size)
+            if runs.start[b] <= runs.end[a] + step + reach and runs.end[b] >= runs.start[a] + step - reach
+        }
+        assert len(one) == len(expected)
+        assert set(zip(one.tolist(), other.tolist(), strict=True)) == expected
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("flips", list(product([1, -1], repeat=3)))
+def test_voxels_stand_in_canonical_order_however_they_are_stored(order, flips):
+    data = np.asarray(np.random.default_rng(3).random((5, 6, 7)), order=order)
+    grid = Grid.of(data, np.diag([2.0 * flips[0], 2.0 * flips[1], 2.0 * flips[2], 1.0]))
+    flat = grid.flatten(data)
+    for numbers in (np.flatnonzero(flat > 0.6), np.arange(flat.size), np.array([3]), np.empty(0, np.intp)):
+        elements = grid.at(numbers.astype(np.int32), flat[numbers])
+        voxels = [np.unravel_index(number, [data.shape[a] for a in grid.memory]) for number in numbers.tolist()]
+        xyz = {
+            tuple(2.0 * flips[axis] * voxel[grid.memory.index(axis)] for axis in range(3)): data[
+                tuple(voxel[grid.memory.index(axis)] for axis in range(3))
+            ]
+            for voxel in voxels
+        }
+        expected = sorted(xyz, key=lambda mm: mm[::-1])
+        assert [tuple(mm) for mm in elements.xyz.T.tolist()] == expected
+        assert elements.values.tolist() == [xyz[mm] for mm in expected]

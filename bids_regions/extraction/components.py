@@ -65,7 +65,7 @@ def select_voxels(
         above = _at_most(block, least, strict) if below else _passing(block, least, tail, strict)
         if mask is not None:
             above &= mask[start : start + BLOCK]
-        found.append((np.flatnonzero(above) + start).astype(number))
+        found.append((above.nonzero()[0] + start).astype(number))
     memory = np.concatenate(found) if found else np.empty(0, number)
     values = flat[memory]
     usable = np.full(values.size, True) if below else values != 0
@@ -147,11 +147,11 @@ def join(one: Integers, other: Integers, n: int) -> tuple[int, npt.NDArray[np.in
         np.minimum.at(lowest, high, low)
         while True:
             higher = lowest[lowest]
-            if np.array_equal(higher, lowest):
+            if (higher == lowest).all():
                 break
             lowest = higher
         one, other = lowest[one], lowest[other]
-        apart = np.flatnonzero(one != other)
+        apart = (one != other).nonzero()[0]
         one, other = one[apart], other[apart]
     first = lowest == np.arange(n)
     number = np.cumsum(first, dtype=np.int32) - np.int32(1)

@@ -330,7 +330,8 @@ def _without_small_ones(task: _Task, found: _Found) -> _Found:
             kept &= other | unknown | _extensive(task, extents, found.sizes, extent)
     if criteria.cluster_alpha is not None and found.judged is not None:
         kept &= found.judged.p_cluster < criteria.cluster_alpha
-    return replace(found.only(kept), unmeasured=criteria.smallest_area is not None and bool(unknown.any()))
+    found = found.only(kept)
+    return replace(found, unmeasured=True) if criteria.smallest_area is not None and unknown.any() else found
 
 
 def _voxel_rules(task: _Task) -> tuple[int | None, float | None]:

@@ -7,7 +7,6 @@ A *peak* is a local maximum of |value| among the elements of one region; element
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -148,8 +147,8 @@ def measure_regions(elements: Elements, region: Integers, n_regions: int) -> dic
     squares = np.bincount(region, np.square(deviation, out=deviation), n_regions)
     sd = np.sqrt(np.divide(squares, count - 1, where=count > 1, out=np.full(n_regions, np.nan)))
     weight = np.abs(values, out=values)
-    weightless = np.bincount(region, weight, n_regions) == 0
-    if weightless.any():
+    if not weight.all():
+        weightless = np.bincount(region, weight, n_regions) == 0
         weight[weightless[region]] = 1
     centres = elements.domain.centres(elements, weight, region, n_regions)
     return {
@@ -351,7 +350,9 @@ def _plain(number: float) -> float:
 def _known(facts: Mapping[str, Array]) -> dict[str, list[Any]]:
     """The columns as lists, None for what is unknown."""
     return {
-        name: [None if isinstance(v, float) and not math.isfinite(v) else v for v in column.tolist()]
+        name: column.tolist()
+        if column.dtype.kind != "f" or np.isfinite(column).all()
+        else [v if math.isfinite(v) else None for v in column.tolist()]
         for name, column in facts.items()
     }
 
@@ -359,12 +360,14 @@ def _known(facts: Mapping[str, Array]) -> dict[str, list[Any]]:
 def _make_peaks(peaks: Elements, addresses: Addresses, owner: Integers, facts: Mapping[str, Array]) -> tuple[Peak, ...]:
     rank = np.arange(owner.size) - np.searchsorted(owner, owner) + 1
     xyz = zip(*peaks.xyz.tolist(), strict=True)
-    rows = zip(rank.tolist(), peaks.values.tolist(), xyz, addresses.ijk, addresses.vertex, strict=True)
-    names = list(facts)
-    known = zip(*_known(facts).values(), strict=True) if names else repeat(())
+    known, unknown = _known(facts), [None] * owner.size
+    told = (known.get(name, unknown) for name in ("z_equivalent", "p_unc", "p_fwe", "q_fdr"))
+    rows = zip(rank.tolist(), peaks.values.tolist(), xyz, addresses.ijk, addresses.vertex, *told, strict=True)
     return tuple(
-        Peak(rank=r, value=value, xyz=mm, ijk=ijk, vertex=vertex, **dict(zip(names, more, strict=True)))
-        for (r, value, mm, ijk, vertex), more in zip(rows, known, strict=False)
+        [
+            Peak(rank=r, value=value, xyz=mm, ijk=ijk, vertex=vertex, z_equivalent=z, p_unc=p, p_fwe=fwe, q_fdr=fdr)
+            for r, value, mm, ijk, vertex, z, p, fwe, fdr in rows
+        ]
     )
 
 

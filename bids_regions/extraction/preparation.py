@@ -74,12 +74,12 @@ def prepare_map(data: Array, criteria: Criteria, statistic: Statistic, mask: Mas
         prepared = _prepare_lightly(data, statistic, taken)
     else:
         prepared = prepare(data, statistic, mask if counted else None, taken)
+    last: dict[str, Any] = {"notes": (*prepared.notes, *_notes(data, presence, prepared, (mask, criteria, counted)))}
     if not (criteria.spec.rule.population == "ranked" and criteria.percentile_over == "image"):
-        prepared = replace(prepared, height=prepared.searched if statistic.rule.is_p else prepared.standing)
+        last["height"] = prepared.searched if statistic.rule.is_p else prepared.standing
     if not counted:
-        prepared = replace(prepared, mask=mask)
-    notes = _notes(data, presence, prepared, (mask, criteria, counted))
-    return replace(prepared, notes=(*prepared.notes, *notes))
+        last["mask"] = mask
+    return replace(prepared, **last)
 
 
 def _prepare_lightly(data: Array, statistic: Statistic, presence: Presence) -> Prepared:

@@ -5,6 +5,7 @@ A map is *thresholded already* where its small values are gone: then its zeros s
 table of kinds; no file.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -87,10 +88,9 @@ def find_presence(
 
 def _background(data: Array, mask: Mask | None, statistic: Statistic) -> float | None:
     if data.ndim == 3 and min(data.shape) > 2:
-        border = np.concatenate([face.ravel(order="K") for face in _faces(data)])
-        if any(2 * np.count_nonzero(empty(border)) > border.size for empty in (np.logical_not, np.isnan)):
+        if _is_empty_around(data):
             return None
-        found = _value_of_most(border)
+        found = _value_of_most(np.concatenate([face.ravel(order="K") for face in _faces(data)]))
         if found is not None:
             return found if _others(data, found) else None
     found = _value_of_most(data.reshape(-1))
@@ -101,13 +101,25 @@ def _background(data: Array, mask: Mask | None, statistic: Statistic) -> float |
     return found if mask is not None and _leaves_out(mask, data == data.dtype.type(found)) else None
 
 
+def _is_empty_around(data: Array) -> bool:
+    """Whether most of a grid's border is 0, or most of it NaN; looks at no more faces than tell it."""
+    size: int = data.size - math.prod(length - 2 for length in data.shape)
+    faces = list(_faces(data.transpose(sorted(range(3), key=lambda axis: -abs(data.strides[axis])))))
+    zeros = 0
+    for face in faces:  # what lies together in memory first
+        zeros += face.size - int(np.count_nonzero(face))
+        if 2 * zeros > size:
+            return True
+    nans = sum(int(np.count_nonzero(np.isnan(face))) for face in faces)
+    return bool(2 * nans > size)
+
+
 def _faces(data: Array) -> Iterator[Array]:
     """The six faces of a grid, each voxel once."""
     inner = slice(1, -1)
-    for end in (0, -1):
-        yield data[end]
-        yield data[inner, end]
-        yield data[inner, inner, end]
+    for before in ((), (inner,), (inner, inner)):
+        yield data[(*before, 0)]
+        yield data[(*before, -1)]
 
 
 def _value_of_most(values: Array) -> float | None:

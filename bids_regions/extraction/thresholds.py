@@ -314,9 +314,10 @@ def _percentile(flat: Array, mask: Mask | None, percent: float, population: tupl
     low = int(position) - (size - top.size)
     if int(position) == position:
         return float(np.partition(top, low)[low]), size
-    ordered = np.partition(top, (low, low + 1))
+    ordered = np.partition(top, low)
+    above = ordered[low + 1 :].min()
     weight = np.array([int(position) + 1 - position, position - int(position)])
-    return float((ordered[low] * weight[0] + ordered[low + 1] * weight[1]) / weight.sum()), size
+    return float((ordered[low] * weight[0] + above * weight[1]) / weight.sum()), size
 
 
 def _upper_part(blocks: Iterator[Array], least: Any) -> tuple[int, Array]:

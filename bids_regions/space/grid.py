@@ -46,6 +46,7 @@ __all__ = [
 
 SAME = 0.01  # of a voxel: corners nearer than this are the same place (float32 headers round at 1e-5)
 PLANE = 1e-6  # of a box's volume: an affine whose voxels have less lies in a plane
+FEW = 1024  # runs for which a second bisection costs less than going from run to run
 MM_RESOLUTION = 1e-4  # mm; places nearer than this are equal when ties are broken
 
 
@@ -149,8 +150,8 @@ class Grid:
             along = rest - whole * size
             place += (size - 1 - along if canonical.flipped[k] else along) * canonical.strides[k]
             rest = whole
-        if np.any(place[1:] < place[:-1]):
-            order = np.argsort(place, kind="stable")
+        order = _ascending(place)
+        if order is not None:
             numbers, place, values = numbers[order], place[order], values[order]
         return Elements(domain=self, memory=numbers, place=place, values=values)
 
@@ -160,7 +161,9 @@ class Grid:
         slab = place // z
         within = place - slab * z
         row = within // y
-        return np.stack([within - row * y, row, slab]).astype(np.int32, copy=False)
+        out = np.empty((3, place.size), np.int32)
+        out[0], out[1], out[2] = within - row * y, row, slab
+        return out
 
     def place(self, ijk: Array) -> Places:
         """Canonical voxel indices, (3, n), as places."""
@@ -292,11 +295,16 @@ class Runs:
 
     def touching(self, some: Integers, step: int, reach: int) -> tuple[Integers, Integers]:
         """The pairs of runs (one of `some`, other) where the one, moved by `step` and widened by `reach`, meets it."""
+        some = some.astype(np.intp, copy=False)  # numpy's own indices: pairs of rows are few, and looked up often
         low, high = self.start[some] + (step - reach), self.end[some] + (step + reach)
-        other = np.searchsorted(self.end, low)  # the first run that does not end before
+        other = self.end.searchsorted(low)  # the first run that does not end before
+        if some.size < FEW:
+            n = self.start.searchsorted(high, "right") - other
+            one, shift = some.repeat(n), other - (n.cumsum() - n)
+            return one, shift.repeat(n) + np.arange(one.size)
         pairs = []
         while some.size:
-            meets = np.flatnonzero((self.start.take(other, mode="clip") <= high) & (other < self.start.size))
+            meets = ((self.start.take(other, mode="clip") <= high) & (other < self.start.size)).nonzero()[0]
             some, other, high = some[meets], other[meets], high[meets]
             pairs.append((some, other))
             other = other + 1
@@ -337,7 +345,10 @@ def to_mm(affine: Array, ijk: Array) -> Floats:
     [2.0, 4.0, 9.0]
     """
     x, y, z = ijk  # no matrix product: its rounding may depend on n
-    return np.stack([a[0] * x + a[1] * y + a[2] * z + a[3] for a in affine[:3]])
+    xyz = np.empty((3, *np.shape(x)))
+    for k, (of_x, of_y, of_z, shift) in enumerate(affine[:3].tolist()):
+        xyz[k] = of_x * x + of_y * y + of_z * z + shift
+    return xyz
 
 
 def coarse_mm(mm: Array) -> Array:
@@ -378,12 +389,31 @@ def _memory_order(data: Array) -> tuple[int, int, int]:
 def _nearest_to_ras(matrix: Array) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
     """For x, y, z: the column nearest to it, by the largest sum of |cosines|, and whether it points the other way."""
     cosines = (matrix / np.linalg.norm(matrix, axis=0)).tolist()
+    to_x, to_y, to_z = ([abs(float(cosine)) for cosine in row] for row in cosines)
 
     def score(order: tuple[int, ...]) -> float:
-        return round(sum(abs(float(row[axis])) for row, axis in zip(cosines, order, strict=True)), 9)
+        return round(to_x[order[0]] + to_y[order[1]] + to_z[order[2]], 9)
 
     x, y, z = max(permutations(range(3)), key=score)  # the first of equal ones
     return (x, y, z), (cosines[0][x] < 0, cosines[1][y] < 0, cosines[2][z] < 0)
+
+
+def _ascending(place: Places) -> Integers | None:
+    """The order in which places, each of them once, ascend; None where they do.
+
+    Most files store x from right to left: then each row descends and is turned round, which costs less than to sort.
+
+    >>> _ascending(np.array([2, 1, 0, 7, 9, 8])).tolist(), _ascending(np.array([3, 1, 2])).tolist()
+    ([2, 1, 0, 3, 5, 4], [1, 2, 0])
+    """
+    up = place[1:] > place[:-1]
+    if up.all():
+        return None
+    bounds = np.concatenate([[0], up.nonzero()[0] + 1, [place.size]])
+    first, end = bounds[:-1], bounds[1:]
+    if np.all(place[first[:-1]] < place[end[1:] - 1]):  # all of a row before all of the next
+        return np.repeat(first + end - 1, end - first) - np.arange(place.size)
+    return np.argsort(place, kind="stable")
 
 
 def _find(places: Places, wanted: Integers) -> Integers:
