@@ -291,6 +291,13 @@ def test_equal_names_only_where_the_matches_cannot_both_hold(tmp_path, one, othe
         assert [entry.name for entry in configured(tmp_path, text)] == ["a", "a"]
 
 
+@pytest.mark.parametrize("fault", ["connectivity = 7", "unheard = 1", "grf = true\nrft = true", "match = 3"])
+def test_equal_names_are_told_beside_other_faults_of_their_entries(tmp_path, fault):
+    told = problems(tmp_path, f'[[regions]]\nname = "a"\n{fault}\n[[regions]]\nname = "a"\n')
+    assert fault.split()[0] in told
+    assert told.count("two entries are named 'a'") == (fault != "match = 3")  # what it matches is not known
+
+
 @pytest.mark.parametrize(("text", "size"), [("8G", 8 * 2**30), ("512", 512 * 2**20), ("100MB", 100 * 2**20)])
 def test_memory_has_units(text, size):
     assert settings("--mem", text).workers.mem == size

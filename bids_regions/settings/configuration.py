@@ -51,7 +51,7 @@ def read_configuration(path: Path) -> tuple[Entry, ...]:
         tables = []
     top = _checked(content, "at the top", problems, ())
     entries = [entry for n, table in enumerate(tables, 1) if (entry := _read_entry(n, table, top, problems))]
-    problems += _clashes(entries)
+    problems += _clashes(tables)
     if problems:
         raise Contradiction(problems=[f"{path}: {problem}" for problem in problems])
     return tuple(entries)
@@ -143,12 +143,15 @@ def _match_problems(match: object) -> Iterator[str]:
             yield f'{entity} = {value!r}; write a label, a list of labels, false (absent) or "*" (any)'
 
 
-def _clashes(entries: list[Entry]) -> Iterator[str]:
-    for n, one in enumerate(entries):
-        for other in entries[:n]:
-            if one.name == other.name and not _disjoint(one.match, other.match):
+def _clashes(tables: list[dict[str, Any]]) -> Iterator[str]:
+    """Equal names, told beside what else is wrong with their entries; what an unreadable match takes is not known."""
+    told = [(table.get("name"), table.get("match", {})) for table in tables]
+    named = [(name, match) for name, match in told if isinstance(name, str) and not any(_match_problems(match))]
+    for n, (name, match) in enumerate(named):
+        for other_name, other in named[:n]:
+            if name == other_name and not _disjoint(match, other):
                 yield (
-                    f"two entries are named {one.name!r} and could both match a map; "
+                    f"two entries are named {name!r} and could both match a map; "
                     "give them different names, or matches that cannot both hold"
                 )
 
