@@ -99,7 +99,7 @@ def test_a_first_level_of_feat(tmp_path, run):
     code, said = run(feat(tmp_path / "tones.feat"))
     found = images(tmp_path / "out")
     assert code == 0
-    assert said.splitlines()[-1].endswith("9 maps of 1 sources are in " + str(tmp_path / "out") + " (exit code 0)")
+    assert said.splitlines()[-1].endswith("9 maps of 1 source are in " + str(tmp_path / "out") + " (exit code 0)")
     assert set(found) == FEAT_NAMES
     z = found["sub-07_task-tones_space-func_contrast-facesGtHouses_stat-z_statmap"]
     assert z.parent == tmp_path / "out" / "sub-07" / "func"

@@ -141,9 +141,9 @@ def _import(given: argparse.Namespace) -> int:
         _say(sentence)
     maps = sum(plan.find.suffix == "statmap" for plan in plans)
     failed = f", {len(faults)} of {len(given.source)} sources failed" if faults else ""
-    return _end(
-        f"{maps} maps of {len(given.source) - len(faults)} sources are in {given.dataset}{failed}", int(bool(faults))
-    )
+    taken = len(given.source) - len(faults)
+    told = f"{maps} map{'' if maps == 1 else 's'} of {taken} source{'' if taken == 1 else 's'}"
+    return _end(f"{told} {'is' if maps == 1 else 'are'} in {given.dataset}{failed}", int(bool(faults)))
 
 
 def _tell(source: Source, given: argparse.Namespace, number: int) -> Source:

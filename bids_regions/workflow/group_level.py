@@ -28,7 +28,7 @@ from bids_regions.group.study import (
 )
 from bids_regions.group.tables import write_group_regions
 from bids_regions.group.values import value_columns
-from bids_regions.logbook import Logbook
+from bids_regions.logbook import Logbook, counted
 from bids_regions.maps.maps import MapJob
 from bids_regions.pages.methods import write_citation
 from bids_regions.pages.page import PageContext
@@ -137,7 +137,8 @@ def _tell(result: SetResult, logbook: Logbook) -> None:
             logbook.fail(f"{absence.participant} ({one.name})", Fault(absence.reason))
     statuses = Counter(row.status for row in result.rows)
     n_regions = len(result.consensus.naming.regions) if result.consensus else 0
-    told = [f"{one.name}: {statuses['ok'] + statuses['empty']} participants", f"{n_regions} consensus regions"]
+    n = statuses["ok"] + statuses["empty"]
+    told = [f"{one.name}: {counted(n, 'participant')}", counted(n_regions, "consensus region")]
     told += [f"{number} {status}" for status, number in sorted(statuses.items()) if status != "ok"]
     logbook.say(", ".join(told))
     for text in (*one.notes, *([one.apart] if one.apart else [])):
