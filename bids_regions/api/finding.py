@@ -192,8 +192,7 @@ def _name(found: Extraction, domain: Any, atlas: AtlasSpecs, space: str) -> tupl
         ) from error
     if not specs:
         return NamedRegions(regions=found.regions), ()
-    on_surfaces = isinstance(domain, Grayordinates)
-    fittings = fit_atlases(specs, space=space, unchecked=not space, on_surfaces=on_surfaces)
+    fittings = fit_atlases(specs, space=space, unchecked=not space, domain=domain)
     lost = [fitting.reason for fitting in fittings if fitting.atlas is None]
     if lost:
         raise Contradiction(problems=lost, hint='Give an atlas in the space of the map, or the right space="..."')

@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from bids_regions.atlases.label_lists import clean_name, read_label_list, unusable
 from bids_regions.atlases.naming import UNLABELLED, Counts, PlacedAtlas, RegionToName
-from bids_regions.errors import BadMap, UnsuitableMap
+from bids_regions.errors import BadMap, Fault, UnsuitableMap
 from bids_regions.files import hash_bytes
 from bids_regions.frozen import dataclass
-from bids_regions.images.cifti import read_cifti
+from bids_regions.images.cifti import read_cifti, read_grayordinates
 from bids_regions.images.gifti import read_gifti
-from bids_regions.images.structures import CORTEX, find_side
+from bids_regions.images.structures import CORTEX, HEMISPHERES, find_side
 from bids_regions.space import Grayordinates, Grid, Sheet, Solid
 from bids_regions.space.grid import to_mm
 
-__all__ = ["SheetContent", "check_sheets", "is_sheet_file", "place_on_sheets"]
+__all__ = ["SheetContent", "check_sheets", "count_vertices", "is_dlabel", "is_sheet_file", "place_on_sheets"]
 
 ENDINGS = (".gii", ".gii.gz", ".dlabel.nii", ".dlabel.nii.gz")
 NO_LABEL = "???"
@@ -35,6 +35,29 @@ Label = tuple[str, int]  # structure and key
 def is_sheet_file(path: Path) -> bool:
     """Whether a file is one of labels on surfaces, as its name tells."""
     return path.name.lower().endswith(ENDINGS)
+
+
+def is_dlabel(path: Path) -> bool:
+    """Whether a file is CIFTI's, of both hemispheres, as its name tells."""
+    return is_sheet_file(path) and ".gii" not in path.name.lower()[-7:]
+
+
+def count_vertices(path: Path) -> int:
+    """The vertices of a hemisphere's mesh that a file has labels of; 0 where it cannot tell, as when it is broken."""
+    try:
+        state = path.stat()
+        return _count_once(path, state.st_size, state.st_mtime_ns)
+    except (OSError, Fault):
+        return 0  # whoever reads its labels tells what is wrong
+
+
+@lru_cache(maxsize=256)
+def _count_once(path: Path, _size: int, _changed: int) -> int:
+    if is_dlabel(path):
+        models = read_grayordinates(path).models
+        return next((model.n_vertices for model in models if model.structure in HEMISPHERES), 0)
+    arrays = read_gifti(path, lambda _number, _intent: False).of_values()
+    return arrays[0].shape[0] if arrays and arrays[0].shape else 0
 
 
 class SheetAtlas(Protocol):
@@ -247,7 +270,7 @@ def _load(path: Path) -> _File:
 
 @lru_cache(maxsize=8)
 def _load_once(path: Path, _size: int, _changed: int) -> _File:
-    return _load_gifti(path) if ".gii" in path.name.lower()[-7:] else _load_cifti(path)
+    return _load_cifti(path) if is_dlabel(path) else _load_gifti(path)
 
 
 def _load_gifti(path: Path) -> _File:

@@ -7,41 +7,55 @@ participant. A *fitting* is what a request came to for one user. This module doe
 segmentation lies: whoever asks has found it.
 """
 
-import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bids_regions.atlases.label_lists import LABEL_LIST_SUFFIXES, read_label_list, unusable
 from bids_regions.atlases.placing import check_names
 from bids_regions.atlases.requests import (
-    IMAGE,
     Request,
     choose_names,
     entities_in,
     parse_request,
-    parse_requests,
     person_in,
     stem_of,
     suffix_of,
+)
+from bids_regions.atlases.seeking import (
+    FSAVERAGE,
+    AtlasUser,
+    OtherMesh,
+    find_in_templateflow,
+    find_space,
+    read_requests,
+    tell_home,
 )
 from bids_regions.atlases.sheets import check_sheets, is_sheet_file
 from bids_regions.errors import Contradiction, Fault, MissingInput, printable
 from bids_regions.files import expand_home, hash_of, read_json
 from bids_regions.frozen import dataclass
+from bids_regions.space import Grayordinates, Grid, Sheet
 
-__all__ = ["Atlas", "AtlasUser", "Fitting", "fit_atlases", "fit_to_maps", "misplaced", "own_entities"]
+__all__ = [
+    "Atlas",
+    "AtlasUser",
+    "Fitting",
+    "asks_templateflow",
+    "fit_atlases",
+    "fit_to_maps",
+    "misplaced",
+    "own_entities",
+]
 
 # spaces of one person's brain, in lower case: BIDS's image-based ones and the words that datasets use
 IMAGES = ("anat", "bold", "boldref", "dwi", "flair", "func", "orig", "t1w", "t2w")
 NATIVE_SPACES = frozenset((*IMAGES, "acpc", "fsnative", "individual", "scanner"))
-PREFERRED_RESOLUTION = "2"  # of several in TemplateFlow: 2 mm in its MNI spaces, the grid of most statistical maps
-FSAVERAGE = re.compile(r"^fsaverage[3-6]$")  # sparser meshes of one space, told apart by their number of vertices
 LEVELS_UP = 4  # folders above an image in which what describes it is looked for
 TEXT_LIMIT = 1000  # characters of a licence or a citation
+OTHER_MESH = "Give an atlas on the mesh of the maps: fetch its files of that den-, or name them by their paths"
 UNCHECKED = "or give --atlas-space-unchecked where you know that they are the same"
 
 
@@ -70,16 +84,6 @@ class Atlas:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AtlasUser:
-    """What decides which atlases a map may take."""
-
-    space: str  # "" where it is not known; with +cohort for infant templates
-    participant: str | None = None  # label; None for a group map
-    own: tuple[Path | None, ...] = ()  # the participant's own images, in the order of `own_entities`; None: none found
-    on_surfaces: bool = False  # vertices, or vertices and voxels, which atlases of voxels do not name
-
-
-@dataclass(frozen=True, kw_only=True)
 class Fitting:
     """What one request came to for one user."""
 
@@ -87,6 +91,7 @@ class Fitting:
     atlas: Atlas | None
     reason: str = ""  # why there is none
     other_kind: bool = False  # it is of voxels and the map of vertices, or the other way round: no contradiction
+    other_mesh: bool = False  # it has other numbers of vertices than the map
 
 
 def fit_to_maps(
@@ -101,19 +106,19 @@ def fit_to_maps(
     MissingInput
         An atlas that is not there or cannot be read; one that is each participant's own, and no participant has it.
     """
-    requests = parse_requests(specs)
-    reader = _Reader(seek=cache(_find_in_templateflow), load=cache(_load))
+    requests = read_requests(specs)
+    reader = _Reader(seek=cache(find_in_templateflow), load=cache(_load))
     fitted = {user: _fit_all(requests, user, reader, unchecked=unchecked) for user in dict.fromkeys(users)}
-    lost = [
-        (request, "; ".join(dict.fromkeys(each.reason for each in column)))
-        for request, column in zip(requests, zip(*fitted.values(), strict=True), strict=bool(fitted))
-        if all(each.atlas is None for each in column) and not all(each.other_kind for each in column)
-    ]
+    columns = zip(requests, zip(*fitted.values(), strict=True), strict=bool(fitted))
+    unfit = [(request, column) for request, column in columns if all(each.atlas is None for each in column)]
+    unfit = [(request, column) for request, column in unfit if not all(each.other_kind for each in column)]
+    lost = [(request, "; ".join(dict.fromkeys(each.reason for each in column))) for request, column in unfit]
     if absent := [reason for request, reason in lost if request.own]:
         hint = "It is sought beside the maps and in the datasets of DatasetLinks; or give --atlas a path"
         raise MissingInput(absent[0].partition("; ")[0], hint=hint)
     if lost:
-        hint = f"Give an atlas in the space of the maps, {UNCHECKED}"
+        on_other_mesh = all(each.other_mesh for _, column in unfit for each in column)
+        hint = OTHER_MESH if on_other_mesh else f"Give an atlas in the space of the maps, {UNCHECKED}"
         raise Contradiction(problems=[reason for _, reason in lost], hint=hint)
     return fitted
 
@@ -124,12 +129,24 @@ def fit_atlases(
     space: str,
     participant: str | None = None,
     unchecked: bool = False,
-    on_surfaces: bool = False,
+    domain: Grid | Grayordinates | None = None,
 ) -> tuple[Fitting, ...]:
-    """One fitting per request, in order, for maps of `space` ("" where they have none)."""
-    user = AtlasUser(space=space, participant=participant, on_surfaces=on_surfaces)
-    reader = _Reader(seek=_find_in_templateflow, load=_load)
-    return _fit_all(parse_requests(specs), user, reader, unchecked=unchecked)
+    """One fitting per request, in order, for maps of `space` ("" where they have none) that lie on `domain`."""
+    user = AtlasUser(space=space, participant=participant, **_tell_mesh(domain))
+    reader = _Reader(seek=find_in_templateflow, load=_load)
+    return _fit_all(read_requests(specs), user, reader, unchecked=unchecked)
+
+
+def _tell_mesh(domain: Grid | Grayordinates | None) -> dict[str, Any]:
+    """The form of maps that lie on `domain`, and the vertices of a hemisphere's mesh."""
+    if not isinstance(domain, Grayordinates):
+        return {}
+    sheets = [piece for piece in domain.pieces if isinstance(piece, Sheet)]
+    is_cifti = len(sheets) < len(domain.pieces) or any(sheet.vertices is not None for sheet in sheets)
+    return {
+        "form": "cifti" if is_cifti else "gifti",
+        "n_vertices": next((sheet.mesh.n_vertices for sheet in sheets), 0),
+    }
 
 
 def own_entities(specs: Sequence[str]) -> list[tuple[tuple[str, str], ...]]:
@@ -137,10 +154,15 @@ def own_entities(specs: Sequence[str]) -> list[tuple[tuple[str, str], ...]]:
     return [request.own for request in map(parse_request, specs) if request.own]
 
 
+def asks_templateflow(specs: Sequence[str]) -> bool:
+    """Whether an atlas has to be sought in TemplateFlow's folder."""
+    return any(request.template_name for request in map(parse_request, specs))
+
+
 class _Reader(NamedTuple):
     """How atlases are found and read; for many maps each once."""
 
-    seek: Callable[[Request, str], Path | None]
+    seek: Callable[[Request, AtlasUser], Request | OtherMesh | None]
     load: Callable[[Path, Request, str, str], Atlas]
 
 
@@ -177,10 +199,13 @@ def _of_other_kind(name: str, user: AtlasUser) -> Fitting:
 
 
 def _fit(request: Request, name: str, user: AtlasUser, reader: _Reader, *, unchecked: bool) -> Fitting:
-    path = request.path or reader.seek(request, user.space)
-    if path is None:
+    found = request if request.path else reader.seek(request, user.as_anybody)
+    if isinstance(found, OtherMesh):
+        return Fitting(name=name, atlas=None, reason=found.reason, other_mesh=True)
+    if found is None or found.path is None:
         where = f"the space {user.space}" if user.space else "maps that do not say their space"
-        return Fitting(name=name, atlas=None, reason=f"{request.text} is not in {_templateflow_home()} for {where}")
+        return Fitting(name=name, atlas=None, reason=f"{request.text} is not in {tell_home()} for {where}")
+    request, path = found, found.path
     own_space = find_space(path, request.option("space"))
     atlas = reader.load(path, request, name, own_space)
     if is_sheet_file(path) != user.on_surfaces:
@@ -220,84 +245,6 @@ def _misfit(name: str, own_space: str, space: str) -> str:
     its = f"is in the space {own_space}" if own_space else "does not say its space"
     theirs = f"the maps are in {space}" if space else "the maps do not say theirs"
     return f"The atlas {name} {its} and {theirs}"
-
-
-def find_space(path: Path, told: str = "") -> str:
-    """The space of an image: as `told`, else as its name or its folder `tpl-*` tells; "" where nothing does."""
-    if told:
-        return told
-    entities = entities_in(path)
-    for folder in reversed(path.resolve().parts[:-1]):
-        found = re.fullmatch(r"(tpl|cohort)-([0-9a-zA-Z+]+)", folder)
-        if found:
-            entities.setdefault(found[1], found[2])
-    if "space" in entities:
-        return entities["space"]
-    return "+".join(filter(None, (entities.get("tpl"), entities.get("cohort")))) if "tpl" in entities else ""
-
-
-def _templateflow_home() -> Path:
-    given = os.environ.get("TEMPLATEFLOW_HOME")
-    try:
-        home = Path(given) if given else expand_home("~/.cache/templateflow")
-    except RuntimeError:  # no home folder, as for an arbitrary uid in a container
-        home = Path("/templateflow")
-    if not home.is_dir():
-        hint = "Set TEMPLATEFLOW_HOME to a folder into which TemplateFlow has fetched the atlas; nothing is downloaded"
-        raise MissingInput(f"There is no TemplateFlow folder at {home}", hint=hint)
-    return home
-
-
-def _find_in_templateflow(request: Request, space: str) -> Path | None:
-    """The image for maps of `space`; None where TemplateFlow has it in other spaces only."""
-    home = _templateflow_home()
-    template = request.option("tpl") or space
-    wanted = {key: value for key, value in request.options if key not in {"name", "tpl"}}
-    found = [path for path in _walk_images(home, template) if _matches(path, request.template_name, wanted)]
-    if template and found:
-        best = _prefer(found)
-        if len(best) == 1:
-            return best[0]
-        shown = ", ".join(sorted(path.name for path in best)[:4]) + (", ..." if len(best) > 4 else "")
-        hint = "Add what tells them apart after ?, such as ?desc=400Parcels7Networks"
-        raise Contradiction(f"--atlas {request.text} fits {len(best)} atlases: {shown}", hint=hint)
-    if not any(_matches(path, request.template_name, wanted) for path in _walk_images(home, "")):
-        hint = "Fetch it once with the templateflow package, or fix the name; nothing is downloaded here"
-        raise MissingInput(f"{home} has no atlas that fits {request.text}", hint=hint)
-    return None
-
-
-def _walk_images(home: Path, space: str) -> Iterator[Path]:
-    """The segmentations of one space in TemplateFlow's folder (of all, where it is not given)."""
-    template, _, cohort = space.partition("+")
-    for folder in sorted(home.glob(f"tpl-{template or '*'}")):
-        for parent, folders, files in os.walk(folder):
-            folders[:] = sorted(f for f in folders if not f.startswith("."))
-            for file in sorted(files):
-                path = Path(parent, file)
-                if IMAGE.match(file) and not is_sheet_file(path) and suffix_of(path) in {"dseg", "probseg"}:
-                    its = find_space(path).partition("+")[2]
-                    if not cohort or not its or its == cohort:
-                        yield path
-
-
-def _matches(path: Path, name: str, wanted: Mapping[str, str]) -> bool:
-    entities = entities_in(path) | {"suffix": suffix_of(path)}
-    return name in (entities.get("atlas"), entities.get("seg")) and all(
-        _plain(entities.get(key, "")) == _plain(value) for key, value in wanted.items()
-    )
-
-
-def _plain(value: str) -> str:
-    return value.lstrip("0") if value.isdigit() else value
-
-
-def _prefer(paths: list[Path]) -> list[Path]:
-    """Labels before probabilities, then one resolution."""
-    paths = [path for path in paths if suffix_of(path) == "dseg"] or paths
-    resolutions = {_plain(entities_in(path).get("res", "")) for path in paths}
-    chosen = PREFERRED_RESOLUTION if PREFERRED_RESOLUTION in resolutions else min(resolutions)
-    return [path for path in paths if _plain(entities_in(path).get("res", "")) == chosen]
 
 
 def _load(path: Path, request: Request, name: str, space: str) -> Atlas:

@@ -160,7 +160,7 @@ def _name(extraction: Extraction, one: MapSet, usual: Mapping[str, Any], setting
             specs,
             space=space,
             unchecked=bool(usual.get("atlas_space_unchecked")),
-            on_surfaces=one.form != "volume",
+            domain=one.ground.domain,
         )
         return name_extraction(extraction, one.ground.domain, fittings, sided=is_standard_space(one.space))
     except Fault as fault:

@@ -13,14 +13,22 @@ from numpy.typing import NDArray
 from bids_regions.dataset import MapFile
 from bids_regions.dataset.names import clean_label
 from bids_regions.dataset.sheets import DENSITIES
-from bids_regions.errors import BadMap, UnsuitableMap
+from bids_regions.errors import BadMap, Fault, UnsuitableMap
 from bids_regions.files import hash_bytes
 from bids_regions.frozen import dataclass
 from bids_regions.images import cifti
 from bids_regions.images.gifti import DataArray, Gifti, read_gifti
-from bids_regions.images.structures import CORTEX, find_side
+from bids_regions.images.structures import CORTEX, HEMISPHERES, find_side
 
-__all__ = ["Part", "SheetLayout", "SheetMap", "describe_density", "load_sheet_map", "sheet_map_of"]
+__all__ = [
+    "Part",
+    "SheetLayout",
+    "SheetMap",
+    "count_vertices_of",
+    "describe_density",
+    "load_sheet_map",
+    "sheet_map_of",
+]
 
 INTENTS = {  # NIfTI's codes by GIFTI's words
     "ZSCORE": 5, "TTEST": 3, "FTEST": 4, "CHISQ": 6, "PVAL": 22, "LOGPVAL": 23, "LOG10PVAL": 24,
@@ -131,6 +139,21 @@ def load_sheet_map(mapfile: MapFile, paths: Sequence[Path]) -> SheetMap:
     return _make(values, about, ())
 
 
+def count_vertices_of(mapfile: MapFile) -> int:
+    """The vertices of a hemisphere's mesh, its numbers left unread; 0 where the file is broken or holds none."""
+    try:
+        if mapfile.form == "cifti":
+            models = cifti.read_grayordinates(mapfile.path).models
+            return next((model.n_vertices for model in models if model.structure in HEMISPHERES), 0)
+        found = read_gifti(mapfile.path, lambda _number, intent: intent == "NODE_INDEX")
+    except Fault:
+        return 0  # whoever reads the map tells what is wrong
+    values, nodes = found.of_values(), found.of_intent("NODE_INDEX")
+    if nodes and nodes[0].values is not None:
+        return _mesh_of(nodes[0].values)
+    return values[0].shape[0] if values and values[0].shape else 0
+
+
 def sheet_map_of(values: NDArray[Any], parts: Sequence[Part]) -> SheetMap:
     """The map of numbers in memory, part by part."""
     return _make(np.array(values), (tuple(parts), None, 0, None, ""), ())
@@ -207,11 +230,15 @@ def _whole(array: DataArray, found: Gifti, path: Path, taken: int) -> NDArray[An
     index = nodes[0].values.ravel()
     if index.size != values.size or index.dtype.kind not in "iu" or (index.size and int(index.min()) < 0):
         raise BadMap(f"{path.name} has node indices that do not fit its numbers", hint="Store it with every vertex")
-    most = int(index.max(initial=-1)) + 1
-    whole = next((n for n in sorted({*DENSITIES.values()}) if n >= most), most)
-    spread = np.zeros(whole, values.dtype)
+    spread = np.zeros(_mesh_of(index), values.dtype)
     spread[index] = values
     return spread
+
+
+def _mesh_of(index: NDArray[Any]) -> int:
+    """The vertices of the smallest known mesh that has all that node indices name."""
+    most = int(index.max(initial=-1)) + 1
+    return next((n for n in sorted({*DENSITIES.values()}) if n >= most), most)
 
 
 def _intent(found: Gifti) -> tuple[int, float | None]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bids_regions.atlases import AtlasUser, fit_to_maps, own_entities
+from bids_regions.atlases import AtlasUser, asks_templateflow, fit_to_maps, own_entities
 from bids_regions.dataset import (
     Discovery,
     MapFile,
@@ -26,6 +26,7 @@ from bids_regions.errors import Contradiction, EmptySelection
 from bids_regions.frozen import dataclass
 from bids_regions.maps.inputs import MASK_HINT, mask_misfit
 from bids_regions.maps.maps import MapJob
+from bids_regions.maps.sheet_maps import count_vertices_of
 from bids_regions.planning.matching import tell_idle_entries
 from bids_regions.planning.named_files import check_named_files
 from bids_regions.planning.volumes import take_volumes
@@ -164,7 +165,7 @@ def _make_job(mapfile: MapFile, dataset: SourceDataset, settings: Settings) -> M
 
 def _fit_atlases(jobs: Sequence[MapJob]) -> list[MapJob]:
     """The jobs with the atlases of their entries, each request resolved once for all maps, faults told at once."""
-    users = [[_atlas_user(job, entry.atlas) for entry in job.entries] for job in jobs]
+    users = [_atlas_users(job) for job in jobs]
     asked: dict[tuple[tuple[str, ...], bool], list[AtlasUser]] = {}
     for job, its in zip(jobs, users, strict=True):
         for entry, user in zip(job.entries, its, strict=True):
@@ -205,14 +206,24 @@ def _refuse_voxel_options(jobs: Sequence[MapJob]) -> None:
         )
 
 
-def _atlas_user(job: MapJob, specs: Sequence[str]) -> AtlasUser:
-    own = (find_segmentation(job.mapfile, job.dataset, wanted, space=job.space) for wanted in own_entities(specs))
-    return AtlasUser(
-        space=job.atlas_space,
-        participant=job.mapfile.participant,
-        own=tuple(own),
-        on_surfaces=job.mapfile.form != "volume",
-    )
+def _atlas_users(job: MapJob) -> list[AtlasUser]:
+    """What each entry of a job wants atlases for; vertices are counted where an atlas has to be sought by them."""
+    by_mesh = job.mapfile.form != "volume" and asks_templateflow([spec for each in job.entries for spec in each.atlas])
+    n_vertices = count_vertices_of(job.mapfile) if by_mesh else 0
+    users = []
+    for entry in job.entries:
+        wanted = own_entities(entry.atlas)
+        own = (find_segmentation(job.mapfile, job.dataset, each, space=job.space) for each in wanted)
+        users.append(
+            AtlasUser(
+                space=job.atlas_space,
+                participant=job.mapfile.participant,
+                own=tuple(own),
+                form=job.mapfile.form,
+                n_vertices=n_vertices,
+            )
+        )
+    return users
 
 
 def _tell_unmatched(unmatched: Sequence[MapJob], total: int) -> Iterator[str]:
