@@ -508,3 +508,44 @@ def test_the_very_vertices_of_fslrs_cortex_tell_the_space(tmp_path):
     said = record(tmp_path / "out")
     assert said["Surfaces"]["CORTEX_LEFT"]["Mesh"].startswith("fsLR triangles")
     assert said["Threshold"]["Population"] == "every grayordinate of the image"
+
+
+def methods_of(out):
+    return (out / "logs" / "CITATION.md").read_text()
+
+
+def test_the_methods_say_how_vertices_became_regions(planes):
+    words = ("--surfaces", planes / "L.surf.gii", planes / "R.surf.gii", "--threshold", 2)
+    assert run(planes / "in", planes / "out", *words, "--min-region-area", 50) == 0
+    text = methods_of(planes / "out")
+    for part in (
+        "each region holding vertices of one sign. Clusters were connected along the edges of the mesh",
+        "those of at least 50 mm2 were kept",
+        "apart along the surface",
+        "outside the mask that the dataset holds for a map, or else on fsLR outside the cortex",
+    ):
+        assert part in text
+    assert not [word for word in ("voxel", "mm3", "-connectivity") if word in text]
+    page = (planes / "out" / "sub-01.html").read_text()
+    assert "those of at least 50 mm2 were kept" in page
+    mask = put(planes / "m.L.gii", gifti(data_array(np.ones(SIDE * SIDE, np.float32))))
+    other = put(planes / "m.R.gii", gifti(data_array(np.ones(SIDE * SIDE, np.float32))))
+    assert run(planes / "in", planes / "two", *words, "--min-region-vertices", 7, "--mask", mask, other) == 0
+    assert "at least 7 vertices were kept" in methods_of(planes / "two")
+    assert "Vertices outside the mask m.L.gii and m.R.gii were left out." in methods_of(planes / "two")
+    assert run(planes / "in", planes / "none", *words, "--mask", "none") == 0
+    assert "at least 100 mm2 were kept" in methods_of(planes / "none")
+    assert "No mask was applied." in methods_of(planes / "none")
+
+
+def test_the_methods_of_a_run_over_volumes_and_cifti_tell_both(tmp_path):
+    source = trees.describe(tmp_path / "in")
+    trees.write_map(source / "sub-01" / "func" / "sub-01_task-x_space-MNI152NLin6Asym_contrast-a_stat-z_statmap.nii.gz")
+    put(source / "sub-01" / "sub-01_task-y_space-fsLR_contrast-a_stat-z_statmap.dscalar.nii", fslr())
+    assert run(source, tmp_path / "out") == 0
+    told = [line for line in methods_of(tmp_path / "out").splitlines() if line.startswith("Entry thr3p0")]
+    assert len(told) == 2
+    assert "6-connectivity (shared faces); those of at least 1500 mm3" in told[0]
+    assert "holding grayordinates of one sign" in told[1]
+    assert "at least 100 mm2 on the cortex, or 200 mm3 in voxels were kept" in told[1]
+    assert "The vertices and voxels are those that the files name." in told[1]

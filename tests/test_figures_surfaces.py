@@ -130,6 +130,15 @@ def test_without_a_region_the_whole_map_is_shown_and_said():
     assert any(letter.text.startswith("No region survived") for letter in drawing.letters)
 
 
+@pytest.mark.parametrize("on_top", [0, 1])
+def test_regions_in_the_voxels_below_are_regions_too(on_top):
+    one = hemisphere("L", lambda xyz: xyz[:, 0] < -30, label=on_top)
+    small = FigureStyle(cuts=(), cutoff=3.0, layout=PanelLayout(columns=4, annotated=False))
+    drawing = compose_surfaces([one], [mark(one)] if on_top else [], small, n_below=2)
+    assert [letter.text for letter in drawing.letters if "region" in letter.text] == [f"{on_top + 2} regions"]
+    assert drawing.alt.startswith("1 region on the cortex" if on_top else "No region on the cortex")
+
+
 def test_numbers_that_do_not_fit_are_refused():
     one = hemisphere("L", lambda xyz: xyz[:, 0] < -30)
     short = Hemisphere(side="L", sheet=one.sheet, values=one.values[:-1], labels=one.labels)

@@ -32,6 +32,7 @@ SULCUS, GYRUS = 120.0, 205.0  # grey levels below a map
 FLAT = 178.0  # grey level where there is no folding to show
 LIGHT = 0.55  # how much of a surface's brightness comes from where it faces; the rest is ambient
 EDGE = -1e-9  # a pixel's centre on the edge of a triangle belongs to it, rounding aside
+NONE_ON_TOP = "No region on the cortex"  # of a map that has some below
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +75,9 @@ class _Shot:
     grey: npt.NDArray[np.uint8]  # (height, width): the bare sheet, PAPER beside it
 
 
-def compose_surfaces(hemispheres: Sequence[Hemisphere], marks: Sequence[SheetMark], view: FigureStyle) -> Drawing:
+def compose_surfaces(
+    hemispheres: Sequence[Hemisphere], marks: Sequence[SheetMark], view: FigureStyle, *, n_below: int = 0
+) -> Drawing:
     """A map on its hemispheres as a drawing: lateral and medial views side by side, the colour bar to their right.
 
     Parameters
@@ -82,9 +85,11 @@ def compose_surfaces(hemispheres: Sequence[Hemisphere], marks: Sequence[SheetMar
     hemispheres
         One or two, the left one first.
     marks
-        The regions of vertices. None: the whole map is shown without fading, and the picture says so.
+        The regions of vertices. None, and none below: the whole map is shown without fading, and the picture says so.
     view
         Cutoff, tail, unit and layout; its cuts are not used. `layout.columns` views stand side by side.
+    n_below
+        How many regions the map has in voxels below the cortex, which are not drawn here.
 
     Raises
     ------
@@ -93,7 +98,8 @@ def compose_surfaces(hemispheres: Sequence[Hemisphere], marks: Sequence[SheetMar
     """
     check_hemispheres(hemispheres)
     every = np.concatenate([np.nan_to_num(each.values, posinf=0, neginf=0) for each in hemispheres])
-    legend = make_legend(every, view, faded=bool(marks))
+    found = len(marks) + n_below
+    legend = make_legend(every, view, faded=found > 0)
     tiles = [_tile(each, pose, legend, view.layout) for each, pose in _order(hemispheres)]
     placed, corners = _set(tiles, view.layout, color_palette(legend))
     letters = _names(hemispheres, tiles, corners, view.layout)
@@ -103,13 +109,13 @@ def compose_surfaces(hemispheres: Sequence[Hemisphere], marks: Sequence[SheetMar
         framed = add_bar(replace(placed, letters=tuple(letters)), reach, legend, view.layout, int(FLAT))
     else:
         framed = replace(placed, letters=tuple(letters))
-    framed = add_heads(framed, len(marks), view)
+    framed = add_heads(framed, found, view)
     return Drawing(
         layers=framed.layers,
         labels=framed.labels,
         colors={mark.index: mark.color for mark in marks},
         letters=framed.letters,
-        alt=alt_text(marks),
+        alt=alt_text(marks) if marks or not n_below else NONE_ON_TOP,
     )
 
 

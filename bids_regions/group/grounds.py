@@ -142,13 +142,13 @@ class SheetGround:
         return tuple(HEMISPHERES.get(part.structure, "") for part in self.layout.parts)
 
     def describe(self) -> str:
-        """In words: "2 x 32492 vertices"."""
+        """In words: "2 x 32,492 vertices"."""
         sheets = [part.n_vertices for part in self.layout.parts if part.ijk is None]
         counts = dict.fromkeys(sheets)
-        told = " and ".join(f"{sheets.count(n)} x {n} vertices" if sheets.count(n) > 1 else f"{n} vertices"
+        told = " and ".join(f"{sheets.count(n)} x {n:,} vertices" if sheets.count(n) > 1 else f"{n:,} vertices"
                             for n in counts)  # fmt: skip
         solids = sum(part.size for part in self.layout.parts if part.ijk is not None)
-        return told + (f", {solids} voxels of structures" if solids else "")
+        return told + (f", {solids:,} voxels of structures" if solids else "")
 
     @cached_property
     def extents(self) -> Floats:

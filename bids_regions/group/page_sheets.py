@@ -212,8 +212,9 @@ class SheetConsensus:
             Hemisphere(side=side, sheet=drawn, values=values, labels=numbers)
             for side, (drawn, _), (values, numbers) in zip(cortex.sides, self.sheets, parts, strict=True)
         ]
-        upper = compose_surfaces(hemispheres, [sheet_mark(row) for row in rows if on_sheet(row)], style)
         marks = [voxel_mark(row) for row in rows if not on_sheet(row)]
+        on_top = [sheet_mark(row) for row in rows if on_sheet(row)]
+        upper = compose_surfaces(hemispheres, on_top, style, n_below=len(marks))
         if self.solids is None or not marks:
             return upper
         data, own, affine = self.solids.spread(shown), self.solids.spread(labels), self.solids.affine

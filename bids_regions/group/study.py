@@ -135,16 +135,17 @@ def load_anatomies(
 
 def write_cohort_methods(findings: GroupResults, usual: model.Methods, settings: GroupSettings) -> model.Methods:
     """How the participants' maps were worked on, as their records tell, and how they were put together."""
-    known: dict[str, Entry] = {}
+    known: dict[tuple[str, str], Entry] = {}
     for result in findings.results:
-        members = result.one.members
-        if members and result.one.entry not in known:
+        members, form = result.one.members, result.one.form
+        if members and (result.one.entry, form) not in known:
             record = load_record(settings.output_dir / members[0].sidecar)
-            known[result.one.entry] = make_entry(result.one.entry, record.criteria)
+            (known[result.one.entry, form],) = make_entry(result.one.entry, record.criteria).in_forms([form])
     if not known:
         return usual
+    told = [key for key in sorted(known) if key[1] != "gifti" or (key[0], "cifti") not in known]
     return write_group_methods(
-        tuple(known[name] for name in sorted(known)),
+        tuple(known[key] for key in told),
         settings,
         bounded=any(result.consensus and math.isfinite(result.consensus.rate) for result in findings.results),
         occasions=sorted({found.family.words for found in findings.families}),

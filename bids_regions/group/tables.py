@@ -135,7 +135,8 @@ SHEET_PARTICIPANT_COLUMNS: dict[str, tuple[Column, ...]] = {
     "n_regions": (
         Column(name="n_vertices", heading="vertices", description="Vertices of all regions",
                of=lambda row: row.n_vertices),
-        Column(name="area_mm2", heading="area", description="Area of all regions on the mesh of the set", units="mm2",
+        Column(name="area_mm2", heading="area mm²",
+               description="Area of all regions on the mesh of the set", units="mm2",
                of=lambda row: row.area_mm2),
     ),
 }  # fmt: skip

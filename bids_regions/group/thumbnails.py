@@ -40,4 +40,5 @@ def draw_member(
         for side, n, (values, labels) in zip(cortex.sides, cortex.sizes, parts, strict=True)
     ]
     marks = [sheet_mark(row) for row in rows if on_sheet(row)]
-    return encode(compose_surfaces(hemispheres, marks, replace(style, title="", layout=ON_SHEETS)), "webp")
+    shown = replace(style, title="", layout=ON_SHEETS)
+    return encode(compose_surfaces(hemispheres, marks, shown, n_below=len(rows) - len(marks)), "webp")

@@ -32,7 +32,7 @@ _CIRCULAR = (
     "not remove it: tests need independent regions{taken}"
 )
 CIRCULAR = _CIRCULAR.format(by=" (--group-by)", columns="_loo columns", taken=", which --regions-from takes")
-CIRCULAR_ON_PAGE = _CIRCULAR.format(by="", columns="values in voxels that the others alone choose", taken="")
+CIRCULAR_ON_PAGE = _CIRCULAR.format(by="", columns="values where the others alone choose", taken="")
 LOO = "where the others alone reach the full set's count; n/a below the minimum size"
 
 

@@ -51,11 +51,15 @@ OVER = {
 }
 
 
+UNITS = {"volume": "voxels", "gifti": "vertices", "cifti": "grayordinates"}
 SHARED = {6: "shared faces", 18: "shared faces or edges", 26: "shared faces, edges or corners"}
 
 
 def write_methods(entries: Sequence[Entry], atlases: Sequence[Mapping[str, Any]] = ()) -> Methods:
-    """The paragraphs and references for a run's entries and what the sidecars say of its atlases."""
+    """The paragraphs and references for a run's entries and what the sidecars say of its atlases.
+
+    An entry for volumes and for maps on surfaces stands twice, once in each form.
+    """
     opening = (
         f"Statistical maps were thresholded and their connected regions extracted with bids_regions {__version__}, "
         "a BIDS App (Gorgolewski et al., 2016) based on pybids (Yarkoni et al., 2019), NumPy (Harris et al., 2020) and "
@@ -72,12 +76,7 @@ def write_methods(entries: Sequence[Entry], atlases: Sequence[Mapping[str, Any]]
 
 def _paragraph(entry: Entry) -> str:
     c = entry.criteria
-    halved = ", halved for the two tails" if c.tail_rule.both else ""
-    height = c.spec.rule.methods.format(
-        number=c.spec.number, place=ordinal(c.spec.number), over=OVER[c.percentile_over], halved=halved
-    )
-    sentences = [f"Entry {entry.name}: maps were thresholded {height}, {c.tail_rule.methods}.", _regions_sentence(c)]
-    sentences += [_mask_sentence(entry), _peaks_sentence(c)]
+    sentences = _found_sentences(entry)
     if entry.p_scale != "auto" or entry.peaks_from:
         sentences.append(
             "Maps of p were thresholded at their p as it stands; peaks and their values were taken from the z or t map "
@@ -109,6 +108,21 @@ def _paragraph(entry: Entry) -> str:
     return " ".join(sentences)
 
 
+def _found_sentences(entry: Entry) -> list[str]:
+    """How the regions of an entry were found: height, connection and size, mask, peaks."""
+    c = entry.criteria
+    halved = ", halved for the two tails" if c.tail_rule.both else ""
+    height = c.spec.rule.methods.format(
+        number=c.spec.number, place=ordinal(c.spec.number), over=OVER[c.percentile_over], halved=halved
+    )
+    which = "maps" if entry.form == "volume" else "maps on surfaces"
+    found = f"{which} were thresholded {height}, {c.tail_rule.methods}".replace("voxels", UNITS[entry.form])
+    shaped = [_regions_sentence(c), _mask_sentence(entry)]
+    if entry.form != "volume":
+        shaped = [_sheet_sentence(entry), _sheet_mask_sentence(entry)]
+    return [f"Entry {entry.name}: {found}.", *shaped, _peaks_sentence(c)]
+
+
 def _smoothness_sentence(entry: Entry) -> str:
     if entry.smoothness:
         x, y, z = entry.smoothness
@@ -135,6 +149,34 @@ def _regions_sentence(c: Criteria) -> str:
     return f"{kind}; those of {more} {' and '.join(sizes)} were kept as regions." if sizes else f"{kind}."
 
 
+def _sheet_sentence(entry: Entry) -> str:
+    """How vertices became regions, and of a CIFTI file voxels; the minimum sizes that hold where these are known."""
+    c, in_voxels = entry.criteria, entry.form == "cifti"
+    kind = "Clusters were connected along the edges of the mesh, within each hemisphere"
+    kind += ", and voxels of other structures through shared faces, within each structure" if in_voxels else ""
+    sizes = [f"{c.smallest_area:g} mm2"] if c.smallest_area is not None else []
+    sizes += [f"{c.min_region_vertices} vertices"] if c.min_region_vertices is not None else []
+    of_voxels = [f"{c.smallest_in_structure:g} mm3"] if in_voxels and c.smallest_in_structure is not None else []
+    of_voxels += [f"{c.min_region_voxels} voxels"] if in_voxels and c.min_region_voxels is not None else []
+    every = [f"{' and '.join(sizes)} on the cortex" if of_voxels else " and ".join(sizes)] if sizes else []
+    every += [f"{' and '.join(of_voxels)} in voxels"] if of_voxels else []
+    more, _ = minimum_words(c.knobs)
+    return f"{kind}; those of {more} {', or '.join(every)} were kept as regions." if every else f"{kind}."
+
+
+def _sheet_mask_sentence(entry: Entry) -> str:
+    if entry.mask == "none":
+        return "No mask was applied."
+    if entry.masks:
+        names = " and ".join(Path(path).name for path in entry.masks)
+        return f"{UNITS[entry.form].capitalize()} outside the mask {names} were left out."
+    if entry.form == "cifti":
+        return "The vertices and voxels are those that the files name."
+    return (
+        "Vertices outside the mask that the dataset holds for a map, or else on fsLR outside the cortex, were left out."
+    )
+
+
 def _mask_sentence(entry: Entry) -> str:
     if entry.mask == "none":
         return "No mask was applied."
@@ -147,6 +189,8 @@ def _peaks_sentence(c: Criteria) -> str:
     if c.max_peaks == 1:
         return "The peak of each region is reported."
     apart = f"more than {c.min_peak_distance:g} mm apart" if c.min_peak_distance else "at any distance"
+    if c.on_surfaces:
+        apart += " along the surface"
     return f"Up to {c.max_peaks} peaks of each region, {apart}, are reported."
 
 

@@ -206,8 +206,9 @@ class _Drawer:
             Hemisphere(side=side, sheet=sheet, values=own, labels=regions)
             for side, sheet, (own, regions) in zip(self.cortex.sides, self.drawn_on, cuts, strict=True)
         ]
-        upper = compose_surfaces(hemispheres, [sheet_mark(row) for row in rows if on_sheet(row)], style)
         marks = [voxel_mark(row) for row in rows if not on_sheet(row)]
+        on_top = [sheet_mark(row) for row in rows if on_sheet(row)]
+        upper = compose_surfaces(hemispheres, on_top, style, n_below=len(marks))
         if not (self.solids and marks):
             return upper
         data, own = self.solids.spread(self.shown), self.solids.spread(labels)

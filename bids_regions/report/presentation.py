@@ -38,6 +38,7 @@ _LONG = 30  # characters of a cell from which a column of text is kept narrow, w
 _ALWAYS = frozenset({"region", "region_name", "sign", "n_voxels", "peak_value", "mean_value", "outlier"})
 _LESS = ("values_peak", "mean_value", "volume_mm3")  # of regions: folded first where a table is too wide, in this order
 _ATLAS_PEAK = re.compile(r"(?!values_).+_peak")
+_SIDE = re.compile(r"^(Left|Right) ")  # what leads a name, where the side is known
 _ORDINAL = re.compile(r" \(\d+\)$")  # what tells regions of one name apart
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _PROBABILITY = re.compile(r"[pq]_|.*_p$|.*_[pq]_")  # columns of p and q values
@@ -235,12 +236,13 @@ def _fold_numbers(heads: list[Head], columns: list[list[str]]) -> list[Head]:
 def _fold_repeats(heads: list[Head], columns: list[list[str]]) -> list[Head]:
     """Fold what is told already: names that are numbers; atlases that say what names say, all but one of the others.
 
-    A structure that is the cortex of the hemisphere beside it is told, too.
+    A structure that is the cortex of the hemisphere beside it is told, too, and so is the side that leads a name there.
     """
     texts = {head.column: column for head, column in zip(heads, columns, strict=True)}
     names = [_ORDINAL.sub("", text) for text in texts.get("name", [])]
+    sideless = [_SIDE.sub("", name) for name in names] if "hemi" in texts else names
     atlases = [head.column for head in heads if _ATLAS_PEAK.fullmatch(head.column) and head.kind == "text"]
-    told = [column for column in atlases if texts[column] != names]
+    told = [column for column in atlases if texts[column] not in (names, sideless)]
     folded = set(atlases) - set(told[:1])
     if not any(map(is_named, texts["index"], texts.get("name", []))):
         folded.add("name")

@@ -61,6 +61,12 @@ class Entry:
         """The same entry with the criteria that hold for maps on surfaces, GIFTI or CIFTI."""
         return replace(self, criteria=self.on_surfaces or self.criteria, form=form)
 
+    def in_forms(self, forms: Iterable[str]) -> "list[Entry]":
+        """The entry once for volumes and once for surfaces, where maps of these `forms` are; itself without any."""
+        own = set(forms)
+        sheets = [form for form in ("cifti", "gifti") if form in own][:1]  # what is said of CIFTI files holds for both
+        return [*([self] if "volume" in own or not sheets else []), *(self.for_surfaces(form) for form in sheets)]
+
     def as_options(self) -> dict[str, Any]:
         """The canonical settings: every resolved choice by its option's name, the same on every machine.
 

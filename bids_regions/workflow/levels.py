@@ -25,7 +25,7 @@ from bids_regions.planning import Plan, list_plan, make_plan
 from bids_regions.report import model
 from bids_regions.results.failures import find_failures, write_failure
 from bids_regions.results.placement import name_owner
-from bids_regions.settings import Settings, WorkerSettings, with_folders, without_folders
+from bids_regions.settings import Entry, Settings, WorkerSettings, with_folders, without_folders
 from bids_regions.stopping import STOPPED, Stopped, terminable
 from bids_regions.version import __version__
 from bids_regions.workflow.participants import StopEarlyError, run_participants
@@ -110,7 +110,7 @@ def _run(settings: Settings, logbook: Logbook) -> int:
 
 
 def _work(settings: Settings, plan: Plan, logbook: Logbook) -> int:
-    methods = write_methods(settings.entries, _used_atlases(plan))
+    methods = write_methods(_used_entries(settings, plan), _used_atlases(plan))
     write_citation(settings.output_dir, methods)
     if settings.boilerplate_only:
         logbook.close(0, "the methods text is in logs/CITATION.md")
@@ -189,6 +189,15 @@ def _make_workers(asked: WorkerSettings, plan: Plan, logbook: Logbook) -> Worker
     if note:
         logbook.notice(note)
     return able
+
+
+def _used_entries(settings: Settings, plan: Plan) -> list[Entry]:
+    """The entries in each form that they were used in: for volumes, for maps on surfaces; unused ones as they are."""
+    forms: dict[str, set[str]] = {}
+    for job in plan.jobs:
+        for entry in job.entries:
+            forms.setdefault(entry.name, set()).add(entry.form)
+    return [used for entry in settings.entries for used in entry.in_forms(forms.get(entry.name, set()))]
 
 
 def _used_atlases(plan: Plan) -> list[dict[str, Any]]:
