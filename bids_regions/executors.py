@@ -113,10 +113,12 @@ def run_tasks(tasks: deque[Task], workers: Workers) -> Iterator[tuple[Task, Any]
     try:
         with _pool(workers) as pool:
             lost = yield from _drain(tasks, pool, workers)
+            if lost or tasks:
+                _end_workers()  # the pool broke: who is sending what nobody receives any more would never end
     except _NoWorkersError:
         yield from run_tasks(tasks, replace(workers, n=1))
         return
-    if lost:
+    if lost or tasks:  # none is lost where a worker died that had nothing to do
         yield from _retry(lost, workers)
         yield from run_tasks(tasks, workers)
 

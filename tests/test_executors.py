@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import signal
 import time
@@ -55,6 +56,46 @@ def test_a_dead_worker_takes_only_its_own_task_along():
     found = results(kill_own_worker, range(8), Workers(n=2))
     assert isinstance(found.pop(3), WorkerLost)
     assert found == {n: n for n in range(8) if n != 3}
+
+
+def send_much_or_die(n):
+    """One worker is killed while the other, which no word stops, has more to send than a pipe holds."""
+    if n == 0:
+        time.sleep(0.5)
+        kill_own_worker(3)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(1.5)
+    return bytes(1 << 22)
+
+
+def pid_of_worker(_n):
+    time.sleep(0.2)  # so that the other worker takes the other task
+    return os.getpid()
+
+
+def wait_until_gone(pids):
+    """Until the processes have ended and the pool has seen it: it takes them off the list of children."""
+    deadline = time.monotonic() + HANG
+    while {child.pid for child in multiprocessing.active_children()} & pids and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def test_a_worker_that_sends_when_nobody_receives_does_not_hold_up_the_run():
+    found = results(send_much_or_die, range(2), Workers(n=2))
+    assert isinstance(found[0], WorkerLost)
+    assert len(found[1]) == 1 << 22
+
+
+def test_the_death_of_a_worker_that_has_nothing_to_do_loses_no_task():
+    tasks, found = deque([Task(function=pid_of_worker, argument=n) for n in range(2)]), {}
+    for task, result in run_tasks(tasks, Workers(n=2)):
+        found[task.argument] = result
+        if len(found) == 2:  # both are idle
+            for pid in {found[0], found[1]}:
+                os.kill(pid, signal.SIGKILL)
+            wait_until_gone({found[0], found[1]})
+            tasks.extend(Task(function=square, argument=n) for n in (5, 6))
+    assert (found[5], found[6]) == (25, 36)
 
 
 @pytest.mark.parametrize("workers", WORKERS)
