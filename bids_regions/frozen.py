@@ -67,16 +67,17 @@ def _init_of(fields: tuple[dataclasses.Field[Any], ...], goes_on: bool) -> Calla
     missing, n = dataclasses.MISSING, len(fields)
     blank = {field.name: field.default for field in fields}
     factories = {f.name: f.default_factory for f in fields if f.default_factory is not missing}
+    names = frozenset(blank)
     required = frozenset(name for name, default in blank.items() if default is missing and name not in factories)
 
     def init(self: Any, *args: Any, **given: Any) -> None:
         if args:
-            given |= _by_place(self, args)
+            given = _with_placed(self, args, given)
         values = self.__dict__
         if len(given) < n:
-            values.update(blank)
+            values.update(blank)  # all names: an unknown one makes more of them
         values.update(given)
-        if len(values) != n or not given.keys() >= required:
+        if len(values) != n or not (given.keys() >= required if len(given) < n else given.keys() == names):
             raise TypeError(_misfit(self, given, required))
         for name, make in factories.items() if factories else ():
             if name not in given:
@@ -88,10 +89,14 @@ def _init_of(fields: tuple[dataclasses.Field[Any], ...], goes_on: bool) -> Calla
     return init
 
 
-def _by_place(self: Any, args: tuple[Any, ...]) -> dict[str, Any]:
+def _with_placed(self: Any, args: tuple[Any, ...], given: dict[str, Any]) -> dict[str, Any]:
+    """What is given by name, and by place."""
     if len(args) > len(self._frozen_places):
         raise TypeError(f"{type(self).__qualname__} takes {len(self._frozen_places)} values by place, not {len(args)}")
-    return dict(zip(self._frozen_places, args, strict=False))
+    placed = dict(zip(self._frozen_places, args, strict=False))
+    if twice := placed.keys() & given.keys():
+        raise TypeError(f"{type(self).__qualname__}: given by place and by name: {', '.join(sorted(twice))}")
+    return placed | given
 
 
 def _misfit(self: Any, given: dict[str, Any], required: frozenset[str]) -> str:

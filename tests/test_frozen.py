@@ -69,7 +69,18 @@ def test_nothing_can_be_set_or_deleted(make):
 
 
 @pytest.mark.parametrize("make", range(2))
-@pytest.mark.parametrize(("args", "given"), [((), {}), ((1,), {"d": 2}), ((1, "x", [], 4), {}), ((), {"b": "y"})])
+@pytest.mark.parametrize(
+    ("args", "given"),
+    [
+        ((), {}),
+        ((1,), {"d": 2}),
+        ((1, "x", [], 4), {}),
+        ((), {"b": "y"}),
+        ((1,), {"a": 2}),  # by place and by name
+        ((1,), {"b": "y", "d": 2}),  # as many as there are fields, one of them unknown
+        ((1, "x", []), {"d": 2}),
+    ],
+)
 def test_what_is_missing_or_unknown_is_refused(make, args, given):
     with pytest.raises(TypeError):
         both()[make](*args, **given)
