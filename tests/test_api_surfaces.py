@@ -9,7 +9,7 @@ from nilearn.datasets import load_fsaverage
 from bids_regions import demo, find_regions, read_results
 from bids_regions.cli import main
 from bids_regions.errors import BadMap, Contradiction, MissingInput, UnsuitableMap
-from bids_regions.space import Mesh
+from bids_regions.space import Grayordinates, Mesh, Sheet
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +193,20 @@ def test_an_atlas_on_the_mesh_names_the_regions(pair, tmp_path):
         assert region.name.startswith("Left" if region.hemi == "L" else "Right")
     with pytest.raises(Contradiction, match="of vertices"):
         find_regions(demo.find_real_map(), threshold=3.0, atlas=paths, space="fsaverage")
+
+
+def test_a_sheet_is_known_by_its_content():
+    """A mesh that is gone may leave its address to another one: drawn poses are kept by what was drawn."""
+    corners = np.array([[0.0, 0, 0], [9, 0, 0], [0, 9, 0], [0, 0, 9]])
+    triangles = np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]])
+
+    def drawn(xyz, faces):
+        mesh = Mesh(n_vertices=4, triangles=faces, coordinates=xyz)
+        laid = Grayordinates(pieces=(Sheet(structure="CORTEX_LEFT", mesh=mesh),))
+        found = find_regions(np.array([5.0, 5, 0, 0]), laid, threshold=3.0, min_region_vertices=1)
+        return found.shown.hemispheres()[0].sheet
+
+    one = drawn(corners, triangles)
+    assert drawn(corners.copy(), triangles.copy()) == one
+    assert drawn(corners * 2, triangles) != one
+    assert drawn(corners, triangles[:3]) != one

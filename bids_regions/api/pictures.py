@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ from bids_regions.figures import (
     encode,
 )
 from bids_regions.figures.plotting import Axis, Look, MapScene, Plot, SheetScene, plot_glass, plot_sheets, plot_slices
+from bids_regions.files import hash_bytes
 from bids_regions.frozen import dataclass
 from bids_regions.images import is_image, load_statmap, volume_of
 from bids_regions.images.structures import HEMISPHERES
@@ -280,8 +281,14 @@ def _sheet(piece: Piece, side: str, space: str) -> Sheet:
             return Sheet(fingerprint=key, xyz=inflated.xyz, triangles=inflated.triangles, folding=inflated.folding)
     if piece.mesh is None or piece.mesh.coordinates is None:
         raise BadMap(f"no sheet is known to draw {piece.n_vertices} vertices on", hint=NO_SHEET)
-    mesh = piece.mesh
-    return Sheet(fingerprint=f"mesh-{id(mesh)}", xyz=cast(Array, mesh.coordinates), triangles=mesh.triangles)
+    xyz, triangles = piece.mesh.coordinates, piece.mesh.triangles
+    return Sheet(fingerprint=_fingerprint(xyz, triangles), xyz=xyz, triangles=triangles)
+
+
+def _fingerprint(xyz: Array, triangles: Array) -> str:
+    """Of what a mesh is, not of where it lies in memory: another one may come to lie there."""
+    places, corners = np.ascontiguousarray(xyz, np.float64), np.ascontiguousarray(triangles, np.int64)
+    return hash_bytes(str(places.shape).encode(), places.tobytes(), corners.tobytes())
 
 
 def _is_of(family: str, piece: Piece, side: str) -> bool:
