@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import re
 import shutil
 
@@ -11,6 +12,7 @@ import pytest
 import trees
 
 from bids_regions.cli import main
+from bids_regions.pages.page import neighbours_of
 
 SPACE = "MNI152NLin6Asym"
 NAME = f"sub-01_task-x_space-{SPACE}_contrast-{{}}_stat-{{}}_statmap.nii.gz"
@@ -213,3 +215,21 @@ def test_a_page_leads_to_the_group_and_to_the_participants_beside(dataset, tmp_p
     assert links["sub-01"] == {"group.html", "sub-02.html"}
     assert links["sub-02"] == {"group.html", "sub-01.html", "sub-03.html"}
     assert links["group"] >= {"sub-01.html", "sub-02.html", "sub-03.html"}
+
+
+@pytest.mark.parametrize("denied", ["sub-02", "sub-02/func"])
+def test_a_neighbour_that_cannot_be_read_has_a_page_and_one_without_images_none(tmp_path, monkeypatch, denied):
+    for name in ("sub-01", "sub-02", "sub-04"):
+        trees.write_map(tmp_path / name / "func" / f"{name}_stat-z_statmap.nii.gz")
+    (tmp_path / "sub-03" / "func").mkdir(parents=True)
+    listed = os.scandir
+
+    def deny(path="."):
+        if os.fspath(path).endswith(denied):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return listed(path)
+
+    assert [link.text for link in neighbours_of("sub-04", tmp_path)] == ["Group", "sub-02"]
+    monkeypatch.setattr(os, "scandir", deny)
+    assert [link.text for link in neighbours_of("sub-01", tmp_path)] == ["Group", "sub-02"]
+    assert [link.text for link in neighbours_of("sub-04", tmp_path)] == ["Group", "sub-02"]

@@ -6,6 +6,7 @@ the page, and the figures beside it, still stand.
 
 import base64
 import json
+import os
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -112,8 +113,16 @@ def _owners(dataset_root: Path, _mtime: int) -> list[str]:
 
 def _holds_images(folder: Path) -> bool:
     """Whether an image lies there; a folder that cannot be read has a page, which says so."""
+
+    def tell(error: OSError) -> None:
+        raise error
+
     try:
-        return any(path.name.endswith((".nii", ".nii.gz", ".gii")) for path in folder.rglob("sub-*"))
+        return any(
+            name.startswith("sub-") and name.endswith((".nii", ".nii.gz", ".gii"))
+            for _, _, names in os.walk(folder, onerror=tell)  # Path.rglob passes over what may not be read
+            for name in names
+        )
     except OSError:
         return True
 
