@@ -53,6 +53,19 @@ def test_an_image_a_path_and_an_array_give_the_same(data, tmp_path):
     assert tables[0].peak_value.tolist() == [6.5, -5.0]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.int16])
+def test_what_an_array_masks_is_no_data(data, dtype):
+    hidden = np.zeros(data.shape, bool)
+    hidden[2:5, 2:5, 2:5] = True
+    given = np.ma.masked_array(data.astype(dtype), hidden)
+    found = find_regions(given, AFFINE, threshold=3.0, min_region_size=0)
+    assert [region.sign for region in found.regions] == ["negative"]
+    whole = find_regions(np.ma.masked_array(data.astype(dtype)), AFFINE, threshold=3.0, min_region_size=0)
+    assert len(whole.regions) == 2
+    outside = find_regions(data, AFFINE, threshold=3.0, min_region_size=0, mask=np.ma.masked_array(~hidden, hidden))
+    assert len(outside.regions) == 1
+
+
 def test_the_label_image_lies_on_the_grid_of_the_map_in_every_bit(data):
     image = image_of(data)
     image.set_sform(AFFINE, code=4)

@@ -118,7 +118,7 @@ def _from_array(data: Array, affine: Any) -> Given:
 
 def _array(values: Any, what: str) -> Array:
     try:
-        data = np.asarray(values)
+        data = _without_masked(values) if np.ma.isMaskedArray(values) else np.asarray(values)
     except ValueError as error:
         raise BadMap(f"{what} is no array of numbers: {error}", hint="Give an array, an image or a path") from error
     if data.dtype.kind not in "biuf":
@@ -126,6 +126,16 @@ def _array(values: Any, what: str) -> Array:
             f"{what}, a {type(values).__name__}, is no array of real numbers", hint="Give an array, an image or a path"
         )
     return data
+
+
+def _without_masked(values: Any) -> Array:
+    """The numbers of a masked array: what is masked is no data, and in a mask it is outside."""
+    if values.dtype.kind not in "iuf":
+        return np.asarray(values.filled(False) if values.dtype.kind == "b" else values)
+    if not np.ma.is_masked(values):
+        return np.asarray(values.data)
+    real = values if values.dtype.kind == "f" else values.astype(np.float64)
+    return np.asarray(real.filled(np.nan))
 
 
 def take_statistic(given: Statistic | str | None, one: Given) -> Statistic:
