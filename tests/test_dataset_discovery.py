@@ -314,7 +314,8 @@ def test_only_the_folders_of_the_participants_asked_for_are_opened(tmp_path, mon
 def test_participants_that_nobody_asked_for_are_passed_over_by_their_names_alone(tmp_path):
     root = trees.many(tmp_path, 30, unrelated=1)
     walk = Walk(root=str(root), labels={"sub": ("00003",)})
-    assert {entry.name for entry in walk._entries(str(root), "")} == {"dataset_description.json", "sub-00003"}
+    with walk._entries(str(root), "") as entries:
+        assert {entry.name for entry in entries} == {"dataset_description.json", "sub-00003"}
 
 
 def test_what_one_participant_has_is_found_wherever_it_lies(tmp_path, monkeypatch):

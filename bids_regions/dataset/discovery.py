@@ -145,8 +145,13 @@ def _of_wanted_stat(maps: list[MapFile], stats: Collection[str], selection: Sele
         return [m for m in maps if is_among("stat", m.stat or m.told()[0], stats)]
     if "stat" in selection.filters or selection.suffixes:  # a suffix that was named is wanted whatever it holds
         return maps
-    with_z = {_family(m) for m in maps if m.kind.distribution == "normal" and m.kind.both}
-    return [m for m in maps if not m.stat or (m.kind.selected and not (m.kind.name == "t" and _family(m) in with_z))]
+    kinds = [(mapfile, mapfile.kind) for mapfile in maps]
+    with_z = {_family(mapfile) for mapfile, kind in kinds if kind.distribution == "normal" and kind.both}
+    return [
+        mapfile
+        for mapfile, kind in kinds
+        if not mapfile.stat or (kind.selected and not (kind.name == "t" and _family(mapfile) in with_z))
+    ]
 
 
 def _family(mapfile: MapFile) -> tuple[object, ...]:
@@ -188,11 +193,10 @@ def _unfit(mapfile: MapFile, suffixes: Collection[str] = STATMAP) -> str:
 
 def _unasked(mapfile: MapFile, stats: Collection[str], selection: Selection) -> str:
     """Why a map without `stat-`, which no default leaves out, is skipped all the same; empty for one that is taken."""
-    word, kind = mapfile.told()
-    asked = stats or "stat" in selection.filters or mapfile.suffix in set(selection.suffixes) - set(STATMAP)
-    if mapfile.stat or asked or not kind.asked_only:
+    if mapfile.stat or stats or "stat" in selection.filters or mapfile.suffix in set(selection.suffixes) - set(STATMAP):
         return ""
-    return f"a map of {word}, which is taken only where --stat asks for it"
+    word, kind = mapfile.told()
+    return f"a map of {word}, which is taken only where --stat asks for it" if kind.asked_only else ""
 
 
 def _broken(mapfile: MapFile) -> str:
@@ -200,12 +204,14 @@ def _broken(mapfile: MapFile) -> str:
     folder = next((part[4:] for part in mapfile.relpath.split("/")[:-1] if part.startswith("sub-")), None)
     if folder is not None and folder != mapfile.participant:
         return f"it lies in the folder of sub-{folder} and is named for sub-{mapfile.participant}"
-    return next((reason for path in mapfile.paths if (reason := _broken_file(path))), "")
+    root = os.fspath(mapfile.root)
+    files = (f"{root}/{relpath}" for relpath in (mapfile.relpath, *mapfile.others))
+    return next((reason for path in files if (reason := _broken_file(path))), "")
 
 
-def _broken_file(path: Path) -> str:
+def _broken_file(path: str) -> str:
     try:
-        status = os.stat(path)  # noqa: PTH116  # a third of the time of Path.stat, once per map
+        status = os.stat(path)  # noqa: PTH116  # strings: a third of the time of Path.stat, once per map
     except OSError as error:
         if error.errno == errno.ELOOP:
             return "a loop of symbolic links"

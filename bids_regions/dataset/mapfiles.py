@@ -84,7 +84,8 @@ class MapFile:
 
     def told(self, intent: int = 0) -> tuple[str, Kind]:
         """The word that tells what the map is, and its kind: `stat-`, else suffix, `desc-`, or the NIfTI intent."""
-        return told_kind(self.stat, (self.suffix, self.entity("desc") or ""), intent)
+        stat = self.stat
+        return told_kind(stat, () if stat else (self.suffix, self.entity("desc") or ""), intent)
 
     def entity(self, key: str) -> str | None:
         """The label of the entity with this short key or long name; None without it."""

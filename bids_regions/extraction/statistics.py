@@ -8,6 +8,7 @@ thresholds, inference, figures, reports) reads KINDS. Plain data, no numpy.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -91,6 +92,7 @@ INFERENCE = re.compile(rf"(?:1m|oneminus|n|m|ln)?{PART}*(?:log(?:10)?)?[pq](?:va
 INTENT_NAMES = MappingProxyType({2: "r", 22: "p", 23: "lnp", 24: "log10p"})
 
 
+@lru_cache(maxsize=256)  # the maps of a study share a few words
 def kind_of_word(word: str) -> Kind | None:
     """The kind that a word tells; None for a word that is not known.
 
