@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from jinja2 import DictLoader, Environment
+from jinja2 import DictLoader, Environment, nodes, pass_environment
 
 from bids_regions.report import pages
 from bids_regions.report.bytecode import TEMPLATES, CompiledTemplates
@@ -38,6 +38,48 @@ def test_the_second_process_compiles_nothing(tmp_path, writing):
 def test_a_changed_template_is_compiled_again(tmp_path, writing):
     render(tmp_path, "{{ x }}")
     assert render(tmp_path, "{{ x }}!") == "1!"
+
+
+CHANGES = {  # an option: another value, and what "{% if x %}\n<{{ x }}\n{% endif %}\n" gives then
+    "trim_blocks": (True, "&lt;\n"),
+    "keep_trailing_newline": (True, "\n&lt;\n\n"),
+    "autoescape": (False, "\n<\n"),
+    "variable_start_string": ("{[", "\n{{ x }}\n"),
+    "finalize": (len, "\n1\n"),
+}
+
+
+@pytest.mark.parametrize("option", CHANGES)
+def test_a_changed_option_is_compiled_again(tmp_path, writing, option):
+    def show(**options):
+        environment = Environment(loader=DictLoader({"a": "{% if x %}\n{{ x }}\n{% endif %}\n"}), autoescape=True)
+        environment.bytecode_cache = CompiledTemplates(tmp_path)
+        return environment.overlay(**options).get_template("a").render(x="<")
+
+    changed, expected = CHANGES[option]
+    assert show() == "\n&lt;\n"
+    assert show(**{option: changed}) == expected
+    assert show() == "\n&lt;\n"
+
+
+def test_a_filter_that_asks_for_the_environment_is_compiled_again(tmp_path, writing):
+    def show(double):
+        environment = Environment(loader=DictLoader({"a": "{{ x | double }}"}), autoescape=True)
+        environment.bytecode_cache = CompiledTemplates(tmp_path)
+        environment.filters["double"] = double
+        return environment.get_template("a").render(x=2)
+
+    assert show(lambda value: 2 * value) == "4"
+    assert show(pass_environment(lambda environment, value: 2 * value + environment.autoescape)) == "5"
+
+
+def test_no_template_of_the_package_filters_a_constant():
+    """jinja2 would write the result into the byte-code, which no changed filter then changes."""
+    environment = pages._environment()
+    for path in TEMPLATES.glob("*.j2"):
+        for each in environment.parse(path.read_text(encoding="utf-8")).find_all(nodes.Filter):
+            with pytest.raises(nodes.Impossible):
+                each.as_const()
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"j2", b"\x00" * 100])
