@@ -13,6 +13,7 @@ PACKAGE = ROOT / "bids_regions"
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "version": (set(), set()),
     "errors": (set(), set()),
+    "entity_names": (set(), set()),
     "stopping": (set(), set()),
     "surroundings": ({"stopping"}, set()),
     "frozen": (set(), set()),
@@ -23,7 +24,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "anatomy": (set(), set()),
     "extraction": ({"errors", "space"}, {"numpy", "scipy"}),
     "images": ({"errors", "files", "space"}, {"numpy", "scipy", "nibabel", "deflate", "isal"}),
-    "dataset": ({"version", "errors", "surroundings", "files", "extraction"}, {"bids"}),
+    "dataset": ({"version", "errors", "entity_names", "surroundings", "files", "extraction"}, {"bids"}),
     "meshes": (set(), {"numpy"}),
     "aggregate": ({"errors"}, {"numpy", "scipy"}),
     "atlases": ({"errors", "files", "images", "space"}, {"numpy", "scipy"}),
@@ -31,7 +32,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "tables": ({"errors", "files", "extraction"}, set()),
     "report": ({"errors", "files", "tables"}, {"deflate", "numpy", "jinja2", "markupsafe"}),
     "executors": ({"errors", "stopping"}, {"concurrent", "multiprocessing", "distributed"}),
-    "settings": ({"errors", "surroundings", "files", "extraction"}, {"tomllib"}),
+    "settings": ({"errors", "entity_names", "surroundings", "files", "extraction"}, {"tomllib"}),
     "results": (
         {"version", "errors", "files", "extraction", "images", "dataset", "tables", "settings"},
         {"numpy", "scipy"},
@@ -52,8 +53,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "scipy"},
     ),
     "api": (
-        {"version", "errors", "files", "space", "extraction", "images", "dataset", "meshes", "atlases", "figures",
-         "tables", "settings", "results", "pages", "maps"},
+        {"version", "errors", "entity_names", "files", "space", "extraction", "images", "dataset", "meshes", "atlases",
+         "figures", "tables", "settings", "results", "pages", "maps"},
         {"numpy", "pandas"},
     ),
     "planning": (

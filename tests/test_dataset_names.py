@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bids_regions.dataset import is_standard_space, matches, pybids_configuration, read_map_name
 from bids_regions.dataset.names import clean_label
 from bids_regions.dataset.vocabulary import describe_name, entities, long_names
+from bids_regions.entity_names import short_key
 
 ROOT = Path("/data")
 LABEL = st.text("abcXYZ019+", min_size=1, max_size=6)
@@ -41,6 +42,16 @@ def test_short_and_long_names_find_the_same_label():
         assert mapfile.entity(short) == mapfile.entity(long) is not None
     assert mapfile.entity("datatype") == "func"
     assert mapfile.entity("session") is None
+
+
+def test_every_long_name_of_bids_and_of_pybids_means_its_short_key():
+    told = {name: each["name"] for name, each in load_schema().objects.entities.to_dict().items()}
+    told |= {long: key for key, long in long_names().items()}
+    assert {name: short_key(name) for name in told} == told | {"volume": "volume"}
+    mapfile = read("sub-01_hemi-L_res-2_den-32k_desc-x_stat-z_statmap.nii.gz")
+    wanted = {"resolution": 2, "density": "32k", "hemisphere": "L", "description": "x", "processing": None}
+    assert matches(mapfile, wanted)
+    assert not matches(mapfile, {"resolution": 3})
 
 
 def test_a_key_that_only_ends_like_a_known_one_is_another():

@@ -4,6 +4,7 @@ import html
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,45 @@ def test_the_groups_command_is_quoted_and_gives_the_same_bytes(dataset, tmp_path
     assert main([str(dataset), str(tmp_path / "again"), "participant", *words, "-q"]) == 0
     assert run(command, dataset, tmp_path / "again", tmp_path) == 0
     assert bytes_of(tmp_path / "again") == bytes_of(tmp_path / "out")
+
+
+def test_the_groups_command_names_its_people_their_table_and_what_was_left_out(dataset, tmp_path):
+    for label in ("03", "04"):
+        for session in ("1", "2"):
+            name = f"sub-{label}/ses-{session}/func/sub-{label}_ses-{session}_task-a_contrast-c_stat-z_statmap.nii"
+            trees.write_map(dataset / name)
+    (tmp_path / "people.tsv").write_text("participant_id\tsite\nsub-02\ta\nsub-03\tb\nsub-04\tb\n")
+    words = ["--participant-label", "02", "03", "04", "--group-by", "site", "--reliability", "none"]
+    words += ["--participants-tsv", str(tmp_path / "people.tsv")]
+    assert main([str(dataset), str(tmp_path / "out"), "participant", "-q"]) == 0
+    assert main([str(dataset), str(tmp_path / "again"), "participant", "-q"]) == 0
+    assert main([str(dataset), str(tmp_path / "out"), "group", *words, "-q"]) == 0
+    command = printed(tmp_path / "out" / "group.html")
+    assert run(command, dataset, tmp_path / "again", tmp_path) == 0
+    assert bytes_of(tmp_path / "again") == bytes_of(tmp_path / "out")
+    assert "people.tsv" in command
+    assert not (tmp_path / "again" / "group_reliability.tsv").exists()
+
+
+def test_a_dataset_that_was_not_validated_is_replayed(dataset, tmp_path):
+    (dataset / "dataset_description.json").write_text("{")
+    words = ["participant", "--skip-bids-validation", "--participant-label", "01", "-q"]
+    assert main([str(dataset), str(tmp_path / "out"), *words]) == 0
+    page = tmp_path / "out" / "sub-01.html"
+    for command in (printed(page), *map(shlex.split, shown(page, "command"))):
+        assert run(command, dataset, tmp_path / "again", tmp_path) == 0
+
+
+def test_each_entry_of_a_raw_dataset_names_its_derivatives(dataset, tmp_path):
+    raw = trees.describe(tmp_path / "raw")
+    (raw / "derivatives").mkdir()
+    for name in ("one", "two"):
+        shutil.copytree(dataset, raw / "derivatives" / name)
+    words = ["participant", "--derivatives", "two", "--participant-label", "01", "-q"]
+    assert main([str(raw), str(tmp_path / "out"), *words]) == 0
+    page = tmp_path / "out" / "sub-01.html"
+    for command in (printed(page), *map(shlex.split, shown(page, "command"))):
+        assert run(command, raw, tmp_path / "again", tmp_path) == 0
 
 
 def test_a_volume_of_another_suffix_names_both(tmp_path):

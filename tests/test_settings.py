@@ -253,6 +253,27 @@ connectivity = 6
 
 
 @pytest.mark.parametrize(
+    "fault", ["bogus = 1", "max_peaks = 0", "match = { run = true }", "connectivity = 7", "threshold = true"]
+)
+def test_a_fault_hides_no_contradiction_of_its_entry(tmp_path, fault):
+    told = problems(tmp_path, f'[[regions]]\nname = "a"\ngrf = true\nrft = true\nsmoothness = [8, 8]\n{fault}\n')
+    assert fault.split()[0] in told
+    assert "regions 'a': grf with rft" in told
+    assert "regions 'a': smoothness = 8 8 is not three numbers. Give the FWHM" in told
+
+
+@pytest.mark.parametrize(
+    "lines",
+    ['convention = "nilearn"\nextract_type = "whole"', "connectivity = 7", 'threshold = "abc"', 'threshold = "97"'],
+)
+def test_what_cannot_be_read_contradicts_nothing(tmp_path, lines):
+    top = 'threshold = "p=0.001"\nconnectivity = 26\ntail = "up"\n'
+    told = problems(tmp_path, f'{top}[[regions]]\nname = "a"\ngrf = true\n{lines}\n')
+    assert "grf with" not in told
+    assert "tail = 'up'" in told
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ("x = ", "is not valid TOML"),
@@ -279,6 +300,8 @@ def test_each_fault_of_a_configuration_has_its_sentence(tmp_path, text, told):
         ("{ run = false }", "{ run = 1 }", False),
         ('{ run = "01" }', "{ run = 1 }", True),
         ('{ sub = "01" }', '{ subject = "02" }', False),
+        ("{ res = 2 }", "{ resolution = 3 }", False),
+        ('{ stat = "Z" }', '{ stat = "z" }', True),
         ('{ sub = "*" }', '{ subject = "02" }', True),
         ('{ task = "a" }', '{ run = "1" }', True),
     ],

@@ -18,7 +18,7 @@ from bids_regions.api.given import Given, take_map
 from bids_regions.api.pictures import Piece, Shown, plot_regions, show_image
 from bids_regions.api.regions import frame_of, table_html
 from bids_regions.api.words import in_python
-from bids_regions.dataset.vocabulary import long_names
+from bids_regions.entity_names import short_key
 from bids_regions.errors import BadDataset, Contradiction, Fault, MissingInput
 from bids_regions.extraction.statistics import Statistic
 from bids_regions.figures import SheetMark
@@ -362,8 +362,7 @@ def _label(one: Result, name: str) -> str | None:
         return one.participant_id
     if name in ("entry", "kind"):
         return one.cells()[name]
-    short = {long: key for key, long in long_names().items()}
-    return one.entities.get(name) or one.entities.get(short.get(name, name))
+    return one.entities.get(name) or one.entities.get(short_key(name))
 
 
 def _plain(name: str, label: str) -> str:

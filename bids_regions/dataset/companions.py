@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from bids_regions.dataset.mapfiles import MapFile, same_label
 from bids_regions.dataset.names import Entities, split_name
 from bids_regions.dataset.source import SourceDataset, list_folders
-from bids_regions.dataset.vocabulary import long_names
+from bids_regions.entity_names import short_key
 from bids_regions.errors import Fault
 from bids_regions.extraction.statistics import kind_of_word, told_kind
 from bids_regions.files import list_names
@@ -48,8 +48,7 @@ def find_segmentation(
     """The segmentation (`_dseg`) of the map's own participant in `space` whose name has the `wanted` entities."""
     if mapfile.participant is None:
         return None
-    short = {long: key for key, long in long_names().items()}
-    named = [(short.get(key, key), label) for key, label in wanted]
+    named = [(short_key(key), label) for key, label in wanted]
 
     def without_wanted(entities: Entities) -> dict[str, str] | None:
         labels = dict(entities)
@@ -83,7 +82,8 @@ def find_sibling(mapfile: MapFile, changes: Mapping[str, str | None]) -> Path | 
     wanted = dict(mapfile.entities)
     if mapfile.volume is not None:
         wanted.pop("volume")  # no name tells it: a sibling has as many
-    for key, label in changes.items():
+    for name, label in changes.items():
+        key = name if name in wanted else short_key(name)
         if label is None:
             wanted.pop(key, None)
         else:

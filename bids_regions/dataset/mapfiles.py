@@ -13,6 +13,7 @@ from typing import Literal
 
 from bids_regions.dataset.names import Entities, read_entities, split_name
 from bids_regions.dataset.vocabulary import INDEX_ENTITIES, describe_name, long_names
+from bids_regions.entity_names import short_key
 from bids_regions.extraction.statistics import Kind, told_kind
 from bids_regions.frozen import dataclass
 
@@ -89,11 +90,11 @@ class MapFile:
 
     def entity(self, key: str) -> str | None:
         """The label of the entity with this short key or long name; None without it."""
-        sought = "sub" if key == "subject" else key
-        for pairs in (self.entities, self.described):
-            for name, label in pairs:
-                if name == sought:
-                    return label
+        for sought in dict.fromkeys((key, short_key(key))):
+            for pairs in (self.entities, self.described):
+                for name, label in pairs:
+                    if name == sought:
+                        return label
         return None
 
 

@@ -15,7 +15,10 @@ def command_of(settings: GroupSettings, context: PageContext) -> str:
     """
     words = ["bids_regions", "BIDS_DIR", "OUTPUT_DIR", "group", *shlex.split(context.provenance.command)[4:]]
     words += ["--min-prevalence", f"{settings.min_prevalence:.10g}", "--min-coverage", f"{settings.min_coverage:.10g}"]
+    words += ["--participant-label", *settings.participants] if settings.participants else []
     words += ["--group-by", *settings.group_by] if settings.group_by else []
+    words += ["--participants-tsv", settings.participants_tsv.name] if settings.participants_tsv else []
+    words += ["--reliability", settings.reliability] if settings.reliability != "auto" else []
     words += ["--regions-from", *(path.name for path in settings.regions_from)] if settings.regions_from else []
     return shlex.join(words)
 
@@ -25,6 +28,12 @@ def settings_of(settings: GroupSettings) -> tuple[tuple[str, str], ...]:
     told = [("min-prevalence", f"{settings.min_prevalence:.10g}"), ("min-coverage", f"{settings.min_coverage:.10g}")]
     if settings.group_by:
         told.append(("group-by", " ".join(settings.group_by)))
+    if settings.participants:
+        told.append(("participant-label", " ".join(settings.participants)))
+    if settings.participants_tsv:
+        told.append(("participants-tsv", settings.participants_tsv.name))
+    if settings.reliability != "auto":
+        told.append(("reliability", settings.reliability))
     if settings.regions_from:
         told.append(("regions-from", settings.regions_name))
     return tuple(told)

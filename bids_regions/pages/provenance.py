@@ -96,6 +96,8 @@ def _selection(asked: SelectionSettings) -> Iterator[str]:
     ):
         if values:
             yield from (flag, *values)
+    if asked.skip_bids_validation:
+        yield "--skip-bids-validation"
 
 
 def _one_map(record: Record, mapfile: MapFile) -> Iterator[str]:

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from bids_regions.entity_names import short_key
 from bids_regions.errors import BadDataset, Contradiction
+from bids_regions.extraction.conventions import BUILT_IN
 from bids_regions.settings.entries import Entry, make_entry, merge_layers
 from bids_regions.settings.options import REGION_OPTIONS, Option
 
@@ -17,13 +19,10 @@ __all__ = ["read_configuration"]
 
 OPTION_OF = {option.name: option for option in REGION_OPTIONS}
 OWN_KEYS = ("name", "match")
+NEUTRAL = ("threshold", "extract_type")  # an unreadable one must not be taken for a convention's, which contradicts
 LIMIT = 1 << 20  # characters; a longer file is no configuration
 DOTS = 200  # in one line: no key has so many parts
 NAME = re.compile(r"[0-9a-zA-Z]{1,64}", re.ASCII)
-LONG_NAMES = {
-    "sub": "subject", "ses": "session", "acq": "acquisition", "ce": "ceagent", "rec": "reconstruction",
-    "dir": "direction", "tpl": "template", "den": "density", "seg": "segmentation",
-}  # fmt: skip
 
 
 def read_configuration(path: Path) -> tuple[Entry, ...]:
@@ -78,13 +77,15 @@ def _read_entry(number: int, table: dict[str, Any], top: Mapping[str, Any], prob
     match = table.get("match", {})
     problems += [f"{where}: match: {problem}" for problem in _match_problems(match)]
     options = _checked(table, where, problems, OWN_KEYS)
-    if len(problems) > before:
-        return None
+    unread = table.keys() - options.keys()
+    sound = {key: value for key, value in merge_layers((top, options)).items() if key not in unread}
+    neutral = {key: BUILT_IN[key] for key in NEUTRAL if key in unread}
     try:
-        return make_entry(str(name), merge_layers((top, options)), match)
+        entry = make_entry(str(name), sound | neutral, match if isinstance(match, dict) else {})
     except Contradiction as error:
         problems += [f"{where}: {problem}" for problem in error.problems]
         return None
+    return entry if len(problems) == before else None
 
 
 def _checked(table: Mapping[str, Any], where: str, problems: list[str], own: tuple[str, ...]) -> dict[str, Any]:
@@ -157,19 +158,19 @@ def _clashes(tables: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _disjoint(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    first, second = ({LONG_NAMES.get(key, key): value for key, value in match.items()} for match in (one, other))
-    return any(_exclude(first[entity], second[entity]) for entity in first.keys() & second.keys())
+    first, second = ({short_key(key): value for key, value in match.items()} for match in (one, other))
+    return any(_exclude(entity, first[entity], second[entity]) for entity in first.keys() & second.keys())
 
 
-def _exclude(one: object, other: object) -> bool:
+def _exclude(entity: str, one: object, other: object) -> bool:
     if one is False or other is False:
         return one is not other
     if "*" in (one, other):
         return False
-    sets = ({_label(v) for v in (value if isinstance(value, list) else [value])} for value in (one, other))
+    sets = ({_label(entity, v) for v in (value if isinstance(value, list) else [value])} for value in (one, other))
     return not set.intersection(*sets)
 
 
-def _label(value: object) -> str:
-    text = str(value)
+def _label(entity: str, value: object) -> str:
+    text = str(value).lower() if entity == "stat" else str(value)
     return text.lstrip("0") or "0" if text.isdigit() else text

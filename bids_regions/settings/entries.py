@@ -5,10 +5,10 @@ An *entry* is a `[[regions]]` table of a configuration file, or one `--threshold
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bids_regions.errors import Contradiction
 from bids_regions.extraction.conventions import BUILT_IN, convention_knobs
@@ -28,6 +28,7 @@ __all__ = [
 
 CRITERIA_KNOBS = frozenset(Asked.__annotations__)
 
+T = TypeVar("T")
 OWN_ATLAS = re.compile(r"[a-zA-Z]+=[0-9a-zA-Z+]+")  # each participant's own, by an entity of its name
 
 
@@ -160,28 +161,45 @@ def make_entry(name: str, options: Mapping[str, Any], match: Mapping[str, Any] |
         Options that cannot hold together, all of them at once.
     """
     asked: Any = {key: value for key, value in options.items() if key in CRITERIA_KNOBS}
-    criteria, masks = Criteria(**asked), _one_or_two("mask", options.get("mask"))
+    problems: list[str] = []
+    criteria = _read(problems, Criteria, **asked)
+    masks, surfaces, areas = (
+        _read(problems, _one_or_two, name, options.get(name)) for name in ("mask", "surfaces", "vertex_areas")
+    )
+    dof = _read(problems, _degrees_of_freedom, options.get("dof"))
+    smoothness = _read(problems, _three, options.get("smoothness"))
+    if problems or criteria is None:
+        raise Contradiction(problems=problems)
     knobs = convention_knobs(criteria.convention)
     return Entry(
         name=name,
         criteria=criteria,
         match=dict(match or {}),
         mask=masks[0] if masks else str("auto" if criteria.searches else knobs["mask"]),
-        masks=() if masks in ((), ("auto",), ("none",)) else masks,
-        surfaces=_one_or_two("surfaces", options.get("surfaces")) or ("auto",),
-        vertex_areas=_one_or_two("vertex_areas", options.get("vertex_areas")) or ("auto",),
+        masks=() if masks is None or masks in ((), ("auto",), ("none",)) else masks,
+        surfaces=surfaces or ("auto",),
+        vertex_areas=areas or ("auto",),
         on_surfaces=Criteria(**{**asked, "on_surfaces": True}),
         voxels_only=tuple(name for name in VOXELS_ONLY if _is_asked(name, options.get(name))),
-        dof=_degrees_of_freedom(options.get("dof")),
+        dof=dof or (),
         p_scale=str(options.get("p_scale", "auto")),
         peaks_from=_entity_and_value(options.get("peaks_from")),
         values_from=_entity_and_value(options.get("values_from")),
-        smoothness=_three(options.get("smoothness")),
+        smoothness=smoothness,
         atlas=_several(options.get("atlas")),
         atlas_space_unchecked=bool(options.get("atlas_space_unchecked")),
         background=str(options.get("background", "auto")),
         also_write=tuple(sorted(set(_several(options.get("also_write"))))),
     )
+
+
+def _read(problems: list[str], reader: Callable[..., T], *given: object, **asked: Any) -> T | None:
+    """What a reader makes of its part of the options; None where it refuses it, and `problems` say why."""
+    try:
+        return reader(*given, **asked)
+    except Contradiction as error:
+        problems += [str(error).rstrip(".")] if error.hint else error.problems
+        return None
 
 
 def _three(value: Sequence[float] | None) -> tuple[float, float, float] | None:
