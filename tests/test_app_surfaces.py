@@ -1,6 +1,9 @@
 """Maps on surfaces through the command: nilearn's own GLM output, dscalar and dtseries files, meshes, masks, faults."""
 
+import html
 import json
+import re
+import shlex
 import warnings
 
 import nibabel as nib
@@ -93,6 +96,26 @@ def glm(tmp_path_factory):
         model = model.fit(SurfaceImage(mesh=meshes, data=data), events)
         save_glm_to_bids(model, contrasts={"a": "a"}, out_dir=folder, prefix="sub-01_task-x_space-fsaverage5")
     return folder
+
+
+def test_the_commands_of_entries_on_surfaces_give_the_same_bytes(planes):
+    def made(out):
+        return {
+            path.relative_to(out).as_posix(): path.read_bytes()
+            for path in (out / "sub-01").rglob("*")
+            if path.is_file() and path.parent.name != "figures"
+        }
+
+    meshes = [planes / "L.surf.gii", planes / "R.surf.gii"]
+    words = ["--surfaces", *meshes, "--min-region-area", 20, "--mask", "none", "--threshold", "1.5", "90%"]
+    assert run(planes / "in", planes / "out", *words) == 0
+    commands = re.findall(r"<dt[^>]*>command</dt>\s*<dd[^>]*>(.*?)</dd>", (planes / "out" / "sub-01.html").read_text())
+    assert len(commands) == 2
+    for command in commands:
+        told = shlex.split(html.unescape(command))[4:]
+        assert run(planes / "in", planes / "again", *(next(planes.glob(word), word) for word in told)) == 0
+    assert made(planes / "again") == made(planes / "out")
+    assert len(made(planes / "again")) == 2 * 5
 
 
 def test_nilearns_own_glm_output(glm, tmp_path):

@@ -554,3 +554,24 @@ def test_array_jobs_and_one_run_give_the_same_group(root, out, tmp_path):
     for path in sorted(out.glob("tpl-*/*")) + sorted(out.glob("group_*")):
         assert (other / path.relative_to(out)).read_bytes() == path.read_bytes(), path.name
     shutil.rmtree(other)
+
+
+def test_sets_of_an_earlier_run_are_said_and_stay(root, out, capsys):
+    fill(root, ("01", "02"), ses="1")
+    fill(root, ("01", "02"), ses="2")
+    (root / "participants.tsv").write_text("participant_id\tsite\nsub-01\ta\nsub-02\tb\n")
+
+    def notes():
+        return [line for line in capsys.readouterr().err.splitlines() if "an earlier run of the group level" in line]
+
+    assert run(root, out) == 0
+    assert run(root, out) == 0
+    first = {path.name for path in out.rglob("*Consensus_dseg.json")}
+    assert notes() == []
+    assert run(root, out, "--group-by", "site", "--reliability", "none") == 0
+    assert {path.name for path in out.rglob("*Consensus_dseg.json")} > first
+    (note,) = notes()
+    assert len(first) == 3  # of two sessions, and of both
+    assert all(name.removesuffix("_dseg.json") in note for name in first)
+    assert "+site+" not in note
+    assert "an earlier run of the group level" in (out / "group.html").read_text()

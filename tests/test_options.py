@@ -1,8 +1,10 @@
 """Options that stand several times add up; a bad value is answered by a sentence, as in a configuration file."""
 
+import html
 import json
 import re
 
+import numpy as np
 import pytest
 import trees
 
@@ -70,6 +72,38 @@ def test_a_percentile_without_its_sign_is_done_and_told(tmp_path, capsys):
     assert told in capsys.readouterr().err.splitlines()[-2]
     assert main([*words, "--threshold", "4.9", "97%"]) == 0
     assert told not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("stat", "height", "told"),
+    [
+        ("1mp", "3.0", "No value of the map can reach 3, for its numbers are 1 - p; p <= 0.05 is written p=0.05"),
+        ("1mp", "97", "No value of the map can reach 97, for its numbers are 1 - p; p <= 0.05 is written p=0.05"),
+        ("1mp", "0.05", "0.05 is a cutoff of 1 - p, and keeps p up to 0.95; p <= 0.05 is written p=0.05"),
+        ("1mp", "0.95", ""),
+        ("r", "3.0", "No value of the map reaches 3, for none lies outside of -1 to 1"),
+        ("r", "1", ""),
+        ("effect", "0.5", ""),
+    ],
+)
+def test_a_height_that_no_number_of_the_map_can_have_is_done_and_told(tmp_path, capsys, stat, height, told):
+    data = trees.make_data("x")
+    data *= 0.99 / np.abs(data).max()
+    data = np.abs(data) if stat == "1mp" else data
+    path = trees.describe(tmp_path / "in") / f"sub-01/sub-01_space-T_contrast-x_stat-{stat}_statmap.nii"
+    trees.write_map(path, data=data)
+    assert (
+        main([str(tmp_path / "in"), str(tmp_path / "out"), "participant", "--stat", stat, "--threshold", height]) == 0
+    )
+    (record,) = (tmp_path / "out").rglob("*_dseg.json")
+    warnings = json.loads(record.read_text()).get("Warnings", [])
+    said, page = capsys.readouterr().err.splitlines(), (tmp_path / "out" / "sub-01.html").read_text()
+    if told:
+        assert told in warnings
+        assert told in said[-2]
+        assert html.escape(told) in page
+    else:
+        assert not any("No value" in text or "a cutoff of 1 - p" in text for text in (*warnings, *said))
 
 
 def write_maps(root, *stems):

@@ -32,6 +32,13 @@ class SourceDataset:
     name: str  # as its description says, else its folder's
     description: Mapping[str, Any]  # dataset_description.json; empty where there is none
     notices: tuple[str, ...] = ()  # sentences for the log and the report
+    checked: bool = True  # a description that cannot be parsed was refused
+
+    @property
+    def derivatives(self) -> tuple[str, ...]:
+        """The names of the derivatives of BIDS_DIR that maps are taken from; none where they lie in BIDS_DIR itself."""
+        taken = (self.root / folder for folder in self.folders)
+        return tuple(folder.name for folder in taken if folder != self.bids_dir)
 
 
 def open_dataset(
@@ -174,6 +181,7 @@ def _take(top: Path, chosen: list[Path], description: Mapping[str, Any], *, chec
         name=name.strip() if isinstance(name, str) and name.strip() else root.name,
         description=own,
         notices=tuple(notices),
+        checked=check,
     )
 
 

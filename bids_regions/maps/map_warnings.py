@@ -12,13 +12,16 @@ from bids_regions.maps.inputs import LoadedInputs
 from bids_regions.maps.sheet_maps import SheetMap
 from bids_regions.settings import Entry
 
-__all__ = ["PERCENT_HINT", "find_warnings"]
+__all__ = ["HINTS", "find_warnings"]
 
-PERCENT_HINT = "a percentile is written"
+UNREACHED = "No value of the map"
+MISREAD = "is a cutoff of 1 - p"
+HINTS = (UNREACHED, MISREAD)  # in the sentences on a threshold that is not meant as it was typed
 
 PERCENTILES = (50, 100)  # numbers that people take for percentiles
 CLIPPED = "one of many"  # how the note on a clipped map ends
 BACKGROUND = "taken as background, which is no data"  # and one on a background constant
+HALF = 0.5  # below it a cutoff of 1 - p is meant as a p
 MANY_ZEROS = 0.2  # share of zero voxels from which a percentile over the whole image says more of the background
 
 
@@ -32,7 +35,7 @@ def find_warnings(
         sentences.append(f"{statmap.n_nan} voxels were not a number (NaN) and count as no data")
     if statmap.infinite.size:
         sentences.append(_infinite_warning(statmap, entry, extraction))
-    sentences += [_percentile_warning(statmap, entry), _sign_warning(entry, extraction)]
+    sentences += [_percentile_warning(statmap, entry), _height_warning(statmap, entry, loaded, extraction)]
     if entry.criteria.takes_smoothness and not entry.smoothness:
         sentences += misread_smoothness(loaded.metadata)
     rule, dof = loaded.statistic.rule, (loaded.statistic.dof, loaded.statistic.dof_map)
@@ -54,12 +57,24 @@ def _misread_clipping(note: str, loaded: LoadedInputs, extraction: Extraction) -
     return loaded.statistic.rule.is_p or any(told.startswith(f"{counted} voxels (") for told in backgrounds)
 
 
-def _sign_warning(entry: Entry, extraction: Extraction) -> str:
-    """That a percentile has a sign of its own, where a number that looks like one lies above the whole map."""
+def _height_warning(statmap: StatMap | SheetMap, entry: Entry, loaded: LoadedInputs, extraction: Extraction) -> str:
+    """That a number is none of the map's, where it lies above all of it, or is a p on the scale of 1 - p."""
     spec = entry.criteria.spec
-    if spec.kind != "value" or extraction.n_above or not PERCENTILES[0] <= spec.number <= PERCENTILES[1]:
+    if spec.kind != "value":
         return ""
-    return f"No value of the map reaches {spec.number:g}; {PERCENT_HINT} {spec.number:g}%"
+    if loaded.statistic.scale == "1-p" and spec.number < HALF:
+        return f"{spec.number:g} {MISREAD}, and keeps p up to {1 - spec.number:g}; p <= 0.05 is written p=0.05"
+    return "" if extraction.n_above else _above_all(statmap, spec.number, loaded)
+
+
+def _above_all(statmap: StatMap | SheetMap, number: float, loaded: LoadedInputs) -> str:
+    if loaded.statistic.scale == "1-p" and number > 1:
+        return f"{UNREACHED} can reach {number:g}, for its numbers are 1 - p; p <= 0.05 is written p=0.05"
+    if PERCENTILES[0] <= number <= PERCENTILES[1]:
+        return f"{UNREACHED} reaches {number:g}; a percentile is written {number:g}%"
+    if number > 1 and np.count_nonzero(statmap.data) and np.abs(statmap.data).max() <= 1:
+        return f"{UNREACHED} reaches {number:g}, for none lies outside of -1 to 1"
+    return ""
 
 
 def _infinite_warning(statmap: StatMap | SheetMap, entry: Entry, extraction: Extraction) -> str:

@@ -354,7 +354,7 @@ def add_anatomy(job: MapJob, entry: Entry | None, place: OutputPaths, record: Re
     """A finished entry with what its map is drawn on; an entry of an earlier run is drawn on what is there."""
     anatomy, note = load_anatomy(choose_background(job, entry))
     earlier = entry is None or hash_settings(entry.as_options()) != record.settings_hash
-    return Finished(place=place, record=record, anatomy=anatomy, note=note, earlier=earlier)
+    return Finished(place=place, record=record, dataset=job.dataset, anatomy=anatomy, note=note, earlier=earlier)
 
 
 def choose_background(job: MapJob, entry: Entry | None) -> Path | None:

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bids_regions.dataset import MapFile
+from bids_regions.dataset import MapFile, SourceDataset
 from bids_regions.errors import Fault
 from bids_regions.report import model
 from bids_regions.results.records import Record, library_versions
@@ -55,10 +55,12 @@ def describe_provenance(
     )
 
 
-def command_facts(record: Record, mapfile: MapFile, *, earlier: bool) -> tuple[tuple[str, str], ...]:
+def command_facts(
+    record: Record, mapfile: MapFile, dataset: SourceDataset, *, earlier: bool
+) -> tuple[tuple[str, str], ...]:
     """How one entry of one map is made again: the command, the configuration it reads, and whether settings differ."""
     options = {key: value for key, value in record.criteria.items() if key != "name"}
-    words = [*WORDS, "participant" if mapfile.participant else "group", *_one_map(record, mapfile)]
+    words = [*WORDS, "participant" if mapfile.participant else "group", *_one_map(record, mapfile, dataset)]
     facts = []
     if _name_of(options) == record.entry:
         words += ["--threshold", str(options["threshold"]), *_region_words(least_options(record.entry, options))]
@@ -100,12 +102,16 @@ def _selection(asked: SelectionSettings) -> Iterator[str]:
         yield "--skip-bids-validation"
 
 
-def _one_map(record: Record, mapfile: MapFile) -> Iterator[str]:
+def _one_map(record: Record, mapfile: MapFile, dataset: SourceDataset) -> Iterator[str]:
     """The words that select one map, as far as options can."""
     for key, flag in SELECTING.items():
         label = mapfile.entity(key)
         if label:
             yield from (flag, label)
+    if dataset.derivatives:
+        yield from ("--derivatives", *dataset.derivatives)
+    if not dataset.checked:
+        yield "--skip-bids-validation"
     if mapfile.suffix != STATMAP:
         yield from ("--suffix", mapfile.suffix)
     if mapfile.volume is not None:

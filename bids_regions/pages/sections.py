@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bids_regions.dataset import MapFile, is_standard_space
+from bids_regions.dataset import MapFile, SourceDataset, is_standard_space
 from bids_regions.extraction.conventions import convention_knobs
 from bids_regions.extraction.probabilities import as_shown
 from bids_regions.extraction.statistics import Statistic
@@ -58,6 +58,7 @@ class Finished:
 
     place: OutputPaths
     record: Record
+    dataset: SourceDataset
     anatomy: Anatomy | None
     note: str = ""  # on the anatomy
     earlier: bool = False  # made with other settings than those of the run
@@ -168,7 +169,7 @@ class _EntryBuilder:
             name=place.entry,
             title=title,
             sentence=threshold_sentence(record),
-            facts=(*entry_facts(record), *command_facts(record, self.mapfile, earlier=done.earlier)),
+            facts=(*entry_facts(record), *command_facts(record, self.mapfile, done.dataset, earlier=done.earlier)),
             n_regions=len(marks),
             figures=(figure,),
             views=(view,),

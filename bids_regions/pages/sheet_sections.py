@@ -33,6 +33,7 @@ from bids_regions.frozen import dataclass
 from bids_regions.images import cifti
 from bids_regions.images.gifti import read_gifti
 from bids_regions.pages.backgrounds import Anatomy, find_template, load_anatomy, pack_coverage
+from bids_regions.pages.provenance import command_facts
 from bids_regions.pages.sections import (
     HEADING,
     SIDE_BY_SIDE,
@@ -88,7 +89,7 @@ def draw_sheet_section(mapfile: MapFile, sheetmap: NumbersOnSheets, done: Sequen
     record = done[0].record
     cortex = find_cortex(sheetmap, mapfile.entity("space") or record.assumed_space or "")
     drawer = _Drawer.prepare(mapfile, sheetmap, done, cortex) if cortex else None
-    drawn = [_show_entry(each, title, drawer) for each, title in zip(done, titles, strict=True)]
+    drawn = [_show_entry(mapfile, each, title, drawer) for each, title in zip(done, titles, strict=True)]
     entities = dict(mapfile.entities)
     notes = () if cortex else (NO_PICTURE,)
     section = model.Section(
@@ -218,7 +219,9 @@ class _Drawer:
         return stack_drawings(upper, compose_map(data, own, self.solids.affine, marks, slices, below))
 
 
-def _show_entry(done: Finished, title: str, drawer: _Drawer | None) -> tuple[model.EntryView, dict[str, str]]:
+def _show_entry(
+    mapfile: MapFile, done: Finished, title: str, drawer: _Drawer | None
+) -> tuple[model.EntryView, dict[str, str]]:
     place, record, table = done.place, done.record, read_text(done.place.table)
     rows = list(rows_of(table))
     views: tuple[model.View, ...] = ()
@@ -231,7 +234,7 @@ def _show_entry(done: Finished, title: str, drawer: _Drawer | None) -> tuple[mod
         name=place.entry,
         title=title,
         sentence=threshold_sentence(record),
-        facts=entry_facts(record),
+        facts=(*entry_facts(record), *command_facts(record, mapfile, done.dataset, earlier=done.earlier)),
         n_regions=len(rows),
         figures=figures,
         views=views,

@@ -4,8 +4,9 @@ It decides the order and tells the log; how sets are found, measured and written
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from bids_regions.dataset import Discovery, Selection, SourceDataset
 from bids_regions.errors import Contradiction, EmptySelection, Fault, OutputRefused
@@ -13,10 +14,12 @@ from bids_regions.executors import Workers
 from bids_regions.files import locked
 from bids_regions.frozen import dataclass
 from bids_regions.group.cohort import gather_cohort
+from bids_regions.group.earlier import tell_earlier_sets
 from bids_regions.group.measures import SetResult
 from bids_regions.group.members import Absence
 from bids_regions.group.page import GroupResults, write_group_page
 from bids_regions.group.regions import load_other_regions
+from bids_regions.group.reliability import FamilyResult
 from bids_regions.group.sets import find_sets, name_some
 from bids_regions.group.sheet_sets import Meshes
 from bids_regions.group.study import (
@@ -97,6 +100,9 @@ def _run_group(
         _tell(result, logbook)
     for found in families:
         logbook.say(f"{found.family.name}: {found.sentence}")
+    earlier = tell_earlier_sets(asked.output_dir, _records_made(results, families, pooled=not others))
+    for text in earlier:
+        logbook.notice(text)
     anatomies, notices = load_anatomies(results, given.entries)
     findings = GroupResults(
         results=results,
@@ -105,7 +111,7 @@ def _run_group(
         n_known=len(cohort.known),
         failures=list_failures(results, unread, outcomes, asked.output_dir),
         anatomy=anatomies,
-        notices=(*context.notices, *told, *notices),
+        notices=(*context.notices, *told, *notices, *earlier),
         value_columns=value_columns(cohort, sets),
     )
     methods = write_cohort_methods(findings, context.methods, asked)
@@ -115,6 +121,13 @@ def _run_group(
         raise EmptySelection(
             "no participant has results in OUTPUT_DIR", hint="Run the participant level first, with the same OUTPUT_DIR"
         )
+
+
+def _records_made(results: Sequence[SetResult], families: Sequence[FamilyResult], *, pooled: bool) -> Iterator[Path]:
+    """The records of every consensus of this run; families have one where their regions are `pooled`."""
+    yield from (result.one.paths.consensus.sidecar for result in results if result.consensus)
+    if pooled:
+        yield from (found.family.pooled.paths.pooled.sidecar for found in families)
 
 
 def _tell_unread(unread: Sequence[Absence], logbook: Logbook) -> None:

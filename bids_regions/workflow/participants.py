@@ -12,7 +12,7 @@ from bids_regions.executors import Task, WorkerLost, Workers, run_tasks
 from bids_regions.logbook import Logbook, count_words, counted
 from bids_regions.maps.drawing import DrawJob
 from bids_regions.maps.explain import align_table, explain_table
-from bids_regions.maps.map_warnings import PERCENT_HINT
+from bids_regions.maps.map_warnings import HINTS
 from bids_regions.maps.maps import (
     EntryOutcome,
     MapJob,
@@ -146,7 +146,7 @@ def _tell(outcome: MapOutcome, logbook: Logbook) -> None:
             logbook.counts["computed"] += entry.fresh
             logbook.counts["regions"] += n_regions
             logbook.counts["empty"] += n_regions == 0
-            logbook.hint(entry.name, [text for text in entry.record.warnings if PERCENT_HINT in text])
+            logbook.hint(entry.name, [text for text in entry.record.warnings if any(hint in text for hint in HINTS)])
     logbook.say(f"{outcome.mapfile.title}: {_map_words(outcome)}", level=1)
     if outcome.explained:
         logbook.show(f"{printable(outcome.mapfile.title)}\n{align_table(explain_table(outcome.explained))}\n")
