@@ -8,7 +8,7 @@ import pytest
 import trees
 from cohorts import contents, find, people, read_json, rows, run
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import connected_components, dijkstra
 from surface_bytes import data_array, gifti, mesh, metadata, put
 from test_app import validate
 from test_app_surfaces import SIDE, plane
@@ -362,3 +362,74 @@ def test_consensus_regions_have_the_names_of_the_atlas(tmp_path):
     assert [row["name"] for row in table] == ["Left V1", "Right V1"]
     assert run(root, tmp_path / "out", levels=["group"]) == 0
     assert [row["name"] for row in rows(find(tmp_path / "out", "Consensus_dseg.tsv"))] == ["Left V1", "Right V1"]
+
+
+def test_peaks_lie_apart_along_the_surface(tmp_path):
+    xyz, triangles = plane()
+    folded = xyz.copy()
+    folded[:, 2] = 6 * np.abs(folded[:, 0] - 8)  # a sharp fold across the patch
+    flat = xyz * (np.sqrt(37), 1, 1)  # the same, laid flat
+    root = tmp_path / "maps"
+    start(root)
+    for side in "LR":
+        put(tmp_path / f"{side}.surf.gii", mesh(folded.astype(np.float32), triangles))
+    peaks = [SIDE * (2 + k) + 2 + k for k in range(4)]
+    for k, peak in enumerate(peaks):
+        data = {side: noise(k, side) for side in "LR"}
+        data["L"][A] += 5
+        data["L"].ravel()[peak] = 20
+        put_person(root, k, data={side: values.ravel() for side, values in data.items()})
+    assert on_plane(root, tmp_path / "out") == 0
+    (region,) = rows(find(tmp_path / "out", "Consensus_dseg.tsv"))
+    top = int(region["peak_vertex"])
+    ends = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    lengths = np.linalg.norm(flat[ends[:, 0]] - flat[ends[:, 1]], axis=1)
+    graph = np.full((SIDE**2, SIDE**2), np.inf)
+    graph[ends[:, 0], ends[:, 1]] = graph[ends[:, 1], ends[:, 0]] = lengths
+    ways = dijkstra(graph, indices=top)
+    found = [float(row["peak_distance_mm"]) for row in rows(tmp_path / "out" / "group_values.tsv")]
+    for peak, away in zip(peaks, found, strict=True):
+        assert np.linalg.norm(flat[peak] - flat[top]) - 1e-3 <= away <= ways[peak] + 1e-3
+    straight = np.linalg.norm(folded[peaks] - folded[top], axis=1)
+    assert (np.array(found) > straight + 1).any()
+
+
+FEW = ("--min-region-vertices", 1, "--min-prevalence", 0.3, "--threshold", 6)  # of these maps of noise
+
+
+def test_sessions_of_different_meshes_have_no_reliability_and_it_is_said(tmp_path, capsys):
+    root = start(tmp_path / "maps")
+    for k in range(3):
+        for session, n in (("1", 2562), ("2", 10242), ("3", 2562)):
+            values = {side: np.random.default_rng([k, n]).normal(0, 2, n).astype(np.float32) for side in "LR"}
+            put_person(root, k, data=values, space="fsaverage", ses=session)
+    assert run(root, tmp_path / "out", *FEW) == 0
+    said = "sessions 1, 3 and 2 lie on different meshes (2562 and 10242 vertices per hemisphere)"
+    assert said in capsys.readouterr().err
+    assert said in (tmp_path / "out" / "group.html").read_text()
+    table = rows(tmp_path / "out" / "group_retest.tsv")
+    assert {(row["occasion"], row["other_occasion"]) for row in table} == {("ses-1", "ses-3")}
+    assert {float(row["dice"]) for row in table} == {1.0}
+
+
+def test_spellings_of_one_density_are_one_set(tmp_path):
+    root = start(tmp_path / "maps")
+    for k, den in enumerate(("10242", "10k", "10k", "10242")):
+        values = {side: np.random.default_rng(k).normal(0, 2, 10242).astype(np.float32) for side in "LR"}
+        put_person(root, k, data=values, space="fsaverage", den=den)
+    assert run(root, tmp_path / "out", *FEW) == 0
+    table = rows(tmp_path / "out" / "group_participants.tsv")
+    assert len({row["set"] for row in table}) == 1
+    assert [row["status"] for row in table] == ["ok"] * 4
+
+
+def test_two_maps_of_a_participant_in_two_spellings_are_two_sets(tmp_path):
+    root = start(tmp_path / "maps")
+    for k in range(2):
+        for den in ("10242", "10k"):
+            values = {side: np.random.default_rng(k).normal(0, 2, 10242).astype(np.float32) for side in "LR"}
+            put_person(root, k, data=values, space="fsaverage", den=den)
+    assert run(root, tmp_path / "out", *FEW) == 0
+    table = rows(tmp_path / "out" / "group_participants.tsv")
+    assert len({row["set"] for row in table}) == 2
+    assert [row["status"] for row in table] == ["ok"] * 4

@@ -37,11 +37,10 @@ class RegionIndex:
     length: int  # voxels of a row
     number: NDArray[np.int64]  # (n,), the label of each region, ascending
     sign: Signs  # (n,), the sign of participants' regions that count; 0: any
-    peak_xyz: Floats  # (n, 3), mm, RAS+; nan for a region without a peak
     starts: NDArray[np.intp]  # (n,), where each region begins in `voxels`
     sizes: NDArray[np.int64]  # (n,), voxels
     voxels: NDArray[np.intp]  # numbers in the row, region by region, x, y, z (mm) ascending within
-    xyz: Floats  # of the voxels, mm, RAS+
+    away: Floats  # of the voxels, mm from the region's own peak; nan without one
     extents: Floats  # of the voxels, mm3 or mm2
     spared: NDArray[np.bool_] | None  # of the voxels: the others alone reach the count without one who has them
 
@@ -89,6 +88,7 @@ def index_regions(
     *,
     signs: dict[int, int] | None = None,
     peaks: dict[int, Sequence[float]] | None = None,
+    ways: Floats | None = None,
     spared: NDArray[np.bool_] | None = None,
 ) -> RegionIndex:
     """Find each region's voxels once, for all participants that will be measured there.
@@ -101,6 +101,8 @@ def index_regions(
         Where the row's voxels lie.
     signs, peaks
         Sign (+1, -1, 0 for any) and peak (x, y, z, mm) by label; a label not in them has sign 0 and no peak.
+    ways
+        Row: mm from the peak of a voxel's region; None where that is the straight way.
     spared
         Row: where the others alone reach the count without one who has a region there; None for regions that were not
         found in the participants' own maps.
@@ -112,15 +114,16 @@ def index_regions(
     order = np.lexsort((z, y, x, which))
     sizes = np.bincount(which, minlength=number.size).astype(np.int64)
     nowhere = (np.nan, np.nan, np.nan)
+    tops = np.array([(peaks or {}).get(int(k), nowhere) for k in number], float).reshape(-1, 3)
+    away = np.linalg.norm(xyz - tops[which], axis=1) if ways is None else ways[voxels]
     return RegionIndex(
         length=labels.size,
         number=number.astype(np.int64),
         sign=np.array([(signs or {}).get(int(k), 0) for k in number], np.int8),
-        peak_xyz=np.array([(peaks or {}).get(int(k), nowhere) for k in number], float).reshape(-1, 3),
         starts=np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp)[: number.size],
         sizes=sizes,
         voxels=voxels[order],
-        xyz=xyz[order],
+        away=away[order],
         extents=positions.extents(voxels)[order],
         spared=None if spared is None else spared[voxels[order]],
     )
@@ -193,8 +196,7 @@ def _find_peaks(index: RegionIndex, values: Floats, covered: NDArray[np.bool_]) 
     reached = np.flatnonzero(height == index.largest(height)[region])
     first = reached[np.unique(region[reached], return_index=True)[1]] if n else reached
     known = covered[first]
-    distance: Floats = np.linalg.norm(index.xyz[first] - index.peak_xyz, axis=1)
-    return np.where(known, values[first], np.nan), np.where(known, distance, np.nan)
+    return np.where(known, values[first], np.nan), np.where(known, index.away[first], np.nan)
 
 
 def _own_voxels(index: RegionIndex, one: ParticipantMap, labels: NDArray[np.intp]) -> NDArray[np.bool_]:

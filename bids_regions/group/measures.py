@@ -31,7 +31,7 @@ from bids_regions.group.grounds import VolumeGround
 from bids_regions.group.members import Absence
 from bids_regions.group.outputs import Consensus, write_set
 from bids_regions.group.passes import Counted, MemberMeasures, SetReference, count_set, measure_set
-from bids_regions.group.positions import RegionPositions, find_region_positions
+from bids_regions.group.positions import RegionPositions, find_region_positions, measure_ways
 from bids_regions.group.reading import Source
 from bids_regions.group.regions import LaidRegions, OtherRegions, lay_regions
 from bids_regions.group.sets import MapSet
@@ -152,6 +152,7 @@ def _make_reference(
         regions=laid.labels,
         signs=laid.signs,
         peaks=laid.peaks,
+        ways=measure_ways(ground.domain, laid.labels, laid.peaks),
         consensus=consensus.shared,
         spared=find_spared(tally, consensus.shared, min_prevalence=settings.min_prevalence),
         names=laid.names,

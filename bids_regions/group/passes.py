@@ -83,6 +83,7 @@ class SetReference:
     regions: Array  # row of labels of the regions that values are taken in
     signs: Mapping[int, int]  # by label: +1, -1, 0 for any
     peaks: Mapping[int, tuple[float, float, float]]  # by label, mm RAS+
+    ways: NDArray[np.float64] | None  # row: mm from the peak of a region along its sheet; None on a plain grid
     consensus: NDArray[np.int8]  # row of signs
     spared: NDArray[np.bool_]  # row: consensus voxels that the others alone choose, whoever is left out
     names: Mapping[int, str]  # of the regions, by label
@@ -100,6 +101,7 @@ class SetReference:
             DomainPositions(ground.domain),
             signs=dict(self.signs),
             peaks=dict(self.peaks),
+            ways=self.ways,
             spared=self.spared if self.in_consensus and self.consensus[self.regions > 0].all() else None,
         )
 

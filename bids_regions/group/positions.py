@@ -1,5 +1,8 @@
 """Where the elements of a row lie: what the arrays of `aggregate` ask of a domain."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,8 +10,17 @@ from bids_regions.aggregate import RegionIndex
 from bids_regions.frozen import dataclass
 from bids_regions.space import Domain, Elements, Grayordinates
 
-__all__ = ["DomainPositions", "RegionPositions", "find_region_positions", "regions_on_sheet"]
+__all__ = [
+    "DomainPositions",
+    "RegionPositions",
+    "find_region_positions",
+    "measure_ways",
+    "regions_on_sheet",
+]
 
+DETOUR = 2  # a way along a sheet is seldom this much longer than the straight one
+
+Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
 
@@ -27,6 +39,38 @@ class DomainPositions:
         """Volumes or areas, (n,), mm3 or mm2; nan where they are not known."""
         elements, n = self.domain.at(numbers, numbers), numbers.size
         return _by_row(numbers, elements, self.domain.extents(elements, np.arange(n), np.ones(n, np.intp)).size)
+
+
+def measure_ways(domain: Domain, labels: Array, peaks: Mapping[int, Sequence[float]]) -> Floats | None:
+    """How far each element of a region lies from the region's peak: along the sheet, straight in voxels of structures.
+
+    A row of mm, nan outside of regions, without coordinates, and where no way leads to the peak; None on a plain grid.
+    """
+    if not isinstance(domain, Grayordinates):
+        return None
+    row, numbers = np.full(labels.size, np.nan), np.flatnonzero(labels)
+    elements = domain.at(numbers, numbers)
+    xyz, region = domain.xyz(elements), labels[elements.memory]
+    peak, straight = np.zeros(numbers.size, np.intp), np.full(numbers.size, np.nan)
+    for label, place in peaks.items():
+        own = np.flatnonzero(region == label)
+        away = np.linalg.norm(xyz[:, own].T - np.asarray(place, float), axis=1)
+        if own.size and np.isfinite(away).any():
+            peak[own], straight[own] = own[np.nanargmin(away)], away
+    asked = np.flatnonzero(np.isfinite(straight))
+    if asked.size:
+        limit = DETOUR * float(straight[asked].max())
+        row[elements.memory[asked]] = _ways(domain, elements, (asked, peak[asked]), limit)
+    return row
+
+
+def _ways(domain: Grayordinates, elements: Elements, pairs: tuple[Array, Array], limit: float) -> Floats:
+    """The distance of each pair of elements; the whole sheet is searched for those that lie beyond the limit."""
+    found = domain.distances(elements, limit)(*pairs)
+    beyond = np.isinf(found)
+    if beyond.any():
+        found[beyond] = domain.distances(elements, np.inf)(pairs[0][beyond], pairs[1][beyond])
+    return np.where(np.isfinite(found), found, np.nan)
 
 
 def _by_row(numbers: NDArray[np.intp], elements: Elements, found: Floats) -> Floats:

@@ -20,6 +20,7 @@ from bids_regions.errors import Fault
 from bids_regions.executors import WorkerLost
 from bids_regions.files import remove_file
 from bids_regions.frozen import dataclass
+from bids_regions.group.grounds import SheetGround
 from bids_regions.group.measures import SetResult, Study
 from bids_regions.group.members import Member
 from bids_regions.group.outputs import write_set
@@ -27,7 +28,7 @@ from bids_regions.group.passes import MORE_MEMORY, count_set, in_order, parts
 from bids_regions.group.positions import DomainPositions
 from bids_regions.group.reading import Source, load_member
 from bids_regions.group.regions import lay_regions
-from bids_regions.group.sets import MapSet, place_set
+from bids_regions.group.sets import MapSet, ordered, place_set
 from bids_regions.group.tables import write_table
 from bids_regions.images import expect_many
 from bids_regions.tables import Column
@@ -154,19 +155,43 @@ RETEST_COLUMNS: tuple[Column, ...] = (
 )  # fmt: skip
 
 
-def find_families(results: Sequence[SetResult], output_dir: Path) -> list[Family]:
-    """The families among sets that were put together, by name."""
-    families = []
+def find_families(results: Sequence[SetResult], output_dir: Path) -> tuple[list[Family], tuple[str, ...]]:
+    """The families among sets that were put together, by name, and which occasions cannot be compared, in words."""
+    families, apart = [], []
     for entity in OCCASIONS:
-        alike: dict[Any, dict[str, SetResult]] = defaultdict(dict)
+        alike: dict[Any, dict[Any, dict[str, SetResult]]] = defaultdict(lambda: defaultdict(dict))
         for result in results:
             one = result.one
             entities = dict(one.entities)
             if result.consensus is not None and entity in entities:
                 rest = tuple(sorted(pair for pair in one.entities if pair[0] != entity))
-                alike[one.entry, one.space, one.form, rest, one.split][entities[entity]] = result
-        families += [_make_family(entity, found, output_dir) for found in alike.values() if len(found) > 1]
-    return sorted((family for family in families if _people(family)), key=lambda family: (family.name, family.entity))
+                rest = tuple(pair for pair in ordered(rest) if pair[0] != "den" or one.form == "volume")
+                kind = (one.entry, one.space, one.form, rest, one.split)
+                alike[kind][_mesh_of(one)][entities[entity]] = result
+        for meshes in alike.values():
+            families += [_make_family(entity, found, output_dir) for found in meshes.values() if len(found) > 1]
+            apart += [_tell_apart(entity, meshes)] if len(meshes) > 1 else []
+    known = (family for family in families if _people(family))
+    return sorted(known, key=lambda family: (family.name, family.entity)), tuple(sorted(apart))
+
+
+def _mesh_of(one: MapSet) -> tuple[int, ...]:
+    """The vertices of the meshes that a set lies on; none of volumes, which are resampled to one grid."""
+    if not isinstance(one.ground, SheetGround):
+        return ()
+    return tuple(sorted({part.n_vertices for part in one.ground.layout.parts if part.ijk is None}))
+
+
+def _tell_apart(entity: str, meshes: Mapping[tuple[int, ...], Mapping[str, SetResult]]) -> str:
+    """That the occasions of one measurement lie on different meshes, whose vertices do not correspond."""
+    by_mesh = sorted(meshes.items())
+    name = by_mesh[0][1][min(by_mesh[0][1])].one.name
+    occasions = " and ".join(", ".join(sorted(found)) for _, found in by_mesh)
+    counts = " and ".join("/".join(map(str, mesh)) for mesh, _ in by_mesh)
+    return (
+        f"{name} and its like: {OCCASIONS[entity]} {occasions} lie on different meshes ({counts} vertices per "
+        "hemisphere), and their agreement cannot be told"
+    )
 
 
 def _make_family(entity: str, found: Mapping[str, SetResult], output_dir: Path) -> Family:

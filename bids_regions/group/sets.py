@@ -5,13 +5,14 @@ is not told are comparable where their grids are equal; maps in each participant
 a set is the grid that most of its maps have, to which the others are resampled, or the vertices of its maps' template.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from bids_regions.dataset import Participants
 from bids_regions.dataset.mapfiles import Form
+from bids_regions.dataset.sheets import DENSITIES
 from bids_regions.errors import Fault
 from bids_regions.frozen import dataclass
 from bids_regions.group.grounds import Ground, VolumeGround
@@ -26,6 +27,15 @@ __all__ = ["Cohort", "MapSet", "find_sets", "place_set"]
 OWN_SPACES = frozenset({"T1w", "T2w", "anat", "individual", "native", "orig", "func", "bold", "boldref", "scanner"})
 OWN_MESHES = frozenset({"fsnative"})
 RESERVED = frozenset({"ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "space", "res", "tpl"})
+DENSITY = {  # the spellings of `den-`: vertices of a hemisphere, or everything that a CIFTI file of them has
+    **{str(n): label for label, n in DENSITIES.items()},
+    "64k": "32k",
+    "64984": "32k",
+    "91k": "32k",
+    "91282": "32k",
+    "170k": "59k",
+    "170494": "59k",
+}
 COMPONENTS = "_components."  # in the names of 4-D files of which each volume is a component of one participant
 NAMED = 10  # participants named in a sentence before it says how many more there are
 
@@ -83,11 +93,13 @@ def find_sets(cohort: Cohort, output_dir: Path, meshes: Meshes) -> list[MapSet]:
     """All sets, by name; a set that must be refused carries the reason and no grid."""
     shown: dict[Entities, Entities] = {}  # ordered -> verbatim
     members: dict[_Key, list[Member]] = defaultdict(list)
+    several = _in_several_spellings(cohort.members)
     for member in cohort.members:
         split = _split_of(cohort, member.participant)
-        shown.setdefault(ordered(member.entities), member.entities)
+        alike = ordered(member.entities)
+        entities = tuple(sorted(member.entities)) if (member.entry, member.form, alike) in several else alike
+        shown.setdefault(entities, member.entities)
         if "n/a" not in dict(split).values():
-            entities = ordered(member.entities)
             key = _Key(entry=member.entry, space=member.space, form=member.form, entities=entities, split=split)
             members[key].append(member)
     for note in cohort.failures:
@@ -100,8 +112,14 @@ def find_sets(cohort: Cohort, output_dir: Path, meshes: Meshes) -> list[MapSet]:
 
 
 def ordered(entities: Entities) -> Entities:
-    """Entities in the order of their keys: names that say the same in another order are one kind of map."""
-    return tuple(sorted(entities))
+    """Entities in the order of their keys: names that say the same in other words or another order are alike."""
+    return tuple(sorted((key, DENSITY.get(label, label) if key == "den" else label) for key, label in entities))
+
+
+def _in_several_spellings(members: Iterable[Member]) -> set[tuple[str, Form, Entities]]:
+    """What participants have twice, but for the words: those are maps of their own."""
+    found = Counter((m.entry, m.form, ordered(m.entities), m.participant) for m in members)
+    return {(entry, form, entities) for (entry, form, entities, _), n in found.items() if n > 1}
 
 
 def _split_of(cohort: Cohort, participant: str) -> tuple[tuple[str, str], ...]:

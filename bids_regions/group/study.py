@@ -47,8 +47,8 @@ def study_sets(
     settings: GroupSettings,
     dataset: SourceDataset,
     workers: Workers,
-) -> tuple[list[SetResult], list[FamilyResult]]:
-    """Every set in turn, then reliability; values and agreement go into their tables as they are found."""
+) -> tuple[list[SetResult], list[FamilyResult], tuple[str, ...]]:
+    """Every set in turn, then reliability, and what has none; values and agreement go into their tables meanwhile."""
     about: dict[str, str] = {
         "Description": "Each participant's map in each region: one row per set, participant and region",
         "Regions": f"the label image {settings.regions_name}" if others else "the consensus regions of each set",
@@ -80,9 +80,9 @@ def study_sets(
             results.append(result)
         if not others or any(result.circular for result in results):
             about["Circularity"] = CIRCULAR
-    families = find_families(results, settings.output_dir) if settings.reliability == "auto" else []
+    families, apart = find_families(results if settings.reliability == "auto" else (), settings.output_dir)
     check_collisions(family.pooled.paths.pooled for family in families)
-    return results, write_reliability(families, study)
+    return results, write_reliability(families, study), apart
 
 
 def write_people(results: Sequence[SetResult], cohort: Cohort, output_dir: Path) -> None:

@@ -106,7 +106,7 @@ VALUES: tuple[Column, ...] = (
            description=f"The same with those voxels of the region {LOO}",
            of=lambda row: row.loo(float(row.measured.values.dice_loo[row.at]))),
     Column(name="peak_distance_mm", heading="off by mm",
-           description="Distance from the region's peak to the participant's in the region",
+           description="Distance from the region's peak to the participant's in the region; on a surface along it",
            units="mm", of=lambda row: float(row.measured.values.peak_distance[row.at])),
 )  # fmt: skip
 

@@ -93,7 +93,7 @@ def _run_group(
     _tell_unread(unread, logbook)
     for text in told:
         logbook.notice(text)
-    results, families = study_sets(sets, cohort, others, settings=asked, dataset=given.dataset, workers=workers)
+    results, families, apart = study_sets(sets, cohort, others, settings=asked, dataset=given.dataset, workers=workers)
     unread += write_group_regions([result.one for result in results], asked.output_dir)
     write_people(results, cohort, asked.output_dir)
     for result in results:
@@ -101,7 +101,7 @@ def _run_group(
     for found in families:
         logbook.say(f"{found.family.name}: {found.sentence}")
     earlier = tell_earlier_sets(asked.output_dir, _records_made(results, families, pooled=not others))
-    for text in earlier:
+    for text in (*apart, *earlier):
         logbook.notice(text)
     anatomies, notices = load_anatomies(results, given.entries)
     findings = GroupResults(
@@ -111,7 +111,7 @@ def _run_group(
         n_known=len(cohort.known),
         failures=list_failures(results, unread, outcomes, asked.output_dir),
         anatomy=anatomies,
-        notices=(*context.notices, *told, *notices, *earlier),
+        notices=(*context.notices, *told, *notices, *apart, *earlier),
         value_columns=value_columns(cohort, sets),
     )
     methods = write_cohort_methods(findings, context.methods, asked)
