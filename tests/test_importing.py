@@ -429,6 +429,12 @@ def test_a_linked_dataset_holds_when_its_folder_is_reached_by_a_link(tmp_path, r
     [
         (lambda root: root / "nothing.feat", 66, "is not there. Give a FEAT or gfeat folder"),
         (lambda root: describe(root / "bids"), 66, "is a folder of none of the kinds"),
+        (
+            lambda root: feat(root / "study" / "a.feat").parent,
+            66,
+            "none of the kinds that can be imported. It holds a.f",
+        ),
+        (lambda root: touch(root / "no" / "spmT_0001.nii").parent, 66, "has images of SPM and no SPM.mat. Give the"),
         (lambda root: touch(root / "notes.txt"), 66, "is nothing that can be imported"),
         (lambda root: touch(root / "half.feat" / "design.con").parent, 66, "without statistical images in stats/"),
         (lambda root: touch(root / "half.gfeat" / "design.fsf").parent, 66, "holds no cope1.feat"),
@@ -479,6 +485,44 @@ def test_labels_are_one_for_all_or_one_for_each(tmp_path, run, capsys):
         main([str(tmp_path / "a.feat"), "out", "--space", "no space"])
     assert ended.value.code == 2
     assert "is no BIDS label" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--participant-label", "05", "a.feat", "new"),
+        ("--participant-label", "sub-05", "--", "a.feat", "new"),
+        ("a.feat", "--participant-label", "05", "new"),
+        ("a.feat", "new", "--participant-label", "05"),
+        ("--participant-label", "05", "--task", "x", "a.feat", "new"),
+        ("--participant-label", "05", "afolder", "new"),
+    ],
+)
+def test_a_dataset_that_is_yet_to_be_made_is_no_participant(tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    feat(tmp_path / "a.feat", source="/data/bold")
+    (tmp_path / "afolder").symlink_to("a.feat")
+    assert main(list(words)) == 0
+    assert {path.relative_to(tmp_path / "new").parts[0] for path in images(tmp_path / "new").values()} == {"sub-05"}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--participant-label", "a b", "a.feat", "new"), "--participant-label: 'a b' is no BIDS label"),
+        (("--task", "a b", "a.feat", "new"), "--task: 'a b' is no BIDS label"),
+        (("a.feat", "new", "--bogus"), "unrecognized arguments: --bogus. bids_regions-import --help lists all"),
+        (("a.feat",), "a SOURCE and the DATASET are needed"),
+        (("--participant-label", "05"), "a SOURCE and the DATASET are needed"),
+    ],
+)
+def test_a_bad_value_is_answered_by_a_sentence(words, told, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert told in line
+    assert line.endswith("(exit code 2)")
 
 
 def test_nothing_asked_prints_the_help_and_the_module_runs(tmp_path):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from bids_regions.errors import LONGEST, Contradiction, Fault, MissingInput, printable, tell_os_error
 from bids_regions.importing.model import Source
@@ -19,14 +20,25 @@ from bids_regions.version import __version__
 __all__ = ["main", "run"]
 
 PROGRAM = "bids_regions-import"
+LABEL = re.compile(r"(?:sub-)?[0-9a-zA-Z+]+")
 EPILOG = """exit codes: 0 all well, what a source lacks is named and left out; 1 some sources failed, the others are
 done; 2 a bad value; 64 something must be told, or names collide; 66 nothing to import; 73 output refused; 74 a read or
 write error"""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Answers a fault with a sentence, and not with the list of all options."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end with the code of bad values."""
+        text = re.sub(r"^argument (--?[^/:]+)(/[^:]+)?:", r"\1:", message)
+        hint = "" if text.startswith("-") else f". {PROGRAM} --help lists all"
+        raise SystemExit(_end(f"error: {text}{hint}", 2))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=PROGRAM,
         description="Make a BIDS derivatives dataset of links from the folders of FSL, SPM, randomise, PALM and AFNI, "
         "so that bids_regions runs on it with masks, degrees of freedom and smoothness known.",
@@ -70,18 +82,17 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The arguments; paths that follow --participant-label are told from labels by what no label can be."""
     parser = build_parser()
     given = parser.parse_intermixed_args(arguments)
-    paths: list[str] = [*given.paths]
-    labels: list[str] = []
-    for text in given.participant_label:
-        label = re.fullmatch(r"(?:sub-)?([0-9a-zA-Z+]+)", text)
-        if label and not (labels and Path(text).exists()):
-            labels.append(label[1])
-        else:
-            paths.append(text)
+    labels: list[str] = list(given.participant_label)
+    ends = [n for n, text in enumerate(labels) if not LABEL.fullmatch(text) or (n and Path(text).exists())]
+    if ends[:1] == [0]:
+        parser.error(f"argument --participant-label: {labels[0]!r} is no BIDS label: letters and digits alone")
+    n_labels = min([len(labels), *ends])
+    lacking = max(0, 2 - len(given.paths) - (len(labels) - n_labels))  # a dataset to be made looks like a label
+    n_labels = max(1, n_labels - lacking)
+    paths: list[str] = [*given.paths, *labels[n_labels:]]
+    labels = [text.removeprefix("sub-") for text in labels[:n_labels]]
     if len(paths) < 2:
         parser.error("a SOURCE and the DATASET are needed")
-    if given.participant_label and not labels:
-        parser.error(f"argument --participant-label: {given.participant_label[0]!r} is no BIDS label")
     given.source, given.dataset, given.participant_label = [Path(p) for p in paths[:-1]], Path(paths[-1]), labels
     return given
 

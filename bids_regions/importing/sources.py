@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from bids_regions.dataset.source import list_folders
 from bids_regions.errors import MissingInput
 from bids_regions.importing.afni import is_afni, read_afni
 from bids_regions.importing.feat import is_feat, is_gfeat, read_feat, read_gfeat
@@ -11,6 +12,7 @@ from bids_regions.importing.spm import read_spm
 
 __all__ = ["read_source"]
 
+SHOWN = 5
 KNOWN = (
     "Give a FEAT or gfeat folder, a folder with SPM.mat, the prefix of randomise's or PALM's outputs, or an AFNI "
     "dataset (+tlrc, +orig)"
@@ -46,4 +48,12 @@ def _read_folder(path: Path) -> list[Source]:
         return read_gfeat(path)
     if is_feat(path):
         return [read_feat(path)]
-    raise MissingInput(f"{path} is a folder of none of the kinds that can be imported", hint=KNOWN)
+    if any(path.glob("spm[TF]_*.*")):
+        raise MissingInput(f"{path} has images of SPM and no SPM.mat", hint="Give the folder in which SPM.mat lies")
+    inside = sorted(each.name for each in list_folders(path) if _is_importable(each))
+    hint = f"It holds {', '.join(inside[:SHOWN])}{', ...' if len(inside) > SHOWN else ''}: give these" if inside else ""
+    raise MissingInput(f"{path} is a folder of none of the kinds that can be imported", hint=hint or KNOWN)
+
+
+def _is_importable(folder: Path) -> bool:
+    return (folder / "SPM.mat").exists() or is_gfeat(folder) or is_feat(folder)
