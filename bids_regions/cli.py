@@ -85,12 +85,12 @@ def _reader(option: Option) -> Callable[[str], Any]:
     """What reads a value of the option; what is wrong with one is told as in a configuration file."""
     kind = option.kind
     assert kind is not None
-    if kind in (str, Path):
+    if kind in (str, Path) and not option.choices:
         return kind
 
     def read(text: str) -> Any:
         try:
-            return kind(text)
+            return option.read(text)
         except (ValueError, OverflowError) as error:
             raise _BadValueError(str(error).rstrip(".")) from error
 
@@ -104,7 +104,8 @@ class _Parser(argparse.ArgumentParser):
         """Say what is wrong, and end with the code of bad values."""
         text = re.sub(r"^argument (--?[^/:]+)(/[^:]+)?:", r"\1:", message)
         if not text.startswith("-"):
-            text = f"{text}{_nearest_flag(text)}. {PROGRAM} --help lists all"
+            near = _nearest_flag(text)
+            text = f"{text}{near or '.'} {PROGRAM} --help lists all"
         _say(f"error: {printable(text, LONGEST)} (exit code 2)")
         raise SystemExit(2)
 

@@ -205,8 +205,11 @@ def test_a_threshold_is_answered_with_what_was_meant(tmp_path, capsys, typed, hi
         (("--min-region-size", "x,5"), "--min-region-size: 'x,5' is no number"),
         (("--nprocs", "1.5"), "--nprocs: '1.5' is no whole number"),
         (("--mem", "lots"), "--mem: lots is no amount of memory; write 8G or 8000M"),
-        (("--connectivity", "7"), "--connectivity: invalid choice: 7 (choose from 6, 18, 26)"),
-        (("--thresold", "3"), "unrecognized arguments: --thresold 3; did you mean --threshold?. bids_regions --help"),
+        (("--connectivity", "x"), "--connectivity: 'x' is no whole number"),
+        (("--convention", "SPM"), "--convention: 'SPM' is no choice; write spm"),
+        (("--reliability", "x"), "--reliability: 'x' is no choice; choose from auto, none"),
+        (("--connectivity", "7"), "--connectivity: '7' is no choice; choose from 6, 18, 26"),
+        (("--thresold", "3"), "unrecognized arguments: --thresold 3; did you mean --threshold? bids_regions --help"),
         (("--threshold",), "--threshold: expected at least one argument"),
     ],
 )

@@ -18,7 +18,7 @@ DESCRIPTION = (
     "regions, and writes label images, tables, sidecars and reports: per participant, and across participants."
 )
 NUMBERS: dict[Any, dict[str, Any]] = {  # what a reader of one value lets through, in the words of Boutiques
-    int: {"integer": True},
+    options.whole_number: {"integer": True},
     options.positive: {"minimum": 0, "exclusive-minimum": True},
     options.not_negative: {"minimum": 0},
     options.count: {"integer": True, "minimum": 1},

@@ -254,7 +254,7 @@ def _grf_problems(c: Criteria) -> list[str]:
     if not c.spec.rule.fixed:
         problems.append(
             f"grf with threshold {c.spec.text}: cluster p needs a height fixed beforehand; "
-            "give a value, p=... or bonferroni=..."
+            "give a value such as 3.1, p=0.001 or bonferroni=0.05"
         )
     if c.extract_type == "local_regions":
         problems.append("grf with local_regions: cluster p holds for whole connected components only; leave one out")
@@ -268,7 +268,7 @@ def _rft_problems(c: Criteria) -> list[str]:
     if c.spec.rule.population == "ranked":
         problems.append(
             f"rft with threshold {c.spec.text}: a height is needed; "
-            "give a value, p=..., fwe=..., bonferroni=... or fdr=..."
+            "give a value such as 3.1, p=0.001, fwe=0.05, bonferroni=0.05 or fdr=0.05"
         )
     if c.extract_type == "local_regions":
         problems.append("rft with local_regions: the theory holds for whole connected components only; leave one out")

@@ -37,7 +37,8 @@ def check_named_files(
     notes: dict[str, None] = {}
     for option, path, check in dict.fromkeys((*_of_group(participants_tsv, regions_from), *_of_entries(entries))):
         if not path.is_file():
-            raise MissingInput(f"{option}: {path} is not there", hint=MOUNTS)
+            there = "is a folder, and no file" if path.is_dir() else "is not there"
+            raise MissingInput(f"{option}: {path} {there}", hint=MOUNTS)
         on_surfaces = path.name.lower().endswith(SHEETS)
         try:
             notes |= dict.fromkeys((SHEET_CHECKS.get(option, _check_numbers) if on_surfaces else check)(path))

@@ -125,11 +125,7 @@ def _single(option: Option, value: object) -> object:
     allowed = (int, float) if numeric else (str, int, float) if option.name == "threshold" else (str,)
     if isinstance(value, bool) or not isinstance(value, allowed):
         raise ValueError(f"write {'a number' if numeric else 'one text in quotes'}")
-    assert option.kind is not None
-    read = option.kind(str(value))
-    if option.choices and read not in option.choices:
-        raise ValueError(f"choose from {', '.join(map(str, option.choices))}")
-    return read
+    return option.read(str(value))
 
 
 def _match_problems(match: object) -> Iterator[str]:

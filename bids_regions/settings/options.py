@@ -40,6 +40,18 @@ class Option:
         """The attribute and, for a region option, the key in a configuration file."""
         return self.flags[0].lstrip("-").replace("-", "_")
 
+    def read(self, text: str) -> Any:
+        """One value; ValueError says what is wrong with it, the same on a command line and in a configuration."""
+        assert self.kind is not None
+        value = self.kind(text)
+        if self.choices and value not in self.choices:
+            words = [str(choice) for choice in self.choices]
+            near = next((word for word in words if word.lower() == text.strip().lower()), "")
+            raise ValueError(
+                f"{text!r} is no choice; " + (f"write {near}" if near else f"choose from {', '.join(words)}")
+            )
+        return value
+
     @property
     def spellings(self) -> tuple[str, ...]:
         """Every way to write it: multi-word flags with `-` and with `_`."""
@@ -72,7 +84,8 @@ def _number(text: str) -> float:
         raise ValueError(f"{text!r} is no number{hint}") from None
 
 
-def _whole_number(text: str) -> int:
+def whole_number(text: str) -> int:
+    """A whole number."""
     try:
         return int(text)
     except ValueError:
@@ -97,7 +110,7 @@ def not_negative(text: str) -> float:
 
 def count(text: str) -> int:
     """A whole number of at least one."""
-    number = _whole_number(text)
+    number = whole_number(text)
     if number < 1:
         raise ValueError(f"{text} is not a whole number of at least 1")
     return number
@@ -105,7 +118,7 @@ def count(text: str) -> int:
 
 def whole(text: str) -> int:
     """A whole number of at least zero."""
-    number = _whole_number(text)
+    number = whole_number(text)
     if number < 0:
         raise ValueError(f"{text} is not a whole number of at least 0")
     return number
@@ -178,7 +191,7 @@ OPTIONS: tuple[Option, ...] = (
            help="the voxels a percentile is taken over (default: image)"),
     Option(flags=("--tail",), group=REGIONS, choices=("bi", "two", "positive", "negative"),
            help="bi: both signs, regions of one sign each; two: both signs merged (default: bi)"),
-    Option(flags=("--connectivity",), group=REGIONS, kind=int, choices=(6, 18, 26),
+    Option(flags=("--connectivity",), group=REGIONS, kind=whole_number, choices=(6, 18, 26),
            help="neighbours that join voxels: by faces, edges, corners (default: 6)"),
     Option(flags=("--extract-type",), group=REGIONS, choices=("connected_components", "local_regions"),
            help="whole components, or components split around their local maxima (default: connected_components)"),
