@@ -120,7 +120,7 @@ def test_entries_of_a_map_are_drawn_at_identical_cuts(dataset, tmp_path):
         assert one == other
         assert len(one) > 3
     page = page_of(tmp_path / "out")
-    assert page.count("data:image/svg+xml,%3Csvg") == 4
+    assert page.count("data:image/svg+xml,%3Csvg") == 8  # each with its glass brain
     for name in figures:
         assert f'href="sub-01/figures/{name}"' in page
 

@@ -92,7 +92,7 @@ def test_regions_bear_the_names_of_the_consensus_table(out):
 def test_the_largest_regions_of_both_signs_have_strips_and_what_the_others_choose_beside_them(out):
     page = (out / "group.html").read_text()
     for number, sign in ((1, "positive"), (2, "negative")):
-        name = f"mean in region-{number} (region {number}, {sign})"
+        name = f"mean in region {number} ({sign})"
         assert f"{name}, z" in page
         assert f"{name}, where the others alone choose, z" in page
 
@@ -306,7 +306,7 @@ def test_one_who_agrees_with_nobody_is_named_with_the_number(tmp_path):
     assert flags.pop("sub-06").startswith("low Dice with the others (z=-")
     assert set(flags.values()) == {"n/a"}
     page = (tmp_path / "out" / "group.html").read_text()
-    assert "5 of 6 share the largest, region-1 (positive), at its peak; 1 consensus region (1 positive)." in page
+    assert "5 of 6 share the largest, region 1 (positive), at its peak; 1 consensus region (1 positive)." in page
     assert "At least 42 % of all people have a region there (95 % lower bound). sub-06 agrees with nobody" in page
 
 

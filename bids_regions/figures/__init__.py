@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from bids_regions.figures.colors import COVERAGE
 from bids_regions.figures.drawing import Drawing, Kind, Picture, encode
+from bids_regions.figures.glass import Shadow, cast_shadow, compose_glass
 from bids_regions.figures.lettering import spoken_number
 from bids_regions.figures.mosaic import PanelLayout, set_tiles
 from bids_regions.figures.panels import NOTHING, FigureStyle, frame
@@ -31,11 +32,14 @@ __all__ = [
     "PanelLayout",
     "Picture",
     "Prevalence",
+    "Shadow",
     "Sheet",
     "SheetMark",
     "Underlay",
     "alt_text",
+    "cast_shadow",
     "choose_cuts",
+    "compose_glass",
     "compose_map",
     "compose_prevalence",
     "compose_surfaces",

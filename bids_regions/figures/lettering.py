@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
 __all__ = [
+    "CAP_HEIGHT",
+    "INK",
+    "Anchor",
     "Letters",
     "bar_letters",
     "load_font",
     "number_letters",
+    "rings",
     "slice_letters",
     "spoken_number",
     "text_width",

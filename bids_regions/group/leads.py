@@ -7,6 +7,7 @@ from bids_regions.group.measures import SetResult
 from bids_regions.group.outputs import Consensus
 from bids_regions.group.tables import ParticipantRow
 from bids_regions.pages.wording import spoken
+from bids_regions.tables import is_named
 
 __all__ = ["lead_of"]
 
@@ -32,8 +33,11 @@ def _shared(consensus: Consensus) -> list[str]:
     signs = [sum(region.sign == sign for region in regions) for sign in ("positive", "negative")]
     parts = [f"{spoken(n)} {sign}" for n, sign in zip(signs, ("positive", "negative"), strict=True) if n]
     found = f"{spoken(len(regions))} consensus region{'s' if len(regions) > 1 else ''} ({' and '.join(parts)})"
-    sharing = " of ".join(spoken(int(cells[name][at])) for name in ("n_sharing", "n_with_data"))
-    sentences = [f"{sharing} share the largest, {largest.name} ({largest.sign}), at its peak; {found}."]
+    sharing, having = (int(cells[name][at]) for name in ("n_sharing", "n_with_data"))
+    name = largest.name if is_named(str(largest.index), largest.name) else f"region {largest.index}"
+    share = "share" if sharing > 1 else "has"
+    lead = f"{spoken(sharing)} of {spoken(having)} {share} the largest, {name} ({largest.sign}), at its peak; {found}."
+    sentences = [lead]
     if "prevalence_lower" in cells:
         bound = 100 * float(cells["prevalence_lower"][at])
         bound = min(bound, 99.0) if bound < 100 else bound  # a bound below all people is not rounded to all
@@ -46,7 +50,9 @@ def _nothing(consensus: Consensus, min_prevalence: float) -> list[str]:
     most = max(int(tally.of(sign).max(initial=0)) for sign in consensus.signs)
     highest = max(float(prevalence(tally, sign).max(initial=0)) for sign in consensus.signs)
     if not most:
-        return [f"None of {spoken(tally.n)} participants has a region."]
+        return [
+            f"None of {spoken(tally.n)} participants has a region." if tally.n > 1 else "The one participant has none."
+        ]
     least = least_participants(tally.n, min_prevalence)
     wanted = f"a consensus needs {least} of {tally.n}" + (" and the minimum size" if highest >= min_prevalence else "")
     return [f"No consensus region: at most {most} of {spoken(tally.n)} share a {consensus.ground.unit}; {wanted}."]

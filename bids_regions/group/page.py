@@ -13,7 +13,17 @@ from typing import Any
 import numpy as np
 
 from bids_regions.aggregate import order_by_agreement
-from bids_regions.figures import FigureStyle, Picture, Prevalence, Underlay, choose_cuts, compose_prevalence, encode
+from bids_regions.figures import (
+    FigureStyle,
+    Picture,
+    Prevalence,
+    Underlay,
+    cast_shadow,
+    choose_cuts,
+    compose_glass,
+    compose_prevalence,
+    encode,
+)
 from bids_regions.files import write_bytes
 from bids_regions.frozen import dataclass
 from bids_regions.group.grounds import VolumeGround
@@ -35,7 +45,7 @@ from bids_regions.maps.maps import MapOutcome
 from bids_regions.pages.backgrounds import Anatomy, pack_coverage
 from bids_regions.pages.marks import marks_of
 from bids_regions.pages.page import PageContext
-from bids_regions.pages.sections import Drawn
+from bids_regions.pages.sections import Drawn, glass_figure
 from bids_regions.pages.wording import slug, spoken
 from bids_regions.report import model
 from bids_regions.report.pages import render_group
@@ -48,6 +58,7 @@ __all__ = ["GroupResults", "write_group_page"]
 
 HEADING = ("ses", "task", "acq", "dir", "run", "space")
 ONE_SIDED: Mapping[tuple[int, ...], str] = {(1,): "positive", (-1,): "negative"}  # by the signs of a consensus
+PERCENT = 100.0
 LISTED = 200  # participants listed by name on the page; all are in the table
 NOT_COUNTED: tuple[Status, ...] = ("failed", "missing", "changed", "left out")
 
@@ -273,7 +284,7 @@ class _ConsensusBuilder:
             sentence=self._sentence(),
             facts=(("consensus regions", spoken(len(regions))), ("voxels", spoken(consensus.extraction.n_above))),
             n_regions=len(regions),
-            figures=(self._figure(consensus),),
+            figures=(self._figure(consensus), *self._glass(consensus)),
             views=tuple(self._views(consensus)),
             labels=pack_labels(consensus.extraction.labels) if regions else None,
             regions=self._table(consensus),
@@ -322,6 +333,17 @@ class _ConsensusBuilder:
         write_bytes(path, shown.data, only_if_changed=True)
         paper = model.Link(text="SVG for papers", href=path.relative_to(self.settings.output_dir).as_posix())
         return replace(_figure(shown), links=(paper,))
+
+    def _glass(self, consensus: Consensus) -> list[model.Figure]:
+        """The consensus regions seen through the brain, and how many voxels have which prevalence."""
+        if not np.any(consensus.signed):
+            return []
+        cutoff = PERCENT * self.settings.min_prevalence
+        view = FigureStyle(cuts=(), cutoff=cutoff, unit="% of participants", scale=PERCENT)
+        ground = Underlay(data=consensus.coverage, affine=self.affine)
+        shadow = self.anatomy.shadow if self.anatomy else cast_shadow(ground)
+        marks, labels = marks_of(consensus.naming.regions), consensus.extraction.labels
+        return [glass_figure(compose_glass(PERCENT * consensus.signed, labels, self.affine, marks, view, shadow))]
 
     def _table(self, consensus: Consensus) -> model.Table:
         place = self.result.one.paths.consensus

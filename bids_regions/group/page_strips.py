@@ -10,6 +10,7 @@ import numpy as np
 from bids_regions.group.measures import SetResult
 from bids_regions.group.tables import SIGNS
 from bids_regions.report import model
+from bids_regions.tables import is_named
 
 __all__ = ["finite", "strips_of"]
 
@@ -63,7 +64,8 @@ def _region_metrics(result: SetResult, href: Callable[[str], str]) -> list[model
     metrics = []
     for at in _largest(result.region_signs, result.region_sizes):
         number, sign = result.region_numbers[at], SIGNS[result.region_signs[at]]
-        name = f"mean in {result.region_names[at]} (region {number}, {sign})"
+        named = is_named(str(number), own := result.region_names[at])
+        name = f"mean in {own} (region {number}, {sign})" if named else f"mean in region {number} ({sign})"
         for key, words, means in (
             (f"region{number}", name, result.region_means),
             (

@@ -6,7 +6,7 @@ whose name or header says that they are in a space of the MNI family.
 """
 
 import os
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bids_regions.anatomy import CARRIED_NAME, carried_anatomy
 from bids_regions.dataset import MapFile, SourceDataset, find_anatomical
 from bids_regions.errors import Fault, MissingInput
-from bids_regions.figures import Underlay
+from bids_regions.figures import Shadow, Underlay, cast_shadow
 from bids_regions.frozen import dataclass
 from bids_regions.images import load_grid, load_statmap
 from bids_regions.pages.wording import slug
@@ -35,6 +35,11 @@ class Anatomy:
     drawn: Underlay
     packed: Background
     name: str  # what it is, as the pages say it
+
+    @cached_property
+    def shadow(self) -> Shadow:
+        """Its shape, which regions are seen through; cast once for all maps that lie on it."""
+        return cast_shadow(self.drawn)
 
 
 def find_background(mapfile: MapFile, dataset: SourceDataset, asked: str, assume_space: str | None) -> Path | None:

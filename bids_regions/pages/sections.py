@@ -17,7 +17,19 @@ from bids_regions.dataset import MapFile, SourceDataset, is_standard_space
 from bids_regions.extraction.conventions import convention_knobs
 from bids_regions.extraction.probabilities import as_shown
 from bids_regions.extraction.statistics import Statistic
-from bids_regions.figures import FigureStyle, Mark, PanelLayout, choose_cuts, compose_map, encode
+from bids_regions.figures import (
+    Drawing,
+    FigureStyle,
+    Mark,
+    PanelLayout,
+    Shadow,
+    Underlay,
+    cast_shadow,
+    choose_cuts,
+    compose_glass,
+    compose_map,
+    encode,
+)
 from bids_regions.files import hash_bytes, read_text, write_bytes
 from bids_regions.frozen import dataclass
 from bids_regions.images import StatMap, load_labels
@@ -39,6 +51,7 @@ __all__ = [
     "Drawn",
     "Finished",
     "draw_section",
+    "glass_figure",
     "is_strict",
     "mask_words",
     "place_href",
@@ -49,6 +62,10 @@ __all__ = [
 ]
 
 SIDE_BY_SIDE = PanelLayout(columns=4, font=21)  # two entries share the width of the page
+SEEN_THROUGH = (
+    "Regions seen through the brain: the strongest value along each line of sight, numbered as in the table; beside "
+    "them how many voxels have which value, by the logarithm of their number, with the cutoff."
+)
 HEADING = ("ses", "task", "acq", "dir", "run", "space")
 
 
@@ -147,6 +164,11 @@ class _EntryBuilder:
         key, there = f"{section_key(self.mapfile)}-coverage", self.statmap.data != 0
         return pack_coverage(there, self.statmap.affine, key=key, name="where the map has data")
 
+    @cached_property
+    def shadow(self) -> Shadow:
+        """The shape of what has data, where there is no anatomy."""
+        return cast_shadow(Underlay(data=self.statmap.data != 0, affine=self.statmap.affine))
+
     def ground(self, done: Finished) -> model.Background:
         """What lies under the pictures of an entry."""
         return done.anatomy.packed if done.anatomy else self.coverage
@@ -171,7 +193,7 @@ class _EntryBuilder:
             sentence=threshold_sentence(record),
             facts=(*entry_facts(record), *command_facts(record, self.mapfile, done.dataset, earlier=done.earlier)),
             n_regions=len(marks),
-            figures=(figure,),
+            figures=(figure, *self._draw_glass(done, labels, marks)),
             views=(view,),
             labels=pack_labels(labels) if marks else None,
             regions=regions_table(place, record, table, title),
@@ -183,16 +205,26 @@ class _EntryBuilder:
         told = tell_entry(record, title, list(rows_of(table)), (self.statmap.data, labels, self.statmap.affine))
         return entry, written, told
 
-    def _draw_figure(self, done: Finished, labels: Any, marks: Sequence[Mark]) -> tuple[model.Figure, dict[str, str]]:
-        place, threshold = done.place, done.record.threshold
-        view = FigureStyle(
+    def _style(self, done: Finished) -> FigureStyle:
+        return FigureStyle(
             cuts=self.cuts,
             cutoff=shown_cutoff(done.record),
-            tail=threshold.tail,
+            tail=done.record.threshold.tail,
             unit=self.volume.quantity,
             sequential=self.volume.palette == "positive",
             layout=self.layout,
         )
+
+    def _draw_glass(self, done: Finished, labels: Any, marks: Sequence[Mark]) -> tuple[model.Figure, ...]:
+        """All regions at once and the histogram, which paper and browsers without scripts have from here alone."""
+        if self.volume.highest is None and self.volume.lowest is None:
+            return ()  # everything is zero
+        view = replace(self._style(done), scale=self.volume.limit)
+        shadow = done.anatomy.shadow if done.anatomy else self.shadow
+        return (glass_figure(compose_glass(self.statmap.data, labels, self.statmap.affine, marks, view, shadow)),)
+
+    def _draw_figure(self, done: Finished, labels: Any, marks: Sequence[Mark]) -> tuple[model.Figure, dict[str, str]]:
+        place, view = done.place, self._style(done)
         background = done.anatomy.drawn if done.anatomy else None
         drawing = compose_map(self.statmap.data, labels, self.statmap.affine, marks, view, background)
         shown = encode(drawing)
@@ -207,6 +239,14 @@ class _EntryBuilder:
             links=(model.Link(text="SVG for papers", href=place_href(place, place.figure)),),
         )
         return figure, {place_href(place, place.figure): hash_bytes(shown.data)}
+
+
+def glass_figure(drawing: Drawing) -> model.Figure:
+    """Regions seen through the brain, as the page has them."""
+    shown = encode(drawing)
+    return model.Figure(
+        data=shown.data, mime=shown.mime, alt=shown.alt, width=shown.width, height=shown.height, caption=SEEN_THROUGH
+    )
 
 
 def is_strict(record: Record) -> bool:

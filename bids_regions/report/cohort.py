@@ -141,7 +141,7 @@ def lay_out_strip(metric: Metric, key: str) -> Strip | None:
     unit = f", {metric.unit}" if metric.unit else ""
     lower, middle, upper = _quartiles(values)
     words = (
-        f"{metric.name}{unit}: {len(points)} participants, median {show_number(repr(middle))}, "
+        f"{metric.name}{unit}: {len(points)} participant{'s' * (len(points) > 1)}, median {show_number(repr(middle))}, "
         f"from {show_number(repr(min(values)))} to {show_number(repr(max(values)))}"
     )
     return Strip(

@@ -382,7 +382,15 @@ def overview_table(sections: Sequence[Section]) -> Table:
             columns, rows = parse_tsv(entry.regions.tsv if entry.regions else "")
             first = _largest(columns, rows)
             found = [first.get(name, "n/a") for name in ("n_voxels", "peak_value", "peak_x", "peak_y", "peak_z")]
-            lines.append([title, _one_line(section.group) or "n/a", entry.name, str(entry.n_regions), *found])
+            lines.append(
+                [
+                    title,
+                    _one_line(section.group) or "n/a",
+                    _one_line(entry.title or entry.name),
+                    str(entry.n_regions),
+                    *found,
+                ]
+            )
     descriptions = {
         "map": "the map, as the headings below name it",
         "of": "session, task, run and what else the map belongs to",

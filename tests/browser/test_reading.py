@@ -246,26 +246,3 @@ def test_pictures_have_the_result_as_their_text_and_their_size(opened: Opener) -
 def test_two_renderings_are_the_same_bytes() -> None:
     assert pages.render_participant(samples.motor_page()) == pages.render_participant(samples.motor_page())
     assert pages.render_group(samples.group_page(7)) == pages.render_group(samples.group_page(7))
-
-
-def test_paper_has_the_glass_brain_above_the_table_and_the_screen_has_not(opened: Opener) -> None:
-    shown = opened("motor", color_scheme="dark").ready()
-    shown.page.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
-    glass = shown.page.locator("#panel-motor-1 .paper-glass")
-    expect(glass).not_to_be_visible()
-    shown.page.emulate_media(media="print")
-    expect(glass).to_be_visible()
-    expect(glass.locator("img")).to_have_count(3)
-    corner = glass.locator("img").first.evaluate(
-        """async (img) => {
-          await img.decode();
-          const pen = Object.assign(document.createElement("canvas"), { width: 4, height: 4 }).getContext("2d");
-          pen.drawImage(img, 0, 0);
-          return [...pen.getImageData(0, 0, 1, 1).data];
-        }"""
-    )
-    assert corner == [255, 255, 255, 255]  # white, also where the screen is dark
-    shown.page.emulate_media(media="screen")
-    shown.page.evaluate("() => window.dispatchEvent(new Event('afterprint'))")
-    expect(glass).to_have_count(0)
-    assert shown.page.evaluate("() => page.viewer.slices.glass") is False

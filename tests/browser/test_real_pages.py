@@ -54,7 +54,8 @@ def test_every_row_leads_to_the_voxel_that_the_images_hold(opened: Opener, folde
         voxel = tuple(read["voxel"])
         assert numbers[voxel] == read["region"] == number + 1
         assert read["mm"] == pytest.approx(apply_affine(source.affine, voxel).tolist(), abs=1e-6)
-        assert float(read["text"]["value"]) == pytest.approx(float(data[voxel]), rel=1e-9)
+        assert read["value"] == pytest.approx(float(data[voxel]), rel=1e-9)
+        assert read["text"]["value"] == f"{data[voxel]:.4g}"  # as the table has it, not a file's ten digits
         assert abs(data[voxel]) == np.abs(data[numbers == number + 1]).max()
         assert read["text"]["note"] == f"the peak of region {number + 1}"
 
@@ -94,3 +95,22 @@ def test_a_row_of_any_table_of_the_group_shows_its_region(opened: Opener, folder
         assert found["row"], found
         assert max(found["slices"]) >= 0.9, found
         expect(row).to_have_attribute("aria-current", "true")
+
+
+@pytest.mark.parametrize(("owner", "n"), [("sub-01", 2), ("group", 2)])
+def test_paper_and_browsers_without_scripts_have_the_glass_brain_of_every_entry(
+    opened: Opener, folder: Path, owner: str, n: int
+) -> None:
+    path = folder / "out" / f"{owner}.html"
+    still = opened(path, java_script_enabled=False)
+    seen = still.page.locator("img[alt^='The regions seen through the brain']")
+    expect(seen).to_have_count(n)
+    for number in range(n):
+        expect(seen.nth(number)).to_be_visible()
+    shown = opened(path).ready()
+    shown.page.emulate_media(media="print")
+    shown.page.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
+    printed = shown.page.locator("img[alt^='The regions seen through the brain']")
+    for number in range(n):
+        expect(printed.nth(number)).to_be_visible()
+        assert printed.nth(number).evaluate("(img) => img.decode().then(() => img.naturalWidth)") > 0

@@ -12,6 +12,7 @@ from matplotlib import colormaps
 from playwright.sync_api import Locator, Playwright, expect
 
 from bids_regions.report import pages
+from bids_regions.report.presentation import show_number
 from bids_regions.tables import rows_of
 
 pytestmark = pytest.mark.browser
@@ -50,12 +51,14 @@ def rows_of_entry(number: int) -> list[dict[str, str]]:
     return rows_of(table.tsv)
 
 
-def test_it_opens_on_the_first_regions_peak_with_its_exact_value(opened: Opener) -> None:
+def test_it_opens_on_the_first_regions_peak_with_its_value_as_the_table_has_it(opened: Opener) -> None:
     shown = opened("motor").ready()
     first = rows_of_entry(0)[0]
     read = shown.read()
     assert read["voxel"] == [int(first[f"peak_{axis}"]) for axis in "ijk"]
-    assert read["text"]["value"] == first["peak_value"]
+    assert read["value"] == float(first["peak_value"])
+    assert read["text"]["value"] == show_number(first["peak_value"])
+    assert part(shown, "value").get_attribute("title") == first["peak_value"]  # all of it on hovering
     assert read["text"]["note"] == "the peak of region 1"
     assert read["text"]["unit"] == "z"
     assert read["region"] == 1
@@ -71,8 +74,18 @@ def test_a_value_beside_a_peak_is_the_maps_to_the_digits_shown(opened: Opener) -
         read = shown.read()
         assert "±" not in read["text"]["value"]
         digits = len(read["text"]["value"].partition(".")[2])
-        assert digits == 3
+        assert digits <= 3
         assert float(read["text"]["value"]) == pytest.approx(float(data[tuple(read["voxel"])]), abs=0.75 * 10**-digits)
+
+
+def test_a_value_is_never_rounded_over_the_cutoff(opened: Opener) -> None:
+    shown = opened("motor").ready()
+    read = "([cutoff, value]) => page.viewer.valueWords.call({ view: { ...page.viewer.view, cutoff } }, value, 8)"
+    for cutoff, value, text in (
+        (3, 2.99996, "2.99996"), (3, 3.00001, "3"), (3, -2.99996, "-2.99996"), (3, 7.941345215, "7.941"),
+        (3, 12345.678, "12346"), (0.0005, 0.00049996, "4.9996e-4"), (None, 0.00012345, "1.2e-4"),
+    ):  # fmt: skip
+        assert shown.page.evaluate(read, [cutoff, value]) == text, value
 
 
 @pytest.mark.parametrize("width", [320, 1280])
@@ -106,7 +119,8 @@ def test_rows_and_peaks_move_the_crosshair(opened: Opener) -> None:
         table.locator("tbody tr:not(.peak)").nth(number).locator("td.number").first.click()
         read = shown.read()
         assert read["mm"] == pytest.approx([float(row[f"peak_{axis}"]) for axis in "xyz"], abs=1e-6)
-        assert read["text"]["value"] == row["peak_value"]
+        assert read["value"] == float(row["peak_value"])
+        assert read["text"]["value"] == show_number(row["peak_value"])
     table.get_by_role("checkbox", name="Sub-peaks").check()
     table.locator("tr.peak .go").first.click()
     peak = next(p for p in rows_of(samples.motor_page().sections[0].entries[0].peaks) if p["rank"] == "2")

@@ -102,12 +102,12 @@ class Instruments {
 
   percent(share) {
     const percent = 100 * share;
-    return `${percent === 0 ? "0" : percent < 0.1 ? "below 0.1" : percent.toFixed(percent < 10 ? 1 : 0)} %`;
+    return `${percent === 0 ? "0" : percent < 0.1 ? "below 0.1" : percent.toFixed(percent < 10 ? 1 : 0)}\u00a0%`; // never apart over two lines
   }
 
   /** A value as the slider tells it; of a fraction of people in per cent. */
   number(value) {
-    if (this.volume.people) return `${Number((100 * value).toPrecision(3))} %`;
+    if (this.volume.people) return `${Number((100 * value).toPrecision(3))}\u00a0%`;
     return String(Number(value.toPrecision(4)));
   }
 }

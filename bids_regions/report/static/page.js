@@ -355,18 +355,7 @@ page.startContents = () => {
   document.querySelector(".contents .brand").after(search);
 };
 
-/** On paper the map in the viewer has its glass brain above its table. */
-page.addGlass = () => {
-  const pictures = page.viewer?.glassPictures() ?? [];
-  if (!pictures.length) return;
-  const words = `All regions, seen through the brain: ${page.viewer.view.name}. The numbers are those of the table.`;
-  const figure = make("figure", { className: "paper-glass" }, ...pictures, make("figcaption", { textContent: words }));
-  document.getElementById(page.viewer.view.panel)?.prepend(figure);
-};
-
-window.addEventListener("afterprint", () => document.querySelector(".paper-glass")?.remove());
 window.addEventListener("beforeprint", () => {
-  page.addGlass();
   for (const picture of document.images) picture.loading = "eager";
   for (const fold of document.querySelectorAll("details:not([open])")) Object.assign(fold, { open: true }).dataset.printed = "";
 });

@@ -227,16 +227,26 @@ class Viewer {
     const own = peak && Math.abs(Number(peak.value) - value) <= Math.max(1.01 * step, 1e-6 * Math.abs(value));
     const exact = own ? Number(peak.value) : value;
     const which = !own ? "" : `${Number(peak.rank) > 1 ? `peak ${peak.rank}` : "the peak"} of region ${peak.index}`;
-    const [text, unit, note] = people ? this.peopleWords(at, value) : [which ? peak.value : this.valueWords(value), this.volume.quantity, ""];
+    const [text, unit, note] = people ? this.peopleWords(at, value) : [this.valueWords(exact, own ? 8 : this.digits), this.volume.quantity, ""];
     this.part("value").textContent = at < 0 ? "no value" : text;
+    this.part("value").title = own && peak.value !== text ? peak.value : "";
     this.part("unit").textContent = at < 0 ? "" : unit;
     this.part("note").textContent = at < 0 ? "" : [note, which].filter(Boolean).join("; ");
     return exact;
   }
 
-  valueWords(value) {
+  /** A value in four digits, as tables have it, of at most `most` decimals; in more where four would cross the cutoff. */
+  valueWords(value, most) {
     if (value === 0) return "0";
-    return this.digits === null ? String(Number(value.toPrecision(6))) : value.toFixed(this.digits);
+    const { cutoff } = this.view;
+    const beyond = (number) => cutoff !== null && passes(number, cutoff, this.view);
+    const decimals = Math.min(most ?? 8, 3 - Math.floor(Math.log10(Math.abs(value))));
+    for (let more = 0; more < 8; more++) {
+      const small = Math.abs(value) < 0.001;
+      const text = small ? value.toExponential(1 + more) : String(Number(value.toFixed(Math.max(0, decimals + more))));
+      if (beyond(Number(text)) === beyond(value)) return text;
+    }
+    return String(value);
   }
 
   /** A fraction of participants as the counts it came from. */
@@ -328,22 +338,6 @@ class Viewer {
     const name = `${this.view.section}_${this.cursor.map((value) => Math.round(value)).join("_")}.png`;
     make("a", { href: address, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(address), 1000);
-  }
-
-  /** The glass brain on white, for paper: a picture for each plane; none where the map lies on sheets. */
-  glassPictures() {
-    const { slices } = this;
-    if (!this.scene || !slices.shown || !this.regions.list.length) return [];
-    const { glass, zoom } = slices;
-    const paint = (on, look, scale) => {
-      Object.assign(slices, { glass: on, shadows: null });
-      slices.setZoom(scale);
-      slices.draw(look);
-    };
-    paint(true, { ...this.lookOf(), paper: [255, 255, 255], ink: "#14181b" }, 1);
-    const made = slices.planes.map(({ name, canvas }) => make("img", { src: canvas.toDataURL(), alt: `${name} projection of all regions` }));
-    paint(glass, this.lookOf(), zoom);
-    return made;
   }
 
   // ---------------------------------------------------------------- hands
