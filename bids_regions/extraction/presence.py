@@ -93,7 +93,7 @@ def _background(data: Array, mask: Mask | None, statistic: Statistic) -> float |
         found = _value_of_most(np.concatenate([face.ravel(order="K") for face in _faces(data)]))
         if found is not None:
             return found if _others(data, found) else None
-    found = _value_of_most(data.reshape(-1))
+    found = _value_of_most(data)
     if not found or not _others(data, found):  # 0 is no data as it is
         return None
     if found == P_OF_ONE.get(statistic.scale or ""):
@@ -122,8 +122,16 @@ def _faces(data: Array) -> Iterator[Array]:
         yield data[(*before, -1)]
 
 
-def _value_of_most(values: Array) -> float | None:
-    """The finite value that more than half of the numbers have."""
+def _value_of_most(data: Array) -> float | None:
+    """The finite value that more than half of the numbers have: it is also that of more than half of some block."""
+    for candidate in {_value_of_most_in(block) for block in _blocks(data)} - {None}:
+        if 2 * sum(int(np.count_nonzero(block == candidate)) for block in _blocks(data)) > data.size:
+            return candidate
+    return None
+
+
+def _value_of_most_in(values: Array) -> float | None:
+    """The same of one row of numbers, of which copies are made."""
     known = np.isfinite(values)
     finite = values if known.all() else values[known]
     if 2 * finite.size <= values.size:
