@@ -1,5 +1,6 @@
 """Maps of every kind through find_regions: effects, F, maps of p, degrees of freedom by voxel, data and background."""
 
+import tracemalloc
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +14,7 @@ from nilearn.regions import connected_regions
 from scipy import ndimage, stats
 
 from bids_regions.errors import BadMap
-from bids_regions.extraction import Criteria, Statistic, find_regions
+from bids_regions.extraction import Criteria, Statistic, find_regions, presence
 from bids_regions.extraction.distributions import one_tail
 from bids_regions.extraction.presence import find_presence
 from bids_regions.extraction.probabilities import find_significance
@@ -385,3 +386,26 @@ def test_infinities_that_pass_where_no_finite_value_does_are_told():
     ours = found(data, "fdr=0.05", Statistic("z"), mask=None)
     assert ours.n_above == 24
     assert "no finite value meets fdr=0.05" in ours.warnings
+
+
+def test_a_constant_is_found_across_blocks_and_without_a_copy_of_the_map():
+    """Of over half of all voxels, spread over blocks of which some hold none of it; the oracle counts at once."""
+    rng = np.random.default_rng(0)
+    data = np.asfortranarray(rng.standard_normal((90, 100, 60)).astype(np.float32))
+    assert data.size > 4 * presence.BLOCK
+    inside = np.zeros(data.shape, bool, order="F")
+    inside[:, :, 25:35] = True
+    filled = np.where(inside, data, np.float32(0.25))
+    filled[0], filled[-1], filled[:, 0], filled[:, -1] = data[0], data[-1], data[:, 0], data[:, -1]  # no border tells
+    filled[:, :, 0], filled[:, :, -1] = data[:, :, 0], data[:, :, -1]
+    values, counts = np.unique(filled, return_counts=True)
+    assert 2 * counts.max() > filled.size
+    assert find_presence(filled, inside).background == values[counts.argmax()] == 0.25
+    find_presence(data, inside)
+    tracemalloc.start()
+    try:
+        find_presence(data, inside)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < data.nbytes

@@ -2,6 +2,7 @@ import base64
 import zlib
 from io import BytesIO
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -112,6 +113,19 @@ def test_a_map_of_equal_values_but_for_rounding_stays_small() -> None:
     uneven = data + 1e-5 * np.arange(64).reshape(data.shape)
     volume = payload.pack_volume(uneven, np.eye(4), key="m", name="m")
     assert payload.unpack(volume.array).dtype == np.float32
+
+
+@given(
+    hnp.arrays(np.float32, st.integers(1, 60), elements=st.floats(-50, 50, width=32)),
+    st.integers(1, 5),
+    st.sampled_from([1, 3]),
+)
+def test_the_spread_of_some_blocks_is_never_above_that_of_all(values: Array, every: int, block: int) -> None:
+    with patch.object(payload, "_BLOCK", block):
+        some, whole = payload._spread(values, every), payload._spread(values)
+    known = values[values != 0].astype(np.float64)
+    assert whole == pytest.approx(known.std() if known.size else 0, rel=1e-6, abs=1e-6)
+    assert some <= whole + 1e-6 * (1 + np.abs(values).max())
 
 
 def test_an_empty_map_has_a_scale() -> None:
