@@ -3,7 +3,9 @@
 import json
 import shutil
 import subprocess
+import sys
 import sysconfig
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -149,3 +151,31 @@ def test_names_from_the_dataset_cannot_forge_a_table_or_a_page(tmp_path):
     assert "</script><b>" not in page
     assert not map_path(out, "alert").exists()
     assert read_json(find(out, "Consensus_dseg.json"))["GroupBy"] == {"note": "<script>alert(1)</script>"}
+
+
+COUNTED = """
+import os, sys
+def count(event, told):
+    if event == "open" and isinstance(told[0], (str, bytes)) and not told[2] & os.O_ACCMODE:
+        print("OPENED", os.path.basename(os.fsdecode(told[0])), file=sys.stderr)
+sys.addaudithook(count)
+from bids_regions.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_what_participants_left_is_read_once_and_each_image_once_in_a_pass(root, out):
+    """A record once; a table in the first pass, and once more where a thumbnail is drawn, as an image is."""
+    again = without_group(out, root.parent / "counted")
+    command = [sys.executable, "-c", COUNTED, str(root), str(again), "group", "--nprocs", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    opened = Counter(line.split(maxsplit=1)[1] for line in done.stderr.splitlines() if line.startswith("OPENED"))
+    of = {ending: [n for name, n in opened.items() if name.startswith("sub-") and name.endswith(ending)] for ending in
+          ("_dseg.json", "_dseg.tsv", "_statmap.nii.gz", "_dseg.nii.gz")}  # fmt: skip
+    assert {ending: set(found) for ending, found in of.items()} == {
+        "_dseg.json": {1},
+        "_dseg.tsv": {2},
+        "_statmap.nii.gz": {2},
+        "_dseg.nii.gz": {3},  # its grid first of all
+    }
+    assert {len(found) for found in of.values()} == {len(LABELS)}

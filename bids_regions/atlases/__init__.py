@@ -10,6 +10,7 @@ from bids_regions.atlases.placing import place_atlas
 from bids_regions.atlases.sheets import place_on_sheets
 from bids_regions.atlases.sources import (
     Atlas,
+    AtlasReader,
     AtlasUser,
     Fitting,
     asks_templateflow,
@@ -21,6 +22,7 @@ from bids_regions.atlases.sources import (
 
 __all__ = [
     "Atlas",
+    "AtlasReader",
     "AtlasUser",
     "Fitting",
     "Location",

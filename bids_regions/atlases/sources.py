@@ -41,6 +41,7 @@ from bids_regions.space import Grayordinates, Grid, Sheet
 
 __all__ = [
     "Atlas",
+    "AtlasReader",
     "AtlasUser",
     "Fitting",
     "asks_templateflow",
@@ -107,7 +108,7 @@ def fit_to_maps(
         An atlas that is not there or cannot be read; one that is each participant's own, and no participant has it.
     """
     requests = read_requests(specs)
-    reader = _Reader(seek=cache(find_in_templateflow), load=cache(_load))
+    reader = AtlasReader.remembering()
     fitted = {user: _fit_all(requests, user, reader, unchecked=unchecked) for user in dict.fromkeys(users)}
     columns = zip(requests, zip(*fitted.values(), strict=True), strict=bool(fitted))
     unfit = [(request, column) for request, column in columns if all(each.atlas is None for each in column)]
@@ -130,11 +131,14 @@ def fit_atlases(
     participant: str | None = None,
     unchecked: bool = False,
     domain: Grid | Grayordinates | None = None,
+    reader: "AtlasReader | None" = None,
 ) -> tuple[Fitting, ...]:
-    """One fitting per request, in order, for maps of `space` ("" where they have none) that lie on `domain`."""
+    """One fitting per request, in order, for maps of `space` ("" where they have none) that lie on `domain`.
+
+    `reader` is one that remembers, where there are many such maps.
+    """
     user = AtlasUser(space=space, participant=participant, **_tell_mesh(domain))
-    reader = _Reader(seek=find_in_templateflow, load=_load)
-    return _fit_all(read_requests(specs), user, reader, unchecked=unchecked)
+    return _fit_all(read_requests(specs), user, reader or AtlasReader.remembering(), unchecked=unchecked)
 
 
 def _tell_mesh(domain: Grid | Grayordinates | None) -> dict[str, Any]:
@@ -159,14 +163,21 @@ def asks_templateflow(specs: Sequence[str]) -> bool:
     return any(request.template_name for request in map(parse_request, specs))
 
 
-class _Reader(NamedTuple):
-    """How atlases are found and read; for many maps each once."""
+class AtlasReader(NamedTuple):
+    """How atlases are found and read."""
 
     seek: Callable[[Request, AtlasUser], Request | OtherMesh | None]
     load: Callable[[Path, Request, str, str], Atlas]
 
+    @classmethod
+    def remembering(cls) -> "AtlasReader":
+        """One that looks for and reads each atlas once, for the many maps of a run."""
+        return cls(seek=cache(find_in_templateflow), load=cache(_load))
 
-def _fit_all(requests: Sequence[Request], user: AtlasUser, reader: _Reader, *, unchecked: bool) -> tuple[Fitting, ...]:
+
+def _fit_all(
+    requests: Sequence[Request], user: AtlasUser, reader: AtlasReader, *, unchecked: bool
+) -> tuple[Fitting, ...]:
     own = iter(user.own)
     fitted = []
     for request, name in zip(requests, choose_names(requests), strict=True):
@@ -177,7 +188,7 @@ def _fit_all(requests: Sequence[Request], user: AtlasUser, reader: _Reader, *, u
     return tuple(fitted)
 
 
-def _fit_own(request: Request, name: str, path: Path | None, user: AtlasUser, reader: _Reader) -> Fitting:
+def _fit_own(request: Request, name: str, path: Path | None, user: AtlasUser, reader: AtlasReader) -> Fitting:
     """A participant's own segmentation; one that is missing or broken costs its names and nothing else."""
     if user.on_surfaces:
         return _of_other_kind(name, user)
@@ -198,7 +209,7 @@ def _of_other_kind(name: str, user: AtlasUser) -> Fitting:
     return Fitting(name=name, atlas=None, reason=reason, other_kind=True)
 
 
-def _fit(request: Request, name: str, user: AtlasUser, reader: _Reader, *, unchecked: bool) -> Fitting:
+def _fit(request: Request, name: str, user: AtlasUser, reader: AtlasReader, *, unchecked: bool) -> Fitting:
     found = request if request.path else reader.seek(request, user.as_anybody)
     if isinstance(found, OtherMesh):
         return Fitting(name=name, atlas=None, reason=found.reason, other_mesh=True)

@@ -23,6 +23,7 @@ from bids_regions.aggregate import (
     pairwise_dice,
     prevalence_lower,
 )
+from bids_regions.atlases import AtlasReader
 from bids_regions.dataset import SourceDataset
 from bids_regions.executors import Workers
 from bids_regions.figures import FigureStyle, Picture, choose_cuts
@@ -35,7 +36,7 @@ from bids_regions.group.positions import RegionPositions, find_region_positions,
 from bids_regions.group.reading import Source
 from bids_regions.group.regions import LaidRegions, OtherRegions, lay_regions
 from bids_regions.group.sets import MapSet
-from bids_regions.group.tables import GroupTable, ParticipantRow
+from bids_regions.group.tables import GroupTable, ParticipantRow, list_regions
 from bids_regions.group.values import value_rows
 from bids_regions.pages.marks import marks_of
 from bids_regions.settings import GroupSettings
@@ -62,6 +63,8 @@ class Study:
     values: GroupTable
     told_once: int  # of its columns, the first ones, which are the same in all rows of a set
     told_last: int  # of its columns, the last ones, which are the same in all rows of a participant
+    regions: GroupTable  # every region of every participant
+    atlases: AtlasReader
     others: tuple[OtherRegions, ...]
     thumbnails: int  # of a set at most
 
@@ -84,19 +87,23 @@ class SetResult:
     values: str = ""  # the first rows of the values table, with its header, without the set's name
     n_values: int = 0  # rows of the values table
     thumbnails: tuple[tuple[str, Picture], ...] = ()  # participant, picture
+    unread: tuple[Absence, ...] = ()  # of a set that is not counted: whose table cannot be read
 
 
 def study_set(one: MapSet, study: Study) -> SetResult:
     """Both passes over a set; a set without comparable maps has only its list of participants."""
+    name, output_dir = one.name, study.settings.output_dir
     if one.refusal or one.apart or one.ground is None:
-        return SetResult(one=one, rows=_plain_rows(one))
-    source = Source(dataset=study.dataset, output_dir=study.settings.output_dir, ground=one.ground)
-    counted = count_set(one.members, source, study.workers)
+        return SetResult(one=one, rows=_plain_rows(one), unread=list_regions(one, study.regions, output_dir))
+    source = Source(dataset=study.dataset, output_dir=output_dir, ground=one.ground)
+    counted = count_set(
+        one.members, source, study.workers, lambda member, rows: study.regions.add_regions(name, member, rows)
+    )
     one = replace(one, members=counted.members, absent=_by_participant((*one.absent, *counted.lost)))
     if counted.tally is None:
         return SetResult(one=one, rows=_plain_rows(one))
     one = replace(one, notes=(*one.notes, *_warnings(counted, study.settings.min_prevalence)))
-    consensus = write_set(one, counted.tally, study.settings)
+    consensus = write_set(one, counted.tally, study.settings, study.atlases)
     reference, notes = _make_reference(one, consensus, counted, study)
     one = replace(one, notes=one.notes + notes)
     return _measure(one, consensus, counted, (source, reference), study)

@@ -4,6 +4,8 @@ A *member* is one participant's finished map under one entry. An *absence* is a 
 in words. File names are never taken apart here: all comes from the records (`*_dseg.json`) and the notes of failures.
 """
 
+from collections.abc import Mapping
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -13,6 +15,7 @@ from bids_regions.errors import Fault
 from bids_regions.extraction.tails import Tail
 from bids_regions.frozen import dataclass
 from bids_regions.group.rates import voxel_rate
+from bids_regions.pages.telling import rule_title
 from bids_regions.results.failures import find_failed_owners, find_failures
 from bids_regions.results.placement import ALL_LABELS, LABELS, SIDECAR, TABLE
 from bids_regions.results.records import Record, load_record
@@ -47,9 +50,13 @@ class Member:
     n_regions: int
     source_hash: str  # of the map's files when it was worked on
     settings_hash: str
+    criteria: Mapping[str, Any] = field(compare=False)  # every choice by its option's name; one for equal hashes
+    version: str  # of bids_regions, that made it
+    rule: str  # its entry's rule in words
     label_names: tuple[str, ...]  # of its label image, or one for each hemisphere
     output_hashes: tuple[str, ...]  # of these and of its table; none where its record does not tell
     columns: tuple[str, ...]  # of its table
+    described: Mapping[str, Mapping[str, str]] = field(compare=False)  # these; one for equal columns
 
     @property
     def source(self) -> str:
@@ -116,7 +123,7 @@ def read_members(output_dir: Path, participants: frozenset[str]) -> tuple[list[M
     """
     members: list[Member] = []
     unread: list[Absence] = []
-    shared: dict[Any, Any] = {}  # equal tuples of ten thousand participants are held once
+    shared: dict[Any, Any] = {}  # what is equal of ten thousand participants is held once
     for owner in find_owners(output_dir, participants):
         for path in find_sidecars(output_dir / owner):
             try:
@@ -131,6 +138,7 @@ def _member(owner: str, path: Path, output_dir: Path, record: Record, shared: di
     entities = tuple((name, label) for name, label in record.entities.items() if name != "sub")
     columns = tuple(record.columns)
     stem = path.name.removesuffix(SIDECAR)
+    rule = _rule_of(record)
     names = tuple(name for name in sorted(record.outputs) if name.endswith(ALL_LABELS)) or (stem + LABELS,)
     hashes = tuple(record.outputs.get(name, "") for name in (*names, stem + TABLE))
     form = next(form for form, ending in zip(get_args(Form), ALL_LABELS, strict=True) if names[0].endswith(ending))
@@ -153,10 +161,22 @@ def _member(owner: str, path: Path, output_dir: Path, record: Record, shared: di
         n_regions=record.counts.kept,
         source_hash=record.source_hash,
         settings_hash=record.settings_hash,
+        criteria=shared.setdefault(("criteria", record.settings_hash), record.criteria),
+        version=record.versions.get("bids_regions", "unknown"),
+        rule=shared.setdefault(rule, rule),
         label_names=names,
         output_hashes=hashes if all(hashes) else (),
         columns=shared.setdefault(columns, columns),
+        described=shared.setdefault(("described", columns), record.columns),
     )
+
+
+def _rule_of(record: Record) -> str:
+    """The rule in words; an entry's name where a later version, or another hand, wrote what has none here."""
+    try:
+        return rule_title(record)
+    except (KeyError, ValueError):
+        return record.entry
 
 
 def _sources_of(record: Record, form: Form, n: int) -> tuple[str, ...]:

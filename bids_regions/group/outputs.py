@@ -21,7 +21,7 @@ from bids_regions.aggregate import (
     prevalence,
     prevalence_lower,
 )
-from bids_regions.atlases import fit_atlases
+from bids_regions.atlases import AtlasReader, fit_atlases
 from bids_regions.dataset import is_standard_space
 from bids_regions.errors import Fault, MissingInput
 from bids_regions.extraction import Extraction, Statistic, find_regions
@@ -33,7 +33,7 @@ from bids_regions.group.members import Member
 from bids_regions.group.sets import MapSet
 from bids_regions.maps.naming import NamedRegions, name_extraction
 from bids_regions.results.placement import OutputPaths
-from bids_regions.results.records import DEFINED, library_versions, load_record, spatial_fields
+from bids_regions.results.records import DEFINED, library_versions, spatial_fields
 from bids_regions.results.uris import output_uri, source_uri
 from bids_regions.settings import GroupSettings, without_folders
 from bids_regions.tables import (
@@ -89,7 +89,9 @@ class Consensus:
         return self.ground.domain.unflatten(coverage(self.tally))
 
 
-def write_set(one: MapSet, tally: Tally, settings: GroupSettings, *, pooled: bool = False) -> Consensus:
+def write_set(
+    one: MapSet, tally: Tally, settings: GroupSettings, atlases: AtlasReader, *, pooled: bool = False
+) -> Consensus:
     """Find the consensus regions of a set and write its images, tables and sidecars; what is equal stays untouched.
 
     Of maps that are `pooled` over sessions or runs only the consensus regions are written: people count several times.
@@ -99,10 +101,10 @@ def write_set(one: MapSet, tally: Tally, settings: GroupSettings, *, pooled: boo
     tail = TAILS[one.members[0].tail].signs
     signs = tuple(sign for sign in (1, -1) if sign in tail or tally.of(sign).any())  # of maps of p the regions tell
     signed = find_consensus(tally, min_prevalence=settings.min_prevalence, min_coverage=settings.min_coverage)
-    usual = load_record(settings.output_dir / one.members[0].sidecar).criteria
+    usual = one.members[0].criteria
     domain = ground.domain
     extraction = find_regions(domain.unflatten(signed), domain, ground.criteria(usual), statistic=PREVALENCE)
-    naming = _name(extraction, one, usual, settings)
+    naming = _name(extraction, one, settings, atlases)
     rates = [math.nan] if pooled else [member.rate for member in one.members]
     rate = math.nan if any(map(math.isnan, rates)) else max(rates)
     naming = replace(naming, region_cells=(*_share_cells(extraction, ground, tally, rate), *naming.region_cells))
@@ -147,8 +149,9 @@ def fingerprint(member: Member) -> str:
     return member.source_hash[:16]
 
 
-def _name(extraction: Extraction, one: MapSet, usual: Mapping[str, Any], settings: GroupSettings) -> NamedRegions:
+def _name(extraction: Extraction, one: MapSet, settings: GroupSettings, atlases: AtlasReader) -> NamedRegions:
     """Names as the participants' regions have them: from their atlases, where these are still at hand."""
+    usual = one.members[0].criteria
     if not usual.get("atlas"):
         return NamedRegions(regions=extraction.regions)
     cohort = dict(one.entities).get("cohort")
@@ -161,6 +164,7 @@ def _name(extraction: Extraction, one: MapSet, usual: Mapping[str, Any], setting
             space=space,
             unchecked=bool(usual.get("atlas_space_unchecked")),
             domain=one.ground.domain,
+            reader=atlases,
         )
         return name_extraction(extraction, one.ground.domain, fittings, sided=is_standard_space(one.space))
     except Fault as fault:

@@ -83,7 +83,7 @@ def write_group_page(
     """Fill the model, render it, write group.html and what stands beside it."""
     pages = _Pages(output_dir=settings.output_dir)
     drawn = [outcome.drawn for outcome in findings.group_maps if outcome.drawn]
-    titles = {result.one.name: set_title(result.one, settings.output_dir) for result in findings.results}
+    titles = {result.one.name: set_title(result.one) for result in findings.results}
     shown = [_show_set(result, findings, settings, pages) for result in findings.results]
     every: list[_ShownSet | Drawn] = [*shown, *drawn]
     volumes = [volume for each in every for volume in each.volumes]
@@ -98,7 +98,7 @@ def write_group_page(
         volumes=tuple(volumes),
         backgrounds=tuple({background.key: background for background in backgrounds}.values()),
         sheets=tuple({sheet.key: sheet for sheet in sheets}.values()),
-        reliability=show_families(findings.families, pages.href, settings.output_dir),
+        reliability=show_families(findings.families, pages.href),
         tables=(all_regions_table(settings.output_dir, pages.links, findings.results, titles),),
         skipped=context.skipped.get("", ()),
         failures=tuple(findings.failures),
@@ -165,7 +165,7 @@ def _show_set(result: SetResult, findings: GroupResults, settings: GroupSettings
     )
     shown = model.GroupSet(
         key=key,
-        title=set_title(one, settings.output_dir),
+        title=set_title(one),
         group=", ".join(f"{name}-{entities[name]}" for name in HEADING if name in entities),
         lead=lead_of(result, settings.min_prevalence),
         space=one.space or "",

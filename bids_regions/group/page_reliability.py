@@ -1,7 +1,6 @@
 """Reliability on the group page: a lead sentence, the coefficients of each region, each participant with itself."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -18,19 +17,17 @@ PAIRS = 3  # of occasions with a strip plot
 SHOWN_ROWS = 2000  # of the table of participants; all of them are in the file
 
 
-def show_families(
-    families: Sequence[FamilyResult], href: Callable[[str], str], output_dir: Path
-) -> tuple[model.ReliabilityView, ...]:
+def show_families(families: Sequence[FamilyResult], href: Callable[[str], str]) -> tuple[model.ReliabilityView, ...]:
     """What the page shows of each family; `href` gives the address of a participant's page."""
-    return tuple(_show(found, href, output_dir) for found in families)
+    return tuple(_show(found, href) for found in families)
 
 
-def _show(found: FamilyResult, href: Callable[[str], str], output_dir: Path) -> model.ReliabilityView:
+def _show(found: FamilyResult, href: Callable[[str], str]) -> model.ReliabilityView:
     family = found.family
     key = f"reliability-{family.entity}-{slug(family.name)}"
     return model.ReliabilityView(
         key=key,
-        title=f"Reliability over {family.words} · {set_title(family.pooled, output_dir)}",
+        title=f"Reliability over {family.words} · {set_title(family.pooled)}",
         lead=f"{found.sentence}.",
         notes=(*found.notes, *((FOUND_HERE,) if found.circular else ())),
         metrics=tuple(_strips(found, href)),

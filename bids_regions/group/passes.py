@@ -33,7 +33,7 @@ from bids_regions.frozen import dataclass
 from bids_regions.group.grounds import Ground, Smallest
 from bids_regions.group.members import Absence, Member
 from bids_regions.group.positions import DomainPositions, regions_on_sheet
-from bids_regions.group.reading import ChangedError, GoneError, Source, load_member, load_second, read_table
+from bids_regions.group.reading import ChangedError, GoneError, Rows, Source, load_member, load_second
 from bids_regions.group.thumbnails import draw_member
 from bids_regions.images import expect_many
 
@@ -126,6 +126,7 @@ class _Shard:
     members: tuple[Member, ...]
     source: Source
     reference: SetReference | None = None
+    tables: bool = False  # whether the first pass reads the members' tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,11 +135,16 @@ class _ShardCount:
     members: tuple[Member, ...]
     summaries: tuple[Summary, ...]
     lost: tuple[Absence, ...]
+    tables: tuple[Rows, ...]  # of the members, or none
 
 
-def count_set(members: Sequence[Member], source: Source, workers: Workers) -> Counted:
-    """The first pass over the maps of a set."""
-    shards = [_Shard(members=part, source=source) for part in parts(members, workers)]
+Take = Callable[[Member, Rows], None]  # what is done with each table
+
+
+def count_set(members: Sequence[Member], source: Source, workers: Workers, take: Take | None = None) -> Counted:
+    """The first pass over the maps of a set; each member's table is handed to `take`, in the members' order."""
+    tables = take is not None
+    shards = [_Shard(members=part, source=source, tables=tables) for part in parts(members, workers)]
     kept: list[Member] = []
     summaries: list[Summary] = []
     lost: list[Absence] = []
@@ -148,6 +154,9 @@ def count_set(members: Sequence[Member], source: Source, workers: Workers) -> Co
             kept.extend(found.members)
             summaries.extend(found.summaries)
             lost.extend(found.lost)
+            if take:
+                for member, rows in zip(found.members, found.tables, strict=True):
+                    take(member, rows)
             if found.members:
                 yield found.tally
 
@@ -167,7 +176,7 @@ def _count_shards(shards: Sequence[_Shard], workers: Workers) -> Iterator[_Shard
             reason = f"{member.source}: {found}, killed for memory most likely"
             absence = Absence(participant=member.participant, status="failed", reason=reason, here=True)
             none = tally_maps((), shard.source.ground.domain.size)
-            yield _ShardCount(tally=none, members=(), summaries=(), lost=(absence,))
+            yield _ShardCount(tally=none, members=(), summaries=(), lost=(absence,), tables=())
 
 
 def _merge(tallies: Iterator[Tally]) -> Tally | None:
@@ -214,12 +223,12 @@ def _count_shard(shard: _Shard) -> _ShardCount:
     kept: list[Member] = []
     summaries: list[Summary] = []
     lost: list[Absence] = []
+    tables: list[Rows] = []
 
     def maps() -> Iterator[ParticipantMap]:
         for member in shard.members:
             try:
-                one, blind = load_member(member, shard.source)
-                read_table(member, shard.source.output_dir)
+                loaded = load_member(member, shard.source, table=shard.tables)
             except ChangedError as change:
                 lost.append(Absence(participant=member.participant, status="changed", reason=str(change)))
                 continue
@@ -231,11 +240,14 @@ def _count_shard(shard: _Shard) -> _ShardCount:
                 lost.append(Absence(participant=member.participant, status="failed", reason=reason, here=True))
                 continue
             kept.append(member)
-            summaries.append(_summarize(member, one, shard.source.ground, blind=blind))
-            yield one
+            summaries.append(_summarize(member, loaded.one, shard.source.ground, blind=loaded.blind))
+            tables.append(loaded.table)
+            yield loaded.one
 
     tally = tally_maps(maps(), shard.source.ground.domain.size)
-    return _ShardCount(tally=tally, members=tuple(kept), summaries=tuple(summaries), lost=tuple(lost))
+    return _ShardCount(
+        tally=tally, members=tuple(kept), summaries=tuple(summaries), lost=tuple(lost), tables=tuple(tables)
+    )
 
 
 def _summarize(member: Member, one: ParticipantMap, ground: Ground, *, blind: bool) -> Summary:
@@ -257,7 +269,8 @@ def _measure_shard(shard: _Shard) -> list[MemberMeasures]:
     n_core = max(1, int(np.count_nonzero(reference.core)))
     measured = []
     for member in shard.members:
-        one, _ = load_member(member, shard.source)
+        drawn = member.participant in reference.thumbnails
+        one, _, rows = load_member(member, shard.source, table=drawn)
         values, (dice, dice_loo) = measure_map(index, one), overlap.dice(one)
         measured.append(
             MemberMeasures(
@@ -269,7 +282,7 @@ def _measure_shard(shard: _Shard) -> list[MemberMeasures]:
                 dice_loo=dice_loo,
                 coverage=int(np.count_nonzero(one.covered & reference.core)) / n_core,
                 bits=None if reference.union is None else pack_signs(one.sign_map()[reference.union]),
-                thumbnail=_draw(member, one, reference, shard.source),
+                thumbnail=draw_member(member, one, rows, ground, reference.view) if drawn else None,
             )
         )
     return measured
@@ -282,10 +295,3 @@ def _second_means(
         return None
     row = load_second(member, source)
     return mean_in_regions(index, row, one.covered & (row != 0))
-
-
-def _draw(member: Member, one: ParticipantMap, reference: SetReference, source: Source) -> Picture | None:
-    if member.participant not in reference.thumbnails:
-        return None
-    rows = read_table(member, source.output_dir)
-    return draw_member(member, one, rows, source.ground, reference.view)

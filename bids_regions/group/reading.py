@@ -7,7 +7,7 @@ whatever the order of its file. Only what the records tell is read.
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ from bids_regions.tables import rows_in
 __all__ = [
     "ChangedError",
     "GoneError",
+    "Loaded",
+    "Rows",
     "Source",
     "load_member",
     "load_second",
@@ -41,8 +43,10 @@ __all__ = [
 ]
 
 AGAIN = "Run the participant level again"
+SIGNS = {"positive": 1, "negative": -1}  # of a region, as its table tells it: the values of a map of p tell none
 
 Array = NDArray[Any]
+Rows = list[dict[str, str]]  # of a table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +66,16 @@ class ChangedError(Fault, ValueError):
     """The map is not the one that the results were made from."""
 
 
-def load_member(member: Member, source: Source) -> tuple[ParticipantMap, bool]:
-    """One member's map, labels and data area as rows of its set, and whether nobody can tell its zeros from data.
+class Loaded(NamedTuple):
+    """One member as its set takes it."""
+
+    one: ParticipantMap  # its map, labels and data area as rows of the set
+    blind: bool  # nobody can tell its zeros from data
+    table: Rows  # its regions, where they were asked for
+
+
+def load_member(member: Member, source: Source, *, table: bool = False) -> Loaded:
+    """One member's map; its `table` where that is asked for.
 
     Raises
     ------
@@ -79,14 +91,16 @@ def load_member(member: Member, source: Source) -> tuple[ParticipantMap, bool]:
             raise GoneError(f"its map {name} is not there any more")
     ground = source.ground
     read = _read_volume(member, source, ground) if isinstance(ground, VolumeGround) else _read(member, source, ground)
+    is_p = Statistic(member.kind).rule.is_p
+    rows = read_table(member, source.output_dir) if table or is_p else []
     laid = participant_map(
         read.labels,
         read.data,
         read.mask,
         zeros=read.presence.zeros_count,
-        signs=_told_signs(member, source.output_dir) if Statistic(member.kind).rule.is_p else None,
+        signs={int(row["index"]): SIGNS.get(row["sign"], 0) for row in rows} if is_p else None,
     )
-    return laid, read.presence.thresholded and not read.masked
+    return Loaded(one=laid, blind=read.presence.thresholded and not read.masked, table=rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,13 +253,7 @@ def load_second(member: Member, source: Source) -> Array:
     return ground.grid.flatten(second.grid.resample(second.data, ground.grid))
 
 
-def _told_signs(member: Member, output_dir: Path) -> dict[int, int]:
-    """The signs of a member's regions, as its table tells them: the values of a map of p tell none."""
-    rows = read_table(member, output_dir)
-    return {int(row["index"]): {"positive": 1, "negative": -1}.get(row["sign"], 0) for row in rows}
-
-
-def read_table(member: Member, output_dir: Path) -> list[dict[str, str]]:
+def read_table(member: Member, output_dir: Path) -> Rows:
     """The rows of a member's table of regions.
 
     Raises

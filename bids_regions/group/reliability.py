@@ -293,7 +293,7 @@ def study_family(family: Family, study: Study) -> FamilyResult:
         labels, names, notes = laid.labels, laid.names, laid.notes
         circular = any(laid.is_circular(r.one.members, r.consensus) for r in family.results if r.consensus)
     else:
-        consensus = write_set(pooled, _tally(family, source, study), study.settings, pooled=True)
+        consensus = write_set(pooled, _tally(family, source, study), study.settings, study.atlases, pooled=True)
         labels, circular = ground.domain.flatten(consensus.extraction.labels), True
         names = {region.index: region.name for region in consensus.naming.regions}
     people = list(_measure(family, source, labels, study))
@@ -331,7 +331,7 @@ def _measure_shard(shard: _Shard) -> list[_Person]:
         signs = {}
         for at, member in enumerate(maps):
             if member is not None:
-                one, _ = load_member(member, shard.source)
+                one = load_member(member, shard.source).one
                 means[at] = mean_in_regions(index, one.data, one.covered)
                 signs[at] = one.sign_map()
         dice = tuple((a, b, dice_of_signs(signs[a], signs[b])) for a, b in combinations(signs, 2))

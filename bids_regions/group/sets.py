@@ -20,7 +20,6 @@ from bids_regions.group.members import Absence, Entities, FailureNote, Member
 from bids_regions.group.sheet_sets import Meshes, MeshKind, sort_by_mesh
 from bids_regions.images import StoredGrid, load_grid
 from bids_regions.results.placement import GroupPaths, place_group_outputs
-from bids_regions.results.records import load_record
 
 __all__ = ["Cohort", "MapSet", "find_sets", "place_set"]
 
@@ -159,7 +158,7 @@ def _make_set(key: _Key, members: list[Member], shown: Entities, cohort: Cohort,
         members=tuple(sorted(members, key=lambda member: member.participant)),
         absent=_find_absent(key, {member.participant for member in members}, cohort),
         form=key.form,
-        refusal=_settings_differ(members, output_dir),
+        refusal=_settings_differ(members),
         apart=_own_space(key, len(members)) or _own_components(members),
         notes=(f"No space is told by the maps' names: they are compared because their {alike}",)
         if not key.space
@@ -216,7 +215,7 @@ def _own_components(members: Sequence[Member]) -> str:
     return ""
 
 
-def _settings_differ(members: Sequence[Member], output_dir: Path) -> str:
+def _settings_differ(members: Sequence[Member]) -> str:
     """Who was made with other settings than most, and which; empty where all agree."""
     by_hash: dict[str, list[Member]] = defaultdict(list)
     for member in members:
@@ -224,22 +223,18 @@ def _settings_differ(members: Sequence[Member], output_dir: Path) -> str:
     if len(by_hash) < 2:
         return ""
     most, *others = sorted(by_hash.values(), key=lambda alike: (-len(alike), alike[0].participant))
-    usual = _settings_of(most[0], output_dir)
+    usual = _settings_of(most[0])
     parts = []
     for alike in others:
-        own = _settings_of(alike[0], output_dir)
+        own = _settings_of(alike[0])
         names = sorted(name for name in usual.keys() | own.keys() if usual.get(name) != own.get(name))
         how = ", ".join(f"{name} {own.get(name, 'not set')} / {usual.get(name, 'not set')}" for name in names)
         parts.append(f"{name_some([m.participant for m in alike])}{f' ({how})' if how else ''}")
     return f"made with other settings than the {len(most)} of {most[0].participant}: {'; '.join(parts)}"
 
 
-def _settings_of(member: Member, output_dir: Path) -> dict[str, object]:
-    try:
-        record = load_record(output_dir / member.sidecar)
-    except Fault:
-        return {}
-    return {**record.criteria, "version": record.versions.get("bids_regions", "unknown")}
+def _settings_of(member: Member) -> dict[str, object]:
+    return {**member.criteria, "version": member.version}
 
 
 def name_some(participants: Sequence[str]) -> str:

@@ -25,7 +25,6 @@ from bids_regions.images.cifti import BrainModel, Grayordinates
 from bids_regions.maps.sheet_files import find_layout
 from bids_regions.maps.sheet_maps import Part, SheetLayout
 from bids_regions.maps.sheets import lay_on_own_triangles, lay_on_template
-from bids_regions.results.records import load_record
 from bids_regions.settings import GroupSettings, make_entry
 
 __all__ = ["MeshKind", "Meshes", "sort_by_mesh"]
@@ -259,8 +258,7 @@ class Meshes:
 
     def _entry_of(self, member: Member) -> Any:
         """The participants' entry, with the folders of the files that it names."""
-        criteria = load_record(self.settings.output_dir / member.sidecar).criteria
-        entry = make_entry(member.entry, criteria)
+        entry = make_entry(member.entry, member.criteria)
         return replace(
             entry, surfaces=self._found(entry.surfaces), vertex_areas=self._found(entry.vertex_areas)
         ).for_surfaces(member.form)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from bids_regions.atlases import AtlasReader
 from bids_regions.dataset import SourceDataset
 from bids_regions.executors import Workers
 from bids_regions.group.measures import SetResult, Study, study_set
@@ -19,9 +20,11 @@ from bids_regions.group.reliability import FamilyResult, find_families, write_re
 from bids_regions.group.sets import Cohort, MapSet
 from bids_regions.group.tables import (
     AGREEMENT_COLUMNS,
+    REGIONS_ABOUT,
     cohort_columns,
     pair_rows,
     participant_columns,
+    regions_columns,
     write_table,
 )
 from bids_regions.group.values import CIRCULAR, leading_columns, value_columns
@@ -30,7 +33,6 @@ from bids_regions.pages.backgrounds import Anatomy, find_template, load_anatomy
 from bids_regions.pages.page import told_failures
 from bids_regions.report import model
 from bids_regions.results.placement import check_collisions
-from bids_regions.results.records import load_record
 from bids_regions.settings import Entry, GroupSettings, make_entry
 
 __all__ = ["list_failures", "load_anatomies", "study_sets", "write_cohort_methods", "write_people"]
@@ -48,7 +50,7 @@ def study_sets(
     dataset: SourceDataset,
     workers: Workers,
 ) -> tuple[list[SetResult], list[FamilyResult], tuple[str, ...]]:
-    """Every set in turn, then reliability, and what has none; values and agreement go into their tables meanwhile."""
+    """Every set in turn, then reliability, and what has none; regions, values and agreement are written meanwhile."""
     about: dict[str, str] = {
         "Description": "Each participant's map in each region: one row per set, participant and region",
         "Regions": f"the label image {settings.regions_name}" if others else "the consensus regions of each set",
@@ -61,6 +63,9 @@ def study_sets(
         pairs = stack.enter_context(
             write_table(settings.output_dir / "group_agreement.tsv", AGREEMENT_COLUMNS, pairs_about)
         )
+        regions = stack.enter_context(
+            write_table(settings.output_dir / "group_regions.tsv", regions_columns(sets), REGIONS_ABOUT)
+        )
         study = Study(
             settings=settings,
             dataset=dataset,
@@ -68,6 +73,8 @@ def study_sets(
             values=values,
             told_once=len(leading_columns(sets)) + 2,  # entry and set
             told_last=len(cohort.table.columns) if cohort.table else 0,
+            regions=regions,
+            atlases=AtlasReader.remembering(),
             others=others,
             thumbnails=max(1, min(OF_A_SET, THUMBNAILS // max(1, len(sets)))),
         )
@@ -106,7 +113,8 @@ def list_failures(
         for result in results
         if result.one.refusal
     ]
-    problems += [model.Problem(source=absence.participant, reason=absence.reason) for absence in unread]
+    lost = (*unread, *(absence for result in results for absence in result.unread))
+    problems += [model.Problem(source=absence.participant, reason=absence.reason) for absence in lost]
     owners = sorted({place.owner for outcome in outcomes for place in (e.place for e in outcome.entries)})
     for owner in owners:
         problems += told_failures(output_dir, owner)
@@ -139,8 +147,7 @@ def write_cohort_methods(findings: GroupResults, usual: model.Methods, settings:
     for result in findings.results:
         members, form = result.one.members, result.one.form
         if members and (result.one.entry, form) not in known:
-            record = load_record(settings.output_dir / members[0].sidecar)
-            (known[result.one.entry, form],) = make_entry(result.one.entry, record.criteria).in_forms([form])
+            (known[result.one.entry, form],) = make_entry(result.one.entry, members[0].criteria).in_forms([form])
     if not known:
         return usual
     told = [key for key in sorted(known) if key[1] != "gifti" or (key[0], "cifti") not in known]

@@ -16,29 +16,32 @@ from bids_regions.errors import BadDataset, Fault, MissingInput
 from bids_regions.files import open_atomic, read_json, write_json
 from bids_regions.frozen import dataclass
 from bids_regions.group.members import Absence, Member, Status
-from bids_regions.group.reading import ChangedError, read_table
+from bids_regions.group.reading import ChangedError, Rows, read_table
 from bids_regions.group.sets import Cohort, MapSet
-from bids_regions.results.records import library_versions, load_record
+from bids_regions.results.records import library_versions
 from bids_regions.tables import Column, describe_columns, format_cell, region_columns
 
 __all__ = [
     "AGREEMENT_COLUMNS",
     "PARTICIPANT_COLUMNS",
+    "REGIONS_ABOUT",
     "SHEET_PARTICIPANT_COLUMNS",
     "SIGNS",
     "GroupTable",
     "PairRow",
     "ParticipantRow",
     "cohort_columns",
+    "list_regions",
     "pair_rows",
     "participant_columns",
+    "regions_columns",
     "session_column",
     "set_column",
     "with_sheets",
-    "write_group_regions",
     "write_table",
 ]
 
+REGIONS_ABOUT = {"Description": "Every region of every participant: the rows of all their *_dseg.tsv"}
 SIGNS = {1: "positive", -1: "negative", 0: "both"}
 
 Row = Any
@@ -220,6 +223,11 @@ class GroupTable:
         self.stream.writelines(lines)
         return lines
 
+    def add_regions(self, set_name: str, member: Member, rows: Rows) -> None:
+        """Write a member's regions, where that is what the table holds."""
+        for row in rows:
+            self.add((set_name, member, row))
+
 
 @contextmanager
 def write_table(path: Path, columns: tuple[Column, ...], about: Mapping[str, Any]) -> Iterator[GroupTable]:
@@ -232,18 +240,17 @@ def write_table(path: Path, columns: tuple[Column, ...], about: Mapping[str, Any
     write_json(path.with_suffix(".json"), sidecar, only_if_changed=True)
 
 
-def write_group_regions(sets: Iterable[MapSet], output_dir: Path) -> list[Absence]:
-    """group_regions.tsv: every region of every participant, read from the participants' tables one at a time.
-
-    Returns those whose table cannot be read.
-    """
-    members = [(one, member) for one in sets if not one.refusal for member in one.members]
-    sheets = any(member.form != "volume" for _, member in members)
+def regions_columns(sets: Iterable[MapSet]) -> tuple[Column, ...]:
+    """The columns of group_regions.tsv: those of the participants' tables behind whose they are."""
+    members = [member for one in sets if not one.refusal for member in one.members]
+    sheets = any(member.form != "volume" for member in members)
     own = {column.name: column for column in region_columns(fields=True, values=True, sheets=sheets)}
-    named = dict.fromkeys(name for _, member in members for name in member.columns)
+    named = dict.fromkeys(name for member in members for name in member.columns)
     names = [name for name in own if name in named or own[name] in region_columns(sheets=sheets)]
     names += [name for name in named if name not in own]
-    told = _descriptions_of({member.columns: member for _, member in members}.values(), output_dir)
+    told: dict[str, Mapping[str, str]] = {}
+    for described in {member.columns: member.described for member in members}.values():
+        told |= described
 
     def cell(name: str) -> Column:
         known = own.get(name)
@@ -255,33 +262,24 @@ def write_group_regions(sets: Iterable[MapSet], output_dir: Path) -> list[Absenc
             of=lambda row: row[2].get(name),
         )
 
-    columns = (
+    return (
         set_column(lambda row: row[0]),
         Column(name="participant_id", description="Participant, as in participants.tsv", of=lambda r: r[1].participant),
         session_column(lambda row: row[1].session),
         Column(name="map", description="The map, relative to the source dataset", of=lambda row: row[1].source),
         *(cell(name) for name in names),
     )
-    about = {"Description": "Every region of every participant: the rows of all their *_dseg.tsv"}
+
+
+def list_regions(one: MapSet, table: GroupTable, output_dir: Path) -> tuple[Absence, ...]:
+    """Write the regions of a set that is not counted, one table at a time; those whose table cannot be read."""
     unread = []
-    with write_table(output_dir / "group_regions.tsv", columns, about) as table:
-        for one, member in members:
-            try:
-                rows = read_table(member, output_dir)
-            except (MissingInput, BadDataset, ChangedError) as fault:
-                unread.append(Absence(participant=member.participant, status="failed", reason=str(fault)))
-                continue
-            for row in rows:
-                table.add((one.name, member, row))
-    return unread
-
-
-def _descriptions_of(members: Iterable[Member], output_dir: Path) -> dict[str, Mapping[str, Any]]:
-    """What the records say of their columns; one record of each sort is read."""
-    told: dict[str, Mapping[str, Any]] = {}
-    for member in members:
-        told |= load_record(output_dir / member.sidecar).columns
-    return told
+    for member in () if one.refusal else one.members:
+        try:
+            table.add_regions(one.name, member, read_table(member, output_dir))
+        except (MissingInput, BadDataset, ChangedError) as fault:
+            unread.append(Absence(participant=member.participant, status="failed", reason=str(fault)))
+    return tuple(unread)
 
 
 def pair_rows(one: MapSet, dice: NDArray[np.float64]) -> Iterator[PairRow]:

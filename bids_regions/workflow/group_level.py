@@ -29,7 +29,6 @@ from bids_regions.group.study import (
     write_cohort_methods,
     write_people,
 )
-from bids_regions.group.tables import write_group_regions
 from bids_regions.group.values import value_columns
 from bids_regions.logbook import Logbook, counted
 from bids_regions.maps.maps import MapJob
@@ -94,7 +93,6 @@ def _run_group(
     for text in told:
         logbook.notice(text)
     results, families, apart = study_sets(sets, cohort, others, settings=asked, dataset=given.dataset, workers=workers)
-    unread += write_group_regions([result.one for result in results], asked.output_dir)
     write_people(results, cohort, asked.output_dir)
     for result in results:
         _tell(result, logbook)
