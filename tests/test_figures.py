@@ -828,3 +828,42 @@ def test_letters_are_drawn_by_their_baseline() -> None:
     rows = np.nonzero(np.asarray(pixels(drawing)).min(axis=(1, 2)) < 100)[0]
     assert rows.max() == 39
     assert rows.min() == pytest.approx(40 - 0.73 * 20, abs=1)
+
+
+@pytest.mark.parametrize("alphas", [(0, 255, 255), (255, 255, 255), (0, 0, 255), (0, 128, 255)])
+def test_solid_layers_are_painted_as_blended_ones(alphas):
+    """The oracle blends each pixel by its opacity, one layer after the other."""
+    rng = np.random.default_rng(0)
+    painted = []
+    for left, top in ((0, 0), (3, 2), (5, 6)):
+        palette = np.column_stack([rng.integers(0, 256, (3, 3)), alphas]).astype(np.uint8)
+        pixels = rng.integers(0, 3, (4, 3)).astype(np.uint8)
+        painted.append(Layer(left=left, top=top, width=6, height=8, pixels=pixels, palette=palette))
+    wanted = np.full((15, 12, 3), 255)
+    for layer in painted:
+        for y in range(8):
+            for x in range(6):
+                *color, alpha = (int(v) for v in layer.palette[layer.pixels[y * 4 // 8, x * 3 // 6]])
+                at = wanted[layer.top + y, layer.left + x]
+                at[:] = [b + ((c - b) * alpha + 127) // 255 for c, b in zip(color, at.tolist(), strict=True)]
+    np.testing.assert_array_equal(paint_layers(painted, (15, 12)), wanted)
+
+
+def test_sampling_does_not_depend_on_how_a_volume_lies_in_memory():
+    volume = np.random.default_rng(0).normal(size=(7, 8, 9))
+    affine = np.array([[2.0, 0.3, 0, -6], [-0.3, 2.0, 0, -7], [0, 0, 2.0, -8], [0, 0, 0, 1]])
+    raster = make_raster(affine, volume.shape, (-4.0, 0.0, 3.0))
+    padded = np.zeros((9, 10, 12))
+    padded[1:8, 1:9, 2:11] = volume
+    first, *others = (
+        sample_nearest(one, affine, raster)
+        for one in (
+            volume,
+            np.asfortranarray(volume),
+            padded[1:8, 1:9, 2:11],
+            volume.transpose(2, 0, 1).copy().transpose(1, 2, 0),
+        )
+    )
+    assert first.any()
+    for other in others:
+        np.testing.assert_array_equal(first, other)

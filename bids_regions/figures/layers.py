@@ -57,6 +57,9 @@ def enlarge(planes: npt.NDArray[Any], width: int, height: int) -> npt.NDArray[An
 
 def paint_layers(layers: Iterable[Layer], shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """All layers on white paper, as (height, width, 3) pixels."""
+    layers = tuple(layers)
+    if all(map(_is_solid, layers)):
+        return _cover(layers, shape)
     canvas = np.full((*shape, 3), PAPER, np.uint8)
     for layer in layers:
         part = canvas[layer.top : layer.top + layer.height, layer.left : layer.left + layer.width]
@@ -65,6 +68,28 @@ def paint_layers(layers: Iterable[Layer], shape: tuple[int, int]) -> npt.NDArray
         base = part.astype(np.int32)
         part[...] = base + ((colors[..., :3] - base) * weight + 127) // 255
     return canvas
+
+
+def _is_solid(layer: Layer) -> bool:
+    """Whether every pixel of a layer hides what is below or is not there, so that nothing is blended."""
+    return not layer.smooth and bool((layer.palette[:, 3] % 255 == 0).all())
+
+
+def _cover(layers: Iterable[Layer], shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Solid layers on white paper: a pixel as one number of four bytes, of which a layer takes all bits or none."""
+    canvas = np.full((*shape, 4), PAPER, np.uint8)
+    whole = canvas.view(np.uint32)[..., 0]
+    for layer in layers:
+        numbers = enlarge(layer.pixels, layer.width, layer.height)
+        there = np.repeat(layer.palette[:, 3:], 4, axis=1)
+        hidden, shown = (np.ascontiguousarray(table).view(np.uint32)[:, 0] for table in (~there, layer.palette & there))
+        part = whole[layer.top : layer.top + layer.height, layer.left : layer.left + layer.width]
+        part &= hidden.take(numbers)
+        part |= shown.take(numbers)
+    colors = np.empty((*shape, 3), np.uint8)
+    for band in range(3):  # one by one, in a third of the time
+        colors[..., band] = canvas[..., band]
+    return colors
 
 
 def _smoothed(layer: Layer) -> npt.NDArray[np.uint8]:

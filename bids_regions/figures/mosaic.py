@@ -166,7 +166,7 @@ def outline_pixels(
     owner[outer] = np.broadcast_to(owner[own][:, None], around.shape)[reached]
     for line in (inner, outer):
         painted[line] = table[owner[line]]
-    hairline = np.unique(outer[:, None] + beside)
+    hairline = (outer[:, None] + beside).ravel()  # some twice, which are divided once all the same
     painted[hairline[owner[hairline] == 0]] //= 3
     return outlined
 
