@@ -29,7 +29,7 @@ from bids_regions.figures.panels import FigureStyle
 from bids_regions.figures.slices import Mark, Underlay, voxel_sizes, world_bounds, world_steps
 from bids_regions.frozen import dataclass
 
-__all__ = ["Shadow", "cast_shadow", "compose_glass"]
+__all__ = ["Shadow", "cast_shadow", "compose_glass", "compose_histogram"]
 
 Axis = Literal[0, 1, 2]
 SIGHTS: Mapping[Axis, tuple[Axis, Axis, str, str, str]] = {  # along an axis: what runs right and up, its ends, whence
@@ -160,10 +160,7 @@ def compose_glass(
     """
     if data.ndim != 3 or data.shape != labels.shape:
         raise ValueError(f"a map of {data.shape} and labels of {labels.shape} are not on one 3-D grid")
-    there = data[(data != 0) & np.isfinite(data)]
-    scale = view.scale or float(np.abs(there).max(initial=0)) or 1.0
-    scale = max(scale, view.cutoff) if np.isfinite(view.cutoff) else scale  # where nothing reaches it, it is told too
-    legend = Legend(cutoff=view.cutoff, tail=view.tail, unit=view.unit, scale=scale, one_signed=view.sequential)
+    there, legend = known_values(data, view)
     bins, cells, values = seen_voxels(data, labels, affine)
     box = box_of(shadow, bins, cells)
     sights = lay_sights(box)
@@ -183,6 +180,26 @@ def compose_glass(
         letters=(*letters, *panel.letters),
         alt=f"The regions seen through the brain from the right, from behind and from above; {panel.words}",
     )
+
+
+def compose_histogram(
+    data: npt.NDArray[Any], labels: npt.NDArray[Any], view: FigureStyle, *, units: str = "voxels"
+) -> Drawing:
+    """The histogram alone, of a map that no line of sight goes through; arrays of any one shape."""
+    there, legend = known_values(data, view)
+    panel = draw_histogram(there, labels, legend, (3 * GAP, 2 * GAP), units)
+    words = f"{panel.words[0].upper()}{panel.words[1:]}"
+    size = panel.bottom, PANEL[0] + 6 * GAP
+    return Drawing(layers=panel.layers, labels=np.zeros(size, np.uint8), colors={}, letters=panel.letters, alt=words)
+
+
+def known_values(data: npt.NDArray[Any], view: FigureStyle) -> tuple[npt.NDArray[Any], Legend]:
+    """The values of what has data, and how they become colours."""
+    there = data[(data != 0) & np.isfinite(data)]
+    scale = view.scale or float(np.abs(there).max(initial=0)) or 1.0
+    scale = max(scale, view.cutoff) if np.isfinite(view.cutoff) else scale  # where nothing reaches it, it is told too
+    legend = Legend(cutoff=view.cutoff, tail=view.tail, unit=view.unit, scale=scale, one_signed=view.sequential)
+    return there, legend
 
 
 SHADES = np.full((TONES + 1, 4), 255, np.uint8)
@@ -340,8 +357,10 @@ class Panel:
     words: str
 
 
-def draw_histogram(there: npt.NDArray[Any], labels: npt.NDArray[Any], legend: Legend, corner: tuple[int, int]) -> Panel:
-    """How many voxels have which value, counted by their logarithm, with the cutoff and the share that regions kept."""
+def draw_histogram(
+    there: npt.NDArray[Any], labels: npt.NDArray[Any], legend: Legend, corner: tuple[int, int], units: str = "voxels"
+) -> Panel:
+    """How many units have which value, by the logarithm of their number, with the cutoff and the share of regions."""
     left, top = corner
     wide, tall = PANEL
     low = 0.0 if legend.sequential or not (there < 0).any() else -legend.scale
@@ -373,7 +392,7 @@ def draw_histogram(there: npt.NDArray[Any], labels: npt.NDArray[Any], legend: Le
         layers=tuple(layers),
         letters=tuple(letters),
         bottom=top + tall + round(FONT * 3),
-        words=f"histogram of {n:,} voxels, {share}",
+        words=f"histogram of {n:,} {units}, {share}",
     )
 
 

@@ -45,6 +45,7 @@ class FigureStyle:
     sequential: bool = False  # the values have one sign, whatever the unit says
     title: str = ""  # printed above the slices
     scale: float | None = None  # magnitude at the ends of the colour bar; None: the map's own
+    bar: bool = True  # the colour bar; a picture under another of the same colours needs none
     layout: PanelLayout = PanelLayout()
 
 
@@ -68,7 +69,8 @@ def frame(mosaic: Mosaic, marks: Sequence[Mark], legend: Legend, view: FigureSty
     if layout.annotated:
         letters += number_letters(mosaic, marks, layout)
         reach = mosaic.corners[0][1], mosaic.corners[-1][1] + mosaic.tile[1]
-        framed = add_bar(replace(framed, letters=tuple(letters)), reach, legend, layout, below)
+        framed = replace(framed, letters=tuple(letters))
+        framed = add_bar(framed, reach, legend, layout, below) if view.bar else framed
     return add_heads(framed, len(marks), view)
 
 

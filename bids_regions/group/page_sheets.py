@@ -220,7 +220,7 @@ class SheetConsensus:
         data, own, affine = self.solids.spread(shown), self.solids.spread(labels), self.solids.affine
         cuts = choose_cuts([marks], data, affine, n=max(2, min(style.layout.columns, CUTS)))
         below = self.anatomy.drawn if self.anatomy else None
-        return stack_drawings(upper, compose_map(data, own, affine, marks, replace(style, cuts=cuts), below))
+        return stack_drawings(upper, compose_map(data, own, affine, marks, replace(style, cuts=cuts, bar=False), below))
 
     def _table(self, text: str) -> model.Table:
         place, record = self.result.one.paths.consensus, self.consensus.record

@@ -7,6 +7,7 @@ which no sheet is carried has sentence and table alone, and the page says so.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,11 +24,13 @@ from bids_regions.figures import (
     PanelLayout,
     Sheet,
     choose_cuts,
+    compose_histogram,
     compose_map,
     compose_surfaces,
     encode,
     stack_drawings,
 )
+from bids_regions.figures.colors import full_scale
 from bids_regions.files import hash_bytes, read_text, write_bytes
 from bids_regions.frozen import dataclass
 from bids_regions.images import cifti
@@ -162,8 +165,8 @@ class _Drawer:
 
     def show(
         self, done: Finished, rows: Sequence[Mapping[str, str]]
-    ) -> tuple[tuple[model.View, ...], model.Figure, dict[str, str]]:
-        """The views of an entry, its picture, and the file of that beside the page."""
+    ) -> tuple[tuple[model.View, ...], tuple[model.Figure, ...], dict[str, str]]:
+        """The views of an entry, its pictures, and the file of the first beside the page."""
         record, place = done.record, done.place
         labels = _load_labels(done)
         style = FigureStyle(
@@ -179,7 +182,22 @@ class _Drawer:
             data=picture.data, mime=picture.mime, alt=picture.alt, width=picture.width, height=picture.height,
             caption=f"Drawn on: {', '.join(names)}.", links=(model.Link(text="SVG for papers", href=href),),
         )  # fmt: skip
-        return self._views(record, labels), figure, {href: hash_bytes(picture.data)}
+        figures = (figure, *self._count(labels, style))
+        return self._views(record, labels), figures, {href: hash_bytes(picture.data)}
+
+    def _count(self, labels: Array, style: FigureStyle) -> tuple[model.Figure, ...]:
+        """The histogram, as the viewer shows it; none where everything is zero."""
+        if not np.any(self.shown):
+            return ()
+        counted = encode(
+            compose_histogram(self.shown, labels, style, units="grayordinates" if self.solids else "vertices")
+        )
+        return (
+            model.Figure(
+                data=counted.data, mime=counted.mime, alt=counted.alt, width=counted.width, height=counted.height,
+                caption="How many have which value, by the logarithm of their number, with the cutoff.",
+            ),
+        )  # fmt: skip
 
     def _views(self, record: Record, labels: Array) -> tuple[model.View, ...]:
         cutoff = None if record.threshold.cutoff is None else shown_cutoff(record)
@@ -202,20 +220,22 @@ class _Drawer:
 
     def _draw(self, labels: Array, rows: Sequence[Mapping[str, str]], style: FigureStyle) -> Drawing:
         values, numbers = self.cortex.spread(self.shown), self.cortex.spread(labels)
-        cuts = zip(self.cortex.cut(values), self.cortex.cut(numbers), strict=True)
+        parts = zip(self.cortex.cut(values), self.cortex.cut(numbers), strict=True)
         hemispheres = [
             Hemisphere(side=side, sheet=sheet, values=own, labels=regions)
-            for side, sheet, (own, regions) in zip(self.cortex.sides, self.drawn_on, cuts, strict=True)
+            for side, sheet, (own, regions) in zip(self.cortex.sides, self.drawn_on, parts, strict=True)
         ]
         marks = [voxel_mark(row) for row in rows if not on_sheet(row)]
         on_top = [sheet_mark(row) for row in rows if on_sheet(row)]
-        upper = compose_surfaces(hemispheres, on_top, style, n_below=len(marks))
         if not (self.solids and marks):
-            return upper
+            return compose_surfaces(hemispheres, on_top, style, n_below=len(marks))
+        style = replace(style, scale=full_scale(np.nan_to_num(self.shown, posinf=0, neginf=0), style.cutoff)[0])
+        upper = compose_surfaces(hemispheres, on_top, style, n_below=len(marks))
         data, own = self.solids.spread(self.shown), self.solids.spread(labels)
         below = self.anatomy.drawn if self.anatomy else None
         n_cuts = max(2, min(style.layout.columns, 7))
-        slices = FigureStyle(**{**vars(style), "cuts": choose_cuts([marks], data, self.solids.affine, n=n_cuts)})
+        cuts = choose_cuts([marks], data, self.solids.affine, n=n_cuts)
+        slices = replace(style, cuts=cuts, bar=False)  # the cortex has it, for both
         return stack_drawings(upper, compose_map(data, own, self.solids.affine, marks, slices, below))
 
 
@@ -228,8 +248,7 @@ def _show_entry(
     figures: tuple[model.Figure, ...] = ()
     written: dict[str, str] = {}
     if drawer:
-        views, figure, written = drawer.show(done, rows)
-        figures = (figure,)
+        views, figures, written = drawer.show(done, rows)
     entry = model.EntryView(
         name=place.entry,
         title=title,

@@ -405,6 +405,8 @@ def overview_table(sections: Sequence[Section]) -> Table:
         tsv="".join("\t".join(line) + "\n" for line in lines),
         file_name="overview.tsv",
         descriptions=descriptions,
+        headings={"entry": "rule", "largest_voxels": "voxels of the largest", "peak_value": "its peak"}
+        | {f"peak_{axis}": f"{axis}, mm" for axis in "xyz"},
         links=links,
         link_column="map",
     )

@@ -10,6 +10,7 @@ import pytest
 from browser.conftest import Opened, Opener
 from browser.test_reading import open_whole, violations
 from browser.test_workbench import SIZES, check, seen
+from playwright.sync_api import expect
 
 from bids_regions.cli import main
 from bids_regions.meshes import load_inflated
@@ -116,6 +117,17 @@ def test_a_place_that_is_seen_from_neither_side_turns_a_hemisphere(shown: Opened
         }"""
     )
     assert found == {"hidden": True, "seen": True, "turned": True}
+    after = shown.page.evaluate(
+        """() => {
+          const { cortex, sheets: [sheet] } = page.viewer;
+          const clear = cortex.frames.find((frame) => frame.sheet === sheet && frame.pose === "lateral");
+          cortex.turn(clear, 0, 0);
+          const { vertex, width, height } = cortex.shotOf(clear);
+          page.viewer.goTo([sheet.first + vertex[Math.floor(height / 2) * width + Math.floor(width / 2)], 0, 0]);
+          return { back: cortex.frames.every((frame) => frame.yaw === 0 && frame.pitch === 0) };
+        }"""
+    )
+    assert after == {"back": True}
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -125,6 +137,24 @@ def test_a_row_and_a_hemisphere_are_in_view_together(made: Path, opened: Opener,
     for row in table_of(made):
         choose(shown, int(row["index"]))
         check(seen(shown, f"#{key}", int(row["index"])))
+
+
+def test_a_phone_reads_the_vertex_and_cuts_no_number(made: Path, opened: Opener) -> None:
+    shown = opened(made / "sub-01.html", viewport={"width": 390, "height": 844}).ready()
+    expect(shown.page.locator("#viewer [data-part=voxel]")).to_be_visible()
+    assert shown.page.locator(".sheet canvas").first.evaluate("(canvas) => canvas.clientWidth") > 150
+    inside = shown.page.evaluate(
+        """() => {
+          const { slices } = page.viewer;
+          const pen = document.createElement("canvas").getContext("2d");
+          Object.assign(pen.canvas, { width: 100, height: 50 });
+          const written = [];
+          slices.write = (_, text, x, y) => written.push(x > 6 && x < 94 && y > 6 && y < 44);
+          slices.drawNumbers(pen, new Map([[1, { x: 0, y: 0, length: 1 }], [2, { x: 99, y: 49, length: 1 }]]), {}, 1);
+          return written;
+        }"""
+    )
+    assert inside == [True, True]
 
 
 def test_a_click_takes_the_vertex_under_it_and_a_drag_turns(shown: Opened) -> None:

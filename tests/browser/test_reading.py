@@ -222,6 +222,11 @@ def test_maps_can_be_found_among_many(opened: Opener) -> None:
     shown = opened("maps300").ready()
     shown.page.get_by_label("Find a map in the contents").fill("c217")
     expect(shown.page.locator(".contents .maps li:visible")).to_have_count(1)
+    expect(shown.page.locator(".contents .group + .maps:visible")).to_have_count(1)
+    headings = shown.page.locator(".contents .group:visible").all_text_contents()
+    assert headings == [
+        shown.page.locator(".contents .maps:visible").evaluate("(list) => list.previousElementSibling.textContent")
+    ]
     shown.page.locator(".contents .maps li:visible a").click()
     expect(shown.page.locator("#map-217-title")).to_be_in_viewport()
     expect(shown.page.locator("#map-217 .picture img")).to_be_visible()

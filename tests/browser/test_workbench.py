@@ -332,7 +332,7 @@ def test_the_view_is_saved_with_its_caption(opened: Opener) -> None:
     assert path.read_bytes().startswith(b"\x89PNG")
     caption = shown.page.evaluate("() => page.viewer.caption()")
     assert caption[0] == "task-motor, run-1 · contrast leftVsRight, z · pct97, threshold 2.595"
-    assert caption[1] == "x, y, z = 6, -10, 52 mm; value 7.941345215 z; region 1"
+    assert caption[1] == "x, y, z = 6, -10, 52 mm; value 7.941 z; region 1"
 
 
 def test_the_share_that_was_kept_stands_under_the_histogram(opened: Opener) -> None:

@@ -11,6 +11,7 @@ const GYRUS = 250; // grey levels before light, as the figures have them
 const SULCUS = 120;
 const DRAG = 4; // pixels: a shorter way of the pointer is a click
 const TURN = 15; // degrees that a key turns a hemisphere by
+const TURNS = [0.25, 0.5, 0.75, 1]; // of the way to look straight down on a vertex, until it is seen
 const POSES = { lateral: 1, medial: -1 };
 
 /** Numbers as report/sheets.py packs them: differences folded to unsigned numbers, in `columns` columns. */
@@ -163,7 +164,7 @@ class Cortex {
     this.shots = viewer.part("cortex").querySelectorAll("figure");
     this.frames = [...this.shots].map((frame) => {
       const { side, pose } = frame.dataset;
-      return { side, pose, frame, canvas: frame.querySelector("canvas"), yaw: 0, pitch: 0 };
+      return { side, pose, frame, canvas: frame.querySelector("canvas"), yaw: 0, pitch: 0, led: false };
     });
     for (const frame of this.frames) this.listen(frame);
   }
@@ -181,14 +182,15 @@ class Cortex {
     for (const frame of this.frames) {
       frame.sheet = scene.sheets?.find((sheet) => sheet.side === frame.side);
       frame.frame.hidden = !frame.sheet;
-      if (!same) Object.assign(frame, { yaw: 0, pitch: 0, shot: null });
+      if (!same) this.turn(frame, 0, 0);
     }
   }
 
-  /** Where the crosshair is: the hemisphere is turned until it is seen, if no view shows it as it stands. */
+  /** Where the crosshair is: a hemisphere is turned until it is seen, if no view shows it as it stands. */
   showPlace(place) {
     this.row = place[0];
     const own = this.framesOf(this.row);
+    for (const frame of own) if (frame.led) this.turn(frame, 0, 0); // what a former place had turned
     if (!own.length || own.some((frame) => this.pixelOf(frame))) return;
     for (const frame of own) this.turn(frame, 0, 0);
     if (own.some((frame) => this.pixelOf(frame))) return;
@@ -258,21 +260,26 @@ class Cortex {
   // ---------------------------------------------------------------- poses
 
   turn(frame, yaw, pitch) {
-    Object.assign(frame, { yaw: ((yaw + 540) % 360) - 180, pitch: Math.max(-90, Math.min(90, pitch)), shot: null });
+    Object.assign(frame, { yaw: ((yaw + 540) % 360) - 180, pitch: Math.max(-90, Math.min(90, pitch)), shot: null, led: false });
   }
 
-  /** Turn the view that needs the smaller turn so that it looks down on the row's vertex. */
+  /** Turn the view that needs the smaller turn towards the row's vertex, no further than until it is seen. */
   face(own) {
     const { sheet } = own[0];
     const at = 3 * (this.row - sheet.first);
     const [x, y, z] = sheet.normals.subarray(at, at + 3);
-    const pitch = (Math.asin(Math.max(-1, Math.min(1, z))) * 180) / Math.PI;
     const turns = own.map((frame) => {
       const { eye } = poseOf(frame.side, frame.pose);
-      return { frame, yaw: (Math.atan2(eye[0] * y - eye[1] * x, eye[0] * x + eye[1] * y) * 180) / Math.PI };
+      return { frame, eye, towards: eye[0] * x + eye[1] * y + eye[2] * z };
     });
-    const least = turns.reduce((one, two) => (Math.abs(one.yaw) <= Math.abs(two.yaw) ? one : two));
-    this.turn(least.frame, least.yaw, pitch);
+    const { frame, eye } = turns.reduce((one, two) => (one.towards >= two.towards ? one : two));
+    const yaw = (Math.atan2(eye[0] * y - eye[1] * x, eye[0] * x + eye[1] * y) * 180) / Math.PI;
+    const pitch = (Math.asin(Math.max(-1, Math.min(1, z))) * 180) / Math.PI;
+    for (const share of TURNS) {
+      this.turn(frame, share * yaw, share * pitch);
+      frame.led = true;
+      if (this.pixelOf(frame)) return;
+    }
   }
 
   /** The shot of a frame at its pose and size; kept until either changes. */

@@ -351,6 +351,10 @@ page.startContents = () => {
   search.addEventListener("input", () => {
     const needle = search.value.trim().toLowerCase();
     for (const item of maps) item.hidden = !`${item.closest("ul").previousElementSibling.textContent} ${item.textContent}`.toLowerCase().includes(needle);
+    for (const list of document.querySelectorAll(".contents .maps")) {
+      const none = [...list.children].every((item) => item.hidden);
+      Object.assign(list, { hidden: none }).previousElementSibling.hidden = none; // its heading
+    }
   });
   document.querySelector(".contents .brand").after(search);
 };

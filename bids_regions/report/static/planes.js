@@ -139,7 +139,8 @@ class Planes {
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     for (const { label, x, y } of pickNumbers(places, this.region, look.numbers ? Infinity : FEW, look.numbers ? 0 : size)) {
-      this.write(pen, String(label), x, y, look, density);
+      const within = (at, end) => Math.min(end - 0.7 * size, Math.max(0.7 * size, at)); // no number is cut at the rim
+      this.write(pen, String(label), within(x, pen.canvas.width), within(y, pen.canvas.height), look, density);
     }
   }
 

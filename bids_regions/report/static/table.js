@@ -333,7 +333,8 @@ class DataTable {
     const height = this.height ?? this.body.rows[0].offsetHeight;
     const room = this.scroll.clientHeight - this.table.tHead.offsetHeight - height;
     const row = this.rowAt(at);
-    const top = row && !this.windowed ? row.offsetTop - this.table.tHead.offsetTop - this.table.tHead.offsetHeight : at * height;
+    const lead = this.table.tHead.offsetTop; // the caption, which scrolls with the rows
+    const top = row && !this.windowed ? row.offsetTop - this.table.tHead.offsetHeight : lead + at * height;
     if (top < this.scroll.scrollTop || top > this.scroll.scrollTop + room) this.scroll.scrollTop = Math.max(0, top - room / 2);
   }
 
