@@ -10,7 +10,7 @@ DEPTHS = (("Back", -108.0, -60.0), ("Middle", -60.0, -12.0), ("Front", -12.0, 36
 HEIGHTS = (("Lower", -50.0, -6.0), ("Upper", -6.0, 38.0), ("Top", 38.0, 82.0))  # z
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class DemoAtlas:
     """What the files of the atlas hold."""
 

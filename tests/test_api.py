@@ -53,6 +53,17 @@ def test_an_image_a_path_and_an_array_give_the_same(data, tmp_path):
     assert tables[0].peak_value.tolist() == [6.5, -5.0]
 
 
+def test_what_was_found_can_be_compared_kept_in_sets_and_used_as_a_key(data):
+    one, other = (find_regions(data, AFFINE, threshold=3.0, min_region_voxels=1) for _ in range(2))
+    assert one == one  # noqa: PLR0124 # the point
+    assert one != other
+    assert len({one, other}) == 2
+    assert {one: "a", other: "b"}[other] == "b"
+    assert one[0] == other[0]  # a region holds no array: its numbers are compared
+    assert len({one[0], other[0]}) == 1
+    assert bids_regions.find_regions(data, AFFINE, threshold=3.0).criteria == find_regions(data, AFFINE).criteria
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.int16])
 def test_what_an_array_masks_is_no_data(data, dtype):
     hidden = np.zeros(data.shape, bool)

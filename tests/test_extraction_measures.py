@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from bids_regions.extraction import Criteria, find_regions
-from bids_regions.extraction.measures import PALETTE
+from bids_regions.extraction.measures import PALETTE, describe_regions
+from bids_regions.space import Grid
 
 MM2 = np.diag([2.0, 2.0, 2.0, 1.0])
 
@@ -28,6 +29,24 @@ def row(*values):
 
 def peaks_of(*args, **knobs):
     return [(p.ijk, p.value) for region in regions_of(*args, **knobs) for p in region.peaks]
+
+
+def described(of_regions, of_peaks):
+    grid = Grid(shape=(3, 1, 1), affine=MM2)
+    elements = grid.at(np.arange(3), np.array([2.0, 5.0, 4.0]))
+    facts = {"sign": np.array(["positive"]), **of_regions}
+    return describe_regions(elements, np.zeros(3, int), np.array([1]), np.array([0]), (facts, of_peaks))[0]
+
+
+def test_what_is_known_of_a_peak_stands_in_it_by_its_name():
+    found = described({"tdp": np.array([0.5])}, {"p_unc": np.array([0.01]), "q_fdr": np.array([np.nan])})
+    assert (found.tdp, found.peak.p_unc, found.peak.q_fdr, found.peak.p_fwe) == (0.5, 0.01, None, None)
+
+
+@pytest.mark.parametrize("facts", [({"p_uncc": np.array([0.01])}, {}), ({}, {"p_uncc": np.array([0.01])})])
+def test_what_neither_regions_nor_peaks_have_is_refused(facts):
+    with pytest.raises(TypeError, match="p_uncc"):
+        described(*facts)
 
 
 # --- peaks ------------------------------------------------------------------------------------------------------------

@@ -2,12 +2,16 @@
 
 import copy
 import dataclasses
+import importlib
+import inspect
 import pickle
+import pkgutil
 from dataclasses import field
 from functools import cached_property
 
 import pytest
 
+import bids_regions
 from bids_regions.frozen import dataclass
 
 MAKERS = [dataclasses.dataclass, dataclass]
@@ -141,3 +145,20 @@ def test_what_is_not_frozen_or_asks_for_more_is_the_librarys():
         n: int = 0
 
     assert not hasattr(Slim(1), "__dict__")
+
+
+def classes_of_the_package():
+    for module in pkgutil.walk_packages(bids_regions.__path__, "bids_regions."):
+        if not module.name.endswith("__main__"):
+            for thing in vars(importlib.import_module(module.name)).values():
+                if inspect.isclass(thing) and thing.__module__ == module.name and dataclasses.is_dataclass(thing):
+                    yield thing
+
+
+def test_what_holds_arrays_is_equal_to_itself_alone():
+    """An array has no truth and no hash, so that a class compared by it fails in `==`, in sets and as a key."""
+    by_value = [each for each in classes_of_the_package() if each.__eq__ is not object.__eq__]
+    assert len(by_value) > 100
+    compared = {each: [f.name for f in dataclasses.fields(each) if f.compare and "ndarray" in str(f.type)]
+                for each in by_value}  # fmt: skip
+    assert {each: names for each, names in compared.items() if names} == {}

@@ -1,5 +1,6 @@
 """What a release says of itself is the same in every file: version, licence, what it needs; no address is made up."""
 
+import importlib.util
 import json
 import re
 import tomllib
@@ -95,6 +96,26 @@ def test_no_address_of_the_project_is_made_up() -> None:
             assert [address for address in made_up if not REPOSITORY or REPOSITORY not in address] == [], path
     assert "REPOSITORY" in (ROOT / "CONTRIBUTING.md").read_text()
     assert "image.source" not in (ROOT / "Dockerfile").read_text()
+
+
+def test_the_readme_of_a_package_index_leads_nowhere_beside_itself() -> None:
+    """There are no files beside it: pictures and pages have the repository's address, or none."""
+    place = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    assert place is not None
+    assert place.loader is not None
+    build = importlib.util.module_from_spec(place)
+    place.loader.exec_module(build)
+    text = "![a picture](docs/a.webp)\n\nSee [`usage`](docs/usage.md#b), [SemVer](https://semver.org), [here](#top)."
+    rest = "[SemVer](https://semver.org), [here](#top)."
+    assert build.as_shown(text, "", "1.0").split("\n\n")[-1] == f"See `usage`, {rest}"
+    assert "picture" not in build.as_shown(text, "", "1.0")
+    assert build.as_shown(text, "https://host/us", "1.0") == (
+        "![a picture](https://host/us/raw/v1.0/docs/a.webp)\n\n"
+        f"See [`usage`](https://host/us/blob/v1.0/docs/usage.md#b), {rest}"
+    )
+    shown = build.as_shown((ROOT / "README.md").read_text(), REPOSITORY, __version__)
+    assert re.findall(r"\]\((?!\w+:|#)[^)]*\)", shown) == []
+    assert "find_regions(image" in shown
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)

@@ -19,8 +19,18 @@ ROOT = Path(__file__).parent.parent
 UNWANTED = re.compile(
     r"(^|/)(tests?|docs|benchmarks|__pycache__|\.[a-z]+_cache|\.venv.*|conftest\.py)(/|$)|\.py[co]$|~$"
 )
-BESIDES = {"pyproject.toml", "PKG-INFO", ".gitignore", "README.md", "LICENSE", "CHANGELOG.md", "boutiques.json"}
+BESIDES = {
+    "pyproject.toml",
+    "hatch_build.py",
+    "PKG-INFO",
+    ".gitignore",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "boutiques.json",
+}
 MOST_BYTES = 8_000_000  # of either file; the carried meshes and the picture are most of it
+BESIDE = re.compile(r"\]\(((?!\w+:|#)[^)]+)\)")
 RECIPES = re.compile(r"^bids_regions demo-output/.*$", re.MULTILINE)
 
 
@@ -51,6 +61,19 @@ def problems_of(names: dict[str, int], expected: set[str], licences: set[str]) -
     return found
 
 
+def beside(path: Path) -> list[str]:
+    """The links of a distribution's description that lead nowhere on the page of a package index."""
+    if path.suffix == ".whl":
+        with zipfile.ZipFile(path) as wheel:
+            (name,) = [each for each in wheel.namelist() if each.endswith(".dist-info/METADATA")]
+            text = wheel.read(name).decode()
+    else:
+        with tarfile.open(path) as sdist:
+            held = sdist.extractfile(f"{path.name.removesuffix('.tar.gz')}/PKG-INFO")
+            text = held.read().decode() if held else ""
+    return BESIDE.findall(text) if "From a statistical map" in text.partition("\n\n")[2] else ["no description"]
+
+
 def check_contents(wheel: Path, sdist: Path) -> list[str]:
     """The problems of both, in words."""
     package = files_of_the_package()
@@ -62,6 +85,7 @@ def check_contents(wheel: Path, sdist: Path) -> list[str]:
         for name, size in sorted(names.items()):
             sys.stdout.write(f"  {size:9d} {name}\n")
         problems += [f"{path.name}: {each}" for each in problems_of(names, expected, licences)]
+        problems += [f"{path.name}: its page of a package index points beside itself: {link}" for link in beside(path)]
         if path.stat().st_size > MOST_BYTES:
             problems.append(f"{path.name}: larger than {MOST_BYTES} bytes")
     return problems

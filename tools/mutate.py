@@ -33,7 +33,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "bids_regions"
 COPIED = (PACKAGE, "tests", "docs", "tools", "benchmarks", "container", "pyproject.toml", "README.md", "CHANGELOG.md",
-          "CONTRIBUTING.md", "SECURITY.md", "boutiques.json", "Makefile", "Dockerfile", "LICENSE")  # fmt: skip
+          "CONTRIBUTING.md", "SECURITY.md", "boutiques.json", "Makefile", "Dockerfile", "LICENSE",
+          "hatch_build.py")  # fmt: skip
 LIBRARIES = ("scipy.sparse.csgraph", "scipy.sparse.linalg", "scipy.special", "scipy.ndimage", "scipy.stats",
              "scipy.spatial", "scipy.optimize", "nibabel", "pandas", "bids", "jinja2", "PIL.Image", "hypothesis",
              "matplotlib.figure", "matplotlib.backends.backend_agg", "nilearn.image",

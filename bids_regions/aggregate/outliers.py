@@ -39,7 +39,7 @@ class Measure:
     low_only: bool = False  # a large value is no fault
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Outlying:
     """A measure's verdict on each participant."""
 

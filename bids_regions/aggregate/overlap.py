@@ -41,7 +41,7 @@ def dice_of_signs(a: Signs, b: Signs) -> float:
     return _dice(shared, both)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ConsensusOverlap:
     """What each participant's regions are compared with: the consensus, and what the others alone make of it."""
 

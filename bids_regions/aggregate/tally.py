@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 Signs = NDArray[np.int8]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ParticipantMap:
     """One participant's map in the row order of its set."""
 
@@ -103,7 +103,7 @@ def _clear(data: Array) -> tuple[Array, NDArray[np.bool_]]:
     return np.where(known, np.clip(data, -largest, largest), 0), known
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Tally:
     """In how many of `n` participants each voxel lies in a positive region, in a negative region, has data."""
 

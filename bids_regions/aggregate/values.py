@@ -30,7 +30,7 @@ class Positions(Protocol):
         """Their sizes by number in the row, (n,), mm3 or mm2."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RegionIndex:
     """Where the regions lie in which participants are measured."""
 
@@ -64,7 +64,7 @@ class RegionIndex:
         return self._reduce(np.maximum, values)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RegionValues:
     """One participant's values in each region of a `RegionIndex`; nan where there is none.
 

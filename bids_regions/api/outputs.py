@@ -218,7 +218,11 @@ class Results:
         return f"<{words}; entries {', '.join(entries) or 'none'}; in {self.output_dir}>"
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(repr(self)[1:-1])}</p>{self.maps.to_html(index=False, max_rows=20, na_rep='')}"
+        try:
+            table = self.maps.to_html(index=False, max_rows=20, na_rep="")
+        except MissingInput as fault:  # no pandas: a notebook shows what there is, and says what is not
+            table = f"<p>{escape(str(fault))}</p>"
+        return f"<p>{escape(repr(self)[1:-1])}</p>{table}"
 
     def select(self, **wanted: Any) -> "Results":
         """The results with these labels: entities by short or long name, `entry`, `participant` with or without sub-.

@@ -36,7 +36,7 @@ SHORT = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Regions(Extraction):
     """The regions of one map, and what can be made of them; iterating gives each `Region`."""
 

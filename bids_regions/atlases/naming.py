@@ -78,7 +78,7 @@ class RegionToName(Protocol):
         """CORTEX_LEFT, ...; None on a plain grid."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PlacedAtlas:
     """An atlas on the elements of a map: voxels flat in Fortran order, or the rows of a map on surfaces."""
 
@@ -242,7 +242,7 @@ def describe_locations(atlas: str, *, probabilistic: bool, on_surfaces: bool = F
     }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _PeakLabels:
     """The labels at all peaks of all regions, one after the other."""
 

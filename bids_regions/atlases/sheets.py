@@ -151,7 +151,7 @@ def check_sheets(paths: Sequence[Path], find_list: Callable[[Path], Path], *, li
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _PlacedOnSheets(PlacedAtlas):
     """An atlas on the rows of a map of vertices and voxels."""
 

@@ -26,7 +26,7 @@ Array = npt.NDArray[Any]
 SMALLEST = 1e-290  # survival functions below it are computed as logarithms
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OneTail:
     """The upper tail of one statistic."""
 

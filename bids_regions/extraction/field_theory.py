@@ -86,7 +86,7 @@ class Search:
     fwhm_mm: tuple[float, float, float] | None = None  # mm, along the axes nearest to x, y, z
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class FieldTheory:
     """What random field theory says of the clusters and maxima above one height."""
 

@@ -55,7 +55,7 @@ Mask = npt.NDArray[np.bool_]
 SIZE_ROUNDING = 1e-9  # relative; a volume of exactly the minimum is kept although its determinant is rounded
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Extraction:
     """The regions of one map by one set of criteria."""
 
@@ -76,7 +76,7 @@ class Extraction:
         return f"<{n} region{'' if n == 1 else 's'}, {inside} of {self.n_above} above the cutoff; {asked}>"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Task:
     """One map, and what is asked of it."""
 
@@ -93,7 +93,7 @@ class _Task:
     height: Height
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Found:
     """Voxels or vertices with the region of each, and what is known of the regions so far."""
 

@@ -59,7 +59,7 @@ EDGES = 18  # neighbours: of the clusters and maxima that the full theory is abo
 SMOOTHNESS_HINT = "Give --smoothness X Y Z (mm, of the residuals), or `Smoothness` in the map's sidecar"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Question:
     """One map, and what is asked of random field theory."""
 
@@ -99,7 +99,7 @@ class Question:
         return field_of(self.statistic, self.asks)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Judged:
     """What random field theory says of the clusters of one map, and of any peak."""
 

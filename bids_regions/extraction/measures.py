@@ -359,16 +359,15 @@ def _known(facts: Mapping[str, Array]) -> dict[str, list[Any]]:
 
 def _make_peaks(peaks: Elements, addresses: Addresses, owner: Integers, facts: Mapping[str, Array]) -> tuple[Peak, ...]:
     rank = np.arange(owner.size) - np.searchsorted(owner, owner) + 1
-    xyz = zip(*peaks.xyz.tolist(), strict=True)
-    known, unknown = _known(facts), [None] * owner.size
-    told = (known.get(name, unknown) for name in ("z_equivalent", "p_unc", "p_fwe", "q_fdr"))
-    rows = zip(rank.tolist(), peaks.values.tolist(), xyz, addresses.ijk, addresses.vertex, *told, strict=True)
-    return tuple(
-        [
-            Peak(rank=r, value=value, xyz=mm, ijk=ijk, vertex=vertex, z_equivalent=z, p_unc=p, p_fwe=fwe, q_fdr=fdr)
-            for r, value, mm, ijk, vertex, z, p, fwe, fdr in rows
-        ]
-    )
+    columns: dict[str, Sequence[Any]] = {
+        "rank": rank.tolist(),
+        "value": peaks.values.tolist(),
+        "xyz": list(zip(*peaks.xyz.tolist(), strict=True)),
+        "ijk": addresses.ijk,
+        "vertex": addresses.vertex,
+        **_known(facts),
+    }
+    return tuple([Peak(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)])
 
 
 def describe_second(elements: Elements, region: Integers, main: Integers, second: Array) -> dict[str, Array]:

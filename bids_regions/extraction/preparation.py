@@ -28,7 +28,7 @@ TESTED = "voxels in the mask that have data"
 WITH_DATA = "voxels that have data"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Prepared:
     """One map ready to be thresholded and measured; arrays of the map's shape."""
 

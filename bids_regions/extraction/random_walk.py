@@ -39,7 +39,7 @@ INNER = 1e-12  # conjugate gradients end when the squared residual norm has fall
 STEPS = 200  # of conjugate gradients at most
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Links:
     """The links of a graph, each once."""
 
@@ -48,7 +48,7 @@ class Links:
     weight: Floats  # (m,) positive
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Walk:
     """The equations of a walk on the nodes that are no seed: (ground + links' Laplacian) x = drive."""
 

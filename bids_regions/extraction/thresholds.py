@@ -71,7 +71,7 @@ class Cutoff:
     dtype: str  # float32 or float64: the cutoff is rounded to it and compared in it
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Searched:
     """A map as a threshold sees it: one row of numbers, and the voxels that count."""
 
@@ -99,7 +99,7 @@ class Searched:
         return int(np.count_nonzero(self.flat if self.mask is None else self.mask))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Height:
     """Which array is thresholded, and at which magnitude: what a row of THRESHOLDS finds."""
 

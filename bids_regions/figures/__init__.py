@@ -130,7 +130,7 @@ def draw_thumbnail(
     return encode(compose_map(data, labels, affine, marks, replace(view, title="", layout=THUMBNAIL)), "webp")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Prevalence:
     """In how many participants a voxel lies in a region; all three on one grid of (i, j, k)."""
 

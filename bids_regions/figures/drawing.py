@@ -40,7 +40,7 @@ class Picture:
     alt: str  # the result in words, for who cannot see it
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Drawing:
     """Everything on a picture, not yet bytes."""
 

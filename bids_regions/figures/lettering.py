@@ -176,7 +176,7 @@ def rings(size: float) -> npt.NDArray[np.float64]:
     return np.array(around)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Slice:
     """One slice with what was placed on it."""
 

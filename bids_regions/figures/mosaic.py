@@ -41,7 +41,7 @@ class PanelLayout:
         return max(4, round(self.font * 1.1))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Mosaic:
     """Slices on a canvas."""
 

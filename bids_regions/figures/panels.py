@@ -49,7 +49,7 @@ class FigureStyle:
     layout: PanelLayout = PanelLayout()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Framed:
     """Slices with everything around them."""
 

@@ -18,7 +18,7 @@ from bids_regions.frozen import dataclass
 __all__ = ["Planes", "lay_planes", "make_legend"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Planes:
     """What a picture of slices shows."""
 

@@ -202,7 +202,7 @@ def plot_sheets(scene: SheetScene, look: Look = DEFAULT) -> Plot:
     return canvas.close(legend)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Layers:
     """What lies over each other on one pair of axes; all (rows, columns)."""
 

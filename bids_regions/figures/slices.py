@@ -32,7 +32,7 @@ class Mark:
     peak_xyz: tuple[float, float, float]  # mm, RAS+
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Underlay:
     """Anatomy to draw a map on, with a grid of its own."""
 
@@ -40,7 +40,7 @@ class Underlay:
     affine: npt.NDArray[np.float64]  # (4, 4), voxel -> mm, RAS+
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Raster:
     """The points that a picture shows."""
 

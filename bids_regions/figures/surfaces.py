@@ -45,7 +45,7 @@ class Sheet:
     folding: npt.NDArray[np.floating[Any]] | None = field(default=None, compare=False)  # (vertices,), sulci positive
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Hemisphere:
     """One side of a map."""
 
@@ -67,7 +67,7 @@ class SheetMark:
     vertex: int  # of the peak
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Shot:
     """A mesh in a pose."""
 
@@ -164,7 +164,7 @@ def _moved(letter: Letters, right: float, down: float) -> Letters:
     return Letters(**{**vars(letter), "x": letter.x + right, "y": letter.y + down})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SheetView:
     """A hemisphere as it is seen from one side, as pixels."""
 
@@ -190,7 +190,7 @@ def _order(hemispheres: Sequence[Hemisphere]) -> list[tuple[Hemisphere, str]]:
     return [(each, pose) for each in hemispheres for pose in poses[each.side]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Tile:
     """One view of a hemisphere."""
 

@@ -69,7 +69,7 @@ class Study:
     thumbnails: int  # of a set at most
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SetResult:
     """All that the group level found of one set."""
 

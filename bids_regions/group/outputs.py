@@ -53,7 +53,7 @@ Floats = NDArray[np.float64]
 PREVALENCE = Statistic("prevalence")  # a signed fraction, with no p behind it
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Consensus:
     """What the first pass made of a set."""
 

@@ -76,7 +76,7 @@ class Counted:
     lost: tuple[Absence, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SetReference:
     """What every member of a set is measured against."""
 
@@ -106,7 +106,7 @@ class SetReference:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class MemberMeasures:
     """The second pass: one member against the set."""
 

@@ -103,7 +103,7 @@ def load_member(member: Member, source: Source, *, table: bool = False) -> Loade
     return Loaded(one=laid, blind=read.presence.thresholded and not read.masked, table=rows)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Read:
     """A member's rows."""
 

@@ -33,7 +33,7 @@ Array = NDArray[Any]
 Row = NDArray[np.int64]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class OtherRegions:
     """Regions that come from elsewhere, as their files have them."""
 
@@ -52,7 +52,7 @@ class OtherRegions:
         return bool(self.sheets)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LaidRegions:
     """Regions as a row of a set."""
 

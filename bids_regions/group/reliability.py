@@ -261,14 +261,14 @@ def write_reliability(families: Sequence[Family], study: Study) -> list[FamilyRe
     return results
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Shard:
     people: tuple[tuple[Member | None, ...], ...]
     source: Source
     regions: Array  # row of labels
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Person:
     participant: str
     means: Floats  # (occasions, regions); nan without the map

@@ -37,7 +37,7 @@ Array = NDArray[Any]
 Key = tuple[tuple[int, ...], bool, bytes]  # vertices of the cortices, whether a side is not told, the volume
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class MeshKind:
     """Maps that can be compared, and what they have together; it grows as one map after another is met."""
 

@@ -43,7 +43,7 @@ NOT_VALUES = {"POINTSET", "TRIANGLE", "NODE_INDEX", "VECTOR", "RGB_VECTOR", "RGB
 GIVE_SURFACE = "Give a surface (.surf.gii): a file with coordinates and triangles"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class DataArray:
     """One array of a file."""
 

@@ -102,7 +102,7 @@ def _untold(entry: Entry, name: str, criteria: Criteria, why: str) -> Explained:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Side:
     """One set of criteria with what it made of the map."""
 

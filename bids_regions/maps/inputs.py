@@ -46,7 +46,7 @@ Array = npt.NDArray[Any]
 MASK_HINT = "Give --mask a mask in the map's space, or auto"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LoadedInputs:
     """The inputs as arrays and numbers."""
 

@@ -76,7 +76,7 @@ def _size(part: PartOfMap) -> int:
     return part.n_vertices if held is None else len(held)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Cortex:
     """A map's hemispheres, left first, each with its sheet."""
 
@@ -102,7 +102,7 @@ class Cortex:
         return tuple(np.cumsum((0, *self.sizes[:-1])).tolist())
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Solids:
     """What a CIFTI map has in voxels, as a box of its volume."""
 

@@ -115,7 +115,7 @@ def draw_sheet_section(mapfile: MapFile, sheetmap: NumbersOnSheets, done: Sequen
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Drawer:
     """What the entries of one map share."""
 

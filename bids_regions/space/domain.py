@@ -27,7 +27,7 @@ Places = npt.NDArray[Any]  # int32 wherever it holds them all
 Reach = tuple[int, int]  # the step to the other chain in places, its sign the direction; by how much it may miss
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Elements:
     """Some elements of a map in canonical order; as few bytes for each as can be, for there may be millions."""
 
@@ -48,7 +48,7 @@ class Elements:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Extents:
     """How large regions are."""
 
@@ -56,7 +56,7 @@ class Extents:
     on_sheet: Flags  # (n,) whether the region is one of vertices
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Centres:
     """The centres of mass of regions."""
 

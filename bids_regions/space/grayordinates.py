@@ -85,7 +85,7 @@ class Solid:
         return self.grid.place(np.stack(along))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Laid:
     """All elements in canonical order, and what is known of each."""
 
@@ -310,7 +310,7 @@ class Grayordinates:
         return tuple(pieces)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Singles:
     """Every element a chain of its own, with its neighbours in a graph of places."""
 

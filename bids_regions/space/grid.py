@@ -50,7 +50,7 @@ FEW = 1024  # runs for which a second bisection costs less than going from run t
 MM_RESOLUTION = 1e-4  # mm; places nearer than this are equal when ties are broken
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Canonical:
     """Where the canonical axes lie in the file and in space."""
 
@@ -266,7 +266,7 @@ class Grid:
         return resample_nearest(data, np.linalg.solve(self.affine, to.affine), to.shape)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Runs:
     """Voxels in a row along x without a gap, by the number of the first voxel and the places of first and last."""
 
