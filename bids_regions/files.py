@@ -14,16 +14,13 @@ import os
 import re
 import shutil
 import stat
-import struct
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
-
-import deflate
 
 from bids_regions.errors import BadDataset, Fault, MissingInput, OutputRefused, StorageFault
 
@@ -31,7 +28,6 @@ __all__ = [
     "copy_file",
     "encode_json",
     "expand_home",
-    "gzip_bytes",
     "hash_bytes",
     "hash_file",
     "hash_of",
@@ -50,7 +46,6 @@ __all__ = [
     "write_text",
 ]
 
-ZEROS = bytes(1 << 12)  # larger pieces are found less often, smaller ones take more room
 JSON_LIMIT = 64 << 20  # bytes; a larger sidecar is not one
 TEXT_LIMIT = 256 << 20  # bytes; no table is longer
 PART = 1 << 20  # bytes compared at once
@@ -78,18 +73,29 @@ def write_bytes(path: Path, *content: bytes, only_if_changed: bool = False) -> s
     """
     if only_if_changed and _holds(path, content):
         return hash_bytes(*content)
+    with _appearing(path) as temporary, _open_in_folder(temporary, "xb") as stream:
+        stream.writelines(content)
+    return hash_bytes(*content)
+
+
+@contextmanager
+def _appearing(path: Path, *, only_if_changed: bool = False) -> Iterator[Path]:
+    """A temporary name beside `path`: what is written there takes its place at the end, or is gone."""
     temporary = path.parent / f".{_host()}-{os.getpid()}-{os.urandom(6).hex()}.tmp"
     try:
         try:
-            with _open_in_folder(temporary, "xb") as stream:
-                stream.writelines(content)
-            temporary.replace(path)
+            yield temporary
+            if only_if_changed and _same_content(temporary, path):
+                temporary.unlink()
+            else:
+                temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+    except Fault:
+        raise  # of whatever was read to make the file
     except OSError as error:
         raise _write_fault(path, error) from error
-    return hash_bytes(*content)
 
 
 def write_text(path: Path, text: str, *, only_if_changed: bool = False) -> str:
@@ -100,38 +106,23 @@ def write_text(path: Path, text: str, *, only_if_changed: bool = False) -> str:
 @contextmanager
 def open_atomic(path: Path, *, only_if_changed: bool = False) -> Iterator[TextIO]:
     """A stream for text too long to be held: the file appears under its name when all of it is there, or not at all."""
-    temporary = path.parent / f".{_host()}-{os.getpid()}-{os.urandom(6).hex()}.tmp"
-    try:
-        try:
-            with _open_in_folder(temporary, "x", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
-                yield stream
-            if only_if_changed and _same_content(temporary, path):
-                temporary.unlink()
-            else:
-                temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except Fault:
-        raise  # of whatever was read to make the text
-    except OSError as error:
-        raise _write_fault(path, error) from error
+    with _appearing(path, only_if_changed=only_if_changed) as temporary:
+        how = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
+        with _open_in_folder(temporary, "x", **how) as stream:
+            yield stream
 
 
 def link_file(path: Path, target: str) -> None:
     """Make `path` a symbolic link to `target`, in the place of whatever file is there."""
-    _replace(path, lambda temporary: temporary.symlink_to(target))
+    with _appearing(path) as temporary:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.symlink_to(target)
 
 
 def copy_file(path: Path, source: Path) -> None:
     """Make `path` a copy of the file `source`, in the place of whatever file is there."""
-    with _readable(source) as stream:
-
-        def copy(temporary: Path) -> None:
-            with temporary.open("xb") as out:
-                shutil.copyfileobj(stream, out, 1 << 20)
-
-        _replace(path, copy)
+    with _readable(source) as stream, _appearing(path) as temporary, _open_in_folder(temporary, "xb") as out:
+        shutil.copyfileobj(stream, out, 1 << 20)
 
 
 @contextmanager
@@ -142,20 +133,6 @@ def _readable(path: Path) -> Iterator[BinaryIO]:
         raise _read_fault(path, error) from error
     with stream:
         yield stream
-
-
-def _replace(path: Path, make: Callable[[Path], None]) -> None:
-    temporary = path.parent / f".{_host()}-{os.getpid()}-{os.urandom(6).hex()}.tmp"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            make(temporary)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise _write_fault(path, error) from error
 
 
 def encode_json(content: object) -> str:
@@ -374,34 +351,6 @@ def hash_of(content: object) -> str:
     """SHA-256 of `content` as canonical JSON (sorted keys), in hexadecimal digits."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hash_bytes(text.encode())
-
-
-def gzip_bytes(*parts: bytes | memoryview) -> bytes:
-    """The parts, one after the other, as one gzip member without time or name: equal content gives equal bytes.
-
-    Run-length matching (Z_RLE) suits label images: half the size of plain level 1 in the same time. They are zeros
-    for the most part; a piece of them is deflated once and then repeated, which a full flush before it allows.
-    isal's deflater is several times faster, but chooses its kernels by the processor as it runs, and nothing shows that
-    all of them give the same bytes; zlib's have one.
-    """
-    packer, zeros, crc, size = _packer(), _packer(), 0, 0
-    deflated_zeros = zeros.compress(ZEROS) + zeros.flush(zlib.Z_FULL_FLUSH)
-    body = [b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"]
-    for part in parts:
-        crc, size = deflate.crc32(part, crc), size + len(part)  # in a tenth of zlib's time
-        for at in range(0, len(part), len(ZEROS)):
-            piece = bytes(part[at : at + len(ZEROS)])
-            if piece != ZEROS:
-                body.append(packer.compress(piece))
-            elif body[-1] is deflated_zeros:
-                body.append(deflated_zeros)
-            else:
-                body += packer.flush(zlib.Z_FULL_FLUSH), deflated_zeros
-    return b"".join([*body, packer.flush(), struct.pack("<II", crc, size & 0xFFFFFFFF)])
-
-
-def _packer() -> Any:
-    return zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
 
 
 def _open_in_folder(path: Path, mode: str, **how: Any) -> Any:

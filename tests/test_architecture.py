@@ -18,7 +18,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "surroundings": ({"stopping"}, set()),
     "frozen": (set(), set()),
     "libraries": (set(), set()),
-    "files": ({"errors"}, {"deflate"}),
+    "files": ({"errors"}, set()),
     "logbook": ({"version", "errors", "files"}, set()),
     "space": ({"errors"}, {"numpy", "scipy"}),
     "anatomy": (set(), set()),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bids_regions import files
 from bids_regions.errors import BadDataset, MissingInput, OutputRefused, StorageFault
+from bids_regions.images.writing import gzip_bytes
 
 
 def test_a_file_is_whole_and_no_temporary_stays(tmp_path):
@@ -99,9 +100,9 @@ def test_a_file_too_large_for_a_sidecar_is_not_read(tmp_path):
 
 
 def test_gzip_bytes_are_readable_and_carry_no_time():
-    packed = files.gzip_bytes(b"abc" * 1000)
+    packed = gzip_bytes(b"abc" * 1000)
     assert gzip.decompress(packed) == b"abc" * 1000
-    assert packed == files.gzip_bytes(memoryview(b"abc" * 1000))
+    assert packed == gzip_bytes(memoryview(b"abc" * 1000))
     assert packed[4:8] == bytes(4)
 
 
@@ -113,8 +114,8 @@ def test_gzip_bytes_are_readable_and_carry_no_time():
 @example(lengths=[0, 4096, 4096, 4096], value=1, cut=4096)  # whole pieces: only a full flush forgets the first ones
 def test_gzip_bytes_hold_long_and_short_stretches_of_zeros_between_others(lengths, value, cut):
     raw = b"".join(bytes([value * (n % 2)]) * length for n, length in enumerate(lengths))
-    assert gzip.decompress(files.gzip_bytes(raw)) == raw
-    assert gzip.decompress(files.gzip_bytes(raw[:cut], raw[cut:])) == raw
+    assert gzip.decompress(gzip_bytes(raw)) == raw
+    assert gzip.decompress(gzip_bytes(raw[:cut], raw[cut:])) == raw
 
 
 def test_a_lock_keeps_another_process_out_and_ends_with_its_holder(tmp_path):

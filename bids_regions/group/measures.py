@@ -26,6 +26,7 @@ from bids_regions.aggregate import (
 from bids_regions.atlases import AtlasReader
 from bids_regions.dataset import SourceDataset
 from bids_regions.executors import Workers
+from bids_regions.extraction.measures import numbered_name
 from bids_regions.figures import FigureStyle, Picture, choose_cuts
 from bids_regions.frozen import dataclass
 from bids_regions.group.grounds import VolumeGround
@@ -208,7 +209,7 @@ def _measure(
         rows=_rows(one, counted, gathered, dice),
         circular=reference.in_consensus and index.number.size > 0,
         region_numbers=tuple(index.number.tolist()),
-        region_names=tuple(reference.names.get(number, f"region-{number}") for number in index.number.tolist()),
+        region_names=tuple(reference.names.get(number, numbered_name(number)) for number in index.number.tolist()),
         region_signs=tuple(index.sign.tolist()),
         region_sizes=tuple(index.sizes.tolist()),
         region_means=tuple(gathered.means),

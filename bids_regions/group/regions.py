@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_regions.errors import Contradiction, Fault
+from bids_regions.extraction.measures import numbered_name
 from bids_regions.files import read_json
 from bids_regions.frozen import dataclass
 from bids_regions.group.grounds import Ground, SheetGround, VolumeGround
@@ -197,7 +198,7 @@ def _numbered(keys: Row, ground: SheetGround, names: Mapping[int, str]) -> tuple
         shared = taken.intersection(own.tolist())
         taken |= set(own.tolist())
         for key in own.tolist():
-            number, name = key, names.get(key, f"region-{key}")
+            number, name = key, names.get(key, numbered_name(key))
             if key in shared:
                 number = key + step
                 while number in known:

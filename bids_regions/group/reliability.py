@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bids_regions.aggregate import Reliability, dice_of_signs, index_regions, intraclass, mean_in_regions, merge_tallies
 from bids_regions.errors import Fault
 from bids_regions.executors import WorkerLost
+from bids_regions.extraction.measures import numbered_name
 from bids_regions.files import remove_file
 from bids_regions.frozen import dataclass
 from bids_regions.group.grounds import SheetGround
@@ -349,7 +350,7 @@ def _reliabilities(
         yield RegionReliability(
             family=family.name,
             region=number,
-            name=names.get(number, f"region-{number}"),
+            name=names.get(number, numbered_name(number)),
             found=intraclass(means[:, :, at]),
         )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bids_regions.aggregate import RegionIndex
+from bids_regions.extraction.measures import numbered_name
 from bids_regions.frozen import dataclass
 from bids_regions.group.passes import MemberMeasures
 from bids_regions.group.positions import RegionPositions
@@ -164,5 +165,5 @@ def value_rows(
 ) -> Iterator[Any]:
     """One participant's rows: every region of the set."""
     for at, (number, sign) in enumerate(zip(index.number.tolist(), index.sign.tolist(), strict=True)):
-        name = names.get(number, f"region-{number}")
+        name = names.get(number, numbered_name(number))
         yield ValueRow(one=one, measured=measured, positions=positions, region=number, name=name, sign=sign, at=at)

@@ -23,7 +23,7 @@ from bids_regions.images.inflation import FETCH_AGAIN, ByteStream
 from bids_regions.space.grid import find_zooms, is_singular
 from bids_regions.space.resampling import find_displacement
 
-__all__ = ["Layout", "find_header_dof", "read_layout"]
+__all__ = ["StoredLayout", "find_header_dof", "read_layout"]
 
 HEADER_SIZES = {348: Nifti1Header, 540: Nifti2Header}  # bytes, which is also the header's first number
 MAX_OFFSET = 1 << 24  # bytes before the voxels; extensions of real maps are below a megabyte
@@ -54,7 +54,7 @@ UNITS = {1: "metres", 3: "micrometres"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class StoredLayout:
     """What a header promises about a 3-D image."""
 
     grid: StoredGrid
@@ -73,10 +73,10 @@ class Layout:
         return math.prod(self.grid.shape)
 
 
-_KNOWN: dict[tuple[bytes, bool], Layout] = {}  # by a NIfTI-1 header's bytes, and whether a series was asked for
+_KNOWN: dict[tuple[bytes, bool], StoredLayout] = {}  # by a NIfTI-1 header's bytes, and whether a series was asked for
 
 
-def read_layout(stream: ByteStream, *, series: bool = False) -> Layout:
+def read_layout(stream: ByteStream, *, series: bool = False) -> StoredLayout:
     """What the header at the front of `stream` promises; the stream then stands at the first voxel.
 
     With `series`, an image may be 4-D: one volume after the other on one grid.
@@ -103,7 +103,7 @@ def read_layout(stream: ByteStream, *, series: bool = False) -> Layout:
     return layout
 
 
-def _remember(key: tuple[bytes, bool], layout: Layout) -> None:
+def _remember(key: tuple[bytes, bool], layout: StoredLayout) -> None:
     """Keep the layout of a header that all maps of a cohort have; with extensions its bytes alone do not tell it."""
     if len(layout.grid.header) == len(key[0]) and layout.offset == Nifti1Header.single_vox_offset:
         if len(_KNOWN) >= KEPT:
@@ -111,7 +111,7 @@ def _remember(key: tuple[bytes, bool], layout: Layout) -> None:
         _KNOWN[key] = layout
 
 
-def _read_anew(stream: ByteStream, block: bytes, *, series: bool) -> Layout:
+def _read_anew(stream: ByteStream, block: bytes, *, series: bool) -> StoredLayout:
     """The layout of a header that was not met before."""
     header = _parse(block, stream.name)
     extent = _find_extent(header, stream.name)
@@ -123,7 +123,7 @@ def _read_anew(stream: ByteStream, block: bytes, *, series: bool) -> Layout:
     with np.errstate(all="ignore"):  # NaN in a header is met with a sentence, not with a warning
         grid, notes = _place(header, (extent[0], extent[1], extent[2]), stream.name)
     slope, inter = _find_scaling(header, stream.name)
-    return Layout(
+    return StoredLayout(
         grid=grid,
         dtype=dtype,
         offset=offset,

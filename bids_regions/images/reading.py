@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bids_regions.errors import BadMap, UnsuitableMap
 from bids_regions.frozen import dataclass
 from bids_regions.images.grids import StoredGrid
-from bids_regions.images.headers import Layout, read_layout
+from bids_regions.images.headers import StoredLayout, read_layout
 from bids_regions.images.inflation import ByteStream
 
 __all__ = [
@@ -43,7 +43,9 @@ CLIPPED = 20  # voxels that share the largest magnitude; smooth maps have one
 ROUNDING = 1e-3  # how far from whole a label may lie in floats
 COARSEST = 0.05  # and in scaled whole numbers, whose own step may be larger
 INT32 = np.iinfo(np.int32)
-Convert = Callable[[NDArray[Any], Layout], NDArray[Any]]  # stored numbers, some of an image's, into what is wanted
+Convert = Callable[
+    [NDArray[Any], StoredLayout], NDArray[Any]
+]  # stored numbers, some of an image's, into what is wanted
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,7 +115,7 @@ def load_statmap(path: Path, volume: int | None = None, *, nan: float = 0.0) -> 
     """
     tally = _Tally(nan=nan, keep_infinite=True)
 
-    def convert(stored: NDArray[Any], layout: Layout) -> NDArray[Any]:
+    def convert(stored: NDArray[Any], layout: StoredLayout) -> NDArray[Any]:
         return tally.mend(_find_values(stored, layout))
 
     with _within_memory(path):
@@ -160,7 +162,7 @@ def load_label_image(path: Path) -> LabelImage:
     return LabelImage(labels=_shaped(labels, layout), grid=layout.grid, content_hash=content_hash, notes=notes)
 
 
-def _rounded(labels: NDArray[Any], layout: Layout, path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
+def _rounded(labels: NDArray[Any], layout: StoredLayout, path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
     whole = np.rint(labels)
     apart = float(np.abs(labels - whole).max(initial=0))
     if apart == 0:
@@ -259,7 +261,7 @@ def _within_memory(path: Path) -> Iterator[None]:
         raise BadMap(f"{path.name} does not fit into memory", hint="Give more memory to each worker") from error
 
 
-def _load_asked_for(path: Path, convert: Convert) -> tuple[Layout, NDArray[Any], str]:
+def _load_asked_for(path: Path, convert: Convert) -> tuple[StoredLayout, NDArray[Any], str]:
     """An image somebody named: of the wrong kind it is a fault, where a map would be skipped."""
     try:
         return _load(path, convert)
@@ -267,7 +269,7 @@ def _load_asked_for(path: Path, convert: Convert) -> tuple[Layout, NDArray[Any],
         raise BadMap(error.sentence, hint="Give a 3-D image") from error
 
 
-def _load(path: Path, convert: Convert, volume: int | None = None) -> tuple[Layout, NDArray[Any], str]:
+def _load(path: Path, convert: Convert, volume: int | None = None) -> tuple[StoredLayout, NDArray[Any], str]:
     """The converted numbers of an image, flat, and the hash of the file."""
     with ByteStream(path) as stream:
         layout = read_layout(stream, series=volume is not None)
@@ -287,7 +289,7 @@ def _load(path: Path, convert: Convert, volume: int | None = None) -> tuple[Layo
         return layout, converted, digest
 
 
-def _read_volume(stream: ByteStream, layout: Layout, volume: int) -> NDArray[Any]:
+def _read_volume(stream: ByteStream, layout: StoredLayout, volume: int) -> NDArray[Any]:
     """The stored numbers of one volume of several; the others are passed over."""
     if not 1 <= volume <= layout.n_volumes:
         raise BadMap(f"{stream.name} has {layout.n_volumes} volumes and none of number {volume}", hint="Name another")
@@ -299,7 +301,7 @@ def _read_volume(stream: ByteStream, layout: Layout, volume: int) -> NDArray[Any
     return _native(raw, layout)
 
 
-def _read_in_parts(stream: ByteStream, layout: Layout, convert: Convert, target: NDArray[Any]) -> None:
+def _read_in_parts(stream: ByteStream, layout: StoredLayout, convert: Convert, target: NDArray[Any]) -> None:
     room = np.empty(STEP * layout.dtype.itemsize, dtype=np.uint8)
     for at in range(0, layout.n_voxels, STEP):
         left = (layout.n_voxels - at) * layout.dtype.itemsize
@@ -329,14 +331,14 @@ def _put(target: NDArray[Any], part: NDArray[Any]) -> None:
     target[paged:] = part[paged:]
 
 
-def _native(raw: NDArray[np.uint8], layout: Layout) -> NDArray[Any]:
+def _native(raw: NDArray[np.uint8], layout: StoredLayout) -> NDArray[Any]:
     stored: NDArray[Any] = raw.view(layout.dtype)
     if stored.dtype.isnative:
         return stored
     return stored.byteswap(inplace=True).view(stored.dtype.newbyteorder("="))
 
 
-def _find_values(stored: NDArray[Any], layout: Layout) -> NDArray[Any]:
+def _find_values(stored: NDArray[Any], layout: StoredLayout) -> NDArray[Any]:
     if layout.slope is None and stored.dtype == np.float32:
         return stored
     with np.errstate(over="ignore", invalid="ignore"):  # what leaves float64's range is counted as not finite
@@ -347,7 +349,7 @@ def _find_values(stored: NDArray[Any], layout: Layout) -> NDArray[Any]:
     return values
 
 
-def _is_inside(stored: NDArray[Any], layout: Layout) -> NDArray[Any]:
+def _is_inside(stored: NDArray[Any], layout: StoredLayout) -> NDArray[Any]:
     return np.asarray((_find_values(stored, layout) if layout.slope is not None else stored) > 0)
 
 
@@ -402,7 +404,7 @@ def _magnitude(part: NDArray[Any]) -> float:
     return max(float(part.max()), -float(part.min()))
 
 
-def _shaped(flat: NDArray[Any], layout: Layout) -> NDArray[Any]:
+def _shaped(flat: NDArray[Any], layout: StoredLayout) -> NDArray[Any]:
     return _shaped_as(flat, layout.grid.shape)
 
 
