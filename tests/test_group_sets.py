@@ -575,3 +575,8 @@ def test_sets_of_an_earlier_run_are_said_and_stay(root, out, capsys):
     assert all(name.removesuffix("_dseg.json") in note for name in first)
     assert "+site+" not in note
     assert "an earlier run of the group level" in (out / "group.html").read_text()
+    regions = find(out, "ses-1_task-x_seg-contrast+a+stat+z_desc-thr3p0Consensus_dseg.nii.gz")
+    assert run(root, out, "--group-by", "site", "--reliability", "none", "--regions-from", regions) == 0
+    (note,) = notes()
+    assert "tpl-MNI152NLin2009cAsym_ses-1_task-x_seg-contrast+a+stat+z_desc" not in note  # it is in use
+    assert "ses-2" in note

@@ -4,6 +4,7 @@ Sets of other columns of `--group-by`, of other contrasts or entries, may be wan
 and it is said that they are not of it.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from bids_regions.group.sets import name_some
 from bids_regions.results.placement import SIDECAR
 from bids_regions.results.walk import find_sidecars
 
-__all__ = ["tell_earlier_sets"]
+__all__ = ["sidecar_of", "tell_earlier_sets"]
 
 
 def tell_earlier_sets(output_dir: Path, made: Iterable[Path]) -> tuple[str, ...]:
@@ -32,6 +33,11 @@ def tell_earlier_sets(output_dir: Path, made: Iterable[Path]) -> tuple[str, ...]
         f"Consensus regions of an earlier run of the group level stand in OUTPUT_DIR, and this run did not make them: "
         f"{name_some(names)}; delete what is no longer wanted",
     )
+
+
+def sidecar_of(labels: Path) -> Path:
+    """The record beside a label file of ours, which both hemispheres share."""
+    return labels.absolute().with_name(re.sub(r"_hemi-[^_]+", "", labels.name.partition("_dseg.")[0]) + SIDECAR)
 
 
 def _is_consensus(sidecar: Path) -> bool:

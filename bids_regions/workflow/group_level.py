@@ -14,7 +14,7 @@ from bids_regions.executors import Workers
 from bids_regions.files import locked
 from bids_regions.frozen import dataclass
 from bids_regions.group.cohort import gather_cohort
-from bids_regions.group.earlier import tell_earlier_sets
+from bids_regions.group.earlier import sidecar_of, tell_earlier_sets
 from bids_regions.group.measures import SetResult
 from bids_regions.group.members import Absence
 from bids_regions.group.page import GroupResults, write_group_page
@@ -98,7 +98,8 @@ def _run_group(
         _tell(result, logbook)
     for found in families:
         logbook.say(f"{found.family.name}: {found.sentence}")
-    earlier = tell_earlier_sets(asked.output_dir, _records_made(results, families, pooled=not others))
+    made = _records_made(results, families, pooled=not others)
+    earlier = tell_earlier_sets(asked.output_dir, [*made, *map(sidecar_of, asked.regions_from)])
     for text in (*apart, *earlier):
         logbook.notice(text)
     anatomies, notices = load_anatomies(results, given.entries)
