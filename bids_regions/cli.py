@@ -148,7 +148,9 @@ class _PrintDescriptor(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, default=default, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        sys.stdout.write(_descriptor())
+        with suppress(OSError):  # nobody listens any more, as for --help
+            sys.stdout.write(_descriptor())
+            sys.stdout.flush()
         parser.exit()
 
 

@@ -227,3 +227,16 @@ def test_the_log_agrees_with_the_last_line(dataset: Path, tmp_path: Path) -> Non
     told = json.loads(log.read_text())
     assert told["exit_code"] == code == 1
     assert f"bids_regions: {told['reason']} (exit code {code})" == last
+
+
+def test_a_map_that_broke_after_it_was_done_fails_once(tmp_path, capsys):
+    path = write_map(describe(tmp_path / "in") / "sub-01/sub-01_space-T_contrast-x_stat-z_statmap.nii.gz")
+    words = [str(tmp_path / "in"), str(tmp_path / "out"), "participant"]
+    assert main(words) == 0
+    path.write_bytes(path.read_bytes()[:-2000])
+    capsys.readouterr()
+    assert main([*words, "--force"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("failed: ") == 1
+    assert said.splitlines()[-1].endswith("1 failed (exit code 1)")
+    assert "cannot be drawn" not in (tmp_path / "out" / "sub-01.html").read_text()

@@ -580,3 +580,15 @@ def test_sets_of_an_earlier_run_are_said_and_stay(root, out, capsys):
     (note,) = notes()
     assert "tpl-MNI152NLin2009cAsym_ses-1_task-x_seg-contrast+a+stat+z_desc" not in note  # it is in use
     assert "ses-2" in note
+
+
+def test_participants_with_labels_that_names_fold_are_themselves(root, out):
+    for label in ("Jü", "02"):
+        write_person(root, label, person("02", a=True))
+    (root / "participants.tsv").write_text("participant_id\tgroup\nSUB-Jü\ta\nsub-02\ta\n")
+    assert run(root, out, "--group-by", "group", "--participant-label", "Jü", "02") == 0
+    table = rows(out / "group_participants.tsv")
+    assert [(row["participant_id"], row["status"], row["group"]) for row in table] == [
+        ("sub-02", "ok", "a"),
+        ("sub-Ju", "ok", "a"),
+    ]

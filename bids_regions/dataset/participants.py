@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bids_regions.dataset.companions import linked_datasets
+from bids_regions.dataset.names import clean_label
 from bids_regions.dataset.source import SourceDataset
 from bids_regions.errors import BadDataset
 from bids_regions.files import read_text
@@ -35,7 +36,7 @@ class Participants:
         return self.rows.get(participant, {}).get(column, MISSING)
 
     def matched(self, labels: Collection[str]) -> "Participants":
-        """The same table with its rows under `labels`, where spreadsheets took their leading zeros: `1` for `01`.
+        """The same table with its rows under `labels`: `1` of a spreadsheet is `01`, `Jü` is `Ju` of a name.
 
         A row whose own label is among them keeps it; one that several labels, or several rows, could mean stays.
         """
@@ -86,7 +87,7 @@ def read_participants(path: Path) -> Participants:
             raise BadDataset(f"{path}: line {number} has more cells than the header", hint="Fix this line")
         row = dict.fromkeys(header, MISSING) | {k: v or MISSING for k, v in zip(header, cells, strict=False)}
         row.pop("", None)
-        label = row.pop(IDENTIFIER).removeprefix("sub-")
+        label = re.sub(r"^sub-", "", row.pop(IDENTIFIER), flags=re.IGNORECASE)
         if label in rows:
             raise BadDataset(f"{path} has sub-{label} twice", hint="Keep one line for each participant")
         rows[label] = row
@@ -94,9 +95,9 @@ def read_participants(path: Path) -> Participants:
 
 
 def _number(label: str) -> str:
-    """A label without what a spreadsheet takes from it or adds: leading zeros, `.0`."""
+    """A label as names have it, without what a spreadsheet takes from it or adds: leading zeros, `.0`."""
     number = re.sub(r"^(\d+)\.0+$", r"\1", label)
-    return number.lstrip("0") or "0" if number.isdecimal() else label
+    return number.lstrip("0") or "0" if number.isdecimal() else clean_label(label)
 
 
 def _unquote(cell: str) -> str:

@@ -22,6 +22,7 @@ from bids_regions.errors import Contradiction, Fault, MissingInput
 from bids_regions.group.members import Absence, Entities, Member, read_failures, read_members
 from bids_regions.group.reading import map_of
 from bids_regions.group.sets import Cohort, name_some, ordered
+from bids_regions.results.placement import name_owner, name_participant
 from bids_regions.settings import GroupSettings
 
 __all__ = ["gather_cohort"]
@@ -40,14 +41,14 @@ def gather_cohort(
         --group-by names a column that participants.tsv does not have, or has for none of the participants.
     """
     table, notes = _read_table(settings, dataset)
-    participants = frozenset(settings.participants)
+    participants = frozenset(name_participant(label).removeprefix("sub-") for label in settings.participants)
     members, unread = read_members(settings.output_dir, participants)
     members = _selected(members, dataset, selection)
     failures = read_failures(settings.output_dir, dataset.root, participants)
     maps = {_key_of(mapfile): mapfile.relpath for mapfile in discovery.maps if mapfile.participant}
     known = {member.participant for member in members} | {name for name, _ in maps}
     known |= {note.participant for note in failures} | {absence.participant for absence in unread}
-    known |= {f"sub-{one.participant}" for one in (*discovery.failed, *discovery.skipped) if one.participant}
+    known |= {name_participant(one.participant) for one in (*discovery.failed, *discovery.skipped) if one.participant}
     if table:
         table = table.matched({name.removeprefix("sub-") for name in known})
         _refuse_unanswered(table, sorted({member.participant for member in members}), settings.group_by)
@@ -112,7 +113,7 @@ def _selected(members: Sequence[Member], dataset: SourceDataset, selection: Sele
 
 
 def _key_of(mapfile: MapFile) -> tuple[str, Entities]:
-    return f"sub-{mapfile.participant}", ordered(tuple(pair for pair in mapfile.entities if pair[0] != "sub"))
+    return name_owner(mapfile), ordered(tuple(pair for pair in mapfile.entities if pair[0] != "sub"))
 
 
 def _reasons(dataset: SourceDataset, left: Sequence[Skipped]) -> dict[tuple[str, Entities], str]:

@@ -27,6 +27,7 @@ __all__ = [
     "check_collisions",
     "failures_folder",
     "name_owner",
+    "name_participant",
     "place_found",
     "place_group_outputs",
     "place_outputs",
@@ -189,6 +190,11 @@ def place_found(sidecar: Path, entry_name: str, output_dir: Path, owner: str, ma
 def name_owner(mapfile: MapFile, assume_space: str | None = None) -> str:
     """The owner of what comes of a map: `sub-01`, or `tpl-S` for a map without a participant."""
     return _own(_sort_out(mapfile.entities, assume_space, PASSED)[0])
+
+
+def name_participant(label: str) -> str:
+    """The owner of what comes of a participant's maps: `sub-01`; characters that are none of BIDS are folded."""
+    return _own(_sort_out((("sub", label),), None, PASSED)[0])
 
 
 def place_group_outputs(

@@ -89,8 +89,9 @@ def _take_section(page: PendingPage, drawing: DrawJob, result: Drawn | model.Pro
     page.take_drawn(drawing, result)
     if isinstance(result, model.Problem) and drawing.job.entries:  # without: of an earlier run, and gone since perhaps
         page.undrawn = True
-        logbook.counts["failed"] += 1
-        logbook.fail(result.source, Fault(result.reason))
+        if not page.has_failed(drawing.job.mapfile.title):
+            logbook.counts["failed"] += 1
+            logbook.fail(result.source, Fault(result.reason))
 
 
 def _take_page(page: PendingPage, result: object, logbook: Logbook) -> list[Task]:

@@ -67,6 +67,13 @@ class PendingPage:
             self.problems.append(result)
             self.drawn.pop(drawing.job.mapfile.title, None)
 
+    def has_failed(self, title: str) -> bool:
+        """Whether nothing could be made of a map in this run, which was told: that its earlier results are not drawn
+        is no failure of its own.
+        """
+        own = (outcome for outcome in self.outcomes if outcome.mapfile.title == title)
+        return any(outcome.entries and len(outcome.failures) == len(outcome.entries) for outcome in own)
+
     def plan_page(self) -> list[Task]:
         """The sections still to be drawn, or else the page; nothing where the page stands as it should."""
         found = self._results()
@@ -168,7 +175,10 @@ class PendingPage:
             key=key,
             drawn=drawn,
             skipped=self._skipped(),
-            failures=(*told_failures(output_dir, self.owner), *self.problems),
+            failures=(
+                *told_failures(output_dir, self.owner),
+                *(problem for problem in self.problems if not self.has_failed(problem.source)),
+            ),
             notices=self.context.notices,
             methods=self.context.methods,
             provenance=self.context.provenance,
