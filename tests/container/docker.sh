@@ -16,7 +16,7 @@ up() {
   tries=0
   until /usr/bin/docker --host "$address" version >/dev/null 2>&1; do
     tries=$((tries + 1))
-    if [ "$tries" -ge 150 ]; then
+    if [ "$tries" -ge 900 ]; then
       echo "the Docker engine does not start:" >&2
       tail --lines 20 "$folder/log" >&2
       exit 1
@@ -31,7 +31,7 @@ down() {
   [ -s "$folder/docker.pid" ] || exit 0
   process=$(cat "$folder/docker.pid")
   [ "$(cat "/proc/$process/comm" 2>/dev/null)" = dockerd ] || exit 0
-  kill "$process"
+  kill "$process" 2>/dev/null || exit 0 # it went of itself
   tries=0
   while [ -d "/proc/$process" ] && [ "$tries" -lt 100 ]; do
     tries=$((tries + 1))

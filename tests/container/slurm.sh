@@ -20,7 +20,7 @@ stop_daemons() {
   for daemon in slurmd slurmctld munged; do
     pid=$(cat "$place/$daemon.pid" 2>/dev/null) || continue
     [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$daemon" ] || continue
-    kill "$pid"
+    kill "$pid" 2>/dev/null || continue # it went of itself
     tries=0
     while [ -d "/proc/$pid" ] && [ "$tries" -lt 100 ]; do
       sleep 0.1
@@ -36,11 +36,17 @@ start_daemons() {
   mkdir -p "$place/state" "$place/spool" "$place/munge"
   chmod 755 "$place" "$place/munge"
   node=$(hostname -s)
+  # below those that the kernel gives to whoever calls somebody: nobody else takes one before the daemons do
   ports=$(python3 -c '
-import socket
-free = [socket.socket() for _ in range(2)]
-for each in free: each.bind(("127.0.0.1", 0))
-print(*(each.getsockname()[1] for each in free))')
+import random, socket
+free = []
+while len(free) < 2:
+    port = random.randrange(20000, 32000)
+    try:
+        with socket.socket() as tried: tried.bind(("127.0.0.1", port))
+    except OSError: continue
+    free = [*{*free, port}]
+print(*free)')
   head --bytes 1024 /dev/urandom >"$place/munge/key"
   chmod 400 "$place/munge/key"
   cat >"$place/slurm.conf" <<END
@@ -84,7 +90,7 @@ END
   tries=0
   until [ "$(sinfo --noheader --format %T 2>/dev/null)" = idle ]; do
     tries=$((tries + 1))
-    if [ "$tries" -gt 150 ]; then
+    if [ "$tries" -gt 900 ]; then
       for each in "$place"/slurm*.log; do tail --lines 20 "$each" >&2; done
       return 1
     fi
