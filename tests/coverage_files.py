@@ -18,10 +18,13 @@ from coverage.exceptions import CoverageException
 def is_sound(path: Path) -> bool:
     """Whether the file can be put together with others."""
     try:
-        with warnings.catch_warnings(action="ignore"), contextlib.closing(CoverageData(no_disk=True)) as together:
-            with contextlib.closing(CoverageData(path.as_posix())) as one:
-                one.read()
-                together.update(one)
+        with (
+            warnings.catch_warnings(action="ignore"),
+            contextlib.closing(CoverageData(no_disk=True)) as together,
+            contextlib.closing(CoverageData(path.as_posix())) as one,
+        ):
+            one.read()
+            together.update(one)
     except (CoverageException, Error):
         return False
     return True

@@ -1,48 +1,59 @@
-"""A Dask scheduler and two worker processes on the loopback, for one run of the app: prints its exit code as JSON.
+"""A Dask scheduler and four worker processes on the loopback, for one run of the app: prints its exit code as JSON.
 
-`python tests/dask_cluster.py BIDS_DIR OUTPUT_DIR [--kill]`; with --kill one worker is killed while the run goes on.
+`python tests/dask_cluster.py BIDS_DIR OUTPUT_DIR [--kill]`; with --kill the worker that first reads a map is killed
+as it does.
 """
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import threading
-import time
+import tempfile
+from pathlib import Path
 
+import dask.config
 from distributed import LocalCluster
 
+N_WORKERS = 4  # more than deaths: on a busy machine Dask may give up starting another worker for one that died
+KILLER = """
+import os, signal
+from bids_regions.images import load_statmap as real
+from bids_regions.maps import maps
 
-def kill_one(cluster: LocalCluster, done: threading.Event) -> None:
-    """SIGKILL to one worker once it works, so that its tasks are lost; its nanny starts another."""
-    while not done.is_set():
-        busy = [w for w in cluster.scheduler.workers.values() if w.processing]
-        if busy:
-            time.sleep(0.05)
-            os.kill(cluster.workers[busy[0].name].pid, signal.SIGKILL)
-            return
-        time.sleep(0.005)
+def load(*words, **named):
+    try:
+        os.close(os.open({killed!r}, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return real(*words, **named)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+maps.load_statmap = load
+"""  # in each worker before its first task: whatever the pace, one dies in the midst of its work, and one only
 
 
 def main() -> int:
     """Run the app against a cluster of its own."""
     bids_dir, output_dir, *more = sys.argv[1:]
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
-    ) as cluster:
-        done = threading.Event()
-        killer = threading.Thread(target=kill_one, args=(cluster, done), daemon=True)
+    with tempfile.TemporaryDirectory() as folder:
+        killed = Path(folder) / "killed"
         if "--kill" in more:
-            killer.start()
+            preload = Path(folder) / "killer.py"
+            preload.write_text(KILLER.format(killed=str(killed)))
+            dask.config.set({"distributed.worker.preload": [str(preload)]})
+        run = run_app(bids_dir, output_dir)
+        told = {"exit_code": run.returncode, "killed": killed.exists(), "said": run.stderr[-2000:]}
+    sys.stdout.write(json.dumps(told) + "\n")
+    return 0
+
+
+def run_app(bids_dir: str, output_dir: str) -> subprocess.CompletedProcess[str]:
+    """The app on both levels, its tasks done by the cluster."""
+    with LocalCluster(
+        n_workers=N_WORKERS, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
         command = [sys.executable, "-m", "bids_regions", bids_dir, output_dir, "participant", "group", "--threshold",
                    "3.0", "--min-region-voxels", "5", "-q", "--executor", "dask", "--scheduler-address",
                    cluster.scheduler_address]  # fmt: skip
-        run = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
-        killed = "--kill" in more and not killer.is_alive()
-        done.set()
-    sys.stdout.write(json.dumps({"exit_code": run.returncode, "killed": killed, "said": run.stderr[-2000:]}) + "\n")
-    return 0
+        return subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
 
 
 if __name__ == "__main__":

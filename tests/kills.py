@@ -21,11 +21,12 @@ from pathlib import Path
 
 import numpy as np
 import trees
-from processes import slowness
+from processes import catches, living, slowness
 
 from bids_regions import cli
 
 PARTICIPANTS = ("01", "02", "03")
+ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT  # asked of a child, which is then still there to be waited for
 PATIENCE = 5.0  # seconds between SIGTERM and the end
 WORDS = ("participant", "group", "--threshold", "3.0", "90%", "--min-region-voxels", "5", "-q")
 
@@ -97,9 +98,12 @@ def end(pid: int, out: Path, *, stop: bool) -> bool:
     if not stop:
         os.killpg(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        time.sleep(0.02)  # the group's other processes are reaped by init
+        while any(group == pid for _, _, group in living()):  # one that has not heard it yet still holds its locks
+            time.sleep(0.002)
         return True
     slow = slowness()
+    while not catches(pid, signal.SIGTERM) and not os.waitid(os.P_PID, pid, ENDED):
+        time.sleep(0.002)  # on a slow machine it has not begun yet
     os.kill(pid, signal.SIGTERM)
     begun = time.monotonic()
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,24 @@ def _become_app(words: list[str], said: list[Path], environment: Mapping[str, st
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code if isinstance(code, int) else 70)
+
+
+def living() -> Iterator[tuple[int, int, int]]:
+    """Process id, parent and group of each process that has not ended; one that waits to be reaped has."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent, group = stat.read_text().rpartition(")")[2].split()[:3]
+        except (OSError, ValueError):
+            continue
+        if state not in "ZX":
+            yield int(stat.parent.name), int(parent), int(group)
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether the process has a handler for the signal."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(next(line for line in status.splitlines() if line.startswith("SigCgt")).split()[1], 16)
+    return bool(caught >> (number - 1) & 1)
 
 
 def slowness() -> float:

@@ -81,8 +81,15 @@ class Opened:
         return float(next(metric["value"] for metric in metrics if metric["name"] == "ProcessTime"))
 
     def heap(self) -> float:
-        """Megabytes of script heap in use."""
+        """Megabytes of script heap in use, when what is not needed any more has been given back."""
+        self.session.send("HeapProfiler.collectGarbage")
         return float(self.page.evaluate("() => performance.memory.usedJSHeapSize / 1e6"))
+
+    def settle(self, milliseconds: int) -> None:
+        """Wait so long, and until what was asked for is drawn: the page may not have had its turn on a busy machine."""
+        self.page.wait_for_timeout(milliseconds)
+        self.page.evaluate(DRAWN)
+        self.page.locator("#viewer[aria-busy]").wait_for(state="detached")
 
     def ready(self) -> "Opened":
         """Wait until the viewer shows a map."""
@@ -91,6 +98,7 @@ class Opened:
         return self
 
 
+DRAWN = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(drawn))))"
 READ = """() => {
   const part = (name) => document.querySelector(`#viewer [data-part=${name}]`);
   const { mm, voxel, value, region } = part("readout").dataset;

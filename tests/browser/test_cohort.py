@@ -77,7 +77,7 @@ def test_the_matrix_is_read_by_pointer_and_by_keys(opened: Opener) -> None:
     readout = shown.page.locator(".matrix-readout")
     picture = area.locator("img")
     picture.hover()
-    shown.page.wait_for_timeout(300)  # tables above wake up
+    shown.settle(300)  # tables above wake up
     frame = picture.bounding_box()
     assert frame is not None
     cell = frame["width"] / 60

@@ -118,7 +118,7 @@ def test_the_picture_shows_a_voxel_where_nibabel_places_it(opened: Opener, tmp_p
     shown = open_grid(opened, tmp_path, data, affine)
     assert shown.read()["voxel"] == [2, 12, 7]  # the first region's peak
     shown.page.locator("#viewer [data-part=contours]").uncheck()
-    shown.page.wait_for_timeout(100)
+    shown.settle(100)
     for plane, (across, up) in PLANES.items():
         right, down, width, height = shown.page.locator(f"#viewer [data-part={plane}] canvas").evaluate(RED_MIDDLE)
         mm_right = low[across] + right / width * (high[across] - low[across])

@@ -219,11 +219,11 @@ def test_columns_keep_their_width_while_one_scrolls(opened: Opener, vast: Path) 
     shown = opened(vast)
     table = table_of(shown, "#motor-values")
     table.locator(".scroll").evaluate("area => area.scrollTop = 500000")
-    shown.page.wait_for_timeout(200)
+    shown.settle(200)
     widths = "t => [...t.querySelectorAll('th')].map(h => h.offsetWidth)"
     wide = table.evaluate(widths)
     table.locator(".scroll").evaluate("area => area.scrollTop = 0")
-    shown.page.wait_for_timeout(200)
+    shown.settle(200)
     assert table.evaluate(widths) == pytest.approx(wide, abs=1)
 
 

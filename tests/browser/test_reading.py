@@ -72,7 +72,7 @@ def test_no_page_scrolls_sideways(opened: Opener, name: str) -> None:
     shown = open_whole(opened, name)
     for width in (320, 480, 768, 1100, 1920):
         shown.page.set_viewport_size({"width": width, "height": 700})
-        shown.page.wait_for_timeout(100)
+        shown.settle(100)
         assert shown.page.evaluate("() => document.documentElement.scrollWidth") == width
 
 

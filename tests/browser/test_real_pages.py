@@ -34,7 +34,7 @@ def test_real_pages_are_accessible_narrow_and_alone(opened: Opener, folder: Path
     shown = open_whole(opened, folder / "out" / f"{owner}.html")
     assert violations(shown) == []
     shown.page.set_viewport_size({"width": 320, "height": 640})
-    shown.page.wait_for_timeout(100)
+    shown.settle(100)
     assert shown.page.evaluate("() => document.documentElement.scrollWidth") == 320
     assert violations(shown) == []
     assert [url for url in shown.requests if not url.startswith("data:")] == [shown.page.url]
@@ -77,7 +77,7 @@ def test_prevalence_is_read_from_the_groups_own_images(opened: Opener, folder: P
     assert read["text"]["value"] == f"{round(have * float(image.dataobj[voxel]))} of {have}"
     assert read["text"]["unit"] == "participants"
     assert read["text"]["note"].startswith("positive")
-    shown.page.locator("#viewer [data-part=view]").select_option(label="consensus · coverage", timeout=5000)
+    shown.page.locator("#viewer [data-part=view]").select_option(label="consensus · coverage")
     shown.ready()
     assert shown.read()["text"]["value"] == "6 of 6"
     assert shown.complaints == []
@@ -89,7 +89,7 @@ def test_a_row_of_any_table_of_the_group_shows_its_region(opened: Opener, folder
         table.evaluate("(element) => page.tables.get(element.id).ready()")
         row = table.locator("tbody tr").nth(2)
         row.locator("td.number").first.click()
-        shown.page.wait_for_timeout(300)
+        shown.settle(300)
         shown.ready()
         found = row.evaluate(SEEN)
         assert found["row"], found

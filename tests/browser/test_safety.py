@@ -23,7 +23,7 @@ def use(shown: Opened) -> None:
         shown.ready()
         shown.page.locator("#viewer [data-part=axial] canvas").click()
         shown.page.locator("#viewer [data-part=threshold]").press("ArrowRight")
-    shown.page.wait_for_timeout(100)
+    shown.settle(100)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -96,7 +96,7 @@ def test_the_policy_stops_what_is_not_the_pages_own(opened: Opener) -> None:
           try { setTimeout("window.hacked = 3"); } catch { /* refused */ }
         }"""
     )
-    shown.page.wait_for_timeout(300)
+    shown.settle(300)
     assert shown.page.evaluate("() => window.hacked") is None
     assert shown.page.evaluate("() => getComputedStyle(document.getElementById('styled')).color") != "rgb(255, 0, 0)"
     assert len([c for c in shown.complaints if "Content Security Policy" in c]) >= 6

@@ -49,7 +49,7 @@ def test_a_map_is_unpacked_when_it_is_shown_and_no_other(opened: Opener) -> None
 def test_every_section_is_filled_while_one_looks_elsewhere(opened: Opener) -> None:
     """Kept as text at first, so that the page opens at once; then found by the browser's own search, too."""
     shown = opened("maps300").ready()
-    expect(shown.page.locator("noscript.later")).to_have_count(0, timeout=30_000)
+    expect(shown.page.locator("noscript.later")).to_have_count(0)
     assert shown.page.locator(".picture img").count() == 300
     assert shown.heap() < 150
 

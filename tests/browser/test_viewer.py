@@ -31,12 +31,12 @@ COLOURED = """(canvas, wanted) => {
 
 
 def coloured(shown: Opened, plane: str = "axial") -> int:
-    shown.page.wait_for_timeout(120)
+    shown.settle(120)
     return int(shown.page.locator(f"#viewer [data-part={plane}] canvas").evaluate(COLOURED)["coloured"])
 
 
 def exactly(shown: Opened, colour: str, plane: str = "axial") -> int:
-    shown.page.wait_for_timeout(120)
+    shown.settle(120)
     rgb = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
     return int(shown.page.locator(f"#viewer [data-part={plane}] canvas").evaluate(COLOURED, rgb)["exact"])
 
@@ -206,7 +206,7 @@ def test_colours_are_rdbu_and_fade_with_the_square_below_the_threshold(
     page = samples.grid_page(data, np.diag([2.0, 2.0, 2.0, 1.0]), threshold="3.0")
     shown = opened(samples.write_page(pages.render_participant(page), tmp_path / "even.html")).ready()
     part(shown, "contours").uncheck()
-    shown.page.wait_for_timeout(150)
+    shown.settle(150)
     seen = (
         part(shown, "axial")
         .locator("canvas")

@@ -36,7 +36,7 @@ SEEN = """(row) => {
 
 def seen(shown: Opened, table: str, number: int) -> dict[str, Any]:
     """What is in view of the slices and of a region's row."""
-    shown.page.wait_for_timeout(80)
+    shown.settle(80)
     row = shown.page.locator(f"{table} tbody tr:not(.peak):not(.spacer)").filter(
         has=shown.page.locator(".go", has_text=str(number)).and_(shown.page.get_by_text(str(number), exact=True))
     )
@@ -149,7 +149,7 @@ def test_entries_are_tabs_and_their_contours_can_lie_over_each_other(opened: Ope
     axial = "() => document.querySelector('#viewer [data-part=axial] canvas').toDataURL()"
     before = shown.page.evaluate(axial)
     shown.page.locator("#viewer [data-part=others]").check()
-    shown.page.wait_for_timeout(150)
+    shown.settle(150)
     assert shown.page.evaluate(axial) != before
 
 
@@ -180,7 +180,7 @@ CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}
 
 
 def clipboard(shown: Opened) -> str:
-    shown.page.wait_for_timeout(100)
+    shown.settle(100)
     text: str = shown.page.evaluate("() => navigator.clipboard.readText()")
     return text
 
