@@ -157,6 +157,19 @@ def test_the_check_sees_every_form_of_import(source):
     assert faults("extraction", imports_of(source, "bids_regions.extraction"))
 
 
+def test_rooms_get_only_their_part_of_the_settings():
+    """Which rooms name a part, but for the one that defines it; by imports alone it can only travel down."""
+    parts = {"Settings": 2, "SelectionSettings": 2, "WorkerSettings": 1, "GroupSettings": 2, "Entry": 6}
+    named = {
+        (node.id, room_of(path))
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Name) and node.id in parts
+    }
+    rooms = {part: [room for name, room in named if name == part and room != "settings"] for part in parts}
+    assert {part: len(found) for part, found in rooms.items()} == parts, rooms
+
+
 def test_the_documentation_holds_the_same_table():
     page = (ROOT / "docs" / "architecture.md").read_text()
     rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", page, re.MULTILINE))
