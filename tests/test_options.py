@@ -106,6 +106,25 @@ def test_a_height_that_no_number_of_the_map_can_have_is_done_and_told(tmp_path, 
         assert not any("No value" in text or "a cutoff of 1 - p" in text for text in (*warnings, *said))
 
 
+def test_a_map_without_data_and_a_mask_beside_it_are_told(tmp_path):
+    data = np.zeros((12, 12, 12), np.float32)
+    path = trees.describe(tmp_path / "in") / "sub-01/sub-01_space-T_contrast-x_stat-z_statmap.nii"
+    mask = trees.write_map(tmp_path / "mask.nii", data=np.float32(np.indices(data.shape)[0] < 3))
+
+    def warnings(*words):
+        trees.write_map(path, data=data)
+        assert main([str(tmp_path / "in"), str(tmp_path / "out"), "participant", "--force", *words]) == 0
+        (record,) = (tmp_path / "out").rglob("*_dseg.json")
+        return " ".join(json.loads(record.read_text())["Warnings"])
+
+    assert "The map has no data: every value is 0" in warnings()
+    data[6:9] = 5
+    assert "no data" not in warnings()
+    assert "The map has no data within the mask" in warnings("--mask", str(mask))
+    data[1] = 5
+    assert "no data" not in warnings("--mask", str(mask))
+
+
 def write_maps(root, *stems):
     trees.describe(root)
     for stem in stems:

@@ -30,7 +30,7 @@ def find_warnings(
 ) -> tuple[str, ...]:
     """Sentences about the map, the mask and the threshold."""
     sentences = [note for note in statmap.notes if not _misread_clipping(note, loaded, extraction)]
-    sentences.append(loaded.mask_note)
+    sentences += [loaded.mask_note, _no_data_warning(statmap, loaded)]
     if statmap.n_nan:
         sentences.append(f"{statmap.n_nan} voxels were not a number (NaN) and count as no data")
     if statmap.infinite.size:
@@ -46,6 +46,16 @@ def find_warnings(
             f"{name} map without known degrees of freedom: the cutoff is {article} {name} value, with no p behind it"
         )
     return tuple(dict.fromkeys(s for s in (*sentences, *extraction.warnings) if s))
+
+
+def _no_data_warning(statmap: StatMap | SheetMap, loaded: LoadedInputs) -> str:
+    """That there was nothing to find regions in: a map of zeros, or a mask beside it."""
+    if loaded.statistic.rule.is_p:  # 0 is a p
+        return ""
+    if not np.any(statmap.data):
+        return "The map has no data: every value is 0 or not a number"
+    beside = loaded.mask is not None and not np.any(statmap.data[loaded.mask])
+    return "The map has no data within the mask: all that is not 0 lies outside of it" if beside else ""
 
 
 def _misread_clipping(note: str, loaded: LoadedInputs, extraction: Extraction) -> bool:
