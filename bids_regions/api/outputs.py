@@ -16,7 +16,7 @@ import numpy as np
 
 from bids_regions.api.given import Given, take_map
 from bids_regions.api.pictures import Piece, Shown, plot_regions, show_image
-from bids_regions.api.regions import frame_of, table_html
+from bids_regions.api.regions import frame_of, rows_html, table_html
 from bids_regions.api.words import in_python
 from bids_regions.entity_names import short_key
 from bids_regions.errors import BadDataset, Contradiction, Fault, MissingInput
@@ -218,11 +218,9 @@ class Results:
         return f"<{words}; entries {', '.join(entries) or 'none'}; in {self.output_dir}>"
 
     def _repr_html_(self) -> str:
-        try:
-            table = self.maps.to_html(index=False, max_rows=20, na_rep="")
-        except MissingInput as fault:  # no pandas: a notebook shows what there is, and says what is not
-            table = f"<p>{escape(str(fault))}</p>"
-        return f"<p>{escape(repr(self)[1:-1])}</p>{table}"
+        rows = [row for one in self.results for row in _map_rows(one)]
+        columns = [*_first_columns(self.results), *dict(COUNTS).values(), "cutoff"]
+        return f"<p>{escape(repr(self)[1:-1])}</p>{rows_html(rows, columns, '.maps')}"
 
     def select(self, **wanted: Any) -> "Results":
         """The results with these labels: entities by short or long name, `entry`, `participant` with or without sub-.
@@ -396,11 +394,16 @@ def _table_rows(one: Result, ending: str) -> list[dict[str, str]]:
     return [{**one.cells(), **row} for row in rows_of(read_text(one._beside(ending)))]
 
 
+def _first_columns(results: Sequence[Result]) -> list[str]:
+    """The columns that tell results apart, in their order."""
+    found = list(dict.fromkeys(name for one in results for name in one.cells()))
+    tail = [name for name in ("entry", "kind") if name in found]
+    return [*MAPS, *(name for name in found if name not in (*MAPS, *tail)), *tail]
+
+
 def _tidy(rows: Sequence[Mapping[str, str]], results: Sequence[Result]) -> "pd.DataFrame":
     """Rows as a table: the union of their columns, those that tell maps apart first; labels stay texts."""
-    first = list(dict.fromkeys(name for one in results for name in one.cells()))
-    tail = [name for name in ("entry", "kind") if name in first]
-    first = [*MAPS, *(name for name in first if name not in (*MAPS, *tail)), *tail]
+    first = _first_columns(results)
     others = list(dict.fromkeys(name for row in rows for name in row if name not in first))
     names = [*first, *others]
     lines = ["\t".join(names), *("\t".join(row.get(name, NO_VALUE) for name in names) for row in rows)]

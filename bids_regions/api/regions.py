@@ -4,7 +4,7 @@ Everything is made when it is asked for, from the arrays that the extraction lef
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from functools import cached_property
 from html import escape
@@ -27,7 +27,7 @@ from bids_regions.tables import peaks_table, regions_table, rows_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Regions", "frame_of", "table_html"]
+__all__ = ["Regions", "frame_of", "rows_html", "table_html"]
 
 MOST_ROWS = 20  # of a table in a notebook
 SHORT = (
@@ -152,20 +152,23 @@ def _sheet_mark(region: Region) -> SheetMark:
 def table_html(table: str, most: int = MOST_ROWS) -> str:
     """The first rows of a table of ours as HTML, with the columns that say most."""
     rows = rows_of(table)
-    names = [name for name in SHORT if rows and any(row.get(name, "n/a") != "n/a" for row in rows)]
-    if not rows:
-        return "<p>No region survived.</p>"
+    return rows_html(rows, SHORT, "to_dataframe()", most) if rows else "<p>No region survived.</p>"
+
+
+def rows_html(rows: Sequence[Mapping[str, str]], columns: Sequence[str], whole: str, most: int = MOST_ROWS) -> str:
+    """The first rows as HTML, with those of the columns that tell something; `whole` is what has all of them."""
+    names = [name for name in columns if any(row.get(name, "n/a") != "n/a" for row in rows)]
     lines = ["".join(f"<th>{escape(name)}</th>" for name in names)]
-    lines += ["".join(f"<td>{escape(_rounded(row[name]))}</td>" for name in names) for row in rows[:most]]
+    lines += ["".join(f"<td>{escape(_rounded(row.get(name, 'n/a')))}</td>" for name in names) for row in rows[:most]]
     body = "".join(f"<tr>{line}</tr>" for line in lines)
-    more = f"<p>and {len(rows) - most} more: see to_dataframe()</p>" if len(rows) > most else ""
+    more = f"<p>and {len(rows) - most} more: see {whole}</p>" if len(rows) > most else ""
     return f"<table>{body}</table>{more}"
 
 
 def _rounded(cell: str) -> str:
-    """A cell with four significant digits, where it is a number with fractions."""
+    """A cell with four significant digits, where it is a number with fractions; labels, as 1e3, have no point."""
     try:
-        return cell if cell.lstrip("-").isdecimal() else f"{float(cell):.4g}"
+        return f"{float(cell):.4g}" if "." in cell or "e-" in cell else cell
     except ValueError:
         return cell
 
