@@ -74,8 +74,9 @@ def test_the_group_page_on_surfaces_has_no_barrier(out: Path, opened: Opener, sc
 
 
 def test_no_table_of_the_cortex_is_wider_than_its_page_and_areas_have_a_unit(out: Path, opened: Opener) -> None:
-    page = opened(out / "group.html", viewport={"width": 1440, "height": 900}).ready().page
-    page.wait_for_timeout(300)
+    shown = opened(out / "group.html", viewport={"width": 1440, "height": 900}).ready()
+    shown.settle(300)
+    page = shown.page
     wide = page.evaluate(
         """() => [...document.querySelectorAll("table")].filter((one) => one.clientWidth)
           .map((one) => [one.caption.textContent, one.offsetWidth - one.parentElement.clientWidth])"""
