@@ -32,6 +32,7 @@ CORE = (
     "exit_codes",
 )
 TOOLS = (
+    "coverage>=7",
     "pytest>=8.2",
     "hypothesis>=6.100",
     "threadpoolctl>=3",
