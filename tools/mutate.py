@@ -397,9 +397,6 @@ def main() -> int:
     parser.add_argument("--most", type=int, default=300, help="mutants of the package")
     parser.add_argument("--scripts", type=int, default=0, help="mutants of the page's scripts, last")
     parser.add_argument("--rooms", nargs="+", default=list(NEAREST), choices=list(NEAREST))
-    parser.add_argument(
-        "--limit", type=float, default=240, help="seconds for one mutant; a longer one counts as killed"
-    )
     parser.add_argument("--trust", action="store_true", help="take it that the tests pass on the sound code")
     parser.add_argument("--list", action="store_true", help="only print the sample")
     asked = parser.parse_args()
