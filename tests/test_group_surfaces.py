@@ -433,3 +433,20 @@ def test_two_maps_of_a_participant_in_two_spellings_are_two_sets(tmp_path):
     table = rows(tmp_path / "out" / "group_participants.tsv")
     assert len({row["set"] for row in table}) == 2
     assert [row["status"] for row in table] == ["ok"] * 4
+
+
+def test_of_maps_in_two_spellings_the_absent_are_told_by_their_own(tmp_path):
+    root = start(tmp_path / "maps")
+    for k, spellings in enumerate((("10242", "10k"), ("10242",), ("10k",))):
+        for den in spellings:
+            values = {side: np.random.default_rng(k).normal(0, 2, 10242).astype(np.float32) for side in "LR"}
+            put_person(root, k, data=values, space="fsaverage", den=den)
+    few = (*FEW, "--participant-label")
+    assert run(root, tmp_path / "out", *few, "00", "02", levels=["participant"]) == 0
+    assert run(root, tmp_path / "out", *FEW, levels=["group"]) == 0
+    told = {}
+    for row in rows(tmp_path / "out" / "group_participants.tsv"):
+        told[row["set"].partition("_den-")[2].partition("_")[0], row["participant_id"]] = row["status"], row["reason"]
+    assert told["10242", "sub-01"][1].startswith("no results for sub-01/sub-01_task-x_hemi-L_space-fsaverage_den-10242")
+    assert told["10k", "sub-01"] == told["10242", "sub-02"] == ("missing", "no such map in the dataset")
+    assert {told[den, "sub-00"][0] for den in ("10242", "10k")} == {told["10k", "sub-02"][0]} == {"ok"}

@@ -21,7 +21,7 @@ from bids_regions.dataset.mapfiles import Selection, is_selected
 from bids_regions.errors import Contradiction, Fault, MissingInput
 from bids_regions.group.members import Absence, Entities, Member, read_failures, read_members
 from bids_regions.group.reading import map_of
-from bids_regions.group.sets import Cohort, name_some, ordered
+from bids_regions.group.sets import Cohort, name_some
 from bids_regions.results.placement import name_owner, name_participant
 from bids_regions.settings import GroupSettings
 
@@ -113,7 +113,7 @@ def _selected(members: Sequence[Member], dataset: SourceDataset, selection: Sele
 
 
 def _key_of(mapfile: MapFile) -> tuple[str, Entities]:
-    return name_owner(mapfile), ordered(tuple(pair for pair in mapfile.entities if pair[0] != "sub"))
+    return name_owner(mapfile), tuple(pair for pair in mapfile.entities if pair[0] != "sub")
 
 
 def _reasons(dataset: SourceDataset, left: Sequence[Skipped]) -> dict[tuple[str, Entities], str]:

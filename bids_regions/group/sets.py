@@ -45,13 +45,28 @@ class Cohort:
 
     members: Sequence[Member]
     failures: Sequence[FailureNote]
-    maps: Mapping[tuple[str, Entities], str]  # participant, entities in order: its map in the source dataset
+    maps: Mapping[tuple[str, Entities], str]  # participant, entities: its map in the source dataset
     broken: Mapping[tuple[str, Entities], str]  # as maps: why its map cannot be read
     skipped: Mapping[tuple[str, Entities], str]  # as maps: why its map is none to work on
     unread: Mapping[str, str]  # participant: which record cannot be read, and why
     known: Sequence[str]  # "sub-01", sorted: with maps, with results, or in participants.tsv
     table: Participants | None
     group_by: tuple[str, ...] = ()
+    spelled: frozenset[Entities] = frozenset()  # alike, of which somebody has results in several spellings
+
+    def kind_of(self, entities: Entities) -> Entities:
+        """What maps of one set have in common: the words themselves, where somebody has several spellings of them."""
+        alike = ordered(entities)
+        return tuple(sorted(entities)) if alike in self.spelled else alike
+
+    def sorted_out(self) -> "Cohort":
+        """The same with its maps by what they are."""
+        cohort = replace(self, spelled=_in_several_spellings(self.members))
+        maps, broken, skipped = (
+            {(owner, cohort.kind_of(entities)): told for (owner, entities), told in known.items()}
+            for known in (self.maps, self.broken, self.skipped)
+        )
+        return replace(cohort, maps=maps, broken=broken, skipped=skipped)
 
     def column(self, participant: str, name: str) -> str:
         """What participants.tsv says of a participant; n/a where it says nothing."""
@@ -92,11 +107,10 @@ def find_sets(cohort: Cohort, output_dir: Path, meshes: Meshes) -> list[MapSet]:
     """All sets, by name; a set that must be refused carries the reason and no grid."""
     shown: dict[Entities, Entities] = {}  # ordered -> verbatim
     members: dict[_Key, list[Member]] = defaultdict(list)
-    several = _in_several_spellings(cohort.members)
+    cohort = cohort.sorted_out()
     for member in cohort.members:
         split = _split_of(cohort, member.participant)
-        alike = ordered(member.entities)
-        entities = tuple(sorted(member.entities)) if (member.entry, member.form, alike) in several else alike
+        entities = cohort.kind_of(member.entities)
         shown.setdefault(entities, member.entities)
         if "n/a" not in dict(split).values():
             key = _Key(entry=member.entry, space=member.space, form=member.form, entities=entities, split=split)
@@ -115,10 +129,10 @@ def ordered(entities: Entities) -> Entities:
     return tuple(sorted((key, DENSITY.get(label, label) if key == "den" else label) for key, label in entities))
 
 
-def _in_several_spellings(members: Iterable[Member]) -> set[tuple[str, Form, Entities]]:
+def _in_several_spellings(members: Iterable[Member]) -> frozenset[Entities]:
     """What participants have twice, but for the words: those are maps of their own."""
     found = Counter((m.entry, m.form, ordered(m.entities), m.participant) for m in members)
-    return {(entry, form, entities) for (entry, form, entities, _), n in found.items() if n > 1}
+    return frozenset(entities for (_, _, entities, _), n in found.items() if n > 1)
 
 
 def _split_of(cohort: Cohort, participant: str) -> tuple[tuple[str, str], ...]:
@@ -129,7 +143,7 @@ def _open_set(
     cohort: Cohort, note: FailureNote, members: dict[_Key, list[Member]], shown: dict[Entities, Entities]
 ) -> None:
     """A set of which every map failed is a set all the same."""
-    entities, split = ordered(note.entities), _split_of(cohort, note.participant)
+    entities, split = cohort.kind_of(note.entities), _split_of(cohort, note.participant)
     known = any(key.entities == entities and key.entry == note.entry and key.split == split for key in members)
     if note.entry and not known and "n/a" not in dict(split).values():
         shown.setdefault(entities, note.entities)
@@ -170,7 +184,7 @@ def _find_absent(key: _Key, present: set[str], cohort: Cohort) -> tuple[Absence,
     failed = {
         note.participant: note.reason
         for note in cohort.failures
-        if ordered(note.entities) == key.entities and note.entry in ("", key.entry)
+        if cohort.kind_of(note.entities) == key.entities and note.entry in ("", key.entry)
     }
     absent = []
     for participant in cohort.known:
