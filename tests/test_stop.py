@@ -82,8 +82,12 @@ def whole(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 def wait_for_work(app: subprocess.Popen[str], out: Path, finished: int) -> None:
     """Until the output is begun and so many records stand."""
+    end = time.monotonic() + HANG
     while not (out / "dataset_description.json").exists() or len(list(out.rglob("*_dseg.json"))) < finished:
         assert app.poll() is None, "the run was over before it could be stopped"
+        if time.monotonic() > end:
+            os.killpg(app.pid, signal.SIGKILL)
+            raise AssertionError(f"no {finished} records in {HANG} s")
         time.sleep(0.01)
 
 
@@ -187,9 +191,10 @@ def test_sigterm_is_heard_before_the_libraries_are_loaded(dataset: Path, tmp_pat
     app = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     assert app.stdout
     assert app.stdout.readline() == "numpy is wanted\n"
-    assert catches(app.pid, signal.SIGTERM)
+    heard = catches(app.pid, signal.SIGTERM)
     app.send_signal(signal.SIGTERM)
     said = app.communicate(timeout=HANG)[1]
+    assert heard
     assert app.returncode == 143
     assert "Traceback" not in said
     assert not (tmp_path / "out").exists()
