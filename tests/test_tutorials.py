@@ -1,4 +1,4 @@
-"""The tutorials, run as a reader would: commands and Python in order, in one folder; what they show is what comes."""
+"""The tutorials, run as a reader would: commands and Python in order; what they show is what comes."""
 
 import re
 import sys
@@ -31,14 +31,9 @@ def load_tool():
 tool = load_tool()
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """One folder for all pages: what one made another finds finished."""
-    return tmp_path_factory.mktemp("tutorials")
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_line_works(page, folder, monkeypatch):
+def test_every_line_works(page, tmp_path, monkeypatch):
+    """Each page in a folder of its own: whoever begins with any of them has all that it needs."""
     backend = plt.get_backend()
     plt.switch_backend("Agg")
     monkeypatch.setenv("MPLBACKEND", "Agg")
@@ -46,11 +41,14 @@ def test_every_line_works(page, folder, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what other libraries say of themselves
         warnings.filterwarnings("error", module=r"bids_regions\b")
-        tool.run_page(page, folder)
+        tool.run_page(page, tmp_path)
     plt.close("all")
     plt.switch_backend(backend)
     for name in tool.pictures_of(page):
-        with Image.open(folder / f"{name}.png") as drawn, Image.open(ROOT / "docs" / "images" / f"{name}.webp") as kept:
+        with (
+            Image.open(tmp_path / f"{name}.png") as drawn,
+            Image.open(ROOT / "docs" / "images" / f"{name}.webp") as kept,
+        ):
             assert drawn.width / drawn.height == pytest.approx(kept.width / kept.height, rel=0.05)
 
 
