@@ -197,6 +197,45 @@ def test_entries_that_match_are_not_told_of(tmp_path, capsys):
     assert "matches no" not in said
 
 
+# ---- options that change nothing
+
+IDLE = "was given and changes nothing"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--smoothing-fwhm", "4"], f"smoothing_fwhm {IDLE}: it needs extract_type local_regions"),
+        (["--percentile-over", "mask"], f"percentile_over {IDLE}: it needs a percentile or a ratio as threshold"),
+        (["--smoothness", "8", "8", "8"], f"smoothness {IDLE}: it needs grf, rft or an fwe= threshold"),
+        (["--min-peak-distance", "4", "--max-peaks", "1"], f"min_peak_distance {IDLE}: it needs max_peaks above 1"),
+    ],
+)
+def test_an_option_without_effect_is_said(tmp_path, capsys, options, words):
+    root = trees.describe(tmp_path / "in")
+    trees.write_map(root / name())
+    code, said = run(capsys, root, tmp_path / "out", "participant", *options)
+    assert (code, words in said) == (0, True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--smoothing-fwhm", "4", "--extract-type", "local_regions"],
+        ["--smoothing-fwhm", "4", "--convention", "nilearn"],
+        ["--percentile-over", "nonzero", "--threshold", "3", "97%"],
+        ["--percentile-over", "nonzero", "--threshold", "ratio=0.05"],
+        ["--min-peak-distance", "4"],
+        [],
+    ],
+)
+def test_an_option_that_decides_in_one_entry_is_not_told_of(tmp_path, capsys, options):
+    root = trees.describe(tmp_path / "in")
+    trees.write_map(root / name())
+    code, said = run(capsys, root, tmp_path / "out", "participant", *options)
+    assert (code, IDLE in said) == (0, False)
+
+
 # ---- nothing to do
 
 

@@ -173,6 +173,17 @@ class Criteria:
         return "a true-discovery proportion"
 
     @property
+    def without_effect(self) -> Mapping[str, str]:
+        """The choices that decide nothing beside the others, by their options' names, each with what it needs."""
+        needs = {
+            "smoothing_fwhm": (self.extract_type == "local_regions", "extract_type local_regions"),
+            "percentile_over": (self.spec.rule.population == "ranked", "a percentile or a ratio as threshold"),
+            "min_peak_distance": (self.max_peaks > 1, "max_peaks above 1"),
+            "smoothness": (self.takes_smoothness, "grf, rft or an fwe= threshold"),
+        }
+        return {name: what for name, (met, what) in needs.items() if not met}
+
+    @property
     def knobs(self) -> Mapping[str, Any]:
         """Every knob of the convention."""
         return convention_knobs(self.convention, on_surfaces=self.on_surfaces)

@@ -1,4 +1,4 @@
-"""Entries of a configuration that match no selected map, by a slip of the pen mostly: said, with the nearest label."""
+"""What was asked and does nothing, by a slip of the pen mostly: entries that match no map, options without effect."""
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,16 @@ from typing import Any
 from bids_regions.dataset import Discovery, MapFile, matches
 from bids_regions.settings import Entry
 
-__all__ = ["tell_idle_entries"]
+__all__ = ["tell_idle_entries", "tell_idle_options"]
+
+
+def tell_idle_options(entries: Sequence[Entry]) -> Iterator[str]:
+    """A sentence for each option that decides nothing in any of the entries it was given for."""
+    needs = {name: what for entry in entries for name, what in entry.criteria.without_effect.items()}
+    for name in sorted(needs):
+        given = [entry for entry in entries if name in entry.asked]
+        if given and all(name in entry.criteria.without_effect for entry in given):
+            yield f"{name} was given and changes nothing: it needs {needs[name]}. Add that, or leave it out"
 
 
 def tell_idle_entries(entries: Sequence[Entry], discovery: Discovery) -> Iterator[str]:

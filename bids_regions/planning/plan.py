@@ -27,7 +27,7 @@ from bids_regions.frozen import dataclass
 from bids_regions.maps.inputs import MASK_HINT, mask_misfit
 from bids_regions.maps.maps import MapJob
 from bids_regions.maps.sheet_maps import count_vertices_of
-from bids_regions.planning.matching import tell_idle_entries
+from bids_regions.planning.matching import tell_idle_entries, tell_idle_options
 from bids_regions.planning.named_files import check_named_files
 from bids_regions.planning.volumes import take_volumes
 from bids_regions.results.ownership import check_owners
@@ -93,6 +93,8 @@ def make_plan(settings: Settings, tell: Callable[[str], None]) -> Plan:
     _refuse_voxel_options(jobs)
     notice(*_tell_unmatched([job for job in jobs if not job.entries], len(jobs)))
     notice(*tell_idle_entries(settings.entries if settings.configured else (), discovery))
+    for text in tell_idle_options(settings.entries):
+        tell(text)  # of this run's command: on no page
     jobs = [job for job in jobs if job.entries]
     broken = [
         (_make_job(read_map_name(dataset.root, one.relpath), dataset, settings), one)

@@ -48,6 +48,7 @@ class Entry:
     on_surfaces: Criteria | None = None  # the criteria for maps on surfaces
     form: str = "volume"  # what the entry is for: volume, gifti, cifti
     voxels_only: tuple[str, ...] = ()  # what was asked and holds for voxels alone, by the options' names
+    asked: frozenset[str] = frozenset()  # the options that were given, of which some may decide nothing
     dof: tuple[float, ...] = ()  # degrees of freedom: one for t maps, two for F maps
     p_scale: str = "auto"  # of p maps: auto, p, 1-p or log10
     peaks_from: tuple[str, str] | None = None  # entity, value
@@ -181,6 +182,7 @@ def make_entry(name: str, options: Mapping[str, Any], match: Mapping[str, Any] |
         vertex_areas=areas or ("auto",),
         on_surfaces=Criteria(**{**asked, "on_surfaces": True}),
         voxels_only=tuple(name for name in VOXELS_ONLY if _is_asked(name, options.get(name))),
+        asked=frozenset(name for name, value in options.items() if value not in (None, False)),
         dof=dof or (),
         p_scale=str(options.get("p_scale", "auto")),
         peaks_from=_entity_and_value(options.get("peaks_from")),
