@@ -177,6 +177,7 @@ def test_the_statistic_the_header_names(tmp_path, code, dof):
         (b"SPM{T_[98.0]} - contrast 1: a > b", {3: (98,)}),
         (b"SPM{F_[2.0,98.0]} - contrast 2: all", {4: (2, 98)}),
         (b"SPM{F_[98.0]}", {}),
+        (b"SPM{F_[ 2.0 , 98.0 ]}", {4: (2, 98)}),
         (b"SPM{T_[0.0]}", {}),
         (b"SPM{T_[9.8.0]}", {}),
         (b"T map", {}),

@@ -137,6 +137,38 @@ def test_other_formats_are_skipped_with_a_reason(tmp_path, extension):
     assert (one.participant, one.reason) == ("01", f"a {extension} file: only NIfTI files (.nii, .nii.gz) are read")
 
 
+@pytest.mark.parametrize("copy", ["Copy of ", "Kopie von ", "old copy "])
+def test_a_copy_under_another_name_is_skipped_with_a_reason(tmp_path, copy):
+    trees.describe(tmp_path)
+    trees.write_map(tmp_path / name().replace("/func/sub", f"/func/{copy}sub"))
+    found = find_maps(open_dataset(tmp_path), Selection())
+    assert not found.maps
+    assert [one.reason for one in found.skipped] == [
+        f"its name begins with '{copy}sub', which is no entity: a copy, it seems"
+    ]
+
+
+@pytest.mark.parametrize("folder", ["__MACOSX", "lost+found", "$RECYCLE.BIN", "@eaDir", "#recycle", "~old", ".trash"])
+def test_folders_that_systems_make_are_not_opened(tmp_path, folder):
+    trees.describe(tmp_path)
+    trees.write_map(tmp_path / name())
+    for place in (folder, f"sub-01/func/{folder}"):
+        trees.write_map(tmp_path / place / name(contrast="other").rpartition("/")[2])
+    found = find_maps(open_dataset(tmp_path), Selection())
+    assert [mapfile.relpath for mapfile in found.maps] == [name()]
+    assert not found.skipped
+
+
+@pytest.mark.parametrize("mark", ["~$", "#", "._", "@"])
+def test_files_that_programs_leave_beside_a_map_are_no_maps(tmp_path, mark):
+    trees.describe(tmp_path)
+    trees.write_map(tmp_path / name())
+    trees.touch(tmp_path / name().replace("/func/", f"/func/{mark}"))
+    found = find_maps(open_dataset(tmp_path), Selection())
+    assert [mapfile.relpath for mapfile in found.maps] == [name()]
+    assert not found.skipped
+
+
 def test_a_suffix_in_other_letters_is_skipped_with_a_reason(tmp_path):
     trees.describe(tmp_path)
     trees.write_map(tmp_path / name().replace("_statmap", "_Statmap"))

@@ -6,6 +6,7 @@ is broken. A z sibling of a t map has the same name but for `stat-`. Nothing is 
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -180,6 +181,9 @@ def _find_twins(maps: Iterable[MapFile]) -> dict[str, str]:
 
 def _unfit(mapfile: MapFile, suffixes: Collection[str] = STATMAP) -> str:
     """Why a map is skipped, told by its name; empty for one that is taken."""
+    first = re.split("[_-]", mapfile.relpath.rpartition("/")[2], maxsplit=1)[0]
+    if " " in first:
+        return f"its name begins with {first!r}, which is no entity: a copy, it seems"
     if mapfile.suffix not in suffixes:
         return f"its suffix is {mapfile.suffix}, in other letters than {' '.join(suffixes)}"
     if mapfile.form != "volume":

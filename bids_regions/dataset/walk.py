@@ -24,7 +24,11 @@ OWN_NAME = "bids_regions"
 DESCRIPTION = "dataset_description.json"
 
 # Folders that hold no map of this dataset: other datasets, programs, logs, pictures, intermediate results.
-CLOSED = frozenset({"code", "derivatives", "figures", "logs", "sourcedata", "stimuli", "work"})
+CLOSED = frozenset({"code", "derivatives", "figures", "logs", "sourcedata", "stimuli", "work",
+                    "__MACOSX", "lost+found", "System Volume Information"})  # fmt: skip
+
+# Files and folders that systems, editors and network disks make for themselves begin so.
+NOT_OURS = ".@#$~"
 
 # What ends so is a file: no need to ask the disk whether a link of this name leads to a folder.
 FILE_ENDINGS = (".gz", ".nii", ".json", ".tsv", ".svg", ".html", ".gii", ".txt", ".png", ".h5", ".csv", ".md", ".pdf")
@@ -83,7 +87,7 @@ class Walk:
                     name = entry.name
                     if name.endswith(PLAIN):
                         described = described or name == DESCRIPTION
-                    elif self._is_marked(name) and name[0] != ".":
+                    elif self._is_marked(name) and name[0] not in NOT_OURS:
                         maps += [name] if is_map_name(name, self.suffixes) else []
                     elif not name.endswith(FILE_ENDINGS) and self._is_open(name) and self._is_folder(entry, rel):
                         folders.append(name)
@@ -112,7 +116,7 @@ class Walk:
         return False
 
     def _is_open(self, name: str) -> bool:
-        if name in CLOSED or name[0] == ".":
+        if name in CLOSED or name[0] in NOT_OURS:
             return False
         key, _, label = name.partition("-")
         return key not in self.labels or label in self.labels[key] or (key == "sub" and self.at_most is not None)

@@ -40,7 +40,7 @@ VERTICES = frozenset(
 FREESURFER_ROW = [-1, 1, 1]
 CIFTI_INTENTS = range(3000, 3100)
 INTENT_DOF = {3: 1, 4: 2, 6: 1}  # t, F, chi-squared: how many degrees of freedom the intent gives
-SPM_WORDS = re.compile(r"SPM\{([TF])_\[([\d.]+)(?:,\s*([\d.]+))?\]\}")  # how SPM's descrip begins
+SPM_WORDS = re.compile(r"SPM\{([TF])_\[\s*([\d.]+)\s*(?:,\s*([\d.]+)\s*)?\]\}")  # how SPM's descrip begins
 SPM_INTENTS = {"T": 3, "F": 4}
 FOREIGN = (  # how a file begins that is something else: what it is, what to do
     (b"/annex/objects/", "is a git-annex pointer without its content", "Get its content with `datalad get`"),
