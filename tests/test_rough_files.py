@@ -319,12 +319,16 @@ def test_participants_without_leading_zeros_make_their_sets(tmp_path, capsys):
     assert "missing" not in people
 
 
-@pytest.mark.parametrize("rows", ["x1\ta\nx2\tb\n", "01\tn/a\n02\tn/a\n"])
-def test_a_column_that_answers_for_nobody_is_refused(tmp_path, capsys, rows):
+@pytest.mark.parametrize(
+    ("rows", "there"),
+    [("x1\ta\nx2\tb\n", "sub-x1, sub-x2."), ("01\tn/a\n02\tn/a\n", "sub-01, sub-02."), ("", "no participant.")],
+)
+def test_a_column_that_answers_for_nobody_is_refused(tmp_path, capsys, rows, there):
     root = cohort(tmp_path, "participant_id\tgroup\n" + rows)
     code, said = run(capsys, root, tmp_path / "out", "participant", "group", "--group-by", "group")
     assert code == 64
     assert "none of the 4 participants with results has a value in" in said
+    assert f"Fill that column; the file has {there}" in said
 
 
 # ---- named files

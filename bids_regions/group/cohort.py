@@ -93,9 +93,10 @@ def _read_table(settings: GroupSettings, dataset: SourceDataset) -> tuple[Partic
 def _refuse_unanswered(table: Participants, names: Sequence[str], group_by: Sequence[str]) -> None:
     for column in group_by:
         if names and all(table.value(name.removeprefix("sub-"), column) == "n/a" for name in names):
+            there = name_some([f"sub-{label}" for label in table.rows]) or "no participant"
             raise Contradiction(
                 f"--group-by {column}: none of the {len(names)} participants with results has a value in {table.path}",
-                hint=f"Its participants are {name_some([f'sub-{label}' for label in table.rows])}",
+                hint=f"Fill that column; the file has {there}",
             )
 
 
