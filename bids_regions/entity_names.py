@@ -3,7 +3,7 @@
 The two do not agree everywhere (`resolution` is BIDS's word for what pybids calls `res`), and a user may write either.
 """
 
-__all__ = ["short_key"]
+__all__ = ["ENTITY_NAMES", "short_key"]
 
 # long name: short key, where they differ; `volume` is not among them, which here is one of a 4-D file, not `voi-`
 SHORT_KEYS = {
@@ -27,6 +27,17 @@ SHORT_KEYS = {
     "description": "desc",
     "template": "tpl",
 }
+
+
+# every long name that pybids knows, ours among them
+ENTITY_NAMES = frozenset({
+    "acquisition", "algorithm", "atlas", "ceagent", "chunk", "cohort", "component", "contrast", "datatype", "den",
+    "desc", "direction", "echo", "extension", "feature", "flip", "fmap", "from", "hemi", "inv", "label", "level",
+    "map", "modality", "mode", "model", "mt", "name", "node", "nucleus", "part", "proc", "reconstruction",
+    "recording", "res", "roi", "run", "sample", "scale", "scans", "seed", "segmentation", "session", "space",
+    "staining", "stat", "subject", "subset", "suffix", "task", "taskcontrast", "template", "to", "tracer", "tracksys",
+    "volume",
+})  # fmt: skip
 
 
 def short_key(name: str) -> str:

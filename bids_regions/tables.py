@@ -9,75 +9,16 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from bids_regions.entity_names import ENTITY_NAMES
 from bids_regions.errors import BadDataset
 from bids_regions.extraction import Peak, Region
 from bids_regions.extraction.measures import numbered_name
 from bids_regions.files import read_text
 from bids_regions.frozen import dataclass
 
-ENTITY_NAMES = frozenset(
-    [
-        "acquisition",
-        "algorithm",
-        "atlas",
-        "ceagent",
-        "chunk",
-        "cohort",
-        "component",
-        "contrast",
-        "datatype",
-        "den",
-        "desc",
-        "direction",
-        "echo",
-        "extension",
-        "feature",
-        "flip",
-        "fmap",
-        "from",
-        "hemi",
-        "inv",
-        "label",
-        "level",
-        "map",
-        "modality",
-        "mode",
-        "model",
-        "mt",
-        "name",
-        "node",
-        "nucleus",
-        "part",
-        "proc",
-        "reconstruction",
-        "recording",
-        "res",
-        "roi",
-        "run",
-        "sample",
-        "scale",
-        "scans",
-        "seed",
-        "segmentation",
-        "session",
-        "space",
-        "staining",
-        "stat",
-        "subject",
-        "subset",
-        "suffix",
-        "task",
-        "taskcontrast",
-        "template",
-        "to",
-        "tracer",
-        "tracksys",
-        "volume",
-    ]
-)  # as pybids knows them
-
 __all__ = [
     "FIELD_COLUMNS",
+    "NO_VALUE",
     "PEAK_COLUMNS",
     "PEAK_FIELD_COLUMNS",
     "REGION_COLUMNS",
@@ -99,7 +40,7 @@ __all__ = [
     "table_text",
 ]
 
-NO_VALUE = "n/a"
+NO_VALUE = "n/a"  # BIDS's word in a cell
 Shown = Literal[
     "always", "folded", "where known"
 ]  # on a page: folded away until asked for, always or where all are n/a
@@ -292,7 +233,7 @@ def is_named(index: str, name: str) -> bool:
     >>> is_named("2", "region-2"), is_named("2", "n/a"), is_named("2", "Left Precentral Gyrus")
     (False, False, True)
     """
-    return name not in ("", "n/a", numbered_name(index))
+    return name not in ("", NO_VALUE, numbered_name(index))
 
 
 def table_text(columns: Sequence[Column | Cells], rows: Sequence[object]) -> str:

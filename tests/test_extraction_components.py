@@ -101,7 +101,7 @@ def test_components_equal_a_flood_fill(data, how, connectivity, tail, axes, sign
     first_seen = np.unique(component, return_index=True)
     assert np.array_equal(first_seen[0], np.arange(first_seen[0].size)), "numbered 0, 1, ... without a gap"
     assert np.all(np.diff(first_seen[1]) > 0), "in the order of their first voxels"
-    assert np.all(np.diff(voxels.place) > 0)
+    assert np.all(np.diff(voxels.rank) > 0)
 
 
 @pytest.mark.parametrize("pair", [((2, 0, 0), (0, 1, 0)), ((2, 2, 0), (0, 0, 1)), ((0, 2, 0), (0, 0, 1))])
@@ -213,15 +213,15 @@ def test_every_storage_of_a_map_has_the_same_frame(order, flips):
     flat = frame.flatten(other)
     again = frame.at(np.arange(flat.size), flat)
     assert np.array_equal(again.values, voxels.values)
-    assert np.array_equal(again.place, voxels.place)
+    assert np.array_equal(again.rank, voxels.rank)
     assert np.allclose(frame.xyz(again), reference.xyz(voxels), atol=1e-9)
     assert frame.voxel_volume == pytest.approx(24)
-    i, j, k = frame.to_file(frame.ijk(again.place))
+    i, j, k = frame.to_file(frame.ijk(again.rank))
     assert np.array_equal(other[i, j, k], again.values), "to_file finds each voxel in the file's own axes"
     assert np.allclose(affine[:3, :3] @ np.stack([i, j, k]) + affine[:3, 3:], frame.xyz(again))
     assert np.array_equal(frame.along_ras(other), reference.along_ras(data))
     assert np.array_equal(frame.unflatten(flat), other)
-    assert np.array_equal(frame.place(frame.ijk(again.place)), again.place)
+    assert np.array_equal(frame.rank(frame.ijk(again.rank)), again.rank)
 
 
 def test_flattening_a_file_in_its_own_order_copies_nothing():
@@ -238,5 +238,5 @@ def test_some_voxels_of_many():
     assert voxels.values.tolist() == [0, 4, 2, 6, 1, 5, 3, 7], "x is the fastest"
     some = voxels.only(voxels.values > 4)
     assert some.values.tolist() == [6, 5, 7]
-    assert frame.ijk(some.place).T.tolist() == [[1, 1, 0], [1, 0, 1], [1, 1, 1]]
+    assert frame.ijk(some.rank).T.tolist() == [[1, 1, 0], [1, 0, 1], [1, 1, 1]]
     assert some.memory.tolist() == [6, 5, 7]

@@ -13,7 +13,8 @@ from bids import BIDSLayout
 from bids_regions.cli import main
 from bids_regions.dataset import pybids_configuration
 from bids_regions.dataset.vocabulary import long_names
-from bids_regions.tables import ENTITY_NAMES, Column, describe_columns
+from bids_regions.entity_names import ENTITY_NAMES
+from bids_regions.tables import Column, describe_columns
 
 SPACE = "MNI152NLin6Asym"
 

@@ -22,7 +22,7 @@ from bids_regions.images.handed import gifti_of_labels
 from bids_regions.maps.naming import NamedRegions
 from bids_regions.pages.marks import marks_of
 from bids_regions.space import Grayordinates, Sheet
-from bids_regions.tables import peaks_table, regions_table, rows_of
+from bids_regions.tables import NO_VALUE, peaks_table, regions_table, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,9 +157,9 @@ def table_html(table: str, most: int = MOST_ROWS) -> str:
 
 def rows_html(rows: Sequence[Mapping[str, str]], columns: Sequence[str], whole: str, most: int = MOST_ROWS) -> str:
     """The first rows as HTML, with those of the columns that tell something; `whole` is what has all of them."""
-    names = [name for name in columns if any(row.get(name, "n/a") != "n/a" for row in rows)]
+    names = [name for name in columns if any(row.get(name, NO_VALUE) != NO_VALUE for row in rows)]
     lines = ["".join(f"<th>{escape(name)}</th>" for name in names)]
-    lines += ["".join(f"<td>{escape(_rounded(row.get(name, 'n/a')))}</td>" for name in names) for row in rows[:most]]
+    lines += ["".join(f"<td>{escape(_rounded(row.get(name, NO_VALUE)))}</td>" for name in names) for row in rows[:most]]
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     more = f"<p>and {len(rows) - most} more: see {whole}</p>" if len(rows) > most else ""
     return f"<table>{body}</table>{more}"
@@ -186,4 +186,4 @@ def frame_of(table: str, strings: Sequence[str] = ()) -> "pd.DataFrame":
     except ImportError as error:
         raise MissingInput("pandas, which holds tables, is not installed", hint="pip install pandas") from error
     kinds = dict.fromkeys(strings, str)
-    return pd.read_csv(io.StringIO(table), sep="\t", na_values=["n/a"], keep_default_na=False, dtype=kinds)
+    return pd.read_csv(io.StringIO(table), sep="\t", na_values=[NO_VALUE], keep_default_na=False, dtype=kinds)

@@ -13,6 +13,7 @@ from xml.parsers import expat
 
 from bids_regions.errors import MissingInput, printable
 from bids_regions.frozen import dataclass
+from bids_regions.tables import NO_VALUE
 
 __all__ = ["LABEL_LIST_SUFFIXES", "LabelList", "clean_name", "read_label_list", "unusable"]
 
@@ -247,18 +248,18 @@ def _as_index(text: str) -> int | None:
 
 def _collect(path: Path, rows: Rows, notes: tuple[str, ...]) -> LabelList:
     names: dict[int, str] = {}
-    places: dict[int, str] = {}
+    lines: dict[int, str] = {}
     for where, written, name in rows:
         index = _as_index(written)
         if index is None:
             what = f"has no whole number as index in {where} but {printable(written, 40)!r}"
             raise unusable(path, what, "Give every label the integer that it has in the image")
         label = clean_name(name)
-        label = f"label {index}" if label.lower() in {"", "n/a"} else label
+        label = f"label {index}" if label.lower() in {"", NO_VALUE} else label
         if names.setdefault(index, label) != label:
-            what = f"names the index {index} twice: {names[index]!r} in {places[index]} and {label!r} in {where}"
+            what = f"names the index {index} twice: {names[index]!r} in {lines[index]} and {label!r} in {where}"
             raise unusable(path, what, "Leave one of them")
-        places.setdefault(index, where)
+        lines.setdefault(index, where)
     if not names:
         raise unusable(path, "has a header but no label", "Give a line for each label")
     return LabelList(names=names, notes=notes)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bids_regions.frozen import dataclass
 from bids_regions.libraries import Late
 from bids_regions.space.grid import to_mm
+from bids_regions.tables import NO_VALUE
 
 if TYPE_CHECKING:
     from scipy import ndimage, sparse, spatial
@@ -152,7 +153,7 @@ class Naming:
     locations: tuple[tuple[Location, ...], ...]  # per atlas, one per region
 
 
-NOWHERE = Location(peak="n/a", peaks=(), overlap="n/a", overlaps=())
+NOWHERE = Location(peak=NO_VALUE, peaks=(), overlap=NO_VALUE, overlaps=())
 
 
 def name_regions(
@@ -336,7 +337,7 @@ def _write_locations(
         peaks = tuple(texts[found.first[number] : found.first[number + 1]])
         listing = overlaps[number]
         overlap = "; ".join(f"{each.label} {_percent(each.of_region)}" for each in listing)
-        locations.append(Location(peak=peaks[0] if peaks else "n/a", peaks=peaks, overlap=overlap, overlaps=listing))
+        locations.append(Location(peak=peaks[0] if peaks else NO_VALUE, peaks=peaks, overlap=overlap, overlaps=listing))
     return tuple(locations)
 
 

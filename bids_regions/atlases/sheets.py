@@ -163,15 +163,15 @@ class _PlacedOnSheets(PlacedAtlas):
         rows = []
         for region in regions:
             for peak in region.peaks:
-                place = peak.vertex if peak.vertex is not None else peak.ijk
-                rows.append(table[region.structure or ""][place])
+                number = peak.vertex if peak.vertex is not None else peak.ijk
+                rows.append(table[region.structure or ""][number])
         return np.array(rows, dtype=np.intp)
 
     def _rows_by_structure(self) -> dict[str, dict[Any, int]]:
         table: dict[str, dict[Any, int]] = {}
         for piece, start in _pieces_of(self.domain):
-            places = piece.rows.tolist() if isinstance(piece, Sheet) else map(tuple, np.asarray(piece.ijk).T.tolist())
-            table.setdefault(piece.structure, {}).update({place: row for row, place in enumerate(places, start)})
+            numbers = piece.rows.tolist() if isinstance(piece, Sheet) else map(tuple, np.asarray(piece.ijk).T.tolist())
+            table.setdefault(piece.structure, {}).update({number: row for row, number in enumerate(numbers, start)})
         return table
 
     def find_nearest(self, xyz: Counts) -> tuple[NDArray[np.intp], Counts]:

@@ -104,9 +104,9 @@ def find_dof(mapfile: MapFile, content: Mapping[str, Any] | None = None, *, pair
     """
     metadata = _plain_keys(read_sidecars(mapfile)[0] if content is None else content)
     inner = [_plain_keys(metadata[name]) for name in NESTED if isinstance(metadata.get(name), dict)]
-    for place in (metadata, *inner):
+    for told in (metadata, *inner):
         for key in DOF_KEYS:
-            value = _positive_pair(place.get(key)) if pair else _positive_number(place.get(key))
+            value = _positive_pair(told.get(key)) if pair else _positive_number(told.get(key))
             if value is not None:
                 return DegreesOfFreedom(value=value, map_path=None, source="the sidecar of the map")
     path = None if pair else find_sibling(mapfile, {"stat": "dof"})

@@ -15,12 +15,12 @@ from bids_regions.dataset.source import SourceDataset
 from bids_regions.errors import BadDataset
 from bids_regions.files import read_text
 from bids_regions.frozen import dataclass
+from bids_regions.tables import NO_VALUE
 
 __all__ = ["Participants", "find_participants_tsv", "read_participants"]
 
 FILE = "participants.tsv"
 IDENTIFIER = "participant_id"
-MISSING = "n/a"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Participants:
 
     def value(self, participant: str, column: str) -> str:
         """The value of a participant in a column; n/a for one who is not in the table."""
-        return self.rows.get(participant, {}).get(column, MISSING)
+        return self.rows.get(participant, {}).get(column, NO_VALUE)
 
     def matched(self, labels: Collection[str]) -> "Participants":
         """The same table with its rows under `labels`: `1` of a spreadsheet is `01`, `Jü` is `Ju` of a name.
@@ -56,12 +56,12 @@ class Participants:
 def find_participants_tsv(dataset: SourceDataset) -> Path | None:
     """participants.tsv of BIDS_DIR, of the dataset, or of the raw dataset that the dataset was made from."""
     root = dataset.root
-    places = [dataset.bids_dir, root, *linked_datasets(dataset), root / "sourcedata" / "raw", root / "sourcedata"]
+    folders = [dataset.bids_dir, root, *linked_datasets(dataset), root / "sourcedata" / "raw", root / "sourcedata"]
     if root.parent.name == "derivatives":
-        places.append(root.parent.parent)
+        folders.append(root.parent.parent)
     elif root.parent.parent.name == "derivatives":  # derivatives/fitlins/node-x
-        places.append(root.parent.parent.parent)
-    return next((place / FILE for place in places if (place / FILE).is_file()), None)
+        folders.append(root.parent.parent.parent)
+    return next((folder / FILE for folder in folders if (folder / FILE).is_file()), None)
 
 
 def read_participants(path: Path) -> Participants:
@@ -85,7 +85,7 @@ def read_participants(path: Path) -> Participants:
     for number, cells in enumerate(table[1:], 2):
         if any(cells[len(header) :]):
             raise BadDataset(f"{path}: line {number} has more cells than the header", hint="Fix this line")
-        row = dict.fromkeys(header, MISSING) | {k: v or MISSING for k, v in zip(header, cells, strict=False)}
+        row = dict.fromkeys(header, NO_VALUE) | {k: v or NO_VALUE for k, v in zip(header, cells, strict=False)}
         row.pop("", None)
         label = re.sub(r"^sub-", "", row.pop(IDENTIFIER), flags=re.IGNORECASE)
         if label in rows:

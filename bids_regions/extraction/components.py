@@ -17,16 +17,16 @@ __all__ = ["join", "label_components", "select_voxels"]
 
 Array = npt.NDArray[Any]
 Integers = npt.NDArray[Any]  # int32 or intp
-Places = npt.NDArray[Any]  # int32 for every map that has fewer than 2^31 elements
+Numbers = npt.NDArray[Any]  # int32 for every map that has fewer than 2^31 elements
 
 BLOCK = 1 << 17  # voxels compared at once: their flags stay in the processor's cache
 
-ROOM = 1 << 28  # voxels up to which int32 holds every place: the empty columns and rows add at most threefold
+ROOM = 1 << 28  # voxels up to which int32 holds every rank: the empty columns and rows add at most threefold
 
 
 def select_voxels(
     flat: Array, cutoff: float, tail: str, *, strict: bool = False, below: bool = False, mask: Array | None = None
-) -> tuple[Places, Array]:
+) -> tuple[Numbers, Array]:
     """The voxels that pass a cutoff: their numbers in a flat map, ascending, and their values.
 
     Parameters
@@ -114,7 +114,7 @@ def label_components(elements: Elements, connectivity: int, *, merged: bool = Fa
     >>> label_components(voxels, 6).tolist(), label_components(voxels, 6, merged=True).tolist()
     ([0, 0, 1, 2], [0, 0, 0, 1])
     """
-    if elements.place.size == 0:
+    if elements.rank.size == 0:
         return np.empty(0, np.int32)
     positive = elements.values > 0
     chains = elements.domain.chains(elements, *(() if merged else (positive,)))

@@ -276,7 +276,7 @@ def _label(task: _Task) -> _Found:
 
 def _nilearn_regions(task: _Task, above: Elements, grid: Grid) -> Integers:
     """The region of each voxel by nilearn's rule, -1 where it drops the voxel; the two signs of `bi` one by one."""
-    region, n = np.full(above.place.size, -1), 0
+    region, n = np.full(above.rank.size, -1), 0
     rule = TAILS[task.cutoff.tail]
     for sign in (1,) if rule.merged else rule.signs:
         part = above.values != 0 if rule.merged else sign * above.values > 0

@@ -112,7 +112,7 @@ def split_exact(
     order = np.argsort(component, kind="stable")
     first = np.flatnonzero(np.diff(component[order], prepend=-1))
     last = np.append(first[1:], component.size)
-    ijk = grid.ijk(voxels.place)[:, order]
+    ijk = grid.ijk(voxels.rank)[:, order]
     extent = np.maximum.reduceat(ijk, first, axis=1) - np.minimum.reduceat(ijk, first, axis=1)
     magnitude = np.abs(voxels.values[order])
     deviation = smoothing_deviation(smoothing_fwhm, grid.canonical.affine)
@@ -173,16 +173,16 @@ def find_seeds(ijk: npt.NDArray[np.int32], magnitude: npt.NDArray[Any], deviatio
     smoothed[x, y, z] = _smooth(box, deviation)[x, y, z]
     highest = ndimage.maximum_filter(smoothed, size=2 * REACH + 1, mode="constant")
     is_seed = (smoothed == highest) & (smoothed > RELATIVE_HEIGHT * smoothed.max())
-    places = np.flatnonzero(is_seed)
-    if np.unique(smoothed.reshape(-1)[places]).size < places.size:
+    seeds = np.flatnonzero(is_seed)
+    if np.unique(smoothed.reshape(-1)[seeds]).size < seeds.size:
         # equal maxima within reach of each other: only the first counts
         rank = np.full(box.shape, box.size, np.intp)
-        rank.reshape(-1)[places] = places
+        rank.reshape(-1)[seeds] = seeds
         first = ndimage.minimum_filter(rank, size=2 * REACH + 1, mode="constant", cval=box.size)
-        places = places[first.reshape(-1)[places] == places]
+        seeds = seeds[first.reshape(-1)[seeds] == seeds]
     flat = np.ravel_multi_index((x, y, z), box.shape)
-    by_place = np.argsort(flat)
-    return np.asarray(by_place[np.searchsorted(flat, places, sorter=by_place)])
+    by_number = np.argsort(flat)
+    return np.asarray(by_number[np.searchsorted(flat, seeds, sorter=by_number)])
 
 
 def _smooth(box: npt.NDArray[np.float32], deviation: Floats) -> npt.NDArray[np.float32]:
@@ -223,8 +223,8 @@ def _neighbours(voxels: Elements, component: Integers, connectivity: int) -> tup
     """The pairs of voxels of one component that are neighbours, each once."""
     pairs = []
     for step in neighbour_steps(grid_under(voxels, "local_regions"), connectivity):
-        at = np.minimum(np.searchsorted(voxels.place, voxels.place + step), voxels.place.size - 1)
-        one = np.flatnonzero((voxels.place[at] == voxels.place + step) & (component[at] == component))
+        at = np.minimum(np.searchsorted(voxels.rank, voxels.rank + step), voxels.rank.size - 1)
+        one = np.flatnonzero((voxels.rank[at] == voxels.rank + step) & (component[at] == component))
         pairs.append((one, at[one]))
     ones, others = zip(*pairs, strict=True)
     return np.concatenate(ones), np.concatenate(others)

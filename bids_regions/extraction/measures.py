@@ -398,7 +398,7 @@ def describe_second(elements: Elements, region: Integers, main: Integers, second
 
 
 def _highest(elements: Elements, region: Integers, score: Array, n_regions: int) -> Integers:
-    """The element of the highest score of each region, -1 where all scores are nan; ties in the order of places."""
+    """The element of the highest score of each region, -1 where all scores are nan; ties in canonical order."""
     known = np.flatnonzero(~np.isnan(score))
     keys = elements.domain.ties(elements.only(known))
     order = known[np.lexsort((*list(keys)[::-1], -score[known], region[known]))]

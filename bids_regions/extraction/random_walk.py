@@ -212,8 +212,8 @@ def _coarsened(walk: _Walk) -> tuple[Integers, _Walk]:
     one, other = group[walk.links.one], group[walk.links.other]
     between = one != other
     low, high = np.minimum(one, other)[between], np.maximum(one, other)[between]
-    pair, place = np.unique(low * n + high, return_inverse=True)
-    links = Links(pair // n, pair % n, _sums(place, walk.links.weight[between], pair.size))
+    pair, joined = np.unique(low * n + high, return_inverse=True)
+    links = Links(pair // n, pair % n, _sums(joined, walk.links.weight[between], pair.size))
     return group, _Walk(n=n, links=links, ground=_sums(group, walk.ground, n))
 
 

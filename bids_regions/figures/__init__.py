@@ -67,10 +67,10 @@ def alt_text(marks: Sequence[Mark]) -> str:
     if not marks:
         return NOTHING
     largest = min(marks, key=lambda mark: (-mark.n_voxels, mark.index))
-    place = ", ".join(spoken_number(round(v, 1), 1) for v in largest.peak_xyz)
+    xyz = ", ".join(spoken_number(round(v, 1), 1) for v in largest.peak_xyz)
     counted = f"{len(marks)} regions; largest" if len(marks) > 1 else "1 region;"
     voxels = "voxel" if largest.n_voxels == 1 else "voxels"
-    return f"{counted} {largest.n_voxels} {voxels}, peak {spoken_number(largest.peak_value)} at {place}"
+    return f"{counted} {largest.n_voxels} {voxels}, peak {spoken_number(largest.peak_value)} at {xyz}"
 
 
 def compose_map(

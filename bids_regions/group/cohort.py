@@ -24,6 +24,7 @@ from bids_regions.group.reading import map_of
 from bids_regions.group.sets import Cohort, name_some
 from bids_regions.results.placement import name_owner, name_participant
 from bids_regions.settings import GroupSettings
+from bids_regions.tables import NO_VALUE
 
 __all__ = ["gather_cohort"]
 
@@ -92,7 +93,7 @@ def _read_table(settings: GroupSettings, dataset: SourceDataset) -> tuple[Partic
 
 def _refuse_unanswered(table: Participants, names: Sequence[str], group_by: Sequence[str]) -> None:
     for column in group_by:
-        if names and all(table.value(name.removeprefix("sub-"), column) == "n/a" for name in names):
+        if names and all(table.value(name.removeprefix("sub-"), column) == NO_VALUE for name in names):
             there = name_some([f"sub-{label}" for label in table.rows]) or "no participant"
             raise Contradiction(
                 f"--group-by {column}: none of the {len(names)} participants with results has a value in {table.path}",

@@ -115,7 +115,7 @@ class SheetConsensus:
         words = "the structures of the files"
         return [pack_coverage(there, self.solids.affine, key=f"{self.key}-structures", name=words)]
 
-    def _places(self) -> Iterator[tuple[str, Spread, Array]]:
+    def _drawn_rows(self) -> Iterator[tuple[str, Spread, Array]]:
         """What the viewer has of a row: of the cortex, and of the voxels; with an affine."""
         cortex = self.cortex
         if cortex is not None:
@@ -144,7 +144,7 @@ class SheetConsensus:
                 companions={n: f"{self.key}-{where}-{n}" for n in ("coverage", "minor")}
                 if name == "prevalence" else {},
             )
-            for where, spread, affine in self._places()
+            for where, spread, affine in self._drawn_rows()
             for name, row, colours, cutoffs in maps
         ]  # fmt: skip
 
@@ -181,7 +181,7 @@ class SheetConsensus:
         )
         sheets = tuple(packed.key for packed in self.packed())
         below = next((background.key for background in self.backgrounds()), "")
-        for where, spread, _ in self._places():
+        for where, spread, _ in self._drawn_rows():
             for name, cutoff, own in asked:
                 on_cortex = where == "cortex"
                 yield model.View(

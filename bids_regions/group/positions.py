@@ -52,9 +52,9 @@ def measure_ways(domain: Domain, labels: Array, peaks: Mapping[int, Sequence[flo
     elements = domain.at(numbers, numbers)
     xyz, region = domain.xyz(elements), labels[elements.memory]
     peak, straight = np.zeros(numbers.size, np.intp), np.full(numbers.size, np.nan)
-    for label, place in peaks.items():
+    for label, at in peaks.items():
         own = np.flatnonzero(region == label)
-        away = np.linalg.norm(xyz[:, own].T - np.asarray(place, float), axis=1)
+        away = np.linalg.norm(xyz[:, own].T - np.asarray(at, float), axis=1)
         if own.size and np.isfinite(away).any():
             peak[own], straight[own] = own[np.nanargmin(away)], away
     asked = np.flatnonzero(np.isfinite(straight))

@@ -23,7 +23,7 @@ from bids_regions.group.outputs import Consensus, fingerprint
 from bids_regions.group.reading import rows_in_ground
 from bids_regions.images import StoredGrid, load_labels
 from bids_regions.maps.sheet_files import LabelRows, load_label_rows
-from bids_regions.tables import read_rows
+from bids_regions.tables import NO_VALUE, read_rows
 
 __all__ = ["LaidRegions", "OtherRegions", "lay_regions", "load_other_regions"]
 
@@ -119,7 +119,7 @@ def _with_table(others: OtherRegions, stem: Path) -> OtherRegions:
             number = int(row["index"])
             names[number] = row["name"]
             signs[number] = {"positive": 1, "negative": -1}.get(row.get("sign", ""), 0)
-            if row.get("peak_x", "n/a") != "n/a":
+            if row.get("peak_x", NO_VALUE) != NO_VALUE:
                 peaks[number] = (float(row["peak_x"]), float(row["peak_y"]), float(row["peak_z"]))
     except (Fault, KeyError, ValueError):
         names, signs, peaks = {}, {}, {}  # no table of regions: they have neither name nor sign nor peak

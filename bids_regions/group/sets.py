@@ -20,6 +20,7 @@ from bids_regions.group.members import Absence, Entities, FailureNote, Member
 from bids_regions.group.sheet_sets import Meshes, MeshKind, sort_by_mesh
 from bids_regions.images import StoredGrid, load_grid
 from bids_regions.results.placement import GroupPaths, place_group_outputs
+from bids_regions.tables import NO_VALUE
 
 __all__ = ["Cohort", "MapSet", "find_sets", "place_set"]
 
@@ -70,7 +71,7 @@ class Cohort:
 
     def column(self, participant: str, name: str) -> str:
         """What participants.tsv says of a participant; n/a where it says nothing."""
-        return self.table.value(participant.removeprefix("sub-"), name) if self.table else "n/a"
+        return self.table.value(participant.removeprefix("sub-"), name) if self.table else NO_VALUE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +113,7 @@ def find_sets(cohort: Cohort, output_dir: Path, meshes: Meshes) -> list[MapSet]:
         split = _split_of(cohort, member.participant)
         entities = cohort.kind_of(member.entities)
         shown.setdefault(entities, member.entities)
-        if "n/a" not in dict(split).values():
+        if NO_VALUE not in dict(split).values():
             key = _Key(entry=member.entry, space=member.space, form=member.form, entities=entities, split=split)
             members[key].append(member)
     for note in cohort.failures:
@@ -145,7 +146,7 @@ def _open_set(
     """A set of which every map failed is a set all the same."""
     entities, split = cohort.kind_of(note.entities), _split_of(cohort, note.participant)
     known = any(key.entities == entities and key.entry == note.entry and key.split == split for key in members)
-    if note.entry and not known and "n/a" not in dict(split).values():
+    if note.entry and not known and NO_VALUE not in dict(split).values():
         shown.setdefault(entities, note.entities)
         space = dict(entities).get("space", "")
         members[_Key(entry=note.entry, space=space, form=note.form, entities=entities, split=split)] = []
@@ -189,7 +190,7 @@ def _find_absent(key: _Key, present: set[str], cohort: Cohort) -> tuple[Absence,
     absent = []
     for participant in cohort.known:
         split = _split_of(cohort, participant)
-        unsorted = next((column for column, value in split if value == "n/a"), "")
+        unsorted = next((column for column, value in split if value == NO_VALUE), "")
         if participant in present or (split != key.split and not unsorted):
             continue
         if unsorted:

@@ -116,7 +116,7 @@ def load_statmap(path: Path, volume: int | None = None, *, nan: float = 0.0) -> 
     tally = _Tally(nan=nan, keep_infinite=True)
 
     def convert(stored: NDArray[Any], layout: StoredLayout) -> NDArray[Any]:
-        return tally.mend(_find_values(stored, layout))
+        return tally.clean(_find_values(stored, layout))
 
     with _within_memory(path):
         layout, values, content_hash = _load(path, convert, volume)
@@ -154,7 +154,7 @@ def load_label_image(path: Path) -> LabelImage:
     with _within_memory(path):
         layout, labels, content_hash = _load_asked_for(path, lambda stored, _: stored)
         if labels.dtype.kind == "f" or layout.slope is not None:
-            labels, notes = _rounded(_Tally().mend(_find_values(labels, layout)), layout, path)
+            labels, notes = _rounded(_Tally().clean(_find_values(labels, layout)), layout, path)
         if not np.can_cast(labels.dtype, np.int32):
             if labels.max() > INT32.max or labels.min() < INT32.min:
                 raise BadMap(f"{path.name} holds labels beyond {INT32.max}", hint="Number the labels again")
@@ -249,7 +249,7 @@ def load_volumes(path: Path) -> Iterator[tuple[NDArray[np.floating[Any]], Stored
             raw = np.empty(size, dtype=np.uint8)
             stream.read_into(raw.data, later=n_later * size)
             values = _find_values(_native(raw, layout), layout)
-            yield _shaped(_Tally().mend(values), layout), layout.grid
+            yield _shaped(_Tally().clean(values), layout), layout.grid
         stream.finish()
 
 
@@ -372,23 +372,23 @@ class _Tally:
         shared = f"{self.n_at_peak} voxels share the largest magnitude, {self.peak:.6g}"
         return (f"{shared}: the map looks clipped, so that a peak among them is one of many",)
 
-    def mend(self, values: NDArray[Any]) -> NDArray[Any]:
+    def clean(self, values: NDArray[Any]) -> NDArray[Any]:
         """The same values; what is not finite is replaced in place, and counted."""
         for at in range(0, len(values), STEP):
-            self._mend_part(values[at : at + STEP])
+            self._clean_part(values[at : at + STEP])
         return values
 
-    def _mend_part(self, part: NDArray[Any]) -> None:
+    def _clean_part(self, part: NDArray[Any]) -> None:
         top = _magnitude(part)
         if not math.isfinite(top):
-            top = self._mend_broken(part)
+            top = self._replace_nonfinite(part)
         if top < self.peak or top == 0:
             return
         if top > self.peak:
             self.peak, self.n_at_peak = top, 0
         self.n_at_peak += int(np.count_nonzero(part == top) + np.count_nonzero(part == -top))
 
-    def _mend_broken(self, part: NDArray[Any]) -> float:
+    def _replace_nonfinite(self, part: NDArray[Any]) -> float:
         """Replace and count NaN and infinities; the largest magnitude of what is finite."""
         lost, endless = np.isnan(part), np.isinf(part)
         self.n_nan += int(np.count_nonzero(lost))

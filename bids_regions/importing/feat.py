@@ -109,9 +109,9 @@ def _images(stats: Path) -> dict[tuple[str, int], Path]:
 
 def _design(path: Path) -> dict[str, str]:
     """The settings of design.fsf, of the folder or of the group folder around it; none where there is none."""
-    for place in (path / "design.fsf", path.parent / "design.fsf"):
+    for file in (path / "design.fsf", path.parent / "design.fsf"):
         try:
-            text = read_text(place)
+            text = read_text(file)
         except Fault:
             continue
         return {key or files: value.strip() for key, files, value in SETTING.findall(text)}
@@ -167,9 +167,9 @@ def _facts(path: Path, kind: str, number: int, *, dof: float | None) -> dict[str
 
 def _contrast_names(path: Path, design: Mapping[str, str]) -> dict[int, str]:
     """By design.con, of the folder or of the group folder around it, else by design.fsf."""
-    for place in (path, *([path.parent] if path.parent.suffix == ".gfeat" else [])):
+    for folder in (path, *([path.parent] if path.parent.suffix == ".gfeat" else [])):
         try:
-            text = read_text(place / "design.con")
+            text = read_text(folder / "design.con")
         except Fault:
             continue
         found = re.findall(r"^/ContrastName(\d+)[ \t]*([^\n]*)$", text, re.MULTILINE)

@@ -21,7 +21,7 @@ from bids_regions.atlases import (
 from bids_regions.extraction import Extraction, Region
 from bids_regions.frozen import dataclass
 from bids_regions.space import Grayordinates, Grid
-from bids_regions.tables import Cells
+from bids_regions.tables import NO_VALUE, Cells
 
 __all__ = ["NamedRegions", "name_extraction"]
 
@@ -91,7 +91,7 @@ def _cells(fitting: Fitting, regions: Sequence[Region], locations: Sequence[Loca
     sub_peaks = [
         text
         for region, location in zip(regions, locations, strict=True)
-        for text in location.peaks or ("n/a",) * len(region.peaks)
+        for text in location.peaks or (NO_VALUE,) * len(region.peaks)
     ]
     return (
         Cells(name=peak, description=words[peak], cells=tuple(location.peak for location in locations)),

@@ -52,7 +52,7 @@ class Part:
         return self.n_vertices if held is None else len(held)
 
     def find(self, vertex: int | None, ijk: tuple[int, int, int] | None) -> int:
-        """The place of a vertex or a voxel among the numbers of this part."""
+        """Which a vertex or a voxel is among the numbers of this part."""
         if self.ijk is not None:
             return int(np.flatnonzero((self.ijk == ijk).all(axis=1))[0])
         assert vertex is not None

@@ -30,7 +30,6 @@ TEMPLATES = {  # space: the numbers of vertices of a hemisphere that are carried
 }
 AREA_ENDS, AREA_BITS = (np.log(0.05), np.log(12.0)), {FSLR: 16, FSAVERAGE: 12}  # of the logarithm of mm2
 PLACE_BITS, FOLDING_BITS = 12, 4
-DRAWN = {FSLR: 32492, FSAVERAGE: 10242}  # vertices of the sheet that is drawn on
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from bids_regions.errors import BadDataset
 from bids_regions.extraction import Region
 from bids_regions.figures import Mark
+from bids_regions.tables import NO_VALUE
 
 __all__ = ["marks_of", "marks_of_table"]
 
@@ -40,7 +41,7 @@ def marks_of_table(rows: Iterable[Mapping[str, str]], name: str) -> list[Mark]:
                 index=int(row["index"]),
                 color=row["color"],
                 n_voxels=int(row["n_voxels"]),
-                peak_value=0.0 if row["peak_value"] == "n/a" else float(row["peak_value"]),  # of infinities alone
+                peak_value=0.0 if row["peak_value"] == NO_VALUE else float(row["peak_value"]),  # of infinities alone
                 peak_xyz=(float(row["peak_x"]), float(row["peak_y"]), float(row["peak_z"])),
             )
             for row in rows

@@ -58,7 +58,7 @@ class PageJob:
 
 
 def told_failures(output_dir: Path, owner: str) -> tuple[model.Problem, ...]:
-    """The failures of one owner, of this run and of earlier ones that nothing has mended since."""
+    """The failures of one owner, of this run and of earlier ones that nothing has cleared since."""
     alike: dict[tuple[str, str, str, str], list[str]] = {}  # one problem of a file, whatever the entries
     for _, failure in find_failures(output_dir, owner):
         what = (failure.source, failure.reason, failure.hint, failure.crash)

@@ -18,6 +18,7 @@ from bids_regions.images.structures import HEMISPHERES
 from bids_regions.meshes import load_inflated
 from bids_regions.report import model
 from bids_regions.report.sheets import pack_sheet
+from bids_regions.tables import NO_VALUE
 
 __all__ = [
     "VOXEL_SPACE",
@@ -154,13 +155,13 @@ def find_solids(sheetmap: MapOnSheets) -> Solids | None:
     grayordinates = sheetmap.grayordinates
     if not numbers or grayordinates is None or grayordinates.affine is None:
         return None
-    places = np.concatenate(ijk)
-    low = places.min(axis=0)
+    voxels = np.concatenate(ijk)
+    low = voxels.min(axis=0)
     shift = np.eye(4)
     shift[:3, 3] = low
-    i, j, k = (places.max(axis=0) - low + 1).tolist()
+    i, j, k = (voxels.max(axis=0) - low + 1).tolist()
     return Solids(
-        numbers=np.concatenate(numbers), ijk=places - low, shape=(i, j, k), affine=grayordinates.affine @ shift
+        numbers=np.concatenate(numbers), ijk=voxels - low, shape=(i, j, k), affine=grayordinates.affine @ shift
     )
 
 
@@ -177,13 +178,13 @@ def load_sheet(space: str, n_vertices: int, side: Side) -> tuple[Sheet, model.Pa
 
 def on_sheet(row: Mapping[str, str]) -> bool:
     """Whether a region is one of vertices, by its row of the table."""
-    return row["n_vertices"] != "n/a"
+    return row["n_vertices"] != NO_VALUE
 
 
 def sheet_mark(row: Mapping[str, str]) -> SheetMark:
     """The mark of a region of vertices, by its row of the table."""
     side: Side = "R" if row["hemi"] == "R" else "L"
-    value = 0.0 if row["peak_value"] == "n/a" else float(row["peak_value"])
+    value = 0.0 if row["peak_value"] == NO_VALUE else float(row["peak_value"])
     return SheetMark(
         index=int(row["index"]), color=row["color"], n_vertices=int(row["n_vertices"]), peak_value=value, side=side,
         vertex=int(row["peak_vertex"]),
@@ -193,7 +194,7 @@ def sheet_mark(row: Mapping[str, str]) -> SheetMark:
 def voxel_mark(row: Mapping[str, str]) -> Mark:
     """The mark of a region of voxels, by its row of the table."""
     x, y, z = (float(row[f"peak_{axis}"]) for axis in "xyz")
-    value = 0.0 if row["peak_value"] == "n/a" else float(row["peak_value"])
+    value = 0.0 if row["peak_value"] == NO_VALUE else float(row["peak_value"])
     return Mark(
         index=int(row["index"]), color=row["color"], n_voxels=int(row["n_voxels"]), peak_value=value,
         peak_xyz=(x, y, z),

@@ -67,7 +67,7 @@ from bids_regions.pages.wording import counted, entry_facts, signed, spoken, thr
 from bids_regions.report import model
 from bids_regions.report.payload import Height, pack_labels, pack_volume
 from bids_regions.results.records import Record
-from bids_regions.tables import is_named, rows_of
+from bids_regions.tables import NO_VALUE, is_named, rows_of
 
 __all__ = ["NO_PICTURE", "draw_sheet_section"]
 
@@ -292,13 +292,13 @@ def _lead(done: Finished, title: str) -> str:
 
 def _words(row: Mapping[str, str], statistic: str) -> str:
     named = f"{row['name']}, " if is_named(row["index"], row["name"]) else ""
-    value = row["peak_value"] if row["peak_value"] == "n/a" else signed(float(row["peak_value"]))
+    value = row["peak_value"] if row["peak_value"] == NO_VALUE else signed(float(row["peak_value"]))
     if not on_sheet(row):
         structure = row["structure"].lower().replace("_", " ")
         return f"{named}in the {structure}, {counted(int(row['n_voxels']), 'voxel')}, peak {statistic} = {value}"
     n = int(row["n_vertices"])
     size = counted(n, "vertex") if n == 1 else f"{n:,} vertices"
-    if row["area_mm2"] != "n/a":
+    if row["area_mm2"] != NO_VALUE:
         size += f", {spoken(float(row['area_mm2']) / 100, 3)} cm²"
     return f"{named}on the {SIDE_WORDS[row['hemi']]}, {size}, peak {statistic} = {value} at vertex {row['peak_vertex']}"
 

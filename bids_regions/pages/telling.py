@@ -14,7 +14,7 @@ from bids_regions.frozen import dataclass
 from bids_regions.pages.wording import counted, place_words, signed, spoken
 from bids_regions.report.payload import find_extreme
 from bids_regions.results.records import Record
-from bids_regions.tables import is_named
+from bids_regions.tables import NO_VALUE, is_named
 
 __all__ = ["Told", "entry_title", "entry_titles", "lead_of", "region_words", "rule_title", "tell_entry"]
 
@@ -31,7 +31,7 @@ class Told:
     title: str
     n_regions: int
     largest: Mapping[str, str]  # row of the table; empty where there is none
-    strongest: tuple[float, tuple[float, float, float]] | None  # value and place, mm; None where everything is zero
+    strongest: tuple[float, tuple[float, float, float]] | None  # value and x, y, z in mm; None where everything is zero
     lost: bool  # the strongest voxel passes the cutoff and lies in no region
     masked: bool  # a mask kept voxels out
     n_above: int  # voxels past the cutoff
@@ -87,7 +87,7 @@ def tell_entry(record: Record, title: str, rows: Sequence[Mapping[str, str]], dr
         title=title,
         n_regions=len(rows),
         largest=max(rows, key=lambda row: float(row["n_voxels"])) if rows else {},
-        strongest=None if at is None else (value, _place(at, affine)),
+        strongest=None if at is None else (value, _to_mm(at, affine)),
         lost=lost and not record.threshold.nothing_passes,
         masked=record.mask.source != "none",
         n_above=record.counts.above,
@@ -97,12 +97,12 @@ def tell_entry(record: Record, title: str, rows: Sequence[Mapping[str, str]], dr
 
 def _strongest(data: NDArray[np.floating], tail: Tail) -> tuple[tuple[int, ...] | None, float]:
     """The voxel that stands out most on a tail, and its value; none where there is nothing but zeros."""
-    places = [find_extreme(data, sign) for sign in (1, -1) if sign in TAILS[tail].signs]
-    found = [(place, float(data[place])) for place in places if place is not None]
+    voxels = [find_extreme(data, sign) for sign in (1, -1) if sign in TAILS[tail].signs]
+    found = [(ijk, float(data[ijk])) for ijk in voxels if ijk is not None]
     return max(found, key=lambda pair: abs(pair[1]), default=(None, 0.0))
 
 
-def _place(ijk: tuple[int, ...], affine: NDArray[np.float64]) -> tuple[float, float, float]:
+def _to_mm(ijk: tuple[int, ...], affine: NDArray[np.float64]) -> tuple[float, float, float]:
     x, y, z = (affine @ np.array([*ijk, 1.0]))[:3].tolist()
     return x, y, z
 
@@ -135,9 +135,9 @@ def _lost(one: Told, statistic: str) -> str:
     """That the strongest voxel is in no region, where there are regions; empty where it is in one."""
     if not (one.lost and one.strongest and one.n_regions):
         return ""
-    value, place = one.strongest
+    value, xyz = one.strongest
     why = f"it lies {'outside the mask or ' if one.masked else ''}in a piece below the minimum size"
-    return f"The strongest voxel, {statistic} = {signed(value)} at {place_words(place)}, is in no region: {why}."
+    return f"The strongest voxel, {statistic} = {signed(value)} at {place_words(xyz)}, is in no region: {why}."
 
 
 def _capital(text: str) -> str:
@@ -147,11 +147,11 @@ def _capital(text: str) -> str:
 def _nothing(one: Told, statistic: str) -> str:
     if one.strongest is None:
         return f"{_capital(one.title)}: no region; no value of that sign."
-    value, place = one.strongest
+    value, xyz = one.strongest
     why = (
         f"{counted(one.n_above, 'voxel')} pass, in pieces below the minimum size"
         if one.n_above
-        else f"the strongest voxel has {statistic} = {signed(value)} at {place_words(place)}"
+        else f"the strongest voxel has {statistic} = {signed(value)} at {place_words(xyz)}"
     )
     return f"{_capital(one.title)}: no region survived; {why}."
 
@@ -164,6 +164,8 @@ def region_words(row: Mapping[str, str], statistic: str, *, sided: bool) -> str:
     n_voxels, volume = int(row["n_voxels"]), float(row["volume_mm3"])
     size = f"{counted(n_voxels, 'voxel')}, {spoken(volume / 1000, 3)} cm³"
     peak = (
-        "without a finite value" if row["peak_value"] == "n/a" else f"{statistic} = {signed(float(row['peak_value']))}"
+        "without a finite value"
+        if row["peak_value"] == NO_VALUE
+        else f"{statistic} = {signed(float(row['peak_value']))}"
     )
     return f"{name}{side}{size}, peak {peak} at {place_words((x, y, z))}"

@@ -182,9 +182,9 @@ def find_extreme(data: NDArray[np.floating], sign: int) -> tuple[int, ...] | Non
     top = (np.fmax if sign > 0 else np.fmin).reduce(flat, initial=0)
     if not top * sign > 0:
         return None
-    places = np.unravel_index(np.flatnonzero(flat == top), data.shape, order=order)
-    first = int(np.ravel_multi_index(places, data.shape).argmin())
-    return tuple(int(axis[first]) for axis in places)
+    ijk = np.unravel_index(np.flatnonzero(flat == top), data.shape, order=order)
+    first = int(np.ravel_multi_index(ijk, data.shape).argmin())
+    return tuple(int(axis[first]) for axis in ijk)
 
 
 def _limit(flat: NDArray[np.floating]) -> float:

@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from bids_regions.frozen import dataclass
 from bids_regions.report.model import Section, Table
-from bids_regions.tables import is_named, region_columns
+from bids_regions.tables import NO_VALUE, is_named, region_columns
 
 __all__ = [
     "PLAIN_ROWS",
@@ -194,7 +194,7 @@ def _decimals(column: str, texts: list[str]) -> str:
 
 
 def _head(table: Table, column: str, texts: list[str], *, regions: bool) -> Head:
-    values = [text for text in texts if text not in {"n/a", ""}]
+    values = [text for text in texts if text not in {NO_VALUE, ""}]
     numeric = bool(values) and all(not math.isnan(_float(text)) for text in values)
     kind = "id" if regions and column == "index" else "link" if column == table.link_column else "text"
     kind = "number" if kind == "text" and numeric else kind
@@ -294,7 +294,7 @@ def _fit(heads: list[Head], letters: list[float], *, regions: bool) -> tuple[lis
 def _cell(table: Table, head: Head, cells: Mapping[str, str], colour: str = "") -> Cell:
     text = cells[head.column]
     shown = show_number(text, head.decimals) if head.kind == "number" else text
-    if head.decimals.startswith("of:") and text != "n/a":
+    if head.decimals.startswith("of:") and text != NO_VALUE:
         shown = " of ".join(f"{int(cells[column]):,}" for column in head.decimals.split(":")[1:])
     shown = table.words.get(head.column, {}).get(shown, shown)
     href = (table.links or {}).get(text, "") if head.kind == "link" else ""
@@ -381,11 +381,11 @@ def overview_table(sections: Sequence[Section]) -> Table:
         for entry in section.entries:
             columns, rows = parse_tsv(entry.regions.tsv if entry.regions else "")
             first = _largest(columns, rows)
-            found = [first.get(name, "n/a") for name in ("n_voxels", "peak_value", "peak_x", "peak_y", "peak_z")]
+            found = [first.get(name, NO_VALUE) for name in ("n_voxels", "peak_value", "peak_x", "peak_y", "peak_z")]
             lines.append(
                 [
                     title,
-                    _one_line(section.group) or "n/a",
+                    _one_line(section.group) or NO_VALUE,
                     _one_line(entry.title or entry.name),
                     str(entry.n_regions),
                     *found,

@@ -3,7 +3,7 @@
 A *domain* is what a map has values on: a `Grid` of voxels, or the `Grayordinates` of meshes and structures. Its
 *elements* are voxels or vertices. A map's values in one row are *flat*; an element's number in it is its *memory*. The
 *canonical* order of elements is the same however the file stores them, so that sums are equal to the last bit; a
-*place* is an element's number in it, with gaps where that is of use. *Chains* are elements that follow one another in
+*rank* is an element's number in it, with gaps where that is of use. *Chains* are elements that follow one another in
 canonical order and are neighbours, looked at as one: rows of voxels, or single vertices. A *reach* says which later (or
 earlier) chains may be neighbours.
 """
@@ -23,8 +23,8 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Integers = npt.NDArray[Any]  # int32 or intp
-Places = npt.NDArray[Any]  # int32 wherever it holds them all
-Reach = tuple[int, int]  # the step to the other chain in places, its sign the direction; by how much it may miss
+Numbers = npt.NDArray[Any]  # int32 wherever it holds them all
+Reach = tuple[int, int]  # the step to the other chain in ranks, its sign the direction; by how much it may miss
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,8 +32,8 @@ class Elements:
     """Some elements of a map in canonical order; as few bytes for each as can be, for there may be millions."""
 
     domain: "Domain"
-    memory: Places  # (n,) number in the row that the domain's `flatten` makes
-    place: Places  # (n,) ascending
+    memory: Numbers  # (n,) number in the row that the domain's `flatten` makes
+    rank: Numbers  # (n,) ascending
     values: Array  # (n,) signed, the map's own precision
 
     @cached_property
@@ -44,7 +44,7 @@ class Elements:
     def only(self, chosen: Array) -> "Elements":
         """Some of these elements, by flags or ascending numbers."""
         return Elements(
-            domain=self.domain, memory=self.memory[chosen], place=self.place[chosen], values=self.values[chosen]
+            domain=self.domain, memory=self.memory[chosen], rank=self.rank[chosen], values=self.values[chosen]
         )
 
 
@@ -113,7 +113,7 @@ class Domain(Protocol):
     def unflatten(self, row: Array) -> Array:
         """The inverse of `flatten`: a view with the shape of the map."""
 
-    def at(self, numbers: Places, values: Array) -> Elements:
+    def at(self, numbers: Numbers, values: Array) -> Elements:
         """The elements with some numbers in the flat map, ascending, brought into canonical order."""
 
     def extents(self, elements: Elements, region: Integers, counts: Integers) -> Extents:

@@ -25,7 +25,7 @@ from bids_regions.space.domain import (
     Flags,
     Floats,
     Integers,
-    Places,
+    Numbers,
     Reach,
 )
 from bids_regions.space.grid import Grid, coarse_mm, is_singular, neighbour_steps, to_mm
@@ -72,8 +72,8 @@ class Solid:
     grid: Grid  # on which they lie
 
     @cached_property
-    def rows(self) -> Places:
-        """(n,) place of each row in the grid's canonical order."""
+    def rows(self) -> Numbers:
+        """(n,) rank of each row in the grid's canonical order."""
         ijk, shape = np.asarray(self.ijk, np.intp), np.array(self.grid.shape)[:, None]
         if np.any((ijk < 0) | (ijk >= shape)):
             raise BadMap(f"{self.structure}: a voxel lies outside the volume", hint="Write the file again")
@@ -82,17 +82,17 @@ class Solid:
             canonical.shape[k] - 1 - ijk[axis] if canonical.flipped[k] else ijk[axis]
             for k, axis in enumerate(canonical.axes)
         ]
-        return self.grid.place(np.stack(along))
+        return self.grid.rank(np.stack(along))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Laid:
     """All elements in canonical order, and what is known of each."""
 
-    row: Integers  # (size,) row of each place
-    place: Integers  # (size,) place of each row
+    row: Integers  # (size,) row of each rank
+    rank: Integers  # (size,) rank of each row
     piece: Integers  # (size,) number of its piece in canonical order
-    number: Integers  # (size,) vertex, or place in the grid
+    number: Integers  # (size,) vertex, or rank in the grid
     xyz: Floats  # (3, size) mm, RAS+; nan where there are no coordinates
     extent: Floats  # (size,) mm2 or mm3; nan where there are no areas
     on_sheet: Flags  # (size,)
@@ -131,7 +131,7 @@ class Grayordinates:
     @cached_property
     def _laid(self) -> _Laid:
         starts = np.cumsum([0, *(piece.rows.size for piece in self.pieces)])
-        rows, numbers, places, extents = [], [], [], []
+        rows, numbers, xyz, extents = [], [], [], []
         for k in self._piece_order:
             piece = self.pieces[k]
             order = np.argsort(piece.rows, kind="stable")
@@ -140,20 +140,20 @@ class Grayordinates:
                 raise BadMap(f"{piece.structure}: an element stands twice in the map", hint="Write the file again")
             rows.append(order + starts[k])
             numbers.append(number)
-            places.append(_place_in_mm(piece, number))
+            xyz.append(_xyz_of(piece, number))
             extents.append(_extent(piece, number))
         row, sizes = np.concatenate(rows), [number.size for number in numbers]
-        place = np.empty(row.size, np.int32)
-        place[row] = np.arange(row.size)
+        rank = np.empty(row.size, np.int32)
+        rank[row] = np.arange(row.size)
         return _Laid(
-            row=row, place=place, piece=np.repeat(np.arange(len(sizes)), sizes), number=np.concatenate(numbers),
-            xyz=np.concatenate(places, axis=1), extent=np.concatenate(extents),
+            row=row, rank=rank, piece=np.repeat(np.arange(len(sizes)), sizes), number=np.concatenate(numbers),
+            xyz=np.concatenate(xyz, axis=1), extent=np.concatenate(extents),
             on_sheet=np.repeat([isinstance(piece, Sheet) for piece in self.canonical], sizes),
         )  # fmt: skip
 
     @cached_property
     def _later(self) -> "sparse.csr_array":
-        """Which later places are neighbours of each place."""
+        """Which later ranks are neighbours of each rank."""
         laid, pairs = self._laid, []
         starts = np.searchsorted(laid.piece, np.arange(len(self.pieces) + 1))
         for k, piece in enumerate(self.canonical):
@@ -183,31 +183,31 @@ class Grayordinates:
         """The row itself."""
         return row
 
-    def at(self, numbers: Places, values: Array) -> Elements:
+    def at(self, numbers: Numbers, values: Array) -> Elements:
         """The elements of some rows, brought into canonical order."""
-        place = self._laid.place[numbers]
-        if np.any(place[1:] < place[:-1]):
-            order = np.argsort(place, kind="stable")
-            numbers, place, values = numbers[order], place[order], values[order]
-        return Elements(domain=self, memory=numbers, place=place, values=values)
+        rank = self._laid.rank[numbers]
+        if np.any(rank[1:] < rank[:-1]):
+            order = np.argsort(rank, kind="stable")
+            numbers, rank, values = numbers[order], rank[order], values[order]
+        return Elements(domain=self, memory=numbers, rank=rank, values=values)
 
     def extents(self, elements: Elements, region: Integers, counts: Integers) -> Extents:
         """The sum of the vertices' areas, or voxels times the volume of one."""
-        size = np.bincount(region, self._laid.extent[elements.place], counts.size).astype(np.float64, copy=False)
-        on_sheet = np.bincount(region, self._laid.on_sheet[elements.place], counts.size) > 0
+        size = np.bincount(region, self._laid.extent[elements.rank], counts.size).astype(np.float64, copy=False)
+        on_sheet = np.bincount(region, self._laid.on_sheet[elements.rank], counts.size) > 0
         return Extents(size=size, on_sheet=on_sheet)
 
     def xyz(self, elements: Elements) -> Floats:
         """(3, n) mm, RAS+; nan where there are no coordinates."""
-        return self._laid.xyz[:, elements.place]
+        return self._laid.xyz[:, elements.rank]
 
     def positions(self, elements: Elements) -> Floats:
         """(3, n) mm of voxels; a plateau on a sheet gives its first vertex, whichever geometry there is."""
-        return np.where(self._laid.on_sheet[elements.place], 0.0, self.xyz(elements))
+        return np.where(self._laid.on_sheet[elements.rank], 0.0, self.xyz(elements))
 
     def address(self, elements: Elements) -> Addresses:
         """The structure of each element, and its vertex or voxel."""
-        laid, at = self._laid, elements.place
+        laid, at = self._laid, elements.rank
         ijk: list[tuple[int, int, int] | None] = []
         vertex: list[int | None] = []
         for piece, number in zip(laid.piece[at].tolist(), laid.number[at].tolist(), strict=True):
@@ -225,9 +225,9 @@ class Grayordinates:
     def chains(self, elements: Elements, *keys: Array) -> "Singles":
         """Every element by itself."""
         del keys
-        number = np.full(self.size, -1, np.int16 if elements.place.size < 1 << 15 else np.int32)
-        number[elements.place] = np.arange(elements.place.size)
-        return Singles(place=elements.place, number=number, later=self._later, earlier=self._earlier)
+        number = np.full(self.size, -1, np.int16 if elements.rank.size < 1 << 15 else np.int32)
+        number[elements.rank] = np.arange(elements.rank.size)
+        return Singles(rank=elements.rank, number=number, later=self._later, earlier=self._earlier)
 
     def reaches(self, neighbourhood: int) -> Sequence[Reach]:
         """Along edges, and by faces of voxels, whatever the neighbourhood."""
@@ -236,7 +236,7 @@ class Grayordinates:
 
     def centres(self, elements: Elements, weight: Floats, region: Integers, n: int) -> Centres:
         """On sheets by |value| times area, with the vertex nearest to the centre; in solids as in a grid."""
-        laid, at = self._laid, elements.place
+        laid, at = self._laid, elements.rank
         xyz, nearest = np.full((3, n), np.nan), np.full(n, -1)
         inside: list[bool | None] = [None] * n
         piece = laid.piece[at]
@@ -246,7 +246,7 @@ class Grayordinates:
             if isinstance(part, Sheet):
                 found = _centres_on_sheet(laid.xyz[:, at[mine]], laid.extent[at[mine]], weight[mine], owner)
             else:
-                inner = Elements(domain=part.grid, memory=mine, place=laid.number[at[mine]], values=weight[mine])
+                inner = Elements(domain=part.grid, memory=mine, rank=laid.number[at[mine]], values=weight[mine])
                 found = part.grid.centres(inner, weight[mine], owner, owners.size)
             xyz[:, owners] = found.xyz
             nearest[owners] = np.where(found.nearest < 0, -1, mine[found.nearest])
@@ -256,7 +256,7 @@ class Grayordinates:
 
     def distances(self, elements: Elements, limit: float) -> Callable[[Integers, Integers], Floats]:
         """Along the sheet between vertices, straight between voxels."""
-        laid, at = self._laid, elements.place
+        laid, at = self._laid, elements.rank
         piece, number = laid.piece[at], laid.number[at]
 
         def between(one: Integers, other: Integers) -> Floats:
@@ -271,7 +271,7 @@ class Grayordinates:
 
     def ties(self, elements: Elements) -> Sequence[Array]:
         """The structure, then the vertex, or x, y and z."""
-        laid, at = self._laid, elements.place
+        laid, at = self._laid, elements.rank
         on_sheet, number = laid.on_sheet[at], laid.number[at]
         x, y, z = np.where(on_sheet, 0.0, laid.xyz[:, at])
         return [laid.piece[at], np.where(on_sheet, number, coarse_mm(x)), coarse_mm(y), coarse_mm(z)]
@@ -295,7 +295,7 @@ class Grayordinates:
         if isinstance(to, Grayordinates) and Grayordinates(pieces=self._sorted()).same_as(
             Grayordinates(pieces=to._sorted())
         ):
-            return data.reshape(-1)[self._laid.row][to._laid.place]
+            return data.reshape(-1)[self._laid.row][to._laid.rank]
         raise BadMap("maps of different meshes cannot be brought together", hint="Give maps of one mesh")
 
     def _sorted(self) -> tuple[Sheet | Solid, ...]:
@@ -312,34 +312,34 @@ class Grayordinates:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Singles:
-    """Every element a chain of its own, with its neighbours in a graph of places."""
+    """Every element a chain of its own, with its neighbours in a graph of ranks."""
 
-    place: Places  # (n,) of each element
-    number: Integers  # (size,) of the element at each place, -1 where there is none
+    rank: Numbers  # (n,) of each element
+    number: Integers  # (size,) of the element at each rank, -1 where there is none
     later: "sparse.csr_array"
     earlier: "sparse.csr_array"
 
     @property
     def first(self) -> Integers:
         """Each element's own number."""
-        return np.arange(self.place.size)
+        return np.arange(self.rank.size)
 
     @property
     def lengths(self) -> Integers:
         """One each."""
-        return np.ones(self.place.size, np.intp)
+        return np.ones(self.rank.size, np.intp)
 
     @property
     def follows(self) -> Flags:
         """Never: every neighbour is told by `touching`."""
-        return np.zeros(max(self.place.size - 1, 0), bool)
+        return np.zeros(max(self.rank.size - 1, 0), bool)
 
     def touching(self, some: Integers, step: int, reach: int) -> tuple[Integers, Integers]:
         """The pairs (one of `some`, other) of neighbours, the other later or earlier by the sign of the step."""
         del reach
         graph = self.later if step > 0 else self.earlier
-        start = graph.indptr[self.place[some]]
-        count = graph.indptr[self.place[some] + 1] - start
+        start = graph.indptr[self.rank[some]]
+        count = graph.indptr[self.rank[some] + 1] - start
         at = np.repeat((start - (np.cumsum(count) - count)).astype(np.int32), count)
         at += np.arange(at.size, dtype=np.int32)
         other = self.number[graph.indices[at]]
@@ -369,7 +369,7 @@ def as_domain(data: Array, where: "Domain | Mesh | npt.ArrayLike") -> Domain:
     return Grid.of(data, affine)
 
 
-def _place_in_mm(piece: Sheet | Solid, number: Integers) -> Floats:
+def _xyz_of(piece: Sheet | Solid, number: Integers) -> Floats:
     if isinstance(piece, Solid):
         return to_mm(piece.grid.canonical.affine, piece.grid.ijk(number))
     if piece.mesh.coordinates is None:
@@ -394,12 +394,12 @@ def _edges(sheet: Sheet, vertices: Integers) -> Integers:
     return joined[:, (joined >= 0).all(axis=0)]
 
 
-def _faces(solid: Solid, places: Places) -> Integers:
-    """(2, m) the pairs of a solid's ascending places that share a face, by their numbers among them."""
+def _faces(solid: Solid, ranks: Numbers) -> Integers:
+    """(2, m) the pairs of a solid's ascending ranks that share a face, by their numbers among them."""
     pairs = []
     for step in neighbour_steps(solid.grid, 6):
-        at = np.searchsorted(places, places + step)
-        one = np.flatnonzero(places.take(at, mode="clip") == places + step)
+        at = np.searchsorted(ranks, ranks + step)
+        one = np.flatnonzero(ranks.take(at, mode="clip") == ranks + step)
         pairs.append(np.stack([one, at[one]]))
     return np.concatenate(pairs, axis=1)
 

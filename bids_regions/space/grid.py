@@ -2,7 +2,7 @@
 
 Frames: ijk are 0-based voxel indices in the file's own axes; xyz are mm, RAS+ (x to the right, y to the front, z up).
 The canonical order of voxels follows the axes and directions of the file nearest to RAS+, x fastest, z slowest. Its
-places are numbers in a canonical grid with one empty column and row added, so that a step to a neighbour is one
+ranks are numbers in a canonical grid with one empty column and row added, so that a step to a neighbour is one
 constant and never wraps around.
 """
 
@@ -27,7 +27,7 @@ from bids_regions.space.domain import (
     Flags,
     Floats,
     Integers,
-    Places,
+    Numbers,
     Reach,
 )
 from bids_regions.space.resampling import find_displacement, resample_nearest
@@ -47,7 +47,7 @@ __all__ = [
 SAME = 0.01  # of a voxel: corners nearer than this are the same place (float32 headers round at 1e-5)
 PLANE = 1e-6  # of a box's volume: an affine whose voxels have less lies in a plane
 FEW = 1024  # runs for which a second bisection costs less than going from run to run
-MM_RESOLUTION = 1e-4  # mm; places nearer than this are equal when ties are broken
+MM_RESOLUTION = 1e-4  # mm; coordinates nearer than this are equal when ties are broken
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,7 +58,7 @@ class _Canonical:
     flipped: tuple[bool, bool, bool]  # canonical x, y, z runs against the file's axis
     shape: tuple[int, int, int]  # canonical
     affine: Floats  # canonical voxel -> mm, RAS+
-    strides: tuple[int, int, int]  # of places
+    strides: tuple[int, int, int]  # of ranks
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -140,33 +140,33 @@ class Grid:
         x, y, z = (slice(None, None, -1 if flip else 1) for flip in self.canonical.flipped)
         return array.transpose(self.canonical.axes)[x, y, z]
 
-    def at(self, numbers: Places, values: Array) -> Elements:
+    def at(self, numbers: Numbers, values: Array) -> Elements:
         """The voxels with some numbers in the flat map, brought into canonical order."""
-        rest, place = numbers, np.zeros_like(numbers)
+        rest, rank = numbers, np.zeros_like(numbers)
         canonical = self.canonical
         for axis in reversed(self.memory):
             size, k = self.shape[axis], canonical.axes.index(axis)
             whole = rest // size
             along = rest - whole * size
-            place += (size - 1 - along if canonical.flipped[k] else along) * canonical.strides[k]
+            rank += (size - 1 - along if canonical.flipped[k] else along) * canonical.strides[k]
             rest = whole
-        order = _ascending(place)
+        order = _ascending(rank)
         if order is not None:
-            numbers, place, values = numbers[order], place[order], values[order]
-        return Elements(domain=self, memory=numbers, place=place, values=values)
+            numbers, rank, values = numbers[order], rank[order], values[order]
+        return Elements(domain=self, memory=numbers, rank=rank, values=values)
 
-    def ijk(self, place: Places) -> npt.NDArray[np.int32]:
-        """Places as canonical voxel indices, (3, n)."""
+    def ijk(self, rank: Numbers) -> npt.NDArray[np.int32]:
+        """Ranks as canonical voxel indices, (3, n)."""
         _, y, z = self.canonical.strides
-        slab = place // z
-        within = place - slab * z
+        slab = rank // z
+        within = rank - slab * z
         row = within // y
-        out = np.empty((3, place.size), np.int32)
+        out = np.empty((3, rank.size), np.int32)
         out[0], out[1], out[2] = within - row * y, row, slab
         return out
 
-    def place(self, ijk: Array) -> Places:
-        """Canonical voxel indices, (3, n), as places."""
+    def rank(self, ijk: Array) -> Numbers:
+        """Canonical voxel indices, (3, n), as ranks."""
         x, y, z = ijk.astype(np.intp)
         return np.asarray(x + y * self.canonical.strides[1] + z * self.canonical.strides[2])
 
@@ -180,7 +180,7 @@ class Grid:
 
     def xyz(self, elements: Elements) -> Floats:
         """(3, n) mm, RAS+."""
-        return to_mm(self.canonical.affine, self.ijk(elements.place))
+        return to_mm(self.canonical.affine, self.ijk(elements.rank))
 
     def positions(self, elements: Elements) -> Floats:
         """(3, n) mm: a plateau gives the voxel nearest to its middle."""
@@ -188,7 +188,7 @@ class Grid:
 
     def address(self, elements: Elements) -> Addresses:
         """The voxel of each element."""
-        ijk = list(zip(*self.to_file(self.ijk(elements.place)).tolist(), strict=True))
+        ijk = list(zip(*self.to_file(self.ijk(elements.rank)).tolist(), strict=True))
         return Addresses(structure=[None] * len(ijk), ijk=ijk, vertex=[None] * len(ijk))
 
     def extents(self, elements: Elements, region: Integers, counts: Integers) -> Extents:
@@ -198,7 +198,7 @@ class Grid:
 
     def chains(self, elements: Elements, *keys: Array) -> "Runs":
         """Runs of voxels along x."""
-        return Runs.of(elements.place, *keys)
+        return Runs.of(elements.rank, *keys)
 
     def reaches(self, neighbourhood: int) -> Sequence[Reach]:
         """To each later row that may touch, and how far an interval reaches beyond its ends there."""
@@ -211,9 +211,9 @@ class Grid:
     def centres(self, elements: Elements, weight: Floats, region: Integers, n: int) -> Centres:
         """The centres of mass, and the voxels there."""
         mass, product = np.bincount(region, weight, n), np.empty_like(weight)
-        ijk = self.ijk(elements.place)
+        ijk = self.ijk(elements.rank)
         com = np.stack([np.bincount(region, np.multiply(weight, axis, out=product), n) for axis in ijk]) / mass
-        there = _find(elements.place, self.place(np.rint(com)))
+        there = _find(elements.rank, self.rank(np.rint(com)))
         inside = (there >= 0) & (region[there] == np.arange(n))
         return Centres(xyz=to_mm(self.canonical.affine, com), inside=tuple(inside.tolist()), nearest=there)
 
@@ -233,7 +233,7 @@ class Grid:
 
     def scan(self, elements: Elements) -> Integers:
         """By the file's axes, the last one fastest."""
-        i, j, k = self.to_file(self.ijk(elements.place)).astype(np.intp)
+        i, j, k = self.to_file(self.ijk(elements.rank)).astype(np.intp)
         return np.asarray((i * self.shape[1] + j) * self.shape[2] + k)
 
     def same_as(self, other: Domain) -> bool:
@@ -268,20 +268,20 @@ class Grid:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Runs:
-    """Voxels in a row along x without a gap, by the number of the first voxel and the places of first and last."""
+    """Voxels in a row along x without a gap, by the number of the first voxel and the ranks of first and last."""
 
     first: Integers
-    start: Places
-    end: Places
+    start: Numbers
+    end: Numbers
 
     @classmethod
-    def of(cls, place: Places, *keys: Array) -> Self:
+    def of(cls, rank: Numbers, *keys: Array) -> Self:
         """The runs of voxels that are equal in every key."""
-        breaks = np.diff(place) != 1
+        breaks = np.diff(rank) != 1
         for key in keys:
             breaks |= key[1:] != key[:-1]
         first = np.concatenate([[0], np.flatnonzero(breaks) + 1])
-        return cls(first=first, start=place[first], end=place[np.append(first[1:], place.size) - 1])
+        return cls(first=first, start=rank[first], end=rank[np.append(first[1:], rank.size) - 1])
 
     @property
     def lengths(self) -> Integers:
@@ -369,7 +369,7 @@ def grid_of(domain: Domain, what: str) -> Grid:
 
 
 def neighbour_steps(grid: Grid, neighbourhood: int) -> list[int]:
-    """The steps in place to half of the 6, 18 or 26 neighbours, x first; the other half are their negatives.
+    """The steps in rank to half of the 6, 18 or 26 neighbours, x first; the other half are their negatives.
 
     >>> len(neighbour_steps(Grid.of(np.zeros((4, 5, 6)), np.eye(4)), 18))
     9
@@ -398,26 +398,26 @@ def _nearest_to_ras(matrix: Array) -> tuple[tuple[int, int, int], tuple[bool, bo
     return (x, y, z), (cosines[0][x] < 0, cosines[1][y] < 0, cosines[2][z] < 0)
 
 
-def _ascending(place: Places) -> Integers | None:
-    """The order in which places, each of them once, ascend; None where they do.
+def _ascending(rank: Numbers) -> Integers | None:
+    """The order in which ranks, each of them once, ascend; None where they do.
 
     Most files store x from right to left: then each row descends and is turned round, which costs less than to sort.
 
     >>> _ascending(np.array([2, 1, 0, 7, 9, 8])).tolist(), _ascending(np.array([3, 1, 2])).tolist()
     ([2, 1, 0, 3, 5, 4], [1, 2, 0])
     """
-    up = place[1:] > place[:-1]
+    up = rank[1:] > rank[:-1]
     if up.all():
         return None
-    bounds = np.concatenate([[0], up.nonzero()[0] + 1, [place.size]])
+    bounds = np.concatenate([[0], up.nonzero()[0] + 1, [rank.size]])
     first, end = bounds[:-1], bounds[1:]
-    if np.all(place[first[:-1]] < place[end[1:] - 1]):  # all of a row before all of the next
-        return np.repeat(first + end - 1, end - first) - np.arange(place.size)
-    return np.argsort(place, kind="stable")
+    if np.all(rank[first[:-1]] < rank[end[1:] - 1]):  # all of a row before all of the next
+        return np.repeat(first + end - 1, end - first) - np.arange(rank.size)
+    return np.argsort(rank, kind="stable")
 
 
-def _find(places: Places, wanted: Integers) -> Integers:
-    """The number of the element at each wanted place, -1 where there is none."""
-    at = np.searchsorted(places, wanted.astype(places.dtype, copy=False))
-    there = places.take(at, mode="clip") == wanted
+def _find(ranks: Numbers, wanted: Integers) -> Integers:
+    """The number of the element at each wanted rank, -1 where there is none."""
+    at = np.searchsorted(ranks, wanted.astype(ranks.dtype, copy=False))
+    there = ranks.take(at, mode="clip") == wanted
     return np.where(there, at, -1)

@@ -138,7 +138,7 @@ def _sweep(settings: Settings) -> None:
 
 
 def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: Logbook) -> None:
-    _forget_mended(plan, settings.output_dir)
+    _forget_failures(plan, settings.output_dir)
     _tell_left_out(plan, logbook)
     if plan.broken and settings.stop_on_first_crash:
         raise StopEarlyError
@@ -213,7 +213,7 @@ def _skipped_by_owner(plan: Plan) -> dict[str, tuple[model.Problem, ...]]:
     return {owner: tuple(problems) for owner, problems in owners.items()}
 
 
-def _forget_mended(plan: Plan, output_dir: Path) -> None:
+def _forget_failures(plan: Plan, output_dir: Path) -> None:
     """Drop what earlier runs noted of files that were taken out since, and of folders that can be read again."""
     broken = {printable(one.relpath) for _, one in plan.broken}
     owners = {*plan.participants, *(place.owner for job in plan.group for place in job.places)}
