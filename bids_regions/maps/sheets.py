@@ -1,15 +1,13 @@
 """What a map on surfaces is laid on: the mesh, the areas and the mask of each hemisphere, and where they come from.
 
-The mesh of a map is sought in this
-order: files named by `--surfaces`; the participant's own midthickness; TemplateFlow's; the triangles that the package
-carries, which have no coordinates. Areas come with the mesh, but of a template they are the mean of people, not those
-of an average surface, which is too smooth.
+The mesh of a map is sought in this order: files named by `--surfaces`; the participant's own midthickness;
+TemplateFlow's; the triangles that the package carries, which have no coordinates. Areas come with the mesh, but of a
+template they are the mean of people, not those of an average surface, which is too smooth. How a mesh is made of its
+files is not known here (`sheet_meshes`).
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +26,26 @@ from bids_regions.dataset.sheets import (
 from bids_regions.errors import BadMap, MissingInput, UnsuitableMap
 from bids_regions.frozen import dataclass
 from bids_regions.images import cifti
-from bids_regions.images.gifti import Surface, load_surface, read_gifti
-from bids_regions.images.structures import HEMISPHERES, find_side
+from bids_regions.images.structures import HEMISPHERES
 from bids_regions.maps.sheet_maps import Part, SheetLayout, SheetMap, load_sheet_map
-from bids_regions.meshes import find_template, load_areas, load_cortex, load_triangles
+from bids_regions.maps.sheet_meshes import (
+    Areas,
+    find_numbers,
+    lay_out,
+    load_carried_mesh,
+    load_mesh,
+    load_numbers,
+    load_surface,
+    side_of,
+)
+from bids_regions.meshes import find_template, load_cortex, load_triangles
 from bids_regions.settings import Entry, make_entry
-from bids_regions.space import Grayordinates, Grid, Mesh, Sheet, Solid
+from bids_regions.space import Grayordinates, Mesh
 
 __all__ = ["MeshUsed", "SheetFiles", "find_sheet_files", "lay_on_own_triangles", "lay_on_template", "reload_mask"]
 
 GIVE_MESH = "Give --surfaces the mesh that the map was made on, or --assume-space where only the space is missing"
 GIVE_MASK = "Give --mask a file for each hemisphere of this mesh, or none"
-Stamp = tuple[int, int]  # when a file was changed, and its bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +59,7 @@ class MeshUsed:
 
 @dataclass(frozen=True, kw_only=True)
 class SheetFiles:
-    """The files that may place a map on surfaces, as their names tell; which of them fit is seen when they are read."""
+    """The files that may tell what a map lies on, as their names tell; which of them fit is seen when they are read."""
 
     mapfile: MapFile
     entry: Entry
@@ -93,7 +99,7 @@ class SheetFiles:
             mesh, told = self._find_mesh(part, sheetmap) if part.ijk is None else (None, None)
             meshes.append(mesh)
             used += [told] if told else []
-        return _lay(tuple(sheetmap.parts), tuple(meshes), sheetmap.grayordinates), tuple(used)
+        return lay_out(tuple(sheetmap.parts), tuple(meshes), sheetmap.grayordinates), tuple(used)
 
     def load_mask(self, sheetmap: SheetMap) -> tuple[NDArray[np.bool_] | None, str, str]:
         """The mask, its source for the record and a note on it; (None, "none", why) where there is none.
@@ -130,12 +136,12 @@ class SheetFiles:
         masks, sources = [], []
         for part in sheetmap.parts:
             side = HEMISPHERES.get(part.structure, "")
-            found = (_fitting_numbers(path, part.n_vertices) for path in self.own_masks.get(side, ()))
-            values, path = next(((values, path) for values, path in found if values is not None), (None, None))
-            cortex = load_cortex(self.space, part.n_vertices, side) if values is None and side else cortex_of(values)
+            n, own = part.n_vertices, self.own_masks.get(side, ())
+            path = next((path for path in own if find_numbers(path, n) is not None), None)
+            cortex = load_numbers(path, n) > 0 if path else load_cortex(self.space, n, side) if side else None
             if cortex is None:
                 return None, "none", "no mask with the map's entities was found"
-            masks.append(cortex)
+            masks.append(np.asarray(cortex))
             sources.append(path.name if path else f"{self.space} cortex, carried by bids_regions")
         return np.concatenate(masks), ", ".join(dict.fromkeys(sources)), ""
 
@@ -144,66 +150,48 @@ class SheetFiles:
         named = _of_part(self.entry.surfaces, part, sheetmap, "--surfaces")
         areas, told_areas = self._named_areas(part, sheetmap)
         if named is not None:
-            surface = _surface(named, stamp_of(named))
+            surface = load_surface(named)
             if len(surface.xyz) != n:
                 raise BadMap(
                     f"{named.name} has {len(surface.xyz)} vertices, the map {part.path.name} {n}", hint=GIVE_MESH
                 )
-            return _mesh(named, stamp_of(named), areas), _used(part, named.name, told_areas or "of this surface")
+            return load_mesh(named, areas), _used(part, named.name, told_areas or "of this surface")
         if self.entry.surfaces == ("auto",):
             for path in self.own.get(side, ()):
-                if len(_surface(path, stamp_of(path)).xyz) == n:
-                    return _mesh(path, stamp_of(path), areas), _used(part, path.name, told_areas or "of this surface")
+                if len(load_surface(path).xyz) == n:
+                    return load_mesh(path, areas), _used(part, path.name, told_areas or "of this surface")
         return self._find_template_mesh(part, side, (areas, told_areas))
 
-    def _find_template_mesh(self, part: Part, side: str, given: tuple["_Areas | None", str]) -> tuple[Mesh, MeshUsed]:
+    def _find_template_mesh(self, part: Part, side: str, given: tuple[Areas | None, str]) -> tuple[Mesh, MeshUsed]:
         n, (areas, told) = part.n_vertices, given
         space = self.space or _told_by_vertices(part, side)
         if areas is None and self.entry.vertex_areas == ("auto",):
             areas, told = self._mean_areas(space, side, n)
         if self.entry.surfaces == ("auto",):
             for path in self.template.get(side, ()):
-                if _may_fit(path, n) and len(_surface(path, stamp_of(path)).xyz) == n:
-                    return _mesh(path, stamp_of(path), areas), _used(part, path.name, told or "of this surface")
+                if _may_fit(path, n) and len(load_surface(path).xyz) == n:
+                    return load_mesh(path, areas), _used(part, path.name, told or "of this surface")
         sides = (side,) if side else ("L", "R") if space.startswith("fsaverage") else ()
         if not sides or load_triangles(space, n, sides[0]) is None:
             where = f"space {space}" if space else "an unknown space"
             raise BadMap(f"{part.path.name}: no mesh of {n} vertices is known for {where}", hint=GIVE_MESH)
-        mesh = _carried_mesh(space, n, sides[0], areas)
+        mesh = load_carried_mesh(space, n, sides[0], areas)
         return mesh, _used(part, f"{space} triangles, carried by bids_regions", told or "none")
 
-    def _mean_areas(self, space: str, side: str, n: int) -> tuple["_Areas | None", str]:
+    def _mean_areas(self, space: str, side: str, n: int) -> tuple[Areas | None, str]:
         for path in self.areas.get(side, ()):
-            if _may_fit(path, n) and _fitting_numbers(path, n)[0] is not None:
-                return _Areas(path=path, stamp=stamp_of(path)), path.name
+            if _may_fit(path, n) and find_numbers(path, n) is not None:
+                return Areas.in_file(path), path.name
         if side and find_template(space, n):
-            return _Areas(space=space, n=n, side=side), "mean areas of people, carried by bids_regions"
+            return Areas(space=space, n=n, side=side), "mean areas of people, carried by bids_regions"
         return None, ""
 
-    def _named_areas(self, part: Part, sheetmap: SheetMap | SheetLayout) -> tuple["_Areas | None", str]:
+    def _named_areas(self, part: Part, sheetmap: SheetMap | SheetLayout) -> tuple[Areas | None, str]:
         path = _of_part(self.entry.vertex_areas, part, sheetmap, "--vertex-areas")
         if path is None:
             return None, ""
-        values, _ = _fitting_numbers(path, part.n_vertices, must=True)
-        assert values is not None
-        return _Areas(path=path, stamp=stamp_of(path)), path.name
-
-
-@dataclass(frozen=True)
-class _Areas:
-    """Where areas come from: a file, or what is carried."""
-
-    path: Path | None = None
-    stamp: Stamp = (0, 0)
-    space: str = ""
-    n: int = 0
-    side: str = ""
-
-    def load(self, n: int) -> NDArray[np.float64] | None:
-        if self.path is None:
-            return load_areas(self.space, self.n, self.side)
-        values, _ = _fitting_numbers(self.path, n)
-        return None if values is None else np.maximum(np.nan_to_num(values.astype(np.float64)), 0)  # -1: not known
+        load_numbers(path, part.n_vertices)  # refused here where it does not fit
+        return Areas.in_file(path), path.name
 
 
 def find_sheet_files(mapfile: MapFile, dataset: SourceDataset, entry: Entry, space: str) -> SheetFiles:
@@ -278,14 +266,14 @@ def lay_on_own_triangles(
         if part.ijk is not None:
             meshes.append(None)
             continue
-        found = (_surface(path, stamp_of(path)) for path in own.get(HEMISPHERES.get(part.structure, ""), ()))
+        found = (load_surface(path) for path in own.get(HEMISPHERES.get(part.structure, ""), ()))
         surface = next((surface for surface in found if len(surface.xyz) == part.n_vertices), None)
         if surface is None:
             where = f"space {space}" if space else "an unknown space"
             raise BadMap(f"no mesh of {part.n_vertices} vertices is known for {where}", hint=GIVE_MESH)
         meshes.append(Mesh(n_vertices=part.n_vertices, triangles=surface.triangles))
         used.append(_used(part, "triangles of the participants' midthickness", "none"))
-    return _lay(layout.parts, tuple(meshes), layout.grayordinates), tuple(used)
+    return lay_out(layout.parts, tuple(meshes), layout.grayordinates), tuple(used)
 
 
 def _only(mapfile: MapFile, entry: Entry, space: str, **given: Mapping[str, tuple[Path, ...]]) -> SheetFiles:
@@ -321,18 +309,13 @@ def _of_part(words: Sequence[str], part: Part, sheetmap: SheetMap | SheetLayout,
         return paths[0]
     side = HEMISPHERES.get(part.structure, "")
     for path in paths:
-        if side and _side_of(path, stamp_of(path)) == side:
+        if side and side_of(path) == side:
             return path
     raise BadMap(
         f"{option} has no file for {part.structure or 'the hemisphere'} of {part.path.name}: "
         f"{', '.join(path.name for path in paths)}",
         hint="Give one file for each hemisphere, their sides in metadata or names (hemi-L, .L., lh, left)",
     )
-
-
-@lru_cache(maxsize=64)
-def _side_of(path: Path, _: Stamp) -> str:
-    return find_side(path.name, read_gifti(path, lambda _number, _intent: False).structure)
 
 
 def _named_mask(paths: Sequence[str], sheetmap: SheetMap) -> NDArray[np.bool_]:
@@ -352,93 +335,9 @@ def _named_mask(paths: Sequence[str], sheetmap: SheetMap) -> NDArray[np.bool_]:
             continue
         path = _of_part(paths, part, sheetmap, "--mask")
         assert path is not None
-        values, _ = _fitting_numbers(path, part.n_vertices, must=True)
-        assert values is not None
-        inside = np.asarray(values > 0)
+        inside = load_numbers(path, part.n_vertices) > 0
         masks.append(inside if part.vertices is None else inside[part.vertices])
     return np.concatenate(masks)
-
-
-def cortex_of(values: NDArray[Any] | None) -> NDArray[np.bool_] | None:
-    """Where a mask's numbers are above 0."""
-    return None if values is None else np.asarray(values > 0)
-
-
-def _fitting_numbers(path: Path, n: int, *, must: bool = False) -> tuple[NDArray[Any] | None, Path]:
-    """The numbers of a file with one for each of `n` vertices; None where it has others and need not fit."""
-    values = _numbers(path, stamp_of(path))
-    if values is None or values.size != n:
-        if must:
-            count = 0 if values is None else values.size
-            raise BadMap(f"{path.name} has {count} vertices, the map {n}", hint="Give a file of the map's mesh")
-        return None, path
-    return values, path
-
-
-@lru_cache(maxsize=32)
-def _numbers(path: Path, _: Stamp) -> NDArray[Any] | None:
-    """The first array of numbers in a GIFTI file."""
-    try:
-        arrays = read_gifti(path).of_values()
-    except UnsuitableMap as error:
-        raise BadMap(error.sentence, hint="Give a file of numbers, one for each vertex") from error
-    return arrays[0].values.ravel() if arrays and arrays[0].values is not None else None
-
-
-@lru_cache(maxsize=32)
-def _surface(path: Path, _: Stamp) -> Surface:
-    return load_surface(path)
-
-
-@lru_cache(maxsize=32)
-def _mesh(path: Path, stamp: Stamp, areas: _Areas | None) -> Mesh:
-    surface = _surface(path, stamp)
-    given = areas.load(len(surface.xyz)) if areas else None
-    return Mesh(n_vertices=len(surface.xyz), triangles=surface.triangles, coordinates=surface.xyz, given_areas=given)
-
-
-@lru_cache(maxsize=16)
-def _carried_mesh(space: str, n: int, side: str, areas: _Areas | None) -> Mesh:
-    triangles = load_triangles(space, n, side)
-    assert triangles is not None
-    return Mesh(n_vertices=n, triangles=triangles, given_areas=areas.load(n) if areas else None)
-
-
-def _lay(
-    parts: tuple[Part, ...], meshes: tuple[Mesh | None, ...], grayordinates: cifti.Grayordinates | None
-) -> Grayordinates:
-    """The domain, made once for the same meshes: its edges take longer than an extraction."""
-    structures = tuple(part.structure for part in parts)
-    return _lay_cifti(meshes, grayordinates) if grayordinates is not None else _lay_sheets(meshes, structures)
-
-
-@lru_cache(maxsize=16)
-def _lay_sheets(meshes: tuple[Mesh, ...], structures: tuple[str, ...]) -> Grayordinates:
-    pairs = zip(structures, meshes, strict=True)
-    return Grayordinates(pieces=tuple(Sheet(structure=structure, mesh=mesh) for structure, mesh in pairs))
-
-
-@lru_cache(maxsize=16)
-def _lay_cifti(meshes: tuple[Mesh | None, ...], found: cifti.Grayordinates) -> Grayordinates:
-    grid = None
-    if found.volume_shape is not None and found.affine is not None:
-        grid = Grid(shape=found.volume_shape, affine=found.affine)
-    pieces: list[Sheet | Solid] = []
-    for model, mesh in zip(found.models, meshes, strict=True):
-        if mesh is not None:
-            pieces.append(Sheet(structure=model.structure, mesh=mesh, vertices=model.vertices))
-        elif grid is not None and model.ijk is not None:
-            pieces.append(Solid(structure=model.structure, ijk=model.ijk.T, grid=grid))
-    return Grayordinates(pieces=tuple(pieces))
-
-
-def stamp_of(path: Path) -> Stamp:
-    """When a file was changed, and its size; zeros where it cannot be asked."""
-    try:
-        status = os.stat(path)  # noqa: PTH116 # as elsewhere
-    except OSError:
-        return 0, 0
-    return status.st_mtime_ns, status.st_size
 
 
 def _may_fit(path: Path, n: int) -> bool:
