@@ -4,9 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import trees
 
+from bids_regions.cli import main
 from bids_regions.dataset import describe_output, find_participants_tsv, open_dataset, read_participants
 from bids_regions.errors import BadDataset, MissingInput
 
+MAP = "sub-01/func/sub-01_task-a_space-T_contrast-x_stat-z_statmap.nii.gz"
 TAG = {"BIDS_REGIONS_DOCKER_TAG": "0.1.0"}
 
 
@@ -105,7 +107,56 @@ def test_runs_at_the_same_time_leave_whole_files_and_a_second_run_touches_none(t
     assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
 
 
-# participants.tsv
+# ---- what stands in the output folder before
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("fields", [{"DatasetType": "raw"}, {"GeneratedBy": [{"Name": "nilearn"}]}, {}])
+@pytest.mark.parametrize("asked", [[], ["--dry-run"], ["--force"], ["--reports-only"]])
+def test_another_dataset_is_no_output_folder_and_stays_as_it_was(tmp_path, capsys, fields, asked):
+    source = trees.describe(tmp_path / "in")
+    trees.write_map(source / MAP)
+    other = trees.describe(tmp_path / "other", **fields)
+    trees.touch(other / "README.md", b"mine")
+    before = content(other)
+    assert main([str(source), str(other), "participant", *asked]) == 73
+    said = capsys.readouterr().err
+    assert f"OUTPUT_DIR {other} is another dataset, which bids_regions did not write. Give a folder of its own" in said
+    assert content(other) == before
+
+
+@pytest.mark.parametrize("damaged", [b"", b"{", b"[]"])
+def test_a_damaged_description_is_written_again(tmp_path, damaged):
+    source = trees.describe(tmp_path / "in")
+    trees.write_map(source / MAP)
+    trees.touch(tmp_path / "out" / "dataset_description.json", damaged)
+    assert main([str(source), str(tmp_path / "out"), "participant"]) == 0
+    assert json.loads((tmp_path / "out" / "dataset_description.json").read_text())["DatasetType"] == "derivative"
+
+
+@pytest.mark.parametrize(
+    ("before", "kept"),
+    [(b"My notes", True), (b"", False), (b"# Regions of st", False), (b"# Regions of statistical maps\nold", False)],
+)
+def test_a_readme_of_somebody_stays(tmp_path, before, kept):
+    source = trees.describe(tmp_path / "in")
+    readme = trees.touch(tmp_path / "out" / "README.md", before)
+    describe_output(tmp_path / "out", open_dataset(source), "0.1.0", {})
+    assert (readme.read_bytes() == before) is kept
+
+
+def test_an_output_folder_within_a_participant_is_refused(tmp_path, capsys):
+    source = trees.describe(tmp_path / "in")
+    trees.write_map(source / MAP)
+    assert main([str(source), str(source / "sub-01" / "func" / "x"), "participant"]) == 64
+    assert "OUTPUT_DIR lies in sub-01 of BIDS_DIR, whose maps it would hide" in capsys.readouterr().err
+    assert not (source / "sub-01" / "func" / "x").exists()
+
+
+# ---- participants.tsv
 
 
 def table(tmp_path, content):

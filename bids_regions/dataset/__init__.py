@@ -13,7 +13,7 @@ from bids_regions.dataset.companions import (
     linked_datasets,
 )
 from bids_regions.dataset.components import find_component_name
-from bids_regions.dataset.description import describe_output
+from bids_regions.dataset.description import check_output, describe_output
 from bids_regions.dataset.discovery import check_selection, find_maps, read_filter_file
 from bids_regions.dataset.mapfiles import Discovery, MapFile, Selection, Skipped, matches, read_map_name
 from bids_regions.dataset.metadata import DegreesOfFreedom, find_dof, read_metadata, read_sidecars, tell_p_scale
@@ -30,6 +30,7 @@ __all__ = [
     "Selection",
     "Skipped",
     "SourceDataset",
+    "check_output",
     "check_selection",
     "describe_output",
     "find_anatomical",

@@ -12,11 +12,12 @@ from typing import Any
 from urllib.parse import quote
 
 from bids_regions.dataset.source import LINK, SourceDataset
-from bids_regions.errors import printable
-from bids_regions.files import write_json, write_text
+from bids_regions.dataset.walk import DESCRIPTION, is_own_output
+from bids_regions.errors import Fault, OutputRefused, printable
+from bids_regions.files import read_json, write_json, write_text
 from bids_regions.version import REPOSITORY
 
-__all__ = ["describe_output", "describe_source"]
+__all__ = ["check_output", "describe_output", "describe_source"]
 
 BIDS_VERSION = "1.11.0"
 NAME = "bids_regions"
@@ -50,6 +51,26 @@ For each map and each entry of the settings there is
 `seg-` in a name holds what BIDS has no place for: `seg-contrast+faces+stat+z` is the map `contrast-faces_stat-z`;
 `desc-` names the entry of the settings. A map without any region has an empty label image and a table of one line.
 """
+TITLE = README.partition("\n")[0].encode()
+
+
+def check_output(output_dir: Path) -> None:
+    """See that no other dataset would be overwritten; one whose description cannot be read may be ours, damaged.
+
+    Raises
+    ------
+    OutputRefused
+        The folder is a dataset that something else made, or a raw one.
+    """
+    try:
+        described = bool(read_json(output_dir / DESCRIPTION))
+    except Fault:
+        return
+    if described and not is_own_output(output_dir):
+        raise OutputRefused(
+            f"OUTPUT_DIR {output_dir} is another dataset, which bids_regions did not write",
+            hint=f"Give a folder of its own, such as {output_dir / 'derivatives' / NAME}",
+        )
 
 
 def describe_output(
@@ -57,9 +78,10 @@ def describe_output(
 ) -> None:
     """Write the three files that make `output_dir` a BIDS derivative, where they are not there as they should be."""
     description = describe_source(output_dir, source, version, environment)
-    write_json(output_dir / "dataset_description.json", description, only_if_changed=True)
+    write_json(output_dir / DESCRIPTION, description, only_if_changed=True)
     name = printable(source.name, 200)
-    write_text(output_dir / "README.md", README.format(version=version, name=name), only_if_changed=True)
+    if _may_replace(output_dir / "README.md"):
+        write_text(output_dir / "README.md", README.format(version=version, name=name), only_if_changed=True)
     write_text(output_dir / ".bidsignore", "\n".join(IGNORED) + "\n", only_if_changed=True)
 
 
@@ -88,6 +110,15 @@ def describe_source(
         description["SourceDatasets"] = [{"DOI": doi}]
     description["DatasetLinks"] = {LINK: _link(source.root, output_dir)}
     return description
+
+
+def _may_replace(readme: Path) -> bool:
+    """Whether a README.md is an earlier one of ours, whole or cut short, or not there at all."""
+    try:
+        text = readme.read_bytes()[: len(TITLE)]
+    except OSError:
+        return True
+    return TITLE.startswith(text)
 
 
 def _text(value: object) -> str:

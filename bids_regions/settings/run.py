@@ -172,9 +172,7 @@ def _refuse_contradictions(given: SimpleNamespace, options: Mapping[str, Any]) -
     for one, other in EXCLUSIVE:
         if options[one] and options[other]:
             problems.append(f"{_flag(one)} and {_flag(other)} exclude each other; give one of them")
-    bids_dir, output_dir = _absolute(given.bids_dir), _absolute(given.output_dir)
-    if bids_dir.resolve() == output_dir.resolve():
-        problems.append("OUTPUT_DIR is BIDS_DIR; give a folder of its own, such as BIDS_DIR/derivatives/bids_regions")
+    problems += _misplaced(_absolute(given.output_dir).resolve(), _absolute(given.bids_dir).resolve())
     if "group" not in given.analysis_level:
         problems += [f"{_flag(name)} is for the group level; add group" for name in GROUP_ONLY if options[name]]
     if problems:
@@ -195,6 +193,16 @@ GROUP_ONLY = ("group_by", "participants_tsv", "regions_from")
 
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
+
+
+def _misplaced(output_dir: Path, bids_dir: Path) -> Iterable[str]:
+    """Why an output folder would hide maps of the dataset."""
+    if output_dir == bids_dir:
+        yield "OUTPUT_DIR is BIDS_DIR; give a folder of its own, such as BIDS_DIR/derivatives/bids_regions"
+    if bids_dir in output_dir.parents:
+        inside = [part for part in output_dir.relative_to(bids_dir).parts if part.startswith("sub-")]
+        if inside:
+            yield f"OUTPUT_DIR lies in {inside[0]} of BIDS_DIR, whose maps it would hide; give a folder outside of it"
 
 
 def _absolute(path: str | Path) -> Path:

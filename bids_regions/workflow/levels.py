@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_regions.atlases import describe_atlas
-from bids_regions.dataset import describe_output, read_map_name
+from bids_regions.dataset import check_output, describe_output, read_map_name
 from bids_regions.errors import BadMap, Fault, printable, tell_os_error
 from bids_regions.executors import Workers, check_workers, fit_workers
 from bids_regions.files import make_folder, remove_file, sweep_temporaries
@@ -97,6 +97,7 @@ def _writable_temporary(logs: Path) -> str:
 
 
 def _run(settings: Settings, logbook: Logbook) -> int:
+    check_output(settings.output_dir)
     plan = make_plan(settings, logbook.notice)
     if settings.dry_run:
         logbook.show("".join(f"{line}\n" for line in list_plan(plan)))
