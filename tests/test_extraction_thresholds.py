@@ -13,14 +13,14 @@ from scipy import stats
 
 from bids_regions.errors import BadMap
 from bids_regions.extraction.criteria import Criteria
-from bids_regions.extraction.thresholds import Statistic, find_cutoff, inverse_survival
+from bids_regions.extraction.thresholds import Statistic, find_height, inverse_survival
 
 Z = Statistic("z")
 STEPS = np.array([-4.0, -1.0, 0.0, 0.0, 0.0, 1.0, 2.0, 3.0])
 
 
 def cutoff_of(data, threshold, *, statistic=Z, mask=None, **knobs):
-    return find_cutoff(np.asarray(data), Criteria(threshold=threshold, **knobs), statistic, mask)
+    return find_height(np.asarray(data), Criteria(threshold=threshold, **knobs), statistic, mask)[1]
 
 
 def noise(seed=0, shape=(20, 21, 22), dtype=np.float32):

@@ -49,6 +49,7 @@ UNLABELLED = "unlabelled"
 TIE = 1e-6  # mm; labels nearer together than this are equally near, and the lower value wins
 
 Counts = NDArray[np.float64]
+Labels = NDArray[np.integer[Any]]
 
 
 class PeakToName(Protocol):
@@ -157,11 +158,7 @@ NOWHERE = Location(peak=NO_VALUE, peaks=(), overlap=NO_VALUE, overlaps=())
 
 
 def name_regions(
-    labels: NDArray[np.integer[Any]],
-    regions: Sequence[RegionToName],
-    atlases: Sequence[PlacedAtlas | None],
-    *,
-    sided: bool,
+    labels: Labels, regions: Sequence[RegionToName], atlases: Sequence[PlacedAtlas | None], *, sided: bool
 ) -> Naming:
     """Name regions by atlases.
 
@@ -205,7 +202,7 @@ def name_regions(
         return Naming(names=numbered, locations=((NOWHERE,) * len(regions),) * len(atlases))
     flat = labels.ravel(order="F")
     voxels = np.flatnonzero(flat)
-    numbers = flat[voxels].astype(np.intp) - 1
+    numbers = flat[voxels].astype(np.intp) - 1  # of each voxel's region, from 0
     locations: list[tuple[Location, ...]] = []
     names: tuple[str, ...] = ()
     for atlas in atlases:
@@ -215,10 +212,8 @@ def name_regions(
         if atlas.shape != labels.shape:
             raise ValueError(f"the atlas has the shape {atlas.shape}, the labels have {labels.shape}")
         found = _find_peaks(atlas, regions)
-        weights = _weigh(atlas, voxels, numbers, len(regions))
-        shares = _find_shares(atlas, voxels, numbers, weights, len(regions))
-        sizes = np.bincount(numbers, weights, minlength=len(regions)).astype(np.float64)
-        locations.append(_write_locations(atlas, regions, found, _list_overlaps(atlas, shares, sizes)))
+        overlaps = _find_overlaps(atlas, voxels, numbers, len(regions))
+        locations.append(_write_locations(atlas, regions, found, overlaps))
         names = names or _choose_names(atlas, regions, found, sided=sided)
     return Naming(names=names or numbered, locations=tuple(locations))
 
@@ -266,6 +261,16 @@ def _find_peaks(atlas: PlacedAtlas, regions: Sequence[RegionToName]) -> _PeakLab
         xyz = np.array([peaks[n].xyz for n in outside], dtype=np.float64)
         codes[outside], distances[outside] = atlas.find_nearest(xyz)
     return _PeakLabels(first=first, codes=codes, distances=distances, probabilities=probabilities)
+
+
+def _find_overlaps(
+    atlas: PlacedAtlas, voxels: NDArray[np.intp], numbers: NDArray[np.intp], n_regions: int
+) -> list[tuple[Overlap, ...]]:
+    """What each region has in common with the labels, as far as it is listed."""
+    weights = _weigh(atlas, voxels, numbers, n_regions)
+    shares = _find_shares(atlas, voxels, numbers, weights, n_regions)
+    sizes = np.bincount(numbers, weights, minlength=n_regions).astype(np.float64)
+    return _list_overlaps(atlas, shares, sizes)
 
 
 def _weigh(atlas: PlacedAtlas, voxels: NDArray[np.intp], numbers: NDArray[np.intp], n_regions: int) -> Counts | None:

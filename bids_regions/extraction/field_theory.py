@@ -309,10 +309,8 @@ def judge(  # noqa: PLR0913 # the independent facts of one table
         Voxels of each cluster above the height, before any is removed.
     maxima
         Magnitude of each local maximum above the height, before any is removed.
-    height
-        The cluster-forming threshold, in the map's units.
-    field, search
-        The statistic and the region searched.
+    height, field, search
+        The cluster-forming threshold in the map's units, the statistic, and the region searched.
     least_size
         The extent threshold in voxels; 0 or 1 for none.
     tails
@@ -327,24 +325,15 @@ def judge(  # noqa: PLR0913 # the independent facts of one table
     Contradiction
         A height so low that the theory says nothing.
     """
-    k = np.asarray(sizes, np.float64) / search.voxels_per_resel
     clusters, per_cluster, dimension = _expected(height, field, search)
-    beta = (math.gamma(dimension / 2 + 1) / per_cluster) ** (2 / dimension)
-
-    def uncorrected(resels: Array) -> Array:
-        return np.asarray(np.exp(-beta * resels ** (2 / dimension)))
-
-    p_unc = uncorrected(k)
-    p_cluster, q_cluster = np.minimum(-tails * np.expm1(-clusters * p_unc), 1.0), adjust_for_discoveries(p_unc)
     least = least_size if least_size > 1 else 0
-    expected = tails * clusters * float(uncorrected(np.array(least / search.voxels_per_resel)))
-    found = int(np.count_nonzero(np.asarray(sizes) >= least))
+    resels, least_resels = np.asarray(sizes, np.float64) / search.voxels_per_resel, least / search.voxels_per_resel
+    p_unc, p_least = (_p_of_extent(k, per_cluster, dimension) for k in (resels, np.array(least_resels)))
+    p_cluster, q_cluster = np.minimum(-tails * np.expm1(-clusters * p_unc), 1.0), adjust_for_discoveries(p_unc)
+    expected, found = tails * clusters * float(p_least), int(np.count_nonzero(np.asarray(sizes) >= least))
     p_peak = peak_p_values(maxima, field, search, tails=tails) if peaks else None
-    if not peaks:
-        q_peak = None
-    elif q_peak is None:
-        conditional = expected_clusters(maxima, field, search) / (clusters or 1.0)
-        q_peak = adjust_for_discoveries(np.minimum(conditional, 1.0))
+    if q_peak is None or not peaks:
+        q_peak = _q_of_maxima(maxima, field, search, clusters) if peaks else None
     return FieldTheory(
         search=search, p_cluster=p_cluster, p_cluster_unc=p_unc, q_cluster=q_cluster, p_peak=p_peak, q_peak=q_peak,
         expected_voxels=None if math.isinf(height) else per_cluster * search.voxels_per_resel,
@@ -354,6 +343,17 @@ def judge(  # noqa: PLR0913 # the independent facts of one table
         critical_peak_q=_least(maxima, q_peak),
         critical_size=_whole(_least(sizes, p_cluster)), critical_size_q=_whole(_least(sizes, q_cluster)),
     )  # fmt: skip
+
+
+def _p_of_extent(resels: Array, per_cluster: float, dimension: int) -> Array:
+    """The uncorrected p of clusters of so many resels, where one has `per_cluster` on average."""
+    beta = (math.gamma(dimension / 2 + 1) / per_cluster) ** (2 / dimension)
+    return np.asarray(np.exp(-beta * resels ** (2 / dimension)))
+
+
+def _q_of_maxima(maxima: Array, field: FieldStatistic, search: Search, clusters: float) -> Array:
+    conditional = expected_clusters(maxima, field, search) / (clusters or 1.0)
+    return adjust_for_discoveries(np.minimum(conditional, 1.0))
 
 
 def _expected(height: float, field: FieldStatistic, search: Search) -> tuple[float, float, int]:

@@ -37,7 +37,7 @@ import numpy.typing as npt
 
 from bids_regions.extraction.random_walk import Links, first_seeds
 from bids_regions.libraries import Late
-from bids_regions.space import Elements
+from bids_regions.space import Elements, Grid
 from bids_regions.space.grid import find_zooms, grid_under, neighbour_steps
 
 if TYPE_CHECKING:
@@ -109,6 +109,18 @@ def split_exact(
     component: Integers = components.astype(np.intp, copy=False)
     if not component.size:
         return component
+    seeds = _several_seeds(voxels, component, grid, smoothing_fwhm)
+    counts = np.ones(int(component.max()) + 1, np.intp)
+    counts[list(seeds)] = [found.size for found in seeds.values()]
+    regions: Integers = (np.cumsum(counts) - counts)[component]
+    if seeds:
+        split = np.flatnonzero(counts[component] > 1)
+        regions[split] += _walk(voxels, component, split, seeds, connectivity, merged)
+    return regions
+
+
+def _several_seeds(voxels: Elements, component: Integers, grid: Grid, smoothing_fwhm: float) -> dict[int, Integers]:
+    """The seeds of those components that have more than one, by their numbers among the component's voxels."""
     order = np.argsort(component, kind="stable")
     first = np.flatnonzero(np.diff(component[order], prepend=-1))
     last = np.append(first[1:], component.size)
@@ -116,19 +128,9 @@ def split_exact(
     extent = np.maximum.reduceat(ijk, first, axis=1) - np.minimum.reduceat(ijk, first, axis=1)
     magnitude = np.abs(voxels.values[order])
     deviation = smoothing_deviation(smoothing_fwhm, grid.canonical.affine)
-    seeds = {}
-    for c in np.flatnonzero((extent > REACH).any(axis=0)).tolist():
-        span = slice(first[c], last[c])
-        found = find_seeds(ijk[:, span], magnitude[span], deviation)
-        if found.size > 1:
-            seeds[c] = found
-    counts = np.ones(first.size, np.intp)
-    counts[list(seeds)] = [found.size for found in seeds.values()]
-    regions: Integers = (np.cumsum(counts) - counts)[component]
-    if seeds:
-        split = np.flatnonzero(counts[component] > 1)
-        regions[split] += _walk(voxels, component, split, seeds, connectivity, merged)
-    return regions
+    large = np.flatnonzero((extent > REACH).any(axis=0)).tolist()  # any other has one seed
+    seeds = {c: find_seeds(ijk[:, first[c] : last[c]], magnitude[first[c] : last[c]], deviation) for c in large}
+    return {c: found for c, found in seeds.items() if found.size > 1}
 
 
 def smoothing_deviation(fwhm: float, affine: Floats) -> Floats:

@@ -2,6 +2,12 @@
 
 A voxel's *magnitude* is |value| for two tails, its value for the positive tail, minus its value for the negative one.
 The *population* is the set of voxels a percentile is taken over, or that are tested at once.
+
+>>> def cutoff(**asked):
+...     z = np.array([-4.0, 0.0, 0.0, 1.0, 2.0, 3.0])
+...     return round(find_height(z, Criteria(**asked), Statistic("z"))[1].value, 6)
+>>> cutoff(threshold="50%"), cutoff(threshold="50%", percentile_over="nonzero"), cutoff(threshold="bonferroni=0.05")
+(1.5, 2.5, 2.497705)
 """
 
 import math
@@ -32,7 +38,6 @@ __all__ = [
     "Height",
     "Searched",
     "Statistic",
-    "find_cutoff",
     "find_height",
     "inverse_survival",
     "thresholded_tail",
@@ -109,15 +114,6 @@ class Height:
     below: bool = False  # what lies at or below the value passes, zeros too: a map of p
 
 
-def find_cutoff(data: Array, criteria: Criteria, statistic: Statistic, mask: Mask | None = None) -> Cutoff:
-    """The cutoff of `find_height`.
-
-    >>> find_cutoff(np.array([-4.0, 3.0]), Criteria(threshold=3.5), Statistic("z")).value
-    3.5
-    """
-    return find_height(data, criteria, statistic, mask)[1]
-
-
 def find_height(  # noqa: PLR0913 # independent facts about the map
     data: Array,
     criteria: Criteria,
@@ -145,8 +141,7 @@ def find_height(  # noqa: PLR0913 # independent facts about the map
     mask_words
         What the voxels of the mask are called; the usual words where not given.
     family_wise
-        From an alpha of one tail to the height, which takes more than values: where the voxels lie and how smooth the
-        noise is. Of `fwe` alone.
+        From an alpha of one tail to the height by random field theory; `fwe` alone.
 
     Raises
     ------
@@ -159,41 +154,40 @@ def find_height(  # noqa: PLR0913 # independent facts about the map
     Percentiles interpolate linearly between order statistics. Probabilities are one-sided; for two tails alpha is
     halved. The false discovery rate is that of Benjamini and Hochberg (1995): the smallest magnitude whose
     p <= i/n alpha, where i is its rank from the top; two tails are pooled on p = 2 sf(|z|).
-
-    Examples
-    --------
-    >>> z = np.array([[[-4.0, 0.0, 0.0, 1.0, 2.0, 3.0]]])
-    >>> find_cutoff(z, Criteria(threshold="50%"), Statistic("z")).value
-    1.5
-    >>> find_cutoff(z, Criteria(threshold="50%", percentile_over="nonzero"), Statistic("z")).value
-    2.5
-    >>> round(find_cutoff(z, Criteria(threshold="bonferroni=0.05"), Statistic("z")).value, 6)
-    2.497705
     """
-    spec, tail = criteria.spec, thresholded_tail(criteria, statistic)
-    over = _population(criteria, mask)
-    flat, tested = data.reshape(-1), None if over != "mask" or mask is None else mask.reshape(-1)
-    by_voxel = dof is not None and spec.rule.population == "tested"
-    if dof is not None and by_voxel:
-        known = dof.reshape(-1) > 0
-        flat, tested = t_to_z(flat, dof.reshape(-1)), known & (flat != 0) if tested is None else tested & known
-    searched = Searched(flat=flat, mask=tested, over=over, tail=tail, criteria=criteria,
-                        statistic=Statistic("z") if by_voxel else statistic, family_wise=family_wise)  # fmt: skip
-    height = _find(searched)
-    words = mask_words or WORDS["mask"] if over == "mask" else WORDS[over]
-    if spec.rule.population == "ranked" and not TAILS[tail].both:
-        words += f", {tail} values" + ("" if over == "nonzero" else " and zeros")
-    value, limits = height.value, None
-    if dof is not None and tested is not None and by_voxel:
-        height = replace(height, on=flat)
-        limits = _limits(height.value, dof.reshape(-1)[tested])
-        value = limits[0]
-    used = statistic.dof if statistic.rule.n_dof and spec.rule.population == "tested" else None
+    spec, tail, over = criteria.spec, thresholded_tail(criteria, statistic), _population(criteria, mask)
+    searched = Searched(
+        flat=data.reshape(-1), mask=mask.reshape(-1) if mask is not None and over == "mask" else None, over=over,
+        tail=tail, criteria=criteria, statistic=statistic, family_wise=family_wise,
+    )  # fmt: skip
+    if dof is not None and spec.rule.population == "tested":
+        height, limits = _find_by_voxel(searched, dof.reshape(-1))
+    else:
+        height, limits = _find(searched), None
     cutoff = Cutoff(
-        kind=spec.kind, asked=spec.text, value=value, range=limits, population=words, population_size=height.size,
-        n_tested=height.size if spec.rule.corrects else None, tail=tail, dof=used, dtype=str(data.dtype),
+        kind=spec.kind, asked=spec.text, value=limits[0] if limits else height.value, range=limits,
+        population=_population_words(searched, mask_words), population_size=height.size,
+        n_tested=height.size if spec.rule.corrects else None, tail=tail,
+        dof=statistic.dof if statistic.rule.n_dof and spec.rule.population == "tested" else None, dtype=str(data.dtype),
     )  # fmt: skip
     return height, cutoff
+
+
+def _find_by_voxel(searched: Searched, dof: Array) -> tuple[Height, tuple[float, float]]:
+    """The height of a t map as z, each voxel by its own degrees of freedom; and the lowest and highest t of it."""
+    known = dof > 0
+    tested = known & (searched.flat != 0) if searched.mask is None else searched.mask & known
+    as_z = replace(searched, flat=t_to_z(searched.flat, dof), mask=tested, statistic=Statistic("z"))
+    height = replace(_find(as_z), on=as_z.flat)
+    return height, _limits(height.value, dof[tested])
+
+
+def _population_words(searched: Searched, mask_words: str) -> str:
+    over, tail = searched.over, searched.tail
+    words = mask_words or WORDS["mask"] if over == "mask" else WORDS[over]
+    if searched.spec.rule.population == "ranked" and not TAILS[tail].both:
+        words += f", {tail} values" + ("" if over == "nonzero" else " and zeros")
+    return words
 
 
 def _limits(z: float, dof: Array) -> tuple[float, float]:

@@ -5,7 +5,7 @@ The hashes of the outputs are not known yet: they are filled in when the outputs
 
 import math
 
-from bids_regions.dataset import MapFile, find_component_name
+from bids_regions.dataset import find_component_name
 from bids_regions.extraction import Cutoff, Extraction, Smoothness
 from bids_regions.images import StatMap
 from bids_regions.maps.inputs import LoadedInputs, MapInputs, hash_inputs
@@ -47,7 +47,7 @@ def compose_record(
     columns = region_columns(fields=entry.criteria.rft, values=entry.values_from is not None, sheets=on_sheets)
     described = (column for column in columns if column.name not in DEFINED)
     return Record(
-        description=f"Connected regions of {_names(mapfile)}, one number per region",
+        description=f"Connected regions of {' and '.join(path.name for path in mapfile.paths)}, one number per region",
         sources=sources,
         entities=dict(mapfile.entities),
         spatial_reference=space.get("SpatialReference"),
@@ -63,14 +63,7 @@ def compose_record(
         statistic=StatisticUsed(kind=loaded.statistic.kind, dof=loaded.statistic.dof, p_scale=loaded.statistic.scale),
         peaks_from=loaded.peaks_source or None,
         threshold=_threshold(extraction.cutoff, statmap),
-        counts=CountsFound(
-            above=extraction.n_above,
-            kept=len(extraction.regions),
-            removed=extraction.n_removed_regions,
-            removed_voxels=extraction.n_removed_voxels,
-            nonfinite=statmap.n_nan + statmap.infinite.size,
-            infinite=statmap.infinite.size,
-        ),
+        counts=_counts(extraction, statmap),
         mask=loaded.mask_used,
         warnings=(
             *(fault.sentence for fault in inputs.unread),
@@ -91,8 +84,15 @@ def compose_record(
     )
 
 
-def _names(mapfile: MapFile) -> str:
-    return " and ".join(path.name for path in mapfile.paths)
+def _counts(extraction: Extraction, statmap: StatMap | SheetMap) -> CountsFound:
+    return CountsFound(
+        above=extraction.n_above,
+        kept=len(extraction.regions),
+        removed=extraction.n_removed_regions,
+        removed_voxels=extraction.n_removed_voxels,
+        nonfinite=statmap.n_nan + statmap.infinite.size,
+        infinite=statmap.infinite.size,
+    )
 
 
 def _threshold(cutoff: Cutoff, statmap: StatMap | SheetMap) -> ThresholdUsed:

@@ -131,25 +131,13 @@ def pack_volume(  # noqa: PLR0913 # the fields of a Volume, by name
     if data.ndim != 3:
         msg = f"a volume has three axes, this array has {data.ndim}"
         raise ValueError(msg)
-    flat = data.ravel(order="F" if data.flags.f_contiguous else "C")  # as it lies in memory, which copies nothing
-    limit = _limit(flat)
-    wanted = sorted({height for height in heights if 0 < height.cutoff < math.inf}, key=lambda height: height.cutoff)
-    step = limit / _TOP
-    dtype: np.dtype[Any]
-    if _is_coarse(flat, limit, step) or not _apart(wanted, step):
-        step, dtype = 1.0, np.dtype("float32")
-    else:
-        dtype = np.dtype("int16")
-    stored = np.zeros(flat.shape, dtype)
-    for at in range(0, flat.size, _BLOCK):  # in parts: the whole in float64 would be the largest array of a run
-        block = flat[at : at + _BLOCK]
-        some = (block != 0).nonzero()[0]
-        stored[at : at + _BLOCK][some] = _store(block[some], limit, step, dtype, wanted)
-    kept = stored.reshape(data.shape, order="F" if data.flags.f_contiguous else "C")
+    order: Literal["C", "F"] = "F" if data.flags.f_contiguous else "C"  # as it lies in memory, which copies nothing
+    limit = _limit(data.ravel(order=order))
+    stored, step = _quantize(data.ravel(order=order), limit, heights)
     return Volume(
         key=key,
         name=name,
-        array=pack_array(kept, "int16" if dtype == np.int16 else "float32"),
+        array=pack_array(stored.reshape(data.shape, order=order), "int16" if stored.dtype == np.int16 else "float32"),
         affine=_rows(affine),
         step=step,
         limit=limit,
@@ -185,6 +173,21 @@ def find_extreme(data: NDArray[np.floating], sign: int) -> tuple[int, ...] | Non
     ijk = np.unravel_index(np.flatnonzero(flat == top), data.shape, order=order)
     first = int(np.ravel_multi_index(ijk, data.shape).argmin())
     return tuple(int(axis[first]) for axis in ijk)
+
+
+def _quantize(flat: NDArray[np.floating], limit: float, heights: Sequence[Height]) -> tuple[_Stored, float]:
+    """The numbers that are stored for a row of values, and the step that makes them values again."""
+    wanted = sorted({height for height in heights if 0 < height.cutoff < math.inf}, key=lambda height: height.cutoff)
+    step = limit / _TOP
+    dtype: np.dtype[Any] = np.dtype("int16")
+    if _is_coarse(flat, limit, step) or not _apart(wanted, step):
+        step, dtype = 1.0, np.dtype("float32")
+    stored = np.zeros(flat.shape, dtype)
+    for at in range(0, flat.size, _BLOCK):  # in parts: the whole in float64 would be the largest array of a run
+        block = flat[at : at + _BLOCK]
+        some = (block != 0).nonzero()[0]
+        stored[at : at + _BLOCK][some] = _store(block[some], limit, step, dtype, wanted)
+    return stored, step
 
 
 def _limit(flat: NDArray[np.floating]) -> float:
