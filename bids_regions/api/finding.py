@@ -65,22 +65,19 @@ def find_regions(  # noqa: PLR0913 # independent facts about one map
     criteria
         What makes a region. Its choices can be given one by one as well: `threshold="97%", min_region_size=500`.
     mask
-        Where the map has data: an array of the map's shape, an image or a path (resampled where its grid differs).
+        Where the map has data: an array of its shape, an image or a path (resampled where its grid differs).
     statistic
         What the numbers are: a word (`"z"`), or `Statistic("t", dof=20)`. Where it is not given the image's intent or
         its name tells; where neither does, whatever needs a p is refused.
-    values
-        A second map on the same grid, as array, image or path, for the columns `values_*`.
-    peaks
-        A map on the same grid that tells peaks and their values, and the sign where the map has none: of a map of p
-        the z or t map.
+    values, peaks
+        Other maps on the same grid, as array, image or path: one for the columns `values_*`; one that tells peaks and
+        their values, and the sign where the map has none: of a map of p the z or t map.
     smoothness
         For random field theory: FWHM of the residuals in mm, along the voxel axes nearest x, y, z; for cluster p
         estimated from map and mask where not given.
-    atlas
-        One or several, as `--atlas` takes them: paths, `templateflow:NAME`; on surfaces label files of the mesh.
-    space
-        The map's space, where its name does not tell it; without it an atlas is taken to lie in the map's.
+    atlas, space
+        One or several atlases, as `--atlas` takes them: paths, `templateflow:NAME`; on surfaces label files of the
+        mesh. The map's space, where its name does not tell it; without it an atlas is taken to lie in the map's.
     surfaces
         Of a map on surfaces, its midthickness: a path, a pair, nilearn's PolyMesh, "none"; "auto" is the mesh of a
         SurfaceImage, else TemplateFlow's of the space, else the triangles that the package carries.
@@ -108,23 +105,16 @@ def find_regions(  # noqa: PLR0913 # independent facts about one map
     criteria = _criteria(criteria, asked)
     given = take_map(image, affine)
     criteria = _on_surfaces(criteria) if given.on_surfaces else _in_voxels(criteria)
-    if not isinstance(space, str):
-        raise Contradiction(f"space is a {type(space).__name__}", hint="Give its label, such as MNI152NLin6Asym")
+    space = _label_of(space) or space_of(given.name)
     told = take_statistic(statistic, given)
     refuse_untold(criteria, told)
     inside = take_mask(mask, given)
-    space = space or space_of(given.name)
     where = given.sheets.lay(space, surfaces, vertex_areas, criteria) if given.sheets else given.where
     found = extraction.find_regions(
-        given.data,
-        where,
-        criteria,
-        mask=inside,
-        statistic=told,
-        values=take_second(values, given),
-        peaks=take_second(peaks, given),
+        given.data, where, criteria, mask=inside, statistic=told,
+        values=take_second(values, given), peaks=take_second(peaks, given),
         smoothness=take_smoothness(smoothness, given, inside),
-    )
+    )  # fmt: skip
     return _named(found, given, (where, space, atlas), criteria, told, with_values=values is not None)
 
 
@@ -142,6 +132,12 @@ def _named(  # what is known of one map
         **own, criteria=criteria, naming=naming, with_values=with_values, given=given, statistic=told, space=space,
         domain=laid if given.on_surfaces else None,
     )  # fmt: skip
+
+
+def _label_of(space: str) -> str:
+    if not isinstance(space, str):
+        raise Contradiction(f"space is a {type(space).__name__}", hint="Give its label, such as MNI152NLin6Asym")
+    return space
 
 
 def _criteria(criteria: Criteria | None, asked: Mapping[str, Any]) -> Criteria:

@@ -198,20 +198,28 @@ def plot_regions(  # noqa: PLR0913 # independent choices of one picture
         axis=axis, outlines=outlines, numbers=numbers, colorbar=colorbar, title=title, width=float(width), figure=figure
     )
     if kind == "surfaces":
-        if not shown.pieces:
-            raise Contradiction("the map lies in voxels and not on surfaces", hint='Ask for kind="slices" or "glass"')
-        style = shown.style(columns=columns, scale=scale)
-        return plot_sheets(SheetScene(hemispheres=shown.hemispheres(), marks=shown.sheet_marks, view=style), look)
+        return plot_sheets(_scene_on_sheets(shown, columns=columns, scale=scale), look)
+    chosen, n = ((), int(cuts)) if isinstance(cuts, Integral) else (tuple(cuts), int(columns))  # type: ignore[arg-type]
+    style = shown.style(cuts=chosen, columns=n, scale=scale)
+    if kind == "glass":
+        return plot_glass(_scene_in_voxels(shown, style, None), look)
+    return plot_slices(_scene_in_voxels(shown, style, background), look, int(columns))
+
+
+def _scene_on_sheets(shown: Shown, *, columns: int, scale: float | None) -> SheetScene:
+    if not shown.pieces:
+        raise Contradiction("the map lies in voxels and not on surfaces", hint='Ask for kind="slices" or "glass"')
+    style = shown.style(columns=columns, scale=scale)
+    return SheetScene(hemispheres=shown.hemispheres(), marks=shown.sheet_marks, view=style)
+
+
+def _scene_in_voxels(shown: Shown, style: FigureStyle, background: Any) -> MapScene:
     if shown.affine is None:
         raise Contradiction("the map lies on surfaces and has no slices", hint='Ask for kind="surfaces"')
-    several, columns = isinstance(cuts, Integral), int(columns)
-    chosen, n = ((), int(cuts)) if several else (tuple(cuts), columns)  # type: ignore[arg-type]
-    style = shown.style(cuts=chosen, columns=n, scale=scale)
-    scene = MapScene(
+    return MapScene(
         data=shown.values, labels=shown.labels, affine=shown.affine, marks=shown.marks, view=style,
-        background=_background(background, shown) if kind == "slices" else None,
+        background=_background(background, shown),
     )  # fmt: skip
-    return plot_slices(scene, look, columns) if kind == "slices" else plot_glass(scene, look)
 
 
 def _shown(found: Any) -> Shown:

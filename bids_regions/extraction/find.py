@@ -104,7 +104,8 @@ class _Found:
     split: Array  # (n,) values by whose signs the regions were split
     valueless: bool = False  # the map has infinities and nothing finite, so that its values mean nothing
     unmeasured: bool = False  # areas are not known, so the default minimum was not applied
-    judged: Judged | None = None  # by random field theory
+    question: Question | None = None  # that random field theory was asked
+    judged: Judged | None = None  # its answer
 
     def only(self, kept: npt.NDArray[np.bool_]) -> "_Found":
         """Without the regions that are not kept; the others are numbered anew in the same order."""
@@ -133,7 +134,7 @@ def find_regions(  # noqa: PLR0913 # the four optional ones are independent fact
     peaks: Array | None = None,
     smoothness: Smoothness | None = None,
 ) -> Extraction:
-    """The connected regions of a statistical map.
+    """The connected regions of a statistical map: label image, regions by number, cutoff, counts and warnings.
 
     Parameters
     ----------
@@ -145,23 +146,13 @@ def find_regions(  # noqa: PLR0913 # the four optional ones are independent fact
         What it lies on: a voxel -> mm affine (4, 4), RAS+, for the grid of a 3-D map; a Mesh; Grayordinates.
     criteria
         What makes a region; the built-in defaults where not given.
-    mask
-        Same shape, True where the map may have data; voxels outside are never part of a region. Zeros in it are no
-        data.
-    statistic
-        What the numbers are; z where not given.
-    values
-        A second map on the same grid, for `values_mean` and `values_at_peak`.
-    peaks
-        A map on the same grid that tells peaks, order, centre and values, and the sign where the map itself has none:
-        of a map of p the z or t map.
+    mask, statistic
+        True where the map may have data, of which zeros are none; what the numbers are, z where not given.
+    values, peaks
+        Other maps on the same grid: one for `values_mean` and `values_at_peak`; one that tells peaks, order, centre
+        and values, and the sign where the map itself has none: of a map of p the z or t map.
     smoothness
         For cluster p; estimated from map and mask where not given.
-
-    Returns
-    -------
-    Extraction
-        Label image, regions in the order of their numbers, cutoff and counts.
 
     Raises
     ------
@@ -178,26 +169,24 @@ def find_regions(  # noqa: PLR0913 # the four optional ones are independent fact
     >>> found.labels[:, 2, 2].tolist()
     [0, 1, 1, 0, 2, 0]
     """
-    for second in (values, peaks):
-        if second is not None and second.shape != data.shape:
-            raise BadMap(f"the second map has shape {second.shape}, the map {data.shape}", hint="Give maps of one grid")
+    _refuse_other_grids(data, values, peaks)
     task = _prepare((data, peaks, mask), domain, (criteria or Criteria(), statistic or Statistic("z")), smoothness)
     found = _label(task)
-    n_found = found.sizes.size
-    question = None
-    if task.criteria.grf or task.criteria.rft:
-        question = _question(task, grid_under(found.elements, "random field theory"), smoothness)
-        own = replace(found.elements, values=_judged_values(task, found)[0])
-        found = replace(found, judged=judge_clusters(question, own, found.sizes))
-    found = _without_small_ones(task, found)
-    labels, regions = _number(task, found, values)
+    kept = _without_small_ones(task, _judge(task, found, smoothness))
+    labels, regions = _number(task, kept, values)
     return Extraction(
         labels=labels, regions=regions, cutoff=task.cutoff, n_above=found.n_above,
-        n_removed_regions=n_found - found.sizes.size, n_removed_voxels=found.n_above - found.region.size,
-        warnings=tuple(_warnings(task, found, question)),
-        smoothness=found.judged.smoothness if found.judged else smoothness if task.cutoff.kind == "fwe" else None,
-        field_theory=found.judged.theory if found.judged else None,
+        n_removed_regions=found.sizes.size - kept.sizes.size, n_removed_voxels=found.n_above - kept.region.size,
+        warnings=tuple(_warnings(task, kept)),
+        smoothness=kept.judged.smoothness if kept.judged else smoothness if task.cutoff.kind == "fwe" else None,
+        field_theory=kept.judged.theory if kept.judged else None,
     )  # fmt: skip
+
+
+def _refuse_other_grids(data: Array, *others: Array | None) -> None:
+    for other in others:
+        if other is not None and other.shape != data.shape:
+            raise BadMap(f"the second map has shape {other.shape}, the map {data.shape}", hint="Give maps of one grid")
 
 
 def _prepare(
@@ -287,6 +276,15 @@ def _nilearn_regions(task: _Task, above: Elements, grid: Grid) -> Integers:
         region[part] = np.where(labels > 0, labels - 1 + n, -1)
         n += int(labels.max(initial=0))
     return region
+
+
+def _judge(task: _Task, found: _Found, smoothness: Smoothness | None) -> _Found:
+    """The regions with what random field theory says of them, where it was asked."""
+    if not (task.criteria.grf or task.criteria.rft):
+        return found
+    question = _question(task, grid_under(found.elements, "random field theory"), smoothness)
+    own = replace(found.elements, values=_judged_values(task, found)[0])
+    return replace(found, question=question, judged=judge_clusters(question, own, found.sizes))
 
 
 def _question(task: _Task, grid: Grid, smoothness: Smoothness | None) -> Question:
@@ -427,15 +425,15 @@ def _tail_warnings(task: _Task) -> Iterator[str]:
         yield f"the {kind} map {words}"
 
 
-def _warnings(task: _Task, found: _Found, question: Question | None) -> Iterator[str]:
+def _warnings(task: _Task, found: _Found) -> Iterator[str]:
     """What a reader of the result should know."""
     criteria, cutoff = task.criteria, task.cutoff
     yield from task.notes
     yield from _tail_warnings(task)
     if math.isinf(cutoff.value):
         yield f"no {'finite value' if found.n_above else 'voxel'} meets {cutoff.asked}"
-    if question and found.judged:
-        yield from field_warnings(question, found.judged)
+    if found.question and found.judged:
+        yield from field_warnings(found.question, found.judged)
     if criteria.tdp and task.mask is None:
         yield "the true-discovery proportions count every non-zero voxel as searched: there is no mask"
     if found.valueless:
