@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bids_regions.atlases.label_lists import LABEL_LIST_SUFFIXES, read_label_list, unusable
-from bids_regions.atlases.placing import check_names
+from bids_regions.atlases.placing import Content, check_names
 from bids_regions.atlases.requests import (
     Request,
     choose_names,
@@ -33,7 +33,7 @@ from bids_regions.atlases.seeking import (
     read_requests,
     tell_home,
 )
-from bids_regions.atlases.sheets import check_sheets, is_sheet_file
+from bids_regions.atlases.sheets import SheetContent, check_sheets, is_sheet_file
 from bids_regions.errors import Contradiction, Fault, MissingInput, printable
 from bids_regions.files import expand_home, hash_of, read_json
 from bids_regions.frozen import dataclass
@@ -264,20 +264,8 @@ def _load(path: Path, request: Request, name: str, space: str) -> Atlas:
         return _load_sheets(path, request, name, space)
     listed = read_label_list(_find_list(path, request.option("labels")))
     content = check_names(path, listed.names)
-    metadata, notes = _read_metadata(path)
-    return Atlas(
-        fingerprint=hash_of([content.file_hash, sorted(content.names.items())]),
-        name=name,
-        path=path,
-        names=content.names,
-        space=space,
-        probabilistic=content.probabilistic,
-        file_hash=content.file_hash,
-        version=_text(metadata, "Version", "DatasetVersion"),
-        license=_text(metadata, "License"),
-        citation=_text(metadata, "HowToAcknowledge", "ReferencesAndLinks", "DatasetDOI"),
-        notes=(*listed.notes, *content.notes, *notes),
-    )
+    told = _told_of(path, content, listed.notes)
+    return Atlas(name=name, path=path, space=space, probabilistic=content.probabilistic, **told)
 
 
 def _load_sheets(path: Path, request: Request, name: str, space: str) -> Atlas:
@@ -286,22 +274,24 @@ def _load_sheets(path: Path, request: Request, name: str, space: str) -> Atlas:
     paths = (path, request.other) if request.other else (path,)
     told = request.option("labels")
     content = check_sheets(paths, lambda one: _find_list(one, told), listed=bool(told))
-    metadata, notes = _read_metadata(path)
     return Atlas(
-        fingerprint=hash_of([content.file_hash, sorted(content.names.items())]),
-        name=name,
-        path=path,
-        other=request.other,
-        names=content.names,
-        labels=content.labels,
-        space=space,
-        probabilistic=False,
-        file_hash=content.file_hash,
-        version=_text(metadata, "Version", "DatasetVersion"),
-        license=_text(metadata, "License"),
-        citation=_text(metadata, "HowToAcknowledge", "ReferencesAndLinks", "DatasetDOI"),
-        notes=(*content.notes, *notes),
-    )
+        name=name, path=path, other=request.other, space=space, probabilistic=False, labels=content.labels,
+        **_told_of(path, content),
+    )  # fmt: skip
+
+
+def _told_of(path: Path, content: Content | SheetContent, notes: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What the files of an atlas say of its labels, and those beside it of its version, licence and authors."""
+    metadata, unread = _read_metadata(path)
+    return {
+        "fingerprint": hash_of([content.file_hash, sorted(content.names.items())]),
+        "names": content.names,
+        "file_hash": content.file_hash,
+        "version": _text(metadata, "Version", "DatasetVersion"),
+        "license": _text(metadata, "License"),
+        "citation": _text(metadata, "HowToAcknowledge", "ReferencesAndLinks", "DatasetDOI"),
+        "notes": (*notes, *content.notes, *unread),
+    }
 
 
 def _check_there(path: Path) -> None:

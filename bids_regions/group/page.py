@@ -36,7 +36,7 @@ from bids_regions.group.page_links import links_of
 from bids_regions.group.page_reliability import show_families
 from bids_regions.group.page_sheets import SheetConsensus
 from bids_regions.group.page_strips import finite, strips_of
-from bids_regions.group.page_tables import CONSENSUS_SHOWN, all_regions_table, set_tables
+from bids_regions.group.page_tables import all_regions_table, consensus_table, set_tables
 from bids_regions.group.reliability import FamilyResult
 from bids_regions.group.tables import ParticipantRow
 from bids_regions.group.titles import set_title
@@ -278,7 +278,8 @@ class _ConsensusBuilder:
 
     def show(self, consensus: Consensus) -> model.EntryView:
         """The consensus as an entry of the page."""
-        regions = consensus.naming.regions
+        regions, paths = consensus.naming.regions, self.result.one.paths
+        text = regions_table(regions, extra=consensus.naming.region_cells)
         return model.EntryView(
             name="consensus",
             sentence=self._sentence(),
@@ -287,9 +288,9 @@ class _ConsensusBuilder:
             figures=(self._figure(consensus), *self._glass(consensus)),
             views=tuple(self._views(consensus)),
             labels=pack_labels(consensus.extraction.labels) if regions else None,
-            regions=self._table(consensus),
+            regions=consensus_table(self.key, paths.consensus, consensus.record, text),
             peaks=peaks_table(regions, extra=consensus.naming.peak_cells),
-            links=links_of(self.result.one.paths, consensus.signs, self.settings.output_dir),
+            links=links_of(paths, consensus.signs, self.settings.output_dir),
         )
 
     def _sentence(self) -> str:
@@ -344,20 +345,6 @@ class _ConsensusBuilder:
         shadow = self.anatomy.shadow if self.anatomy else cast_shadow(ground)
         marks, labels = marks_of(consensus.naming.regions), consensus.extraction.labels
         return [glass_figure(compose_glass(PERCENT * consensus.signed, labels, self.affine, marks, view, shadow))]
-
-    def _table(self, consensus: Consensus) -> model.Table:
-        place = self.result.one.paths.consensus
-        text = regions_table(consensus.naming.regions, extra=consensus.naming.region_cells)
-        columns = text.partition("\n")[0].split("\t")
-        return model.Table(
-            key=f"{self.key}-consensus",
-            caption="Consensus regions, and how many participants share them",
-            tsv=text,
-            file_name=place.table.name,
-            descriptions={n: consensus.record[n]["Description"] for n in columns if n in consensus.record},
-            href=place.table.relative_to(self.settings.output_dir).as_posix(),
-            **CONSENSUS_SHOWN,
-        )
 
 
 def _agreement(result: SetResult) -> model.Agreement | None:

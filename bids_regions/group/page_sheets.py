@@ -28,7 +28,7 @@ from bids_regions.group.grounds import SheetGround
 from bids_regions.group.measures import SetResult
 from bids_regions.group.outputs import Consensus
 from bids_regions.group.page_links import links_of
-from bids_regions.group.page_tables import CONSENSUS_SHOWN
+from bids_regions.group.page_tables import consensus_table
 from bids_regions.pages.backgrounds import Anatomy, find_template, load_anatomy, pack_coverage
 from bids_regions.pages.sheet_parts import (
     VOXEL_SPACE,
@@ -150,7 +150,7 @@ class SheetConsensus:
 
     def show(self, consensus: Consensus) -> model.EntryView:
         """The consensus as an entry of the page."""
-        regions, units = consensus.naming.regions, self.ground.units
+        regions, units, paths = consensus.naming.regions, self.ground.units, self.result.one.paths
         text = regions_table(regions, sheets=True, extra=consensus.naming.region_cells)
         return model.EntryView(
             name="consensus",
@@ -159,9 +159,9 @@ class SheetConsensus:
             n_regions=len(regions),
             figures=(self._figure(rows_of(text)),) if self.cortex else (),
             views=tuple(self._views()),
-            regions=self._table(text),
+            regions=consensus_table(self.key, paths.consensus, consensus.record, text),
             peaks=peaks_table(regions, sheets=True, extra=consensus.naming.peak_cells),
-            links=links_of(self.result.one.paths, consensus.signs, self.settings.output_dir),
+            links=links_of(paths, consensus.signs, self.settings.output_dir),
         )
 
     def _sentence(self, units: str) -> str:
@@ -221,16 +221,3 @@ class SheetConsensus:
         cuts = choose_cuts([marks], data, affine, n=max(2, min(style.layout.columns, CUTS)))
         below = self.anatomy.drawn if self.anatomy else None
         return stack_drawings(upper, compose_map(data, own, affine, marks, replace(style, cuts=cuts, bar=False), below))
-
-    def _table(self, text: str) -> model.Table:
-        place, record = self.result.one.paths.consensus, self.consensus.record
-        columns = text.partition("\n")[0].split("\t")
-        return model.Table(
-            key=f"{self.key}-consensus",
-            caption="Consensus regions, and how many participants share them",
-            tsv=text,
-            file_name=place.table.name,
-            descriptions={n: record[n]["Description"] for n in columns if n in record},
-            href=place.table.relative_to(self.settings.output_dir).as_posix(),
-            **CONSENSUS_SHOWN,
-        )

@@ -12,9 +12,10 @@ from bids_regions.group.measures import SHOWN_ROWS, SetResult
 from bids_regions.group.tables import participant_columns
 from bids_regions.pages.wording import slug
 from bids_regions.report import model
+from bids_regions.results.placement import OutputPaths
 from bids_regions.tables import Column, region_columns, table_text
 
-__all__ = ["CONSENSUS_SHOWN", "Links", "all_regions_table", "set_tables", "shown_as"]
+__all__ = ["Links", "all_regions_table", "consensus_table", "set_tables", "shown_as"]
 
 Links = Callable[[Sequence[str]], dict[str, str]]  # participants -> the pages of those who have one
 
@@ -36,6 +37,20 @@ def shown_as(columns: Sequence[Column]) -> dict[str, Any]:
         "headings": {column.name: column.heading for column in columns if column.heading},
         "folded": frozenset(column.name for column in columns if column.shown == "folded"),
     }
+
+
+def consensus_table(key: str, place: OutputPaths, record: Mapping[str, Any], text: str) -> model.Table:
+    """The consensus regions of a set, described as in their record."""
+    columns = text.partition("\n")[0].split("\t")
+    return model.Table(
+        key=f"{key}-consensus",
+        caption="Consensus regions, and how many participants share them",
+        tsv=text,
+        file_name=place.table.name,
+        descriptions={name: record[name]["Description"] for name in columns if name in record},
+        href=place.table.relative_to(place.output_dir).as_posix(),
+        **CONSENSUS_SHOWN,
+    )
 
 
 def set_tables(

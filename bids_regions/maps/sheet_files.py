@@ -6,6 +6,7 @@ numbers mean is not known here.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def load_label_rows(path: Path) -> LabelRows:
     StorageFault
         The file system failed.
     """
-    try:
+    with _must_hold_labels():
         if path.name.endswith(".nii"):
             found = read_cifti(path)
             values, digest, named = found.data, found.content_hash, found.labels
@@ -57,8 +58,6 @@ def load_label_rows(path: Path) -> LabelRows:
             gifti = read_gifti(path)
             values, digest, named = _first(gifti, path), gifti.content_hash, gifti.labels
             layout = _of_hemisphere(gifti, values.size, path)
-    except UnsuitableMap as error:
-        raise BadMap(error.sentence, hint=GIVE_LABELS) from error
     labels = np.nan_to_num(values).astype(np.int64)
     if not np.array_equal(labels, values):
         raise BadMap(f"{path.name} holds numbers that are no labels: they are not whole", hint=GIVE_LABELS)
@@ -76,16 +75,23 @@ def find_layout(path: Path) -> SheetLayout:
     StorageFault
         The file system failed.
     """
-    try:
+    with _must_hold_labels():
         if path.name.endswith(".nii"):
             return _of_cifti(read_grayordinates(path), path)
         found = read_gifti(path, lambda _number, _intent: False)
-    except UnsuitableMap as error:
-        raise BadMap(error.sentence, hint=GIVE_LABELS) from error
     arrays = found.of_values()
     if not arrays:
         raise BadMap(f"{path.name} holds no labels", hint=GIVE_LABELS)
     return _of_hemisphere(found, math.prod(arrays[0].shape), path)
+
+
+@contextmanager
+def _must_hold_labels() -> Iterator[None]:
+    """A sound file of another kind is no map that is passed over here, but a fault."""
+    try:
+        yield
+    except UnsuitableMap as error:
+        raise BadMap(error.sentence, hint=GIVE_LABELS) from error
 
 
 def _first(found: Gifti, path: Path) -> Array:
