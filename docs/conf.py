@@ -16,7 +16,8 @@ author = "The bids_regions developers"
 copyright = author  # noqa: A001 # Sphinx's own name
 version = release = __version__
 
-extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
+extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_copybutton"]
+highlight_language = "none"  # a block that names no language is what a program printed
 exclude_patterns = ["_build"]
 nitpicky = False
 
@@ -30,7 +31,12 @@ numpydoc_show_class_members = False
 
 html_theme = "furo"
 html_title = f"bids_regions {__version__}"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+copybutton_prompt_text = r">>> |\.\.\. |\$ "  # of a doctest or a terminal: not copied
+copybutton_prompt_is_regexp = True
+copybutton_only_copy_prompt_lines = True
+copybutton_selector = "div:not(.highlight-none) > div.highlight > pre"  # what is to be run, not what was printed
 html_show_copyright = False
 html_theme_options = {"source_repository": REPOSITORY, "source_branch": "main", "source_directory": "docs/"}
 if not REPOSITORY:
@@ -71,7 +77,19 @@ def _fields_in_words(_app: object, what: str, _name: str, thing: object, _option
         lines += ["", "Attributes", "----------", *told]
 
 
+def _options_whole(_app: object, _page: str, _template: str, context: dict[str, object], _tree: object) -> None:
+    """A span around each option of a command: a browser would break the line after its hyphens."""
+    if isinstance(body := context.get("body"), str):
+        context["body"] = re.sub(
+            r'<div class="highlight-(?:sh|bash) .*?</pre>',
+            lambda block: re.sub(r"(?<![\w-])--?[a-z][a-z-]*", r'<span class="option">\g<0></span>', block[0]),
+            body,
+            flags=re.DOTALL,
+        )
+
+
 def setup(app: object) -> None:
     """Called by Sphinx."""
     app.connect("source-read", _within_the_site)  # type: ignore[attr-defined]
+    app.connect("html-page-context", _options_whole)  # type: ignore[attr-defined]
     app.connect("autodoc-process-docstring", _fields_in_words, priority=100)  # type: ignore[attr-defined] # before numpydoc

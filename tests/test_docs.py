@@ -2,6 +2,8 @@
 
 import json
 import re
+import runpy
+import sys
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -286,3 +288,16 @@ def test_the_comparison_of_usage_is_that_of_the_demo(motor):
         asked = Criteria(threshold=3.0, convention=None if own else row["convention"])
         sizes = [region.n_voxels for region in find_regions(data, affine, asked, mask=brain if own else None).regions]
         assert [int(row[name]) for name in ("regions", "voxels", "largest")] == [len(sizes), sum(sizes), max(sizes)]
+
+
+def test_the_site_breaks_no_option_of_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser breaks lines after hyphens; what is no command stays as it is."""
+    monkeypatch.setattr(sys, "path", [*sys.path])  # Sphinx's configuration puts the checkout there
+    conf = runpy.run_path(str(ROOT / "docs" / "conf.py"))
+    command = '<div class="highlight-sh notranslate"><div class="highlight"><pre><span></span>bids_regions a-b{}</pre>'
+    printed = '<div class="highlight-none notranslate"><pre>--tail</pre></div>'
+    context = {"body": f"<p>--tail</p>{command.format(' --min-region-size 3 -w out')}{printed}"}
+    conf["_options_whole"](None, "", "", context, None)
+    spans = (' <span class="option">--min-region-size</span> 3 <span class="option">-w</span> out',)
+    assert context["body"] == f"<p>--tail</p>{command.format(*spans)}{printed}"
+    assert ".option" in (ROOT / "docs" / "_static" / "site.css").read_text()
