@@ -106,7 +106,9 @@ def find_in_templateflow(request: Request, user: AtlasUser) -> Request | OtherMe
     found = [path for path in _walk(home, template, kind) if _matches(path, request)] if template else []
     if found:
         return _choose_group(request, found, user) if user.on_surfaces else _choose_volume(request, found)
-    if not any(_matches(path, request) for path in _walk(home, "", _is_any)):
+    if not any(
+        _matches(path, request) for path in _walk(home, "", lambda one: _is_volume(one) or _is_labels_on_surfaces(one))
+    ):
         hint = "Fetch it once with the templateflow package, or fix the name; nothing is downloaded here"
         raise MissingInput(f"{home} has no atlas that fits {request.text}", hint=hint)
     return None
@@ -158,17 +160,10 @@ def _may_fit(path: Path, n_vertices: int) -> bool:
 
 
 def _tell_meshes(request: Request, paths: Sequence[Path], n_vertices: int) -> str:
-    counts = sorted({str(n) if (n := count_vertices(path)) else _tell_density(path) for path in paths}, key=_in_order)
+    told = {str(n) if (n := count_vertices(path)) else f"den-{entities_in(path)['den']}" for path in paths}
+    counts = sorted(told, key=lambda count: (len(count), count))
     its = f"{', '.join(counts[:-1])} or {counts[-1]}" if len(counts) > 1 else counts[0]
     return f"The atlas {request.template_name} has {its} vertices in a hemisphere in TemplateFlow, the map {n_vertices}"
-
-
-def _tell_density(path: Path) -> str:
-    return f"den-{entities_in(path)['den']}"
-
-
-def _in_order(count: str) -> tuple[int, str]:
-    return len(count), count
 
 
 def _walk(home: Path, space: str, is_wanted: Kind) -> Iterator[Path]:
@@ -196,10 +191,6 @@ def _is_label_file(path: Path) -> bool:
 
 def _is_labels_on_surfaces(path: Path) -> bool:
     return suffix_of(path) == "dseg" and (_is_label_file(path) or is_dlabel(path))
-
-
-def _is_any(path: Path) -> bool:
-    return _is_volume(path) or _is_labels_on_surfaces(path)
 
 
 def _group(path: Path) -> tuple[frozenset[tuple[str, str]], str, bool]:

@@ -48,13 +48,10 @@ def read_entities(folders: str, name: str) -> Entities:
     """
     own, _, _ = split_name(name)
     labels = dict(own)
-    pairs = (part.partition("-") for folder in folders.split("/") for part in _folder_entities(folder))
+    parts = (part for folder in folders.split("/") for part in folder.split("_") if FOLDER_ENTITY.fullmatch(part))
+    pairs = (part.partition("-") for part in parts)
     only_folders = {key: label for key, _, label in pairs if key not in labels}
     return (*only_folders.items(), *own)
-
-
-def _folder_entities(folder: str) -> list[str]:
-    return [part for part in folder.split("_") if FOLDER_ENTITY.fullmatch(part)]
 
 
 def _entities_of(stem: str) -> Entities:

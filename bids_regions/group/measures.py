@@ -100,7 +100,8 @@ def study_set(one: MapSet, study: Study) -> SetResult:
     counted = count_set(
         one.members, source, study.workers, lambda member, rows: study.regions.add_regions(name, member, rows)
     )
-    one = replace(one, members=counted.members, absent=_by_participant((*one.absent, *counted.lost)))
+    absent = tuple(sorted((*one.absent, *counted.lost), key=lambda absence: absence.participant))
+    one = replace(one, members=counted.members, absent=absent)
     if counted.tally is None:
         return SetResult(one=one, rows=_plain_rows(one))
     one = replace(one, notes=(*one.notes, *_warnings(counted, study.settings.min_prevalence)))
@@ -136,10 +137,6 @@ def _few(n: int, min_prevalence: float) -> str:
         f"{n} participants: the consensus is {what}; {least} of {n} say only that at least {100 * bound:.0f} % of all "
         "people have one there (95 % lower bound)"
     )
-
-
-def _by_participant(absent: Sequence[Absence]) -> tuple[Absence, ...]:
-    return tuple(sorted(absent, key=lambda absence: absence.participant))
 
 
 def _make_reference(

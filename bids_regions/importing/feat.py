@@ -21,7 +21,7 @@ __all__ = ["is_feat", "is_gfeat", "read_feat", "read_gfeat"]
 STATS = {"zstat": "z", "tstat": "t", "fstat": "F", "cope": "effect", "varcope": "variance", "tdof_t": "dof"}
 IMAGE = re.compile(r"(zstat|tstat|zfstat|fstat|cope|varcope|tdof_t)(\d+)\.nii(\.gz)?")
 SETTING = re.compile(r"^set\s+(?:fmri\(([^)]*)\)|(feat_files\(\d+\)))\s+\"?([^\"\n]*)\"?\s*$", re.MULTILINE)
-FSL_TEMPLATE = re.compile(r"MNI152_T1_\d", re.IGNORECASE)  # the standard of FSL: MNI152NLin6Asym
+FSL_TEMPLATE, STANDARD = re.compile(r"MNI152_T1_\d", re.IGNORECASE), "MNI152NLin6Asym"  # the standard of FSL
 NATIVE = "func"  # the space of a first level that nobody named
 NUMERATOR_FILE = "design.fts"
 
@@ -95,7 +95,7 @@ def read_feat(path: Path, *, lower: str | None = None, notes: tuple[str, ...] = 
         kind="FEAT first level" if first_level else "FEAT group",
         finds=tuple(finds),
         clues=clues,
-        space=NATIVE if first_level else _standard(design),
+        space=NATIVE if first_level else STANDARD if FSL_TEMPLATE.search(design.get("regstandard", "")) else None,
         of_participant=first_level,
         notes=(*notes, *said),
     )
@@ -116,10 +116,6 @@ def _design(path: Path) -> dict[str, str]:
             continue
         return {key or files: value.strip() for key, files, value in SETTING.findall(text)}
     return {}
-
-
-def _standard(design: Mapping[str, str]) -> str | None:
-    return "MNI152NLin6Asym" if FSL_TEMPLATE.search(design.get("regstandard", "")) else None
 
 
 def _finds(

@@ -8,7 +8,6 @@ from typing import Any
 
 from bids_regions.extraction.conventions import convention_knobs, kept_words, minimum_words
 from bids_regions.extraction.grammar import THRESHOLDS
-from bids_regions.extraction.statistics import Freedom
 from bids_regions.extraction.tails import TAILS
 from bids_regions.results.records import FieldTheoryUsed, Record, SmoothnessUsed, StatisticUsed, ThresholdUsed
 
@@ -119,11 +118,10 @@ def _height(threshold: ThresholdUsed, statistic: StatisticUsed, criteria: Mappin
     if statistic.p_scale == "p":
         at = at.replace("above", "below")
     side = f"{tail.magnitude.format(s=statistic.kind)} {at} {spoken(threshold.cutoff, 5)}"
-    return f"{side}, {how}" + (f", {_freedom(threshold.dof)} degrees of freedom" if threshold.dof is not None else "")
-
-
-def _freedom(dof: Freedom) -> str:
-    return " and ".join(map(spoken, dof)) if isinstance(dof, tuple) else spoken(dof)
+    if threshold.dof is None:
+        return f"{side}, {how}"
+    dof = threshold.dof if isinstance(threshold.dof, tuple) else (threshold.dof,)
+    return f"{side}, {how}, {' and '.join(map(spoken, dof))} degrees of freedom"
 
 
 def _extent(criteria: Mapping[str, Any]) -> str:

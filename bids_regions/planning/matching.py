@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bids_regions.dataset import Discovery, MapFile, matches
+from bids_regions.dataset import Discovery, matches
 from bids_regions.settings import Entry
 
 __all__ = ["tell_idle_entries", "tell_idle_options"]
@@ -33,7 +33,7 @@ def _reason(key: str, match: Mapping[str, Any], discovery: Discovery) -> str:
     if not discovery.maps or any(matches(mapfile, {key: match[key]}) for mapfile in discovery.maps):
         return ""
     wanted = [str(each) for each in (match[key] if isinstance(match[key], list) else [match[key]])]
-    there = _labels(key, discovery.maps)
+    there = sorted({label for mapfile in discovery.maps if (label := mapfile.entity(key)) is not None})
     if match[key] is False:
         return f"every map has {key}-"
     if not there:
@@ -44,7 +44,3 @@ def _reason(key: str, match: Mapping[str, Any], discovery: Discovery) -> str:
         return f"maps with stat-{hidden[0]} are left out unless asked for: add --stat {ask}"
     near = difflib.get_close_matches(wanted[0], there, n=1, cutoff=0.0)
     return f"no map has {key}-{' or '.join(wanted)}; the nearest there is is {key}-{near[0] if near else there[0]}"
-
-
-def _labels(key: str, maps: Sequence[MapFile]) -> list[str]:
-    return sorted({label for mapfile in maps if (label := mapfile.entity(key)) is not None})
