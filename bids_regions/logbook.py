@@ -35,6 +35,7 @@ class Logbook:
         self.run_id = time.strftime("%Y%m%d-%H%M%S_", time.gmtime(self.started)) + secrets.token_hex(4)
         self.counts: Counter[str] = Counter()
         self.failures: list[dict[str, Any]] = []
+        self._failed: set[str] = set()  # maps that are counted as such
         self.notices: list[str] = []
         self._hints: dict[str, list[str] | None] = {}  # by entry; None where it does not hold for one map
         self._skipped: dict[str, list[str]] = {}  # reason: files
@@ -74,6 +75,11 @@ class Logbook:
         self._write(f"failed: {printable(source)}: {fault}\n")
         if crash and self._verbose:
             self._write("".join(f"    {printable(line)}\n" for line in crash.splitlines()))
+
+    def count_failed(self, source: str) -> None:
+        """A map that failed is counted once, however many entries, levels and sets meet it."""
+        self.counts["failed"] += source not in self._failed
+        self._failed.add(source)
 
     def expect(self, steps: int, owners: int = 0) -> None:
         """How many maps there are to work on, of how many participants."""

@@ -37,6 +37,7 @@ __all__ = [
     "regions_table",
     "rows_in",
     "rows_of",
+    "table_lines",
     "table_text",
 ]
 
@@ -238,10 +239,13 @@ def is_named(index: str, name: str) -> bool:
 
 def table_text(columns: Sequence[Column | Cells], rows: Sequence[object]) -> str:
     """The text of a TSV file."""
+    return "\t".join(column.name for column in columns) + "\n" + "".join(table_lines(columns, rows))
+
+
+def table_lines(columns: Sequence[Column | Cells], rows: Sequence[object]) -> list[str]:
+    """The lines of a TSV file below its header."""
     cells = [c.cells if isinstance(c, Cells) else _format_column([c.of(row) for row in rows]) for c in columns]
-    lines = ["\t".join(column.name for column in columns)]
-    lines += ["\t".join(line) for line in zip(*cells, strict=True)]
-    return "\n".join(lines) + "\n"
+    return ["\t".join(line) + "\n" for line in zip(*cells, strict=True)]
 
 
 def region_columns(*, fields: bool = False, values: bool = False, sheets: bool = False) -> tuple[Column, ...]:

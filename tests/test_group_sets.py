@@ -104,7 +104,7 @@ def test_two_groups_that_would_share_a_name_are_refused_before_anything_is_writt
     fill(root, ("01", "02"))
     (root / "participants.tsv").write_text("participant_id\tgroup\nsub-01\ta b\nsub-02\tA+B\n")
     assert run(root, out, "--group-by", "group") == 16
-    assert "would both become" in capsys.readouterr().err.splitlines()[-1]
+    assert "names that differ in case alone" in capsys.readouterr().err.splitlines()[-1]
     assert not list(out.glob("tpl-*"))
 
 
@@ -291,6 +291,19 @@ def test_who_is_missing_failed_changed_or_damaged_is_listed_in_words(root, out, 
         assert any(f"{name}: {status}" in notice for notice in log["notices"]), name
     assert told.splitlines()[-1].startswith("bids_regions: ")
     assert "3 failed" in told.splitlines()[-1]
+
+
+def test_a_broken_map_counts_once_whatever_levels_and_sets_meet_it(root, out, capsys):
+    fill(root, ("01", "02", "03"))
+    both = ("--threshold", "3.0", "3.5")
+    assert run(root, out, *both) == 0
+    whole = map_path(root, "02").read_bytes()
+    map_path(root, "02").write_bytes(whole[: len(whole) // 2])
+    capsys.readouterr()
+    assert run(root, out, *both) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert sum("1 failed" in line and "consensus region" in line for line in told) == 2  # each set lacks it
+    assert ", 1 failed, " in told[-1]
 
 
 @pytest.mark.parametrize("ending", ["_dseg.nii.gz", "_dseg.tsv"])

@@ -159,7 +159,7 @@ def test_two_maps_under_one_name_are_refused_and_both_are_named():
 
 def test_names_that_differ_in_case_only_collide():
     sources = [f"sub-01_contrast-{c}_stat-z_statmap.nii" for c in "yY"]
-    with pytest.raises(BadDataset, match=r"contrast-y.*contrast-Y"):
+    with pytest.raises(BadDataset, match=r"contrast-y.*contrast-Y.* differ in case alone"):
         check_collisions([place(source) for source in sources])
 
 

@@ -48,6 +48,7 @@ def participant_map(
     *,
     zeros: bool = False,
     signs: Mapping[int, int] | None = None,
+    finite: bool = False,
 ) -> ParticipantMap:
     """One participant's rows, made ready to be counted.
 
@@ -66,6 +67,8 @@ def participant_map(
     signs
         Sign (+1, -1) by label, of maps whose values tell none (maps of p); without it, and of labels that are not in
         it, the sign of the value.
+    finite
+        The caller knows that all values are; then nobody looks.
 
     Examples
     --------
@@ -75,8 +78,9 @@ def participant_map(
     """
     if labels.ndim != 1 or labels.shape != data.shape or (mask is not None and mask.shape != data.shape):
         raise ValueError(f"labels {labels.shape}, map {data.shape} and mask must be rows of one length")
-    values, known = _clear(data)
-    covered = known if zeros and mask is not None else values != 0
+    values, known = (data, None) if finite else _clear(data)
+    everywhere = zeros and mask is not None
+    covered = values != 0 if not everywhere else np.ones(data.size, bool) if known is None else known
     if mask is not None:
         covered = covered & (mask != 0)
     voxels = np.flatnonzero(labels != 0)  # of flags: several times as fast as of numbers

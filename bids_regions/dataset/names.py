@@ -75,6 +75,8 @@ def clean_label(text: str) -> str:
     >>> clean_label("two-back"), clean_label("Müller"), clean_label("左")
     ('two+back', 'Muller', 'u5de6')
     """
+    if text.isascii() and text.isalnum():  # most labels
+        return text
     plain = unicodedata.normalize("NFKD", text)
     kept = [c for c in plain if not unicodedata.combining(c)]
     return "".join(_clean_character(c) for c in kept or plain)

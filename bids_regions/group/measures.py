@@ -197,7 +197,7 @@ def _measure(
     index = reference.index(source.ground)
     positions = find_region_positions(source.ground.domain, index)
     gathered = _Gathered(study=study, names=reference.names, positions=positions)
-    for measured in measure_set(one.members, source, reference, study.workers):
+    for measured in measure_set(counted, source, reference, study.workers):
         gathered.add(one, index, measured, study.values)
     dice = pairwise_dice(gathered.bits) if reference.union is not None else None
     return SetResult(

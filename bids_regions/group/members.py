@@ -64,6 +64,11 @@ class Member:
         return self.sources[0]
 
     @property
+    def title(self) -> str:
+        """What tells its map from all others, as `MapFile.title` does."""
+        return self.source if self.volume is None else f"{self.source} (volume {self.volume})"
+
+    @property
     def values(self) -> bool:
         """Whether there is a second map."""
         return bool(self.value_files)
@@ -114,7 +119,7 @@ class Absence:
     participant: str  # "sub-01"
     status: Status
     reason: str
-    here: bool = False  # it was met in this run, at the group level
+    met: str = ""  # the map, where it was this run that met the failure, at the group level
 
 
 def read_members(output_dir: Path, participants: frozenset[str]) -> tuple[list[Member], list[Absence]]:

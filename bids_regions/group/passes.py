@@ -33,7 +33,7 @@ from bids_regions.frozen import dataclass
 from bids_regions.group.grounds import Ground, Smallest
 from bids_regions.group.members import Absence, Member
 from bids_regions.group.positions import DomainPositions, regions_on_sheet
-from bids_regions.group.reading import ChangedError, GoneError, Rows, Source, load_member, load_second
+from bids_regions.group.reading import ChangedError, GoneError, Known, Rows, Source, load_member, load_second
 from bids_regions.group.thumbnails import draw_member
 from bids_regions.images import expect_many
 
@@ -73,6 +73,7 @@ class Counted:
     tally: Tally | None  # None where no map could be read
     members: tuple[Member, ...]
     summaries: tuple[Summary, ...]  # of the members
+    known: tuple[Known | None, ...]  # of the members, for the second pass
     lost: tuple[Absence, ...]
 
 
@@ -125,6 +126,7 @@ class MemberMeasures:
 class _Shard:
     members: tuple[Member, ...]
     source: Source
+    known: tuple[Known | None, ...] = ()  # of the members, in the second pass
     reference: SetReference | None = None
     tables: bool = False  # whether the first pass reads the members' tables
 
@@ -134,6 +136,7 @@ class _ShardCount:
     tally: Tally
     members: tuple[Member, ...]
     summaries: tuple[Summary, ...]
+    known: tuple[Known | None, ...]  # of the members
     lost: tuple[Absence, ...]
     tables: tuple[Rows, ...]  # of the members, or none
 
@@ -147,12 +150,14 @@ def count_set(members: Sequence[Member], source: Source, workers: Workers, take:
     shards = [_Shard(members=part, source=source, tables=tables) for part in parts(members, workers)]
     kept: list[Member] = []
     summaries: list[Summary] = []
+    known: list[Known | None] = []
     lost: list[Absence] = []
 
     def tallies() -> Iterator[Tally]:
         for found in _count_shards(shards, workers):
             kept.extend(found.members)
             summaries.extend(found.summaries)
+            known.extend(found.known)
             lost.extend(found.lost)
             if take:
                 for member, rows in zip(found.members, found.tables, strict=True):
@@ -161,7 +166,7 @@ def count_set(members: Sequence[Member], source: Source, workers: Workers, take:
                 yield found.tally
 
     tally = _merge(tallies())
-    return Counted(tally=tally, members=tuple(kept), summaries=tuple(summaries), lost=tuple(lost))
+    return Counted(tally=tally, members=tuple(kept), summaries=tuple(summaries), known=tuple(known), lost=tuple(lost))
 
 
 def _count_shards(shards: Sequence[_Shard], workers: Workers) -> Iterator[_ShardCount]:
@@ -174,9 +179,9 @@ def _count_shards(shards: Sequence[_Shard], workers: Workers) -> Iterator[_Shard
         else:
             (member,) = shard.members
             reason = f"{member.source}: {found}, killed for memory most likely"
-            absence = Absence(participant=member.participant, status="failed", reason=reason, here=True)
+            absence = Absence(participant=member.participant, status="failed", reason=reason, met=member.title)
             none = tally_maps((), shard.source.ground.domain.size)
-            yield _ShardCount(tally=none, members=(), summaries=(), lost=(absence,), tables=())
+            yield _ShardCount(tally=none, members=(), summaries=(), known=(), lost=(absence,), tables=())
 
 
 def _merge(tallies: Iterator[Tally]) -> Tally | None:
@@ -190,10 +195,14 @@ def _chain(first: Tally, rest: Iterator[Tally]) -> Iterator[Tally]:
 
 
 def measure_set(
-    members: Sequence[Member], source: Source, reference: SetReference, workers: Workers
+    counted: Counted, source: Source, reference: SetReference, workers: Workers
 ) -> Iterator[MemberMeasures]:
     """The second pass: each member of the set in order."""
-    shards = [_Shard(members=part, source=source, reference=reference) for part in parts(members, workers)]
+    every = parts(counted.members, workers), parts(counted.known, workers)
+    shards = [
+        _Shard(members=members, source=source, reference=reference, known=known)
+        for members, known in zip(*every, strict=True)
+    ]
     for found in in_order(_measure_shard, shards, workers):
         if isinstance(found, WorkerLost):
             raise Fault(f"a worker of the group level was lost: {found}", hint=MORE_MEMORY)
@@ -222,6 +231,7 @@ def _count_shard(shard: _Shard) -> _ShardCount:
     expect_many()
     kept: list[Member] = []
     summaries: list[Summary] = []
+    known: list[Known | None] = []
     lost: list[Absence] = []
     tables: list[Rows] = []
 
@@ -237,16 +247,22 @@ def _count_shard(shard: _Shard) -> _ShardCount:
                 continue
             except Fault as fault:
                 reason = str(fault)
-                lost.append(Absence(participant=member.participant, status="failed", reason=reason, here=True))
+                lost.append(Absence(participant=member.participant, status="failed", reason=reason, met=member.title))
                 continue
             kept.append(member)
             summaries.append(_summarize(member, loaded.one, shard.source.ground, blind=loaded.blind))
+            known.append(loaded.known)
             tables.append(loaded.table)
             yield loaded.one
 
     tally = tally_maps(maps(), shard.source.ground.domain.size)
     return _ShardCount(
-        tally=tally, members=tuple(kept), summaries=tuple(summaries), lost=tuple(lost), tables=tuple(tables)
+        tally=tally,
+        members=tuple(kept),
+        summaries=tuple(summaries),
+        known=tuple(known),
+        lost=tuple(lost),
+        tables=tuple(tables),
     )
 
 
@@ -268,9 +284,9 @@ def _measure_shard(shard: _Shard) -> list[MemberMeasures]:
     on_sheet = regions_on_sheet(ground.domain, index)
     n_core = max(1, int(np.count_nonzero(reference.core)))
     measured = []
-    for member in shard.members:
+    for member, known in zip(shard.members, shard.known, strict=True):
         drawn = member.participant in reference.thumbnails
-        one, _, rows = load_member(member, shard.source, table=drawn)
+        one, _, rows, _ = load_member(member, shard.source, table=drawn, known=known)
         values, (dice, dice_loo) = measure_map(index, one), overlap.dice(one)
         measured.append(
             MemberMeasures(

@@ -22,7 +22,7 @@ from bids_regions.files import hash_bytes, read_text
 from bids_regions.frozen import dataclass
 from bids_regions.group.grounds import Ground, SheetGround, VolumeGround
 from bids_regions.group.members import Member
-from bids_regions.images import StoredGrid, count_volumes, load_label_image, load_mask, load_statmap
+from bids_regions.images import Seen, StoredGrid, count_volumes, load_again, load_label_image, load_mask, load_statmap
 from bids_regions.images.cifti import Grayordinates
 from bids_regions.maps.sheet_files import load_label_rows
 from bids_regions.maps.sheet_maps import SheetLayout, SheetMap, load_sheet_map
@@ -32,6 +32,7 @@ from bids_regions.tables import rows_in
 __all__ = [
     "ChangedError",
     "GoneError",
+    "Known",
     "Loaded",
     "Rows",
     "Source",
@@ -66,16 +67,24 @@ class ChangedError(Fault, ValueError):
     """The map is not the one that the results were made from."""
 
 
+class Known(NamedTuple):
+    """What the first reading of a map found, and the second need not look for again."""
+
+    seen: Seen
+    presence: Presence
+
+
 class Loaded(NamedTuple):
     """One member as its set takes it."""
 
     one: ParticipantMap  # its map, labels and data area as rows of the set
     blind: bool  # nobody can tell its zeros from data
     table: Rows  # its regions, where they were asked for
+    known: Known | None  # for the next reading; None of what is read anew each time
 
 
-def load_member(member: Member, source: Source, *, table: bool = False) -> Loaded:
-    """One member's map; its `table` where that is asked for.
+def load_member(member: Member, source: Source, *, table: bool = False, known: Known | None = None) -> Loaded:
+    """One member's map; its `table` where that is asked for. An earlier reading may have told what is `known`.
 
     Raises
     ------
@@ -90,7 +99,10 @@ def load_member(member: Member, source: Source, *, table: bool = False) -> Loade
         if not (source.dataset.root / name).is_file():
             raise GoneError(f"its map {name} is not there any more")
     ground = source.ground
-    read = _read_volume(member, source, ground) if isinstance(ground, VolumeGround) else _read(member, source, ground)
+    if isinstance(ground, VolumeGround):
+        read = _read_volume(member, source, ground, known)
+    else:
+        read = _read(member, source, ground)
     is_p = Statistic(member.kind).rule.is_p
     rows = read_table(member, source.output_dir) if table or is_p else []
     laid = participant_map(
@@ -99,8 +111,10 @@ def load_member(member: Member, source: Source, *, table: bool = False) -> Loade
         read.mask,
         zeros=read.presence.zeros_count,
         signs={int(row["index"]): SIGNS.get(row["sign"], 0) for row in rows} if is_p else None,
+        finite=read.finite,
     )
-    return Loaded(one=laid, blind=read.presence.thresholded and not read.masked, table=rows)
+    blind = read.presence.thresholded and not read.masked
+    return Loaded(one=laid, blind=blind, table=rows, known=read.seen and Known(read.seen, read.presence))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -112,11 +126,15 @@ class _Read:
     mask: NDArray[np.bool_] | None
     presence: Presence
     masked: bool  # a mask tells its zeros from data
+    finite: bool = False  # all values are known to be
+    seen: Seen | None = None  # what to know the map by when it is read again
 
 
-def _read_volume(member: Member, source: Source, ground: VolumeGround) -> _Read:
+def _read_volume(member: Member, source: Source, ground: VolumeGround, known: Known | None) -> _Read:
     """The images of a volume, resampled to the grid of the set."""
-    statmap = load_statmap(source.dataset.root / member.source, member.volume)
+    path = source.dataset.root / member.source
+    again = load_again(path, known.seen) if known else None
+    statmap = again or load_statmap(path, member.volume)
     _check_source(member, statmap.content_hash)
     image = load_label_image(source.output_dir / member.labels)
     _compare(member.labels, image.content_hash, member.output_hashes[:-1])
@@ -124,13 +142,15 @@ def _read_volume(member: Member, source: Source, ground: VolumeGround) -> _Read:
     if not grid.same_as(statmap.grid):
         raise ChangedError(f"its label image does not lie on the grid of {member.source}", hint=AGAIN)
     mask = _load_mask(member, source, statmap.grid)
-    presence = find_presence(statmap.data, mask, Statistic(member.kind))
+    presence = known.presence if known and again else find_presence(statmap.data, mask, Statistic(member.kind))
     return _Read(
         labels=to.flatten(grid.resample(labels, to)),
         data=to.flatten(grid.resample(_cleared(statmap.data, presence), to)),
         mask=None if mask is None else to.flatten(grid.resample(mask, to)),
         presence=presence,
         masked=mask is not None,
+        finite=True,
+        seen=statmap.seen,
     )
 
 

@@ -356,7 +356,7 @@ def _sort_by_grid(members: Iterable[Member], output_dir: Path) -> tuple[list[Kin
         try:
             grid = load_grid(path, series=member.volume is not None)
         except Fault as fault:
-            unread.append(Absence(participant=member.participant, status="failed", reason=str(fault), here=True))
+            unread.append(Absence(participant=member.participant, status="failed", reason=str(fault), met=member.title))
             continue
         if grid.header in exact:
             exact[grid.header].append(member)

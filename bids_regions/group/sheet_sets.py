@@ -155,7 +155,7 @@ def sort_by_mesh(members: Iterable[Member], output_dir: Path) -> tuple[list[Mesh
         try:
             layout = _layout_of(member, output_dir)
         except Fault as fault:
-            unread.append(Absence(participant=member.participant, status="failed", reason=str(fault), here=True))
+            unread.append(Absence(participant=member.participant, status="failed", reason=str(fault), met=member.title))
             continue
         key = _key_of(layout)
         kinds.setdefault(key, MeshKind(key=key)).add(member, layout)

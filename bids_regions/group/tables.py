@@ -19,7 +19,7 @@ from bids_regions.group.members import Absence, Member, Status
 from bids_regions.group.reading import ChangedError, Rows, read_table
 from bids_regions.group.sets import Cohort, MapSet
 from bids_regions.results.records import library_versions
-from bids_regions.tables import Column, describe_columns, format_cell, region_columns
+from bids_regions.tables import Column, describe_columns, format_cell, region_columns, table_lines
 
 __all__ = [
     "AGREEMENT_COLUMNS",
@@ -218,15 +218,14 @@ class GroupTable:
             return []
         cells = [format_cell(column.of(rows[0])) for column in self.columns]
         end = len(self.columns) - tail
-        own, before, after = self.columns[head:end], cells[:head], cells[end:]
-        lines = ["\t".join([*before, *(format_cell(c.of(row)) for c in own), *after]) + "\n" for row in rows]
+        before, after = cells[:head], cells[end:]
+        lines = ["\t".join([*before, own[:-1], *after]) + "\n" for own in table_lines(self.columns[head:end], rows)]
         self.stream.writelines(lines)
         return lines
 
     def add_regions(self, set_name: str, member: Member, rows: Rows) -> None:
         """Write a member's regions, where that is what the table holds."""
-        for row in rows:
-            self.add((set_name, member, row))
+        self.stream.writelines(table_lines(self.columns, [(set_name, member, row) for row in rows]))
 
 
 @contextmanager

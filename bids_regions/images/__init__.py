@@ -8,6 +8,7 @@ from nibabel import __version__ as NIBABEL_VERSION  # noqa: N812
 
 from bids_regions.images.foreign import Bricks, load_bricks, save_as_nifti, voxel_axes
 from bids_regions.images.grids import StoredGrid, make_grid
+from bids_regions.images.inflation import Seen
 from bids_regions.images.memory import Volume, image_of_labels, is_image, volume_of
 from bids_regions.images.reading import (
     LabelImage,
@@ -15,6 +16,7 @@ from bids_regions.images.reading import (
     check_mask,
     count_volumes,
     expect_many,
+    load_again,
     load_grid,
     load_label_image,
     load_labels,
@@ -28,6 +30,7 @@ __all__ = [
     "NIBABEL_VERSION",
     "Bricks",
     "LabelImage",
+    "Seen",
     "StatMap",
     "StoredGrid",
     "Volume",
@@ -36,6 +39,7 @@ __all__ = [
     "expect_many",
     "image_of_labels",
     "is_image",
+    "load_again",
     "load_bricks",
     "load_grid",
     "load_label_image",

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from io import RawIOBase
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import deflate
 import numpy as np
@@ -24,7 +24,7 @@ from isal import isal_zlib
 
 from bids_regions.errors import BadMap, Fault, StorageFault
 
-__all__ = ["FETCH_AGAIN", "ByteStream"]
+__all__ = ["FETCH_AGAIN", "ByteStream", "Seen"]
 
 CHUNK = 1 << 16  # bytes read at once; small, because each gzip member copies the rest of its chunk
 FIRST = 1 << 12  # bytes inflated at first: a header, after which the rest may be inflated at once
@@ -46,11 +46,23 @@ OURS_TO_NAME = {
 }
 
 
-class ByteStream:
-    """The inflated bytes of one file, read once from front to end, with the hash of the bytes as they are on disk."""
+class Seen(NamedTuple):
+    """A file that was read to its end: what tells whether it is still the same, and the hash of its bytes."""
 
-    def __init__(self, path: Path) -> None:
+    mark: tuple[int, ...]  # file, size, and when its content and its entry changed; () where nobody may rely on it
+    digest: str  # SHA-256, in hexadecimal digits
+
+
+class ByteStream:
+    """The inflated bytes of one file, read once from front to end, with the hash of the bytes as they are on disk.
+
+    Of a file that was `seen` and did not change since, hash and soundness are known and not worked out again.
+    """
+
+    def __init__(self, path: Path, seen: Seen | None = None) -> None:
         self.path = path
+        self._seen, self.unchanged = seen, False
+        self._at_once = False  # whether it was inflated at once, so that all of it was seen
         self.name = path.name  # what sentences call it; the caller knows the folder
         self._digest = hashlib.sha256()
         self._pending = memoryview(b"")  # inflated, not yet asked for
@@ -66,8 +78,11 @@ class ByteStream:
         self._n_passed = 0  # inflated bytes that were asked for
         self.n_beyond = 0  # bytes after those asked for, known once the end is reached; zeros after gzip's end are none
         try:
+            found = os.fstat(self._file.fileno())
+            self._mark = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+            self.unchanged = seen is not None and seen.mark == self._mark
             self._first = first = self._read()
-            self.size = os.fstat(self._file.fileno()).st_size
+            self.size = found.st_size
         except BaseException:
             self._file.close()
             raise
@@ -143,7 +158,11 @@ class ByteStream:
         self._pending = memoryview(b"")
         for block in self._blocks:
             self._pass_over(len(block))
-        return self._digest.hexdigest()
+        return self._seen.digest if self._seen and self.unchanged else self._digest.hexdigest()
+
+    def see(self) -> Seen:
+        """As `finish`, with what to know the file by when it is read again; of one read in parts nothing is."""
+        return Seen(self._mark if self._at_once else (), self.finish())
 
     def _pass_over(self, n: int) -> None:
         self.n_beyond += n
@@ -153,9 +172,13 @@ class ByteStream:
     def _read(self, n: int = CHUNK) -> bytes:
         with _faults(self.path):
             chunk = self._file.read(n)
-        self._digest.update(chunk)
+        self._hash(chunk)
         self._n_read += len(chunk)
         return chunk
+
+    def _hash(self, chunk: bytes | memoryview) -> None:
+        if not self.unchanged:
+            self._digest.update(chunk)
 
     def _read_whole(self) -> bytearray:
         """The whole file, of which the first chunk was read before; nothing if it is not as long as it was then."""
@@ -167,7 +190,7 @@ class ByteStream:
                     n = self._file.readinto(view[at:]) or 0
                 if not n:
                     return bytearray()
-                self._digest.update(view[at : at + n])
+                self._hash(view[at : at + n])
                 self._n_read, at = self._n_read + n, at + n
         return bytearray() if self._read(1) else held
 
@@ -178,14 +201,15 @@ class ByteStream:
             return None
         held = self._read_whole()
         end = held[-8:]  # CRC-32 and size of the last member, and of no other, as it occurs once
-        if end[4:] == (size % (1 << 32)).to_bytes(4, "little") and held.rfind(end, 0, -1) < 0:
+        if end[4:] == (size % (1 << 32)).to_bytes(4, "little") and (self.unchanged or held.rfind(end, 0, -1) < 0):
             try:
                 whole: bytearray = deflate.gzip_decompress(held, size)
             except deflate.DeflateError:
                 whole = bytearray()
             # libdeflate compares the CRC-32 of the first member, and stops there: that the file ends with it says that
             # no other member follows
-            if len(whole) == size and deflate.crc32(whole) == int.from_bytes(end[:4], "little"):
+            if len(whole) == size and (self.unchanged or deflate.crc32(whole) == int.from_bytes(end[:4], "little")):
+                self._at_once = True
                 return whole
         self._file.seek(here)
         self._n_read, self._digest = here, digest

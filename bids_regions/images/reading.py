@@ -19,7 +19,7 @@ from bids_regions.errors import BadMap, UnsuitableMap
 from bids_regions.frozen import dataclass
 from bids_regions.images.grids import StoredGrid
 from bids_regions.images.headers import StoredLayout, read_layout
-from bids_regions.images.inflation import ByteStream
+from bids_regions.images.inflation import ByteStream, Seen
 
 __all__ = [
     "LabelImage",
@@ -27,6 +27,7 @@ __all__ = [
     "check_mask",
     "count_volumes",
     "expect_many",
+    "load_again",
     "load_grid",
     "load_label_image",
     "load_labels",
@@ -60,8 +61,13 @@ class StatMap:
     # the largest finite magnitude of the map here (1 where that is 0) and their own sign
     intent: int  # NIfTI code of what the numbers are, 0 where the header does not say
     dof: Mapping[int, tuple[float, ...]]  # degrees of freedom that the header tells, by the intent they hold for
-    content_hash: str  # SHA-256 of the file's bytes, in hexadecimal digits
+    seen: Seen  # what to know the file by when the map is loaded again
     notes: tuple[str, ...]  # what a user should know of this file, a sentence each
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of the file's bytes, in hexadecimal digits."""
+        return self.seen.digest
 
     @property
     def affine(self) -> NDArray[np.float64]:
@@ -119,7 +125,7 @@ def load_statmap(path: Path, volume: int | None = None, *, nan: float = 0.0) -> 
         return tally.clean(_find_values(stored, layout))
 
     with _within_memory(path):
-        layout, values, content_hash = _load(path, convert, volume)
+        layout, values, seen = _load(path, convert, volume)
         infinite = np.flatnonzero(np.isinf(values)) if tally.n_infinite else np.empty(0, np.intp)
         values[infinite] = np.copysign(tally.peak or 1, values[infinite])
     return StatMap(
@@ -129,9 +135,27 @@ def load_statmap(path: Path, volume: int | None = None, *, nan: float = 0.0) -> 
         infinite=infinite,
         intent=layout.intent,
         dof=layout.dof,
-        content_hash=content_hash,
+        seen=seen if not (tally.n_nan or tally.n_infinite) else seen._replace(mark=()),
         notes=layout.notes + tally.notes,
     )
+
+
+def load_again(path: Path, seen: Seen) -> StatMap | None:
+    """The map that was loaded before, without another look at its numbers; None where it may be another by now.
+
+    It has no notes: they were told.
+    """
+    if not seen.mark:
+        return None
+    with _within_memory(path):
+        layout, values, found = _load(path, _find_values, seen=seen)
+    if found != seen:
+        return None
+    none = np.empty(0, np.intp)
+    return StatMap(
+        data=_shaped(values, layout), grid=layout.grid, n_nan=0, infinite=none, intent=layout.intent, dof=layout.dof,
+        seen=seen, notes=(),
+    )  # fmt: skip
 
 
 def load_labels(path: Path) -> tuple[NDArray[np.integer[Any]], StoredGrid]:
@@ -152,14 +176,14 @@ def load_label_image(path: Path) -> LabelImage:
     """
     notes: tuple[str, ...] = ()
     with _within_memory(path):
-        layout, labels, content_hash = _load_asked_for(path, lambda stored, _: stored)
+        layout, labels, seen = _load_asked_for(path, lambda stored, _: stored)
         if labels.dtype.kind == "f" or layout.slope is not None:
             labels, notes = _rounded(_Tally().clean(_find_values(labels, layout)), layout, path)
         if not np.can_cast(labels.dtype, np.int32):
             if labels.max() > INT32.max or labels.min() < INT32.min:
                 raise BadMap(f"{path.name} holds labels beyond {INT32.max}", hint="Number the labels again")
             labels = labels.astype(np.int32)
-    return LabelImage(labels=_shaped(labels, layout), grid=layout.grid, content_hash=content_hash, notes=notes)
+    return LabelImage(labels=_shaped(labels, layout), grid=layout.grid, content_hash=seen.digest, notes=notes)
 
 
 def _rounded(labels: NDArray[Any], layout: StoredLayout, path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
@@ -261,7 +285,7 @@ def _within_memory(path: Path) -> Iterator[None]:
         raise BadMap(f"{path.name} does not fit into memory", hint="Give more memory to each worker") from error
 
 
-def _load_asked_for(path: Path, convert: Convert) -> tuple[StoredLayout, NDArray[Any], str]:
+def _load_asked_for(path: Path, convert: Convert) -> tuple[StoredLayout, NDArray[Any], Seen]:
     """An image somebody named: of the wrong kind it is a fault, where a map would be skipped."""
     try:
         return _load(path, convert)
@@ -269,9 +293,11 @@ def _load_asked_for(path: Path, convert: Convert) -> tuple[StoredLayout, NDArray
         raise BadMap(error.sentence, hint="Give a 3-D image") from error
 
 
-def _load(path: Path, convert: Convert, volume: int | None = None) -> tuple[StoredLayout, NDArray[Any], str]:
+def _load(
+    path: Path, convert: Convert, volume: int | None = None, seen: Seen | None = None
+) -> tuple[StoredLayout, NDArray[Any], Seen]:
     """The converted numbers of an image, flat, and the hash of the file."""
-    with ByteStream(path) as stream:
+    with ByteStream(path, seen) as stream:
         layout = read_layout(stream, series=volume is not None)
         stored = layout.dtype.itemsize
         dtype = convert(_native(np.empty(0, dtype=np.uint8), layout), layout).dtype
@@ -283,10 +309,10 @@ def _load(path: Path, convert: Convert, volume: int | None = None) -> tuple[Stor
         else:
             converted = _blank(layout.n_voxels, dtype)
             _read_in_parts(stream, layout, convert, converted)
-        digest = stream.finish()
+        found = stream.see()
         if stream.n_beyond:
             layout = replace(layout, notes=(*layout.notes, f"{stream.n_beyond} bytes after the image were not read"))
-        return layout, converted, digest
+        return layout, converted, found
 
 
 def _read_volume(stream: ByteStream, layout: StoredLayout, volume: int) -> NDArray[Any]:

@@ -52,6 +52,7 @@ SHORT_HASH = 16  # hexadecimal digits, where there is little room
 LAST = ("res", "den")  # entities that stand after seg-
 AFTER_HEMI = frozenset({"space", "seg", "den", "desc"})  # the first of these in a name stands behind hemi-
 FOLDERS = ("sub", "ses", "space")  # entities that name folders, so that their labels cannot be left out of a name
+ONE_CASE = "BIDS allows no two, and many disks hold but one"
 FOLDER_LIMIT = 48  # characters of such a label; a longer one is hashed
 
 
@@ -241,8 +242,10 @@ def check_collisions(places: Iterable[OutputPaths]) -> None:
                 f"Two entries named {other.entry} and {place.entry} both match {place.source}",
                 hint="Give the entries different names, or match tables that cannot both hold",
             )
+        same = (other.folder, other.stem) == (place.folder, place.stem)
+        become = f"both become {place.labels.name}" if same else f"become names that differ in case alone ({ONE_CASE})"
         raise BadDataset(
-            f"{other.source} and {place.source} would both become {place.labels.name}",
+            f"{other.source} and {place.source} would {become}",
             hint="Rename one of them, or select only one by --contrast, --task, --suffix or --bids-filter-file",
         )
 

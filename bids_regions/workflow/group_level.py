@@ -144,8 +144,8 @@ def _tell(result: SetResult, logbook: Logbook) -> None:
         logbook.fail(one.name, Contradiction(one.refusal, hint="Run the participant level on all of them again"))
         return
     for absence in one.absent:
-        if absence.here:
-            logbook.counts["failed"] += 1
+        if absence.met:
+            logbook.count_failed(absence.met)
             logbook.fail(f"{absence.participant} ({one.name})", Fault(absence.reason))
     statuses = Counter(row.status for row in result.rows)
     n_regions = len(result.consensus.naming.regions) if result.consensus else 0

@@ -230,7 +230,7 @@ def _tell_left_out(plan: Plan, logbook: Logbook) -> None:
         logbook.skip(one.relpath, one.reason)
     for job, one in plan.broken:
         fault = BadMap(one.reason, hint=BROKEN_HINT)
-        logbook.counts["failed"] += 1
+        logbook.count_failed(one.relpath)
         logbook.fail(one.relpath, fault)
         for place in job.places:
             write_failure(job.mapfile, place, fault)

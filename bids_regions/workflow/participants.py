@@ -90,7 +90,7 @@ def _take_section(page: PendingPage, drawing: DrawJob, result: Drawn | model.Pro
     if isinstance(result, model.Problem) and drawing.job.entries:  # without: of an earlier run, and gone since perhaps
         page.undrawn = True
         if not page.has_failed(drawing.job.mapfile.title):
-            logbook.counts["failed"] += 1
+            logbook.count_failed(drawing.job.mapfile.title)
             logbook.fail(result.source, Fault(result.reason))
 
 
@@ -135,7 +135,8 @@ def _tell(outcome: MapOutcome, logbook: Logbook) -> None:
     for failure in outcome.failures:
         assert failure.fault
         logbook.fail(f"{outcome.mapfile.title} ({failure.name})", failure.fault, failure.crash)
-    logbook.counts["failed"] += bool(outcome.failures)
+    if outcome.failures:
+        logbook.count_failed(outcome.mapfile.title)
     logbook.counts["maps"] += bool(outcome.entries) and not outcome.failures  # no entries: all maps of an owner broken
     found = bool(outcome.entries) and not any(entry.fresh or entry.fault for entry in outcome.entries)
     logbook.counts["maps_found"] += found
