@@ -1,7 +1,9 @@
 """Surfaces: pairs of fsLR 32k and fsaverage 164k, CIFTI of 91k, from files to table and label files, beside others.
 
-python benchmarks/surfaces.py [--rounds 15]. nilearn's table of clusters runs in this process; wb_command, where it is
-installed, as the two commands it needs, whole processes. Times are of the processor.
+python benchmarks/surfaces.py [--rounds 15]. Each way begins with the files of a map and ends with files, in a folder
+that is there, the mesh known before. nilearn's table of clusters runs in this process, with a smallest size of as many
+vertices as our 100 mm2 have in the mean, and without one; wb_command, where it is installed, as a whole process for
+each sign (and hemisphere) that it needs. Times are of the processor.
 """
 
 import argparse
@@ -20,14 +22,14 @@ import numpy as np
 from measuring import alternate, run_command, save
 from nibabel import cifti2
 from nilearn.reporting import get_clusters_table
-from nilearn.surface import SurfaceImage
+from nilearn.surface import PolyMesh, SurfaceImage
 from scipy.sparse import coo_array
 from simulating import smooth_map
 
 from bids_regions.dataset import Selection, find_maps, open_dataset
 from bids_regions.images.gifti import save_gifti_map
 from bids_regions.maps import maps
-from bids_regions.meshes import load_cortex, load_inflated
+from bids_regions.meshes import load_areas, load_cortex, load_inflated
 from bids_regions.results.placement import place_outputs
 from bids_regions.settings import make_entry
 
@@ -35,6 +37,8 @@ SIDES = {"L": ("CORTEX_LEFT", "left"), "R": ("CORTEX_RIGHT", "right")}
 TEMPLATES = {"32k": ("fsLR", 32492), "164k": ("fsaverage", 163842)}
 GRAYORDINATES = 91_282  # of the HCP's CIFTI files
 STEPS = 60  # of smoothing along edges
+SMALLEST = 100  # mm2, the default
+NAME = "sub-01_hemi-{}_space-{}_contrast-a_stat-z_statmap.func.gii"
 
 
 def main() -> None:
@@ -83,7 +87,10 @@ def measure_cifti(folder: Path, rounds: int) -> dict[str, Any]:
     nib.save(nib.Cifti2Image(row, header), place / f"sub-01_space-{space}_den-91k_stat-z_statmap.dscalar.nii")
     once = pipeline(folder)
     once()
-    return {**alternate({"bids_regions": once}, rounds), "peak": peak_of(once, row.size)}
+    found: dict[str, Any] = alternate({"bids_regions": once}, rounds)
+    if shutil.which("wb_command"):
+        found["wb_command, two calls"] = {"cpu_ms": 1000 * min(workbench_cifti(folder, place) for _ in range(3))}
+    return {**found, "peak": peak_of(once, row.size)}
 
 
 def peak_of(once: Callable[[], object], n: int) -> dict[str, int]:
@@ -103,24 +110,31 @@ def measure(folder: Path, space: str, n: int, rounds: int) -> dict[str, Any]:
         sheet = load_inflated(space, n, side)
         assert sheet is not None
         values[part] = smooth(sheet.triangles, n, ord(side))
-        name = f"sub-01_hemi-{side}_space-{space}_contrast-a_stat-z_statmap.func.gii"
-        save_gifti_map(folder / "in" / "sub-01" / name, values[part], structure)
+        save_gifti_map(folder / "in" / "sub-01" / NAME.format(side, space), values[part], structure)
         meshes[part] = write_mesh(folder / f"{side}.surf.gii", sheet.xyz, sheet.triangles, structure)
-    image = SurfaceImage(mesh={part: str(path) for part, path in meshes.items()}, data=values)
     once = pipeline(folder)
     once()
+    areas = [load_areas(space, n, side) for side in SIDES]
+    smallest = round(SMALLEST / np.mean([np.mean(each) for each in areas if each is not None]))
+    files = {part: folder / "in" / "sub-01" / NAME.format(side, space) for side, (_, part) in SIDES.items()}
+    mesh = PolyMesh(**meshes)
     ways = {
         "bids_regions": once,
-        "nilearn's table": lambda: get_clusters_table(image, stat_threshold=3.0, two_sided=True),
-        "nilearn's table, 20 vertices": lambda: get_clusters_table(
-            image, stat_threshold=3.0, cluster_threshold=20, two_sided=True
-        ),
+        "nilearn's table": lambda: nilearn_table(mesh, files, smallest),
+        "nilearn's table, any size": lambda: nilearn_table(mesh, files, 0),
     }
     found: dict[str, Any] = alternate(ways, rounds, fewer={name: 3 for name in ways if "nilearn" in name})
     if shutil.which("wb_command"):
         found["wb_command, four calls"] = {"cpu_ms": 1000 * min(workbench(folder, meshes) for _ in range(3))}
     found["peak"] = peak_of(once, 2 * n)
     return found
+
+
+def nilearn_table(mesh: PolyMesh, files: dict[str, Path], smallest: int) -> None:
+    """The table that nilearn makes, from files to a file, of clusters of at least `smallest` vertices."""
+    image = SurfaceImage(mesh=mesh, data={part: str(path) for part, path in files.items()})
+    found = get_clusters_table(image, stat_threshold=3.0, cluster_threshold=smallest, two_sided=True)
+    found.to_csv(files["left"].parents[2] / "nilearn.tsv", sep="\t")
 
 
 def pipeline(folder: Path) -> Callable[[], object]:
@@ -130,8 +144,8 @@ def pipeline(folder: Path) -> Callable[[], object]:
     entry = make_entry("thr3p0", {"threshold": "3.0"}).for_surfaces(mapfile.form)
     number = count()
 
-    def once() -> None:
-        place = place_outputs(mapfile, entry.name, folder / "out" / str(next(number)))
+    def once() -> None:  # one folder, as that of a participant's maps: each time under another name
+        place = place_outputs(mapfile, f"{entry.name}n{next(number)}", folder / "out")
         job = maps.MapJob(
             mapfile=mapfile, dataset=dataset, output_dir=place.output_dir, entries=(entry,), places=(place,),
             fittings=((),),
@@ -152,6 +166,25 @@ def workbench(folder: Path, meshes: dict[str, Path]) -> float:
             out = folder / "wb.func.gii"
             words = ["wb_command", "-metric-find-clusters", meshes[part], metric, threshold, "100", out, *less]
             seconds += run_command(words)[1]
+    return seconds
+
+
+def workbench_cifti(folder: Path, place: Path) -> float:
+    """Processor seconds of wb_command for both signs of a CIFTI file."""
+    (file,) = place.glob("*.dscalar.nii")
+    meshes, seconds = [], 0.0
+    for side, (structure, part) in SIDES.items():
+        sheet = load_inflated(*TEMPLATES["32k"], side)
+        assert sheet is not None
+        path = folder / f"{side}.surf.gii"
+        meshes += [
+            f"-{part}-surface",
+            path if path.exists() else write_mesh(path, sheet.xyz, sheet.triangles, structure),
+        ]
+    for threshold, less in (("3", []), ("-3", ["-less-than"])):
+        sizes = [threshold, "100", threshold, "200", "COLUMN"]
+        words = ["wb_command", "-cifti-find-clusters", file, *sizes, folder / "wb.dscalar.nii", *less, *meshes]
+        seconds += run_command(words)[1]
     return seconds
 
 

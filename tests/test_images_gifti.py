@@ -10,6 +10,8 @@ from surface_bytes import TETRAHEDRON, data_array, gifti, mesh, metadata, put
 
 from bids_regions.errors import BadMap, UnsuitableMap
 from bids_regions.images.gifti import load_surface, read_gifti, save_gifti_labels, save_gifti_map
+from bids_regions.images.gifti_arrays import Decoder
+from bids_regions.images.inflation import ByteStream
 
 VALUES = np.array([[1.5, -2, 0], [np.nan, 4, 5e-7]], np.float32)
 BOMB = (
@@ -41,6 +43,59 @@ def test_long_arrays_come_in_pieces_and_as_gzip_too(tmp_path):
         assert np.array_equal(read_gifti(put(tmp_path / "a.gii", gifti(spaced))).arrays[0].values, values)
     packed = put(tmp_path / "b.gii.gz", gzip.compress(gifti(written)))
     assert np.array_equal(read_gifti(packed).arrays[0].values, values)
+
+
+def read_in_blocks(monkeypatch, size):
+    """Let files come in blocks of this size."""
+
+    def blocks(self, whole=ByteStream.blocks):
+        return (block[at : at + size] for block in whole(self) for at in range(0, len(block), size))
+
+    monkeypatch.setattr(ByteStream, "blocks", blocks)
+
+
+@pytest.mark.parametrize("encoding", ["Base64Binary", "GZipBase64Binary"])
+def test_numbers_are_the_same_wherever_the_blocks_that_are_read_end(tmp_path, encoding, monkeypatch):
+    values = np.random.default_rng(2).standard_normal(40_000).astype(np.float32)
+    arrays = data_array(values, Encoding=encoding), data_array(values[:30], Encoding=encoding)
+    read_in_blocks(monkeypatch, 1999)
+    for shift in range(8):
+        path = put(tmp_path / "a.gii", gifti(*arrays, front=metadata(Name="x" * shift)))
+        first, second = read_gifti(path).arrays
+        assert np.array_equal(first.values, values)
+        assert np.array_equal(second.values, values[:30])
+
+
+def test_plain_base64_goes_past_the_parser_and_nothing_else_does(tmp_path, monkeypatch):
+    """What XML reads otherwise than as it stands comes by the parser: references, sections, comments, white space."""
+    seen = []
+    feed = Decoder.feed
+    monkeypatch.setattr(Decoder, "feed", lambda self, text: (seen.append(text), feed(self, text)))
+    plain = data_array(VALUES, Encoding="Base64Binary")
+    text = plain.partition("<Data>")[2].partition("<")[0]
+    ways = {
+        text: False, f"&#{ord(text[0])};{text[1:]}": True, f"<![CDATA[{text}]]>": True,
+        f"<!-- <Data>AAAA</Data> -->{text}": True, f"{text[:4]}<!-- <Data> -->{text[4:]}": True,
+        f"{text[:4]}\n{text[4:]}\n": True,
+    }  # fmt: skip
+    for written, by_parser in ways.items():
+        seen.clear()
+        content = gifti(plain.replace(text, written), plain, front="" if text == written else "<!-- <Data>AAAA -->")
+        for array in read_gifti(put(tmp_path / "a.gii", content)).arrays:
+            assert np.array_equal(array.values, VALUES, equal_nan=True)
+        assert bool(seen) == by_parser
+
+
+def test_a_reference_in_base64_is_read_wherever_the_blocks_that_are_read_end(tmp_path, monkeypatch):
+    read_in_blocks(monkeypatch, 64)
+    plain = data_array(VALUES, Encoding="Base64Binary")
+    text = plain.partition("<Data>")[2].partition("<")[0]
+    for k in range(0, len(text), 3):
+        written = f"{text[:k]}&#{ord(text[k])};{text[k + 1 :]}"
+        for shift in range(64):
+            content = gifti(plain.replace(text, written), front=" " * shift)
+            (array,) = read_gifti(put(tmp_path / "a.gii", content)).arrays
+            assert np.array_equal(array.values, VALUES, equal_nan=True)
 
 
 def test_what_a_file_says_of_itself_is_kept(tmp_path):

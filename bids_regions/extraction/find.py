@@ -117,7 +117,7 @@ class _Found:
             self,
             elements=elements,
             split=elements.values if self.split is self.elements.values else self.split[chosen],
-            region=(np.cumsum(kept) - 1)[self.region[chosen]],
+            region=(np.cumsum(kept, dtype=np.int32) - np.int32(1))[self.region[chosen]],
             sizes=self.sizes[kept],
             judged=self.judged and self.judged.only(kept),
         )
@@ -353,10 +353,8 @@ def _number(task: _Task, kept: _Found, values: Array | None) -> tuple[Array, tup
     """The label image and the regions, in the order of their numbers."""
     n, elements, criteria = kept.sizes.size, kept.elements, task.criteria
     smallest = np.uint8 if n < 1 << 8 else np.uint16 if n < 1 << 16 else np.int32
-    flat = np.zeros(task.data.size, smallest)
-    labels = task.domain.unflatten(flat)
     if n == 0:
-        return labels, ()
+        return task.domain.unflatten(np.zeros(task.data.size, smallest)), ()
     peaks = find_peaks(elements, kept.region, criteria)
     main = peaks[np.searchsorted(kept.region[peaks], np.arange(n))]
     merged = TAILS[task.cutoff.tail].merged
@@ -370,6 +368,7 @@ def _number(task: _Task, kept: _Found, values: Array | None) -> tuple[Array, tup
         order = scan_order(elements, kept.region, negative & (not isinstance(task.domain, Grid)))
     number = np.empty(n, smallest)
     number[order] = np.arange(1, n + 1)
+    flat = np.zeros(task.data.size, smallest)  # not before: it is as large as the map
     flat[elements.memory] = number[kept.region]
     facts = {"sign": signs, **dict(_facts(task, kept, main, values))}
     own, field = _judged_values(task, kept)
@@ -377,7 +376,7 @@ def _number(task: _Task, kept: _Found, values: Array | None) -> tuple[Array, tup
     if kept.judged:
         of_peaks |= kept.judged.of_peaks(own[peaks])
     regions = describe_regions(elements, kept.region, peaks, order, (facts, of_peaks))
-    return labels, tuple(map(without_values, regions)) if kept.valueless else regions
+    return task.domain.unflatten(flat), tuple(map(without_values, regions)) if kept.valueless else regions
 
 
 def _signs(task: _Task, kept: _Found, main: Integers) -> Array:

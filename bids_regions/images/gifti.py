@@ -22,7 +22,7 @@ from bids_regions.frozen import dataclass
 from bids_regions.images.gifti_arrays import Declaration, Decoder, declare
 from bids_regions.images.inflation import FETCH_AGAIN, ByteStream
 from bids_regions.images.structures import in_cifti, in_gifti
-from bids_regions.images.xml import parse_xml
+from bids_regions.images.xml import Bulk, parse_xml
 
 __all__ = [
     "DataArray",
@@ -39,6 +39,7 @@ __all__ = [
 
 MAX_TEXT = 1 << 16  # characters of a name or value that is kept; provenance may have a million
 MAX_LABELS = 1 << 20
+PIECE = 1 << 14  # numbers that are packed at once
 NOT_VALUES = {"POINTSET", "TRIANGLE", "NODE_INDEX", "VECTOR", "RGB_VECTOR", "RGBA_VECTOR", "GENMATRIX"}
 GIVE_SURFACE = "Give a surface (.surf.gii): a file with coordinates and triangles"
 
@@ -109,7 +110,7 @@ def read_gifti(path: Path, wanted: Wanted = lambda _number, _intent: True) -> Gi
         if b"<GIFTI" not in stream.peek(4096):
             raise BadMap(f"{path.name} is no GIFTI file: it does not begin as one", hint=FETCH_AGAIN)
         try:
-            parse_xml(stream.blocks(), document, path.name)
+            parse_xml(stream.blocks(), document, path.name, Bulk(tag=b"<Data>", take=document.take))
         except MemoryError as error:
             raise BadMap(f"{path.name} does not fit into memory", hint="Give more memory to each worker") from error
         content_hash = stream.finish()
@@ -167,6 +168,10 @@ class _Document:
     def end(self, name: str) -> None:
         if name in ENDS:
             ENDS[name](self)
+
+    def take(self, text: bytes) -> bool:
+        decoder = self._array.decoder if self._decoding and self._array else None
+        return decoder is not None and decoder.take(text)
 
     def _kept(self) -> str:
         text, self._words = "".join(self._words or ()), None
@@ -289,13 +294,13 @@ def encode_gifti_labels(
     """The bytes of such a file."""
     rows = ['<Label Key="0" Red="0" Green="0" Blue="0" Alpha="0">???</Label>']
     rows += [f"<Label Key={quoteattr(str(key))} {in_rgba(color)}>{escape(name)}</Label>" for key, name, color in table]
-    array = _in_xml(labels.astype("<i4"), "NIFTI_INTENT_LABEL", "NIFTI_TYPE_INT32")
+    array = _in_xml(labels, "NIFTI_INTENT_LABEL", "NIFTI_TYPE_INT32", "<i4")
     return _in_document(structure, rows, array)
 
 
 def save_gifti_map(path: Path, data: NDArray[Any], structure: str, *, intent: str = "NONE") -> str:
     """Write a number for each vertex as GIFTI, float32; the hash of the file."""
-    array = _in_xml(data.astype("<f4"), f"NIFTI_INTENT_{intent}", "NIFTI_TYPE_FLOAT32")
+    array = _in_xml(data, f"NIFTI_INTENT_{intent}", "NIFTI_TYPE_FLOAT32", "<f4")
     return write_bytes(path, _in_document(structure, [], array), only_if_changed=True)
 
 
@@ -327,9 +332,11 @@ def _in_document(structure: str, labels: Sequence[str], array: str) -> bytes:
     return "\n".join(lines).encode("utf-8", "backslashreplace")
 
 
-def _in_xml(values: NDArray[Any], intent: str, kind: str) -> str:
+def _in_xml(values: NDArray[Any], intent: str, kind: str, stored: str) -> str:
+    """The array as XML, its numbers of the type `stored`, which are not in memory all at once."""
     packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
-    packed = packer.compress(np.ascontiguousarray(values).data.cast("B")) + packer.flush()
+    pieces = (values[at : at + PIECE].astype(stored).data.cast("B") for at in range(0, values.size, PIECE))
+    packed = b"".join([*map(packer.compress, pieces), packer.flush()])
     attributes = (
         f'Intent="{intent}" DataType="{kind}" ArrayIndexingOrder="RowMajorOrder" Dimensionality="1" '
         f'Dim0="{values.size}" Encoding="GZipBase64Binary" Endian="LittleEndian" ExternalFileName="" '

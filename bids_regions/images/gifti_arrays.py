@@ -32,6 +32,7 @@ ORDERS: dict[str, Literal["<", ">"]] = {"LittleEndian": "<", "BigEndian": ">"}
 ENCODINGS = ("ASCII", "Base64Binary", "GZipBase64Binary", "ExternalFileBinary")
 MAX_DEFLATE = 1032  # bytes one byte of deflate can become at most
 MAX_SIZE = (1 << 31) - 1  # numbers of an array
+BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 PIECE = 1 << 14  # characters decoded at once
 ZLIB, GZIP = 15, 31  # windows, by zlib's numbers; GIFTI says zlib, some writers take gzip
 STORE_AGAIN = "Store this file again, with wb_command or nibabel for instance"
@@ -138,6 +139,22 @@ class Decoder:
         if self._held >= PIECE:
             self._decode(last=False)
 
+    def take(self, text: bytes) -> bool:
+        """More of the text, if it is base64 and nothing else, not even white space; False where nothing was done."""
+        if self.declared.encoding not in ("Base64Binary", "GZipBase64Binary"):
+            return False
+        text = "".join(self._pieces).encode() + text
+        n = len(text) - len(text) % 4
+        if text[n:].strip(BASE64):
+            return False
+        try:
+            content = binascii.a2b_base64(text[:n], strict_mode=True)
+        except ValueError:
+            return False
+        self._take_content(content)
+        self._pieces, self._held = [text[n:].decode()], len(text) - n
+        return True
+
     def finish(self) -> NDArray[Any]:
         """The numbers, native and in the shape that was promised."""
         declared = self.declared
@@ -185,6 +202,9 @@ class Decoder:
             content = binascii.a2b_base64(text, strict_mode=True)
         except ValueError as error:
             raise BadMap(f"{self.path.name} is damaged: its base64 is broken", hint=FETCH_AGAIN) from error
+        self._take_content(content)
+
+    def _take_content(self, content: bytes) -> None:
         if self.declared.encoding == "Base64Binary":
             self._put(content)
         else:

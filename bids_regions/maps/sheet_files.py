@@ -122,8 +122,8 @@ def save_sheet_labels(place: OutputPaths, labels: Array, layout: Layout, regions
         return {place.labels.name: save_cifti_labels(place.labels, labels, layout.grayordinates, table, place.entry)}
     written = {}
     for part, own, path in _cut(labels, layout, place.label_files):
-        there = set(np.unique(own).tolist())
-        written[path.name] = save_gifti_labels(path, own, part.structure, [row for row in table if row[0] in there])
+        here = [row for row, region in zip(table, regions, strict=True) if (region.structure or "") == part.structure]
+        written[path.name] = save_gifti_labels(path, own, part.structure, here)
     return written
 
 

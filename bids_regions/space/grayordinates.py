@@ -240,9 +240,12 @@ class Grayordinates:
         xyz, nearest = np.full((3, n), np.nan), np.full(n, -1)
         inside: list[bool | None] = [None] * n
         piece = laid.piece[at]
-        for k in np.unique(piece).tolist():
+        for k in np.flatnonzero(np.bincount(piece)).tolist():
             mine, part = np.flatnonzero(piece == k), self.canonical[k]
-            owners, owner = np.unique(region[mine], return_inverse=True)
+            if isinstance(part, Sheet) and part.mesh.coordinates is None:
+                continue
+            here = np.bincount(region[mine], minlength=n) > 0
+            owners, owner = np.flatnonzero(here), (np.cumsum(here) - 1)[region[mine]]
             if isinstance(part, Sheet):
                 found = _centres_on_sheet(laid.xyz[:, at[mine]], laid.extent[at[mine]], weight[mine], owner)
             else:
