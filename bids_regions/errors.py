@@ -16,6 +16,7 @@ __all__ = [
     "OutputRefused",
     "StorageFault",
     "UnsuitableMap",
+    "WrongCall",
     "printable",
     "tell_os_error",
 ]
@@ -88,6 +89,10 @@ class Contradiction(Fault, ValueError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.sentence, self.hint, {"problems": self.problems}))
+
+
+class WrongCall(Contradiction, TypeError):
+    """An argument that a function does not have, or lacks: from Python alone."""
 
 
 class BadDataset(Fault, ValueError):

@@ -9,7 +9,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from bids_regions.errors import MissingInput
+
 __all__ = ["Late", "find_package"]
+
+FOR = {  # what is read of each, in the words of who lacks it
+    "bids": "which knows the names of a dataset's files",
+    "bidsschematools": "which knows the spaces of BIDS",
+    "matplotlib": "which has the letters of pictures",
+}
+FROM = {"bids": "pybids"}  # under another name at PyPI
 
 
 class Late:
@@ -34,10 +43,10 @@ def find_package(name: str) -> Path:
 
     Raises
     ------
-    ModuleNotFoundError
+    MissingInput
         It is not installed.
     """
     found = find_spec(name)
     if found is None or found.origin is None:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        raise MissingInput(f"{name}, {FOR[name]}, is not installed", hint=f"pip install {FROM.get(name, name)}")
     return Path(found.origin).parent

@@ -12,9 +12,10 @@ from scipy import stats
 
 import bids_regions
 from bids_regions import Criteria, Region, Statistic, find_regions
-from bids_regions.errors import BadMap, Contradiction, Fault, MissingInput, UnsuitableMap
+from bids_regions.errors import BadMap, Contradiction, Fault, MissingInput, UnsuitableMap, WrongCall
 
 AFFINE = np.array([[-3.0, 0, 0, 30], [0, 3, 0, -20], [0, 0, 3, -10], [0, 0, 0, 1]])
+FAR = nib.affines.from_matvec(np.eye(3), [900, 900, 900])
 COLUMNS = ["index", "name", "sign", "n_voxels", "volume_mm3", "peak_value", "peak_x", "peak_y", "peak_z"]
 
 
@@ -210,6 +211,9 @@ def test_reprs_are_short(data):
         (lambda d, _: (nib.Nifti1Image(np.stack([d, d], -1), AFFINE),), UnsuitableMap, "is not 3-D"),
         (lambda d, _: (nib.Nifti1Image(d.astype(np.complex64), AFFINE),), UnsuitableMap, "no real numbers"),
         (lambda d, _: (d, AFFINE, {"threshold": 3}), Contradiction, "criteria is a dict"),
+        (lambda d, _: ("",), MissingInput, "the path is empty"),
+        (lambda d, _: (), WrongCall, "missing a required argument: 'image'"),
+        (lambda d, _: (d, AFFINE, None, None), WrongCall, "too many positional arguments"),
     ],
 )
 def test_a_fault_is_ours_with_a_hint(data, tmp_path, given, kind, told):
@@ -244,6 +248,20 @@ def test_choices_are_refused_by_name(data):
         ({"convention": "workbench"}, BadMap, "the convention workbench is for surfaces"),
         ({"mask": np.zeros((12, 13, 14))}, BadMap, "the mask is empty"),
         ({"values": np.ones((2, 2, 2))}, BadMap, "the second map has shape"),
+        ({"mask": ""}, MissingInput, "the path of the mask is empty"),
+        ({"mask": nib.Nifti1Image(np.ones((3, 3, 3)), FAR)}, BadMap, "does not overlap the map"),
+        ({"threshold": "97%", "percentile_over": "mask"}, BadMap, "Give mask, or percentile_over="),
+        ({"threshold": "p=0.01", "statistic": "F"}, BadMap, r'or statistic=Statistic\("F", dof=\(2, 98\)\)\.$'),
+        ({"statistic": Statistic("F", 3)}, Contradiction, r"dof = 3: F takes a pair of numbers above 0"),
+        (
+            {"statistic": Statistic("t", -3)},
+            Contradiction,
+            r'dof = -3: t takes one number above 0. Give Statistic\("t"',
+        ),
+        ({"statistic": Statistic("t", float("nan"))}, Contradiction, "takes one number above 0"),
+        ({"statistic": Statistic("t", "a")}, Contradiction, "dof = 'a'"),
+        ({"min_region_voxels": 2.5}, Contradiction, "min_region_voxels = 2.5 must be a whole number"),
+        ({"thresh": 3}, WrongCall, "no choice named thresh. It has threshold, "),
     ],
 )
 def test_every_fault_is_told_in_words_of_python(data, asked, kind, told):
@@ -251,6 +269,22 @@ def test_every_fault_is_told_in_words_of_python(data, asked, kind, told):
         find_regions(data, AFFINE, **asked)
     assert refused.value.hint
     assert "--" not in str(refused.value)
+
+
+def test_volumes_of_a_file_are_asked_for_as_python_can(data, tmp_path):
+    nib.save(nib.Nifti1Image(np.stack([data, data], -1), AFFINE), tmp_path / "a.nii")
+    with pytest.raises(UnsuitableMap, match=r"Give one of its volumes, such as image\.slicer\[\.\.\., 0\]\.$"):
+        find_regions(tmp_path / "a.nii")
+
+
+def test_what_a_statistic_or_criteria_cannot_be_is_our_fault_to_tell():
+    with pytest.raises(Contradiction, match="statistic is a int"):
+        Statistic(3)
+    with pytest.raises(Contradiction, match="scale = 'q' is none of p, 1-p, log10"):
+        Statistic("p", scale="q")
+    with pytest.raises(WrongCall, match="Criteria has no choice named foo") as refused:
+        Criteria(foo=1)
+    assert isinstance(refused.value, TypeError)  # as Python has it
 
 
 def test_no_mask_may_be_said(data):

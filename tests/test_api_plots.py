@@ -3,18 +3,20 @@
 import io
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import nibabel as nib
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
 from bids_regions import demo, find_regions, plot_regions
 from bids_regions.errors import Contradiction, Fault, MissingInput, OutputRefused
 from bids_regions.figures import compose_map
 from bids_regions.figures.colors import PAPER
+from bids_regions.figures.lettering import load_font
 from bids_regions.figures.plotting import _project
 
 
@@ -296,3 +298,28 @@ def test_a_library_that_is_not_installed_is_named(found, monkeypatch, library, a
         getattr(found, ask)()
     assert isinstance(told.value, Fault)
     assert told.value.hint == f"pip install {library}"
+
+
+def test_a_notebook_without_matplotlib_has_the_table_and_a_sentence(found, monkeypatch):
+    load_font.cache_clear()
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    html = find_regions(found.to_image(), threshold=1.0)._repr_html_()  # not drawn before
+    assert "<table>" in html
+    assert "<p>No picture: matplotlib, which has the letters of pictures, is not installed. pip install" in html
+    assert "<img" not in html
+
+
+def test_letters_that_cannot_be_read_are_a_sentence(monkeypatch):
+    load_font.cache_clear()
+    monkeypatch.setattr(ImageFont, "truetype", Mock(side_effect=OSError("cannot open resource")))
+    with pytest.raises(MissingInput, match=r"DejaVuSans\.ttf, letters of pictures, cannot be read\. Install"):
+        load_font(11.0, False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"), [({"colour": 3}, "unexpected keyword argument 'colour'"), ({"title": 3}, "title is a int")]
+)
+def test_a_call_that_no_figure_takes_is_our_fault_to_tell(found, asked, told):
+    with pytest.raises(Contradiction, match=told) as refused:
+        found.plot(**asked)
+    assert refused.value.hint

@@ -147,6 +147,8 @@ def test_what_cannot_be_read_is_told_and_the_rest_stands(made, tmp_path):
     with pytest.raises(MissingInput, match="not known where its dataset lies"):
         one.plot()
     assert "<table>" in one._repr_html_()
+    assert "<p>No picture: " in one._repr_html_()
+    assert "not known where its dataset lies" in one._repr_html_()
     there = read_results(out, dataset=made / "dataset").select(participant="02")[0]
     assert there.source.is_file()
     with pytest.raises(MissingInput, match="a consensus is of many maps"):

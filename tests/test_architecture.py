@@ -17,7 +17,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "stopping": (set(), set()),
     "surroundings": ({"stopping"}, set()),
     "frozen": (set(), set()),
-    "libraries": (set(), set()),
+    "libraries": ({"errors"}, set()),
     "files": ({"errors"}, set()),
     "logbook": ({"version", "errors", "files"}, set()),
     "space": ({"errors"}, {"numpy", "scipy"}),

@@ -24,7 +24,7 @@ from bids_regions.api.regions import Regions
 from bids_regions.api.words import in_python
 from bids_regions.atlases import fit_atlases
 from bids_regions.dataset import is_standard_space
-from bids_regions.errors import BadMap, Contradiction
+from bids_regions.errors import BadMap, Contradiction, WrongCall
 from bids_regions.extraction import Asked, Criteria, Extraction, Smoothness, Statistic
 from bids_regions.extraction.criteria import VOXELS_ONLY
 from bids_regions.maps.naming import NamedRegions, name_extraction
@@ -151,7 +151,7 @@ def _criteria(criteria: Criteria | None, asked: Mapping[str, Any]) -> Criteria:
         )
     unknown = sorted(asked.keys() - Asked.__annotations__.keys())
     if unknown:
-        raise Contradiction(
+        raise WrongCall(
             f"find_regions has no choice named {', '.join(unknown)}", hint=f"It has {', '.join(Asked.__annotations__)}"
         )
     return Criteria(**asked) if criteria is None else criteria

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import field, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from bids_regions.extraction import Criteria, Smoothness, Statistic
 from bids_regions.extraction.smoothness import smoothness_from_fwhm
 from bids_regions.extraction.statistics import P_LOGARITHMS, told_kind
 from bids_regions.frozen import dataclass
-from bids_regions.images import StoredGrid, is_image, load_mask, load_statmap, make_grid, volume_of
+from bids_regions.images import StoredGrid, Volume, is_image, load_mask, load_statmap, make_grid, volume_of
 from bids_regions.space import Grayordinates, Grid, Mesh
 from bids_regions.space.grid import is_singular
 
@@ -34,6 +35,8 @@ __all__ = [
 Array = NDArray[Any]
 Where = Grid | Grayordinates | Mesh | ArrayLike
 TELL = 'Give statistic="z", or Statistic("t", dof=20); an image\'s intent or its name (stat-t) tells it as well'
+DOF = {1: 'Statistic("{kind}", dof=20)', 2: 'Statistic("{kind}", dof=(2, 98))'}
+DOF_TOLD = "Give an image whose intent tells them, or statistic="
 AFFINE = "Give the 4 x 4 affine from voxels to mm (RAS+), as nibabel's image.affine, or the image itself"
 ONE_GRID = "Resample it to the map's grid, or give the map of the same vertices"
 
@@ -93,9 +96,7 @@ def _from_volume(image: Any) -> Given:
             data=volume.data, where=volume.grid.affine, grid=volume.grid, intent=volume.intent, dof=volume.dof,
             name=volume.name,
         )  # fmt: skip
-    path = Path(image).expanduser()
-    if not path.exists():
-        raise MissingInput(f"{path} is not there", hint="Check the path")
+    path = take_path(image, "")
     found = load_statmap(path, nan=math.nan)
     return Given(
         data=found.stored, where=found.grid.affine, grid=found.grid, intent=found.intent, dof=found.dof, name=path.name
@@ -120,7 +121,7 @@ def _array(values: Any, what: str) -> Array:
     try:
         data = _without_masked(values) if np.ma.isMaskedArray(values) else np.asarray(values)
     except ValueError as error:
-        raise BadMap(f"{what} is no array of numbers: {error}", hint="Give an array, an image or a path") from error
+        raise BadMap(f"{what} is no array of numbers", hint="Give an array, an image or a path") from error
     if data.dtype.kind not in "biuf":
         raise BadMap(
             f"{what}, a {type(values).__name__}, is no array of real numbers", hint="Give an array, an image or a path"
@@ -141,6 +142,7 @@ def _without_masked(values: Any) -> Array:
 def take_statistic(given: Statistic | str | None, one: Given) -> Statistic:
     """What the numbers are: as given, else by the image's name and intent; the intent's degrees of freedom."""
     if isinstance(given, Statistic):
+        _refuse_dof(given)
         return given
     if given is not None and not isinstance(given, str):
         raise Contradiction(f"statistic is a {type(given).__name__}", hint=TELL)
@@ -162,6 +164,17 @@ def _numbered_word(name: str) -> str:
     return found[1] if found else ""
 
 
+def _refuse_dof(statistic: Statistic) -> None:
+    """Degrees of freedom that are none are a slip of who wrote them, whatever is asked of the map."""
+    dof, n = statistic.dof, statistic.rule.n_dof
+    numbers = dof if isinstance(dof, tuple) else (dof,)
+    fit = len(numbers) == n and all(isinstance(each, Real) and 0 < float(each) < math.inf for each in numbers)
+    if n and dof is not None and not fit:
+        takes = "one number" if n == 1 else "a pair of numbers"
+        hint = f"Give {DOF[n].format(kind=statistic.kind)}"
+        raise Contradiction(f"dof = {dof!r}: {statistic.kind} takes {takes} above 0", hint=hint)
+
+
 def refuse_untold(criteria: Criteria, statistic: Statistic) -> None:
     """A p is made of what the numbers are: a t map is never taken for z."""
     needs = [f"threshold {criteria.spec.text}"] if criteria.spec.rule.population == "tested" else []
@@ -169,7 +182,10 @@ def refuse_untold(criteria: Criteria, statistic: Statistic) -> None:
     if needs and statistic.kind == "unknown":
         raise BadMap(f"{' and '.join(needs)}: nothing tells what the map's numbers are", hint=TELL)
     if needs and statistic.rule.n_dof and statistic.dof is None and statistic.dof_map is None:
-        raise BadMap(f"{' and '.join(needs)}: the {statistic.kind} map's degrees of freedom are not known", hint=TELL)
+        raise BadMap(
+            f"{' and '.join(needs)}: the {statistic.kind} map's degrees of freedom are not known",
+            hint=DOF_TOLD + DOF[statistic.rule.n_dof].format(kind=statistic.kind),
+        )
 
 
 def take_mask(mask: Any, one: Given) -> NDArray[np.bool_] | None:
@@ -177,16 +193,31 @@ def take_mask(mask: Any, one: Given) -> NDArray[np.bool_] | None:
     if mask is None or (isinstance(mask, str) and mask == "none"):
         return None
     if one.grid is not None and isinstance(mask, str | os.PathLike) and not is_surface(mask):
-        path = Path(mask).expanduser()
-        if not path.exists():
-            raise MissingInput(f"the mask {path} is not there", hint="Check the path")
-        return load_mask(path, one.grid)[0]
+        return load_mask(take_path(mask, "the mask "), one.grid)[0]
     if one.grid is not None and is_image(mask):
-        own = volume_of(mask)
-        return np.asarray(own.grid.resample(own.data > 0, one.grid), bool)
+        return _resampled(volume_of(mask), one.grid)
     if is_image(mask) or is_surface(mask) or isinstance(mask, str | os.PathLike):
         return np.asarray(_beside(mask, one, "the mask") > 0)
     return _array(mask, "the mask").astype(bool)
+
+
+def take_path(given: str | os.PathLike[str], what: str) -> Path:
+    """The path of a file that is there; `what` stands before it in the sentence."""
+    if not os.fspath(given):
+        raise MissingInput(f"the path {'of ' * bool(what)}{what}is empty", hint="Check the path")
+    path = Path(given).expanduser()
+    if not path.exists():
+        raise MissingInput(f"{what}{path} is not there", hint="Check the path")
+    return path
+
+
+def _resampled(mask: Volume, grid: StoredGrid) -> NDArray[np.bool_]:
+    inside = mask.data > 0
+    found = np.asarray(mask.grid.resample(inside, grid), bool)
+    if inside.any() and not found.any():
+        sentence = "the mask does not overlap the map: it has no voxel in the map's field of view"
+        raise BadMap(sentence, hint="Give a mask of the same space, or none")
+    return found
 
 
 def take_second(values: Any, one: Given) -> Array | None:

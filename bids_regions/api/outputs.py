@@ -186,11 +186,8 @@ class Result:
         return f"<Result: {n} region{'' if n == 1 else 's'}; {words}>"
 
     def _repr_html_(self) -> str:
-        try:
-            picture = show_image(self.shown)
-        except Fault:
-            picture = ""  # the map is elsewhere: the table stands without it
-        return f"<p>{escape(repr(self)[1:-1])}</p>{table_html(read_text(self._beside(TABLE)))}{picture}"
+        table = table_html(read_text(self._beside(TABLE)))
+        return f"<p>{escape(repr(self)[1:-1])}</p>{table}{show_image(self)}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from html import escape
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal
@@ -17,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_regions.api.words import in_python
-from bids_regions.errors import BadMap, Contradiction, MissingInput
+from bids_regions.errors import BadMap, Contradiction, Fault, MissingInput
 from bids_regions.extraction.probabilities import as_shown
 from bids_regions.extraction.statistics import Statistic
 from bids_regions.extraction.tails import Tail
 from bids_regions.figures import (
+    Drawing,
     FigureStyle,
     Hemisphere,
     Mark,
@@ -193,7 +195,7 @@ def plot_regions(  # noqa: PLR0913 # independent choices of one picture
     shown = _shown(found)
     kind = kind or ("slices" if shown.affine is not None else "surfaces")
     _refuse((("kind", kind, KINDS), ("axis", axis, ("x", "y", "z"))), cuts)
-    _refuse_numbers({"columns": columns, "scale": scale, "width": width}, figure)
+    _refuse_numbers({"columns": columns, "scale": scale, "width": width}, title, figure)
     look = Look(
         axis=axis, outlines=outlines, numbers=numbers, colorbar=colorbar, title=title, width=float(width), figure=figure
     )
@@ -247,10 +249,12 @@ def _refuse(words: Sequence[tuple[str, object, Sequence[str]]], cuts: Any) -> No
         raise Contradiction(f"cuts = {cuts!r} are no places in mm", hint="Give a number of slices, or places in mm")
 
 
-def _refuse_numbers(numbers: Mapping[str, Any], figure: Any) -> None:
+def _refuse_numbers(numbers: Mapping[str, Any], title: Any, figure: Any) -> None:
     for name, value in numbers.items():
         if not (isinstance(value, Real) and 0 < float(value) < math.inf) and not (name == "scale" and value is None):
             raise Contradiction(f"{name} = {value!r} is no number above 0", hint=f"Give such a number as {name}")
+    if not isinstance(title, str):
+        raise Contradiction(f"title is a {type(title).__name__}", hint="Give a text as title")
     if figure is not None and not hasattr(figure, "subplots"):
         raise Contradiction(
             f"figure is a {type(figure).__name__}", hint="Give a Figure or SubFigure of matplotlib, or leave it out"
@@ -314,18 +318,22 @@ def _written_once(triangles: Array) -> Array:
     return corners[np.lexsort(corners.T[::-1])]
 
 
-def show_image(shown: Shown) -> str:
-    """The report's picture of a map as HTML with its words; "" where there is nothing to draw on."""
+def show_image(found: Any) -> str:
+    """The report's picture of what was found as HTML with its words; where there can be none, a sentence that says why.
+
+    The table of a notebook stands beside it, and is worth having when the map or a library is gone.
+    """
     try:
-        if shown.affine is not None:
-            cuts = choose_cuts([shown.marks], shown.values, shown.affine, n=N_CUTS)
-            style = shown.style(cuts=cuts)
-            background = _background("auto", shown)
-            drawing = compose_map(shown.values, shown.labels, shown.affine, shown.marks, style, background)
-        else:
-            drawing = compose_surfaces(shown.hemispheres(), shown.sheet_marks, shown.style())
-    except BadMap:
-        return ""
-    picture = encode(drawing, "webp")
+        picture = encode(_drawn(found.shown), "webp")
+    except Fault as fault:
+        return f"<p>No picture: {escape(str(fault))}</p>"
     data = base64.b64encode(picture.data).decode("ascii")
     return f'<img src="data:{picture.mime};base64,{data}" alt="{picture.alt}" style="max-width: 100%">'
+
+
+def _drawn(shown: Shown) -> Drawing:
+    if shown.affine is None:
+        return compose_surfaces(shown.hemispheres(), shown.sheet_marks, shown.style())
+    cuts = choose_cuts([shown.marks], shown.values, shown.affine, n=N_CUTS)
+    background = _background("auto", shown)
+    return compose_map(shown.values, shown.labels, shown.affine, shown.marks, shown.style(cuts=cuts), background)

@@ -139,7 +139,7 @@ class Regions(Extraction):
         return found
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(repr(self)[1:-1])}</p>{table_html(self._table())}{show_image(self.shown)}"
+        return f"<p>{escape(repr(self)[1:-1])}</p>{table_html(self._table())}{show_image(self)}"
 
 
 def _sheet_mark(region: Region) -> SheetMark:

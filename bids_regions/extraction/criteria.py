@@ -10,7 +10,7 @@ from dataclasses import field, fields
 from functools import cached_property
 from typing import Any, Literal, TypedDict, Unpack, get_args
 
-from bids_regions.errors import Contradiction
+from bids_regions.errors import Contradiction, WrongCall
 from bids_regions.extraction.conventions import BUILT_IN, CONVENTIONS, convention_knobs
 from bids_regions.extraction.grammar import ThresholdSpec, parse_threshold
 from bids_regions.extraction.tails import TAILS, Tail, TailRule
@@ -206,7 +206,8 @@ def _resolve(asked: Mapping[str, Any]) -> dict[str, Any]:
     """A value for every field: as asked for, else of the convention, else built in."""
     unknown = asked.keys() - Asked.__annotations__.keys()
     if unknown:
-        raise TypeError(f"Criteria has no choice named {', '.join(sorted(unknown))}")
+        hint = f"It has {', '.join(Asked.__annotations__)}"
+        raise WrongCall(f"Criteria has no choice named {', '.join(sorted(unknown))}", hint=hint)
     given = {"on_surfaces": False} | {name: value for name, value in asked.items() if value is not None}
     if given["on_surfaces"]:
         given = {name: value for name, value in given.items() if name not in VOXELS_ONLY}
@@ -246,6 +247,11 @@ def _problems(c: Criteria) -> list[str]:
                             ("max_peaks", 1), ("min_peak_distance", 0))
         if getattr(c, name) is not None and not _is_at_least(getattr(c, name), least)
     ]  # fmt: skip
+    problems += [
+        f"{name} = {getattr(c, name)!r} must be a whole number"
+        for name in ("min_region_voxels", "min_region_vertices", "max_peaks")
+        if _is_at_least(getattr(c, name), 0) and getattr(c, name) % 1
+    ]
     if c.cluster_alpha is not None and not 0 < c.cluster_alpha <= 1:
         problems.append(f"cluster_alpha = {c.cluster_alpha!r} is no probability; give a number above 0, at most 1")
     if c.grf and c.rft:

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from bids_regions.errors import Contradiction
 from bids_regions.frozen import dataclass
 
 __all__ = [
@@ -190,6 +191,10 @@ class Statistic:
     one_sign: bool = False  # a map of one sign has no sign, as the NIfTI intents of logarithms of p mean it
 
     def __post_init__(self) -> None:
+        if not isinstance(self.kind, str):
+            raise Contradiction(f"statistic is a {type(self.kind).__name__}", hint='Give a word, such as "z" or "t"')
+        if self.scale not in (None, *get_args(PScale)):
+            raise Contradiction(f"scale = {self.scale!r} is none of p, 1-p, log10", hint="Give one of them as scale")
         word, told = told_kind(self.kind) if self.kind != "unknown" else ("unknown", SIGNED)
         rule = on_scale(word, self.rule or told, self.scale)
         given = {"kind": word if self.rule is None else self.kind, "rule": rule, "scale": rule.scale}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from bids_regions.errors import MissingInput
 from bids_regions.figures.colors import Legend
 from bids_regions.figures.matplotlib_tables import LETTERS, UNITS, WIDTHS
 from bids_regions.figures.mosaic import Mosaic, PanelLayout
@@ -39,6 +40,7 @@ CAP_HEIGHT = 0.73  # of the font size, DejaVu Sans
 INK = "#1a1a1a"
 Anchor = Literal["start", "middle", "end"]
 MINUS = "\N{MINUS SIGN}"
+OWN_FONTS = "Install matplotlib from PyPI or conda-forge, whose package holds its fonts"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,10 @@ def load_font(size: float, bold: bool) -> "FreeTypeFont":
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     path = find_package("matplotlib") / "mpl-data" / "fonts" / "ttf" / name
-    return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
+    try:
+        return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
+    except OSError as error:
+        raise MissingInput(f"{path}, letters of pictures, cannot be read", hint=OWN_FONTS) from error
 
 
 @cache
