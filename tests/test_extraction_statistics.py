@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bids_regions.dataset import read_map_name
@@ -92,6 +93,20 @@ def test_a_scale_told_apart_speaks_louder_than_words():
     assert Statistic("vote", scale="log10").rule.is_p  # a word that nobody knows
     assert Statistic("effect", scale="log10").scale is None
     assert Statistic("z", scale="p").rule.distribution == "normal"
+
+
+def test_statistics_of_other_degrees_of_freedom_are_others():
+    """Also where these differ in one voxel alone; equal ones are equal whichever array holds them."""
+    dof = np.full((2, 3), 12.0)
+    other = dof.copy()
+    other[1, 2] = 11
+    assert Statistic("t", dof_map=dof) == Statistic("t", dof_map=dof.copy())
+    assert hash(Statistic("t", dof_map=dof)) == hash(Statistic("t", dof_map=dof.copy()))
+    assert Statistic("t", dof_map=dof) != Statistic("t", dof_map=other)
+    assert Statistic("t", dof_map=dof) != Statistic("t", dof_map=dof.ravel())
+    assert Statistic("t", dof_map=dof) != Statistic("t")
+    assert Statistic("t", dof_map=dof) != Statistic("t", 12, dof_map=dof)
+    assert Statistic("z") != "z"
 
 
 def test_the_documentation_shows_every_kind():

@@ -164,3 +164,24 @@ def test_the_vertex_nearest_to_the_centre_is_known():
     np.testing.assert_allclose(centres.xyz.T, [(1.0, 3.0, 0.0)])  # the ends of a row have half the area
     assert centres.nearest.tolist() == [3]
     assert centres.inside == (None,)
+
+
+def test_no_way_leads_from_a_sheet_to_another_piece():
+    """Vertices of one sheet are as far apart as their mesh says, voxels as the ruler; whatever pair is asked first."""
+    domain = brain()
+    elements = domain.at(np.arange(domain.size), np.zeros(domain.size))
+    starts = np.cumsum([0, *(piece.rows.size for piece in domain.canonical)]).tolist()
+    place = dict(zip((piece.structure for piece in domain.canonical), starts, strict=False))
+    left, right = place["CORTEX_LEFT"], place["CORTEX_RIGHT"]
+    stem, thalamus = place["BRAIN_STEM"], place["THALAMUS_LEFT"]
+    pairs = np.array([
+        (right, right + 3), (left, left + 3), (left, right), (right, left), (left + 2, stem), (stem, right),
+        (stem, stem + 4), (stem, thalamus),
+    ]).T  # fmt: skip
+    sheet, xyz = domain.canonical[0].mesh, domain.xyz(elements)
+    along = sheet.distances(np.array([0]), np.array([3]), np.inf)[0]
+    straight = [np.linalg.norm(xyz[:, a] - xyz[:, b]) for a, b in ((stem, stem + 4), (stem, thalamus))]
+    expected = np.array([along, along, *[np.inf] * 4, *straight])
+    for order in (np.arange(8), np.arange(8)[::-1], np.roll(np.arange(8), 3)):
+        found = domain.distances(elements, np.inf)(*pairs[:, order])
+        assert np.allclose(found, expected[order])

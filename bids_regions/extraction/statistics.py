@@ -7,7 +7,7 @@ thresholds, inference, figures, reports) reads KINDS. Plain data, no numpy.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -171,6 +171,13 @@ def on_scale(word: str, kind: Kind, scale: PScale | None) -> Kind:
     return replace(kind if kind.is_p else BY_WORD["corrp"], scale=scale, both=scale in ("log10", "ln"))
 
 
+def _same_array(one: Any, other: Any) -> bool:
+    """Whether two arrays, or none, are equal in shape and numbers."""
+    if one is None or other is None or one is other:
+        return one is other
+    return one.shape == other.shape and bool((one == other).all())
+
+
 @dataclass(frozen=True)
 class Statistic:
     """What the numbers of a map are.
@@ -187,7 +194,7 @@ class Statistic:
     dof: Freedom | None = None
     rule: Kind = None  # type: ignore[assignment] # of the table; told by `kind` where it is not given
     scale: PScale | None = None  # of a p map; the rule's where it is not given
-    dof_map: Any = field(default=None, compare=False)  # (shape of the map) degrees of freedom of each voxel, 0 for none
+    dof_map: Any = None  # (shape of the map) degrees of freedom of each voxel, 0 for none
     one_sign: bool = False  # a map of one sign has no sign, as the NIfTI intents of logarithms of p mean it
 
     def __post_init__(self) -> None:
@@ -200,6 +207,19 @@ class Statistic:
         given = {"kind": word if self.rule is None else self.kind, "rule": rule, "scale": rule.scale}
         for name, value in given.items():
             object.__setattr__(self, name, value)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Statistic):
+            return NotImplemented
+        return self._told == other._told and _same_array(self.dof_map, other.dof_map)
+
+    def __hash__(self) -> int:
+        return hash(self._told)
+
+    @property
+    def _told(self) -> tuple[object, ...]:
+        """All but the map of degrees of freedom."""
+        return self.kind, self.dof, self.rule, self.scale, self.one_sign
 
     @property
     def uncorrected(self) -> bool:

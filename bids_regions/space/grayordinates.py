@@ -258,14 +258,16 @@ class Grayordinates:
         return Centres(xyz=xyz, inside=tuple(inside), nearest=nearest)
 
     def distances(self, elements: Elements, limit: float) -> Callable[[Integers, Integers], Floats]:
-        """Along the sheet between vertices, straight between voxels."""
+        """Along the sheet between vertices, straight between voxels; no way leads from a sheet to another piece."""
         laid, at = self._laid, elements.rank
         piece, number = laid.piece[at], laid.number[at]
 
         def between(one: Integers, other: Integers) -> Floats:
             away: Floats = np.linalg.norm(laid.xyz[:, at[one]] - laid.xyz[:, at[other]], axis=0)
-            for k in np.unique(piece[one]).tolist():
-                part, mine = self.canonical[k], piece[one] == k
+            apart = (piece[one] != piece[other]) & (laid.on_sheet[at[one]] | laid.on_sheet[at[other]])
+            away[apart] = np.inf
+            for k in np.flatnonzero(np.bincount(piece[one])).tolist():
+                part, mine = self.canonical[k], (piece[one] == k) & ~apart
                 if isinstance(part, Sheet):
                     away[mine] = part.mesh.distances(number[one[mine]], number[other[mine]], limit)
             return away
