@@ -170,7 +170,7 @@ def make_job(root: Path, options: dict[str, Any]) -> maps.MapJob:
         group=GroupSettings(output_dir=out),
         force=True,
     )
-    return make_plan(settings, print).participants["sub-01"][0]
+    return make_plan(settings).participants["sub-01"][0]
 
 
 def ask_memory(path: Path, way: str) -> dict[str, float]:

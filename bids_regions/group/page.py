@@ -3,11 +3,9 @@
 It fills the model from finished results; it computes nothing and makes no HTML.
 """
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +30,7 @@ from bids_regions.group.measures import SetResult
 from bids_regions.group.members import Status
 from bids_regions.group.outputs import Consensus
 from bids_regions.group.page_command import command_of, settings_of
-from bids_regions.group.page_links import links_of
+from bids_regions.group.page_links import Pages, find_participant_pages, links_of
 from bids_regions.group.page_reliability import show_families
 from bids_regions.group.page_sheets import SheetConsensus
 from bids_regions.group.page_strips import finite, strips_of
@@ -81,7 +79,7 @@ def write_group_page(
     findings: GroupResults, settings: GroupSettings, context: PageContext, methods: model.Methods
 ) -> None:
     """Fill the model, render it, write group.html and what stands beside it."""
-    pages = _Pages(output_dir=settings.output_dir)
+    pages = find_participant_pages(settings.output_dir)
     drawn = [outcome.drawn for outcome in findings.group_maps if outcome.drawn]
     titles = {result.one.name: set_title(result.one) for result in findings.results}
     shown = [_show_set(result, findings, settings, pages) for result in findings.results]
@@ -98,8 +96,8 @@ def write_group_page(
         volumes=tuple(volumes),
         backgrounds=tuple({background.key: background for background in backgrounds}.values()),
         sheets=tuple({sheet.key: sheet for sheet in sheets}.values()),
-        reliability=show_families(findings.families, pages.href),
-        tables=(all_regions_table(settings.output_dir, pages.links, findings.results, titles),),
+        reliability=show_families(findings.families, pages),
+        tables=(all_regions_table(settings.output_dir, pages, findings.results, titles),),
         skipped=context.skipped.get("", ()),
         failures=tuple(findings.failures),
         notices=tuple(findings.notices),
@@ -110,26 +108,6 @@ def write_group_page(
     for name, content in rendered.side_files:
         write_bytes(settings.output_dir / name, content, only_if_changed=True)
     write_bytes(settings.output_dir / "group.html", rendered.html, only_if_changed=True)
-
-
-class _Pages:
-    """Which participants have a page to lead to."""
-
-    def __init__(self, *, output_dir: Path) -> None:
-        self._folder = output_dir
-        self._known: dict[str, str] = {}
-
-    def href(self, participant: str) -> str:
-        """The address of a participant's page; empty where there is none."""
-        if participant not in self._known:
-            name = f"{participant}.html"
-            there = os.path.isfile(self._folder / name)  # noqa: PTH113 # False, no error, where no file has such a name
-            self._known[participant] = name if there else ""
-        return self._known[participant]
-
-    def links(self, participants: Sequence[str]) -> dict[str, str]:
-        """The addresses of those that have a page."""
-        return {one: href for one in participants if (href := self.href(one))}
 
 
 def _counts(findings: GroupResults) -> tuple[tuple[str, int], ...]:
@@ -153,7 +131,7 @@ class _ShownSet:
     sheets: tuple[model.PackedSheet, ...] = ()
 
 
-def _show_set(result: SetResult, findings: GroupResults, settings: GroupSettings, pages: _Pages) -> _ShownSet:
+def _show_set(result: SetResult, findings: GroupResults, settings: GroupSettings, pages: Pages) -> _ShownSet:
     one, consensus = result.one, result.consensus
     key = "set-" + slug(one.name)
     entities = dict(one.entities)
@@ -172,14 +150,14 @@ def _show_set(result: SetResult, findings: GroupResults, settings: GroupSettings
         source=one.name,
         facts=_facts(result),
         consensus=builder.show(consensus) if consensus else _nothing(result),
-        metrics=strips_of(result, pages.href),
-        tables=set_tables(key, result, findings.value_columns, pages.links),
+        metrics=strips_of(result, pages),
+        tables=set_tables(key, result, findings.value_columns, pages),
         agreement=_agreement(result),
         outliers=tuple(f"{row.participant}: {row.outlier}" for row in result.rows if row.outlier),
         problems=_problems(result.rows),
         notes=(*one.notes, *((CIRCULAR_ON_PAGE,) if result.circular else ())),
         thumbnails=tuple(
-            model.Thumbnail(participant=name, figure=_figure(picture), href=pages.href(name))
+            model.Thumbnail(participant=name, figure=_figure(picture), href=pages.get(name, ""))
             for name, picture in result.thumbnails
         ),
     )

@@ -1,14 +1,29 @@
-"""Where on disk the results of a set are, for its page."""
+"""Where a page leads: to the files of a set, and to the pages of participants."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bids_regions.report import model
 from bids_regions.results.placement import GroupPaths
 
-__all__ = ["links_of"]
+__all__ = ["Pages", "find_participant_pages", "links_of", "pages_of"]
+
+Pages = Mapping[str, str]  # participants who have a page -> its address
 
 SIDES = {"L": "left ", "R": "right "}
+
+
+def find_participant_pages(output_dir: Path) -> Pages:
+    """Who has a page in the output folder."""
+    with os.scandir(output_dir) as found:
+        names = [each.name for each in found if each.name.endswith(".html") and each.is_file()]
+    return {name.removesuffix(".html"): name for name in names}
+
+
+def pages_of(participants: Sequence[str], pages: Pages) -> dict[str, str]:
+    """The addresses of those who have a page, in their order."""
+    return {one: pages[one] for one in participants if one in pages}
 
 
 def links_of(paths: GroupPaths, signs: Sequence[int], output_dir: Path) -> tuple[model.Link, ...]:

@@ -1,9 +1,10 @@
 """Reliability on the group page: a lead sentence, the coefficients of each region, each participant with itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from bids_regions.group.page_links import Pages, pages_of
 from bids_regions.group.page_tables import shown_as
 from bids_regions.group.reliability import FOUND_HERE, RELIABILITY_COLUMNS, RETEST_COLUMNS, FamilyResult, Retest
 from bids_regions.group.titles import set_title
@@ -17,12 +18,12 @@ PAIRS = 3  # of occasions with a strip plot
 SHOWN_ROWS = 2000  # of the table of participants; all of them are in the file
 
 
-def show_families(families: Sequence[FamilyResult], href: Callable[[str], str]) -> tuple[model.ReliabilityView, ...]:
-    """What the page shows of each family; `href` gives the address of a participant's page."""
-    return tuple(_show(found, href) for found in families)
+def show_families(families: Sequence[FamilyResult], pages: Pages) -> tuple[model.ReliabilityView, ...]:
+    """What the page shows of each family."""
+    return tuple(_show(found, pages) for found in families)
 
 
-def _show(found: FamilyResult, href: Callable[[str], str]) -> model.ReliabilityView:
+def _show(found: FamilyResult, pages: Pages) -> model.ReliabilityView:
     family = found.family
     key = f"reliability-{family.entity}-{slug(family.name)}"
     return model.ReliabilityView(
@@ -30,12 +31,12 @@ def _show(found: FamilyResult, href: Callable[[str], str]) -> model.ReliabilityV
         title=f"Reliability over {family.words} · {set_title(family.pooled)}",
         lead=f"{found.sentence}.",
         notes=(*found.notes, *((FOUND_HERE,) if found.circular else ())),
-        metrics=tuple(_strips(found, href)),
-        tables=(_regions_table(found, key), _people_table(found, key, href)),
+        metrics=tuple(_strips(found, pages)),
+        tables=(_regions_table(found, key), _people_table(found, key, pages)),
     )
 
 
-def _strips(found: FamilyResult, href: Callable[[str], str]) -> list[model.Metric]:
+def _strips(found: FamilyResult, pages: Pages) -> list[model.Metric]:
     pairs: dict[tuple[str, str], list[Retest]] = {}
     for retest in found.retests:
         pairs.setdefault((retest.first, retest.second), []).append(retest)
@@ -47,7 +48,7 @@ def _strips(found: FamilyResult, href: Callable[[str], str]) -> list[model.Metri
                 model.Point(
                     participant=retest.participant,
                     value=retest.dice if np.isfinite(retest.dice) else None,
-                    href=href(retest.participant),
+                    href=pages.get(retest.participant, ""),
                 )
                 for retest in retests
             ),
@@ -68,7 +69,7 @@ def _regions_table(found: FamilyResult, key: str) -> model.Table:
     )
 
 
-def _people_table(found: FamilyResult, key: str, href: Callable[[str], str]) -> model.Table:
+def _people_table(found: FamilyResult, key: str, pages: Pages) -> model.Table:
     shown = found.retests[:SHOWN_ROWS]
     cut = len(found.retests) > SHOWN_ROWS
     more = f": the first {SHOWN_ROWS:,} of {len(found.retests):,} rows; group_retest.tsv holds all" if cut else ""
@@ -80,6 +81,6 @@ def _people_table(found: FamilyResult, key: str, href: Callable[[str], str]) -> 
         descriptions={column.name: column.description for column in RETEST_COLUMNS},
         href="group_retest.tsv",
         **shown_as(RETEST_COLUMNS),
-        links={retest.participant: address for retest in shown if (address := href(retest.participant))},
+        links=pages_of([retest.participant for retest in shown], pages),
         link_column="participant_id",
     )

@@ -3,11 +3,12 @@
 A *metric* is one strip: a title, and a value for each participant. How it is drawn is the report's.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from bids_regions.group.measures import SetResult
+from bids_regions.group.page_links import Pages
 from bids_regions.group.tables import SIGNS
 from bids_regions.report import model
 from bids_regions.tables import is_named
@@ -36,7 +37,7 @@ FLAGS = {
 }  # measure: the word that its flag has # fmt: skip
 
 
-def strips_of(result: SetResult, href: Callable[[str], str]) -> tuple[model.Metric, ...]:
+def strips_of(result: SetResult, pages: Pages) -> tuple[model.Metric, ...]:
     """A strip plot for each measure, and for the mean in each of the first regions."""
     if result.consensus is None:
         return ()
@@ -48,7 +49,7 @@ def strips_of(result: SetResult, href: Callable[[str], str]) -> tuple[model.Metr
             model.Point(
                 participant=row.participant,
                 value=finite(getattr(row, field)),
-                href=href(row.participant),
+                href=pages.get(row.participant, ""),
                 flag="; ".join(flag for flag in row.outlier.split("; ") if words and words in flag),
             )
             for row in counted
@@ -56,10 +57,10 @@ def strips_of(result: SetResult, href: Callable[[str], str]) -> tuple[model.Metr
         told = key == "vertices" and any(metric.key == "area" for metric in metrics)
         if not told and any(point.value is not None for point in points):
             metrics.append(model.Metric(key=key, name=name, unit=unit, points=points, bounds=bounds))
-    return (*metrics, *_region_metrics(result, href))
+    return (*metrics, *_region_metrics(result, pages))
 
 
-def _region_metrics(result: SetResult, href: Callable[[str], str]) -> list[model.Metric]:
+def _region_metrics(result: SetResult, pages: Pages) -> list[model.Metric]:
     """Strips of the largest regions, both signs among them: their means, and those that the others alone choose."""
     metrics = []
     for at in _largest(result.region_signs, result.region_sizes):
@@ -75,7 +76,9 @@ def _region_metrics(result: SetResult, href: Callable[[str], str]) -> list[model
             ),
         ):
             points = tuple(
-                model.Point(participant=member.participant, value=finite(own[at]), href=href(member.participant))
+                model.Point(
+                    participant=member.participant, value=finite(own[at]), href=pages.get(member.participant, "")
+                )
                 for member, own in zip(result.one.members, means, strict=True)
             )
             if any(point.value is not None for point in points):

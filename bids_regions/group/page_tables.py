@@ -3,21 +3,20 @@
 A *link* leads from a participant to the page of the same. How a table looks is the report's.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from bids_regions.group.measures import SHOWN_ROWS, SetResult
+from bids_regions.group.page_links import Pages, pages_of
 from bids_regions.group.tables import participant_columns
 from bids_regions.pages.wording import slug
 from bids_regions.report import model
 from bids_regions.results.placement import OutputPaths
 from bids_regions.tables import Column, region_columns, table_text
 
-__all__ = ["Links", "all_regions_table", "consensus_table", "set_tables", "shown_as"]
-
-Links = Callable[[Sequence[str]], dict[str, str]]  # participants -> the pages of those who have one
+__all__ = ["all_regions_table", "consensus_table", "set_tables", "shown_as"]
 
 # How a table of consensus regions is read: its values are fractions of people.
 CONSENSUS_SHOWN: Mapping[str, Any] = {
@@ -53,12 +52,10 @@ def consensus_table(key: str, place: OutputPaths, record: Mapping[str, Any], tex
     )
 
 
-def set_tables(
-    key: str, result: SetResult, value_columns: Sequence[Column], links_of: Links
-) -> tuple[model.Table, ...]:
+def set_tables(key: str, result: SetResult, value_columns: Sequence[Column], pages: Pages) -> tuple[model.Table, ...]:
     """The values in the regions of a set, and its participants."""
     rows = result.rows[:SHOWN_ROWS]
-    links = links_of([row.participant for row in rows])
+    links = pages_of([row.participant for row in rows], pages)
     columns = participant_columns([result.one])
     people = model.Table(
         key=f"{key}-participants",
@@ -101,7 +98,7 @@ def _cut(n: int, where: str) -> str:
 
 
 def all_regions_table(
-    output_dir: Path, links_of: Links, results: Sequence[SetResult], titles: Mapping[str, str]
+    output_dir: Path, pages: Pages, results: Sequence[SetResult], titles: Mapping[str, str]
 ) -> model.Table:
     """All regions of all participants, as far as a page can show them; `titles` of the sets by their names."""
     path = output_dir / "group_regions.tsv"
@@ -117,7 +114,7 @@ def all_regions_table(
         file_name=path.name,
         descriptions={column.name: column.description for column in region_columns(sheets=True)},
         href=path.name,
-        links=links_of(participants),
+        links=pages_of(participants, pages),
         link_column="participant_id",
         shows={
             one.one.name: f"set-{slug(one.one.name)}-consensus"

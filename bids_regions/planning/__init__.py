@@ -4,6 +4,6 @@ A *plan* is all of it. The files a user names are opened here, and every fault t
 Knows names, headers and JSON; no voxel, and nothing of how the work is done.
 """
 
-from bids_regions.planning.plan import Plan, list_plan, make_plan
+from bids_regions.planning.plan import Plan, check_plan, list_plan, make_plan
 
-__all__ = ["Plan", "list_plan", "make_plan"]
+__all__ = ["Plan", "check_plan", "list_plan", "make_plan"]

@@ -3,7 +3,7 @@
 A *plan* is all of it; faults that would end the run are found here. Nothing is read but names, headers and JSON.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from bids_regions.results.ownership import check_owners
 from bids_regions.results.placement import check_collisions, name_owner, place_outputs
 from bids_regions.settings import Entry, SelectionSettings, Settings
 
-__all__ = ["Plan", "list_plan", "make_plan"]
+__all__ = ["Plan", "check_plan", "list_plan", "make_plan"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,8 @@ class Plan:
     group: Sequence[MapJob]  # maps that belong to no participant
     broken: Sequence[tuple[MapJob, Skipped]]  # files that cannot be read at all
     skipped: Sequence[Skipped]
-    notices: tuple[str, ...]
+    notices: tuple[str, ...]  # what a user should know; stands on the pages too
+    asides: tuple[str, ...]  # the same of this run's command alone
 
     @property
     def jobs(self) -> Iterator[MapJob]:
@@ -67,57 +68,64 @@ def list_plan(plan: Plan) -> Iterator[str]:
     yield from (f"failed: {one.relpath}: {one.reason}" for _, one in plan.broken)
 
 
-def make_plan(settings: Settings, tell: Callable[[str], None]) -> Plan:
-    """Find the maps, match the entries, name every output; `tell` is told what a user should know.
+def make_plan(settings: Settings) -> Plan:
+    """Find the maps, match the entries, name every output. What a plan says is told before it is checked.
 
     Raises
     ------
     MissingInput, BadDataset, EmptySelection
         There is no dataset, no map, or none that was asked for.
     Contradiction
-        Two entries of one name match one map.
+        What was asked fits none of the maps.
     """
-    notices: dict[str, None] = {}  # for the pages
-
-    def notice(*texts: str) -> None:
-        notices.update(dict.fromkeys(texts))
-        for text in texts:
-            tell(text)
-
-    notice(*check_named_files(settings.entries, settings.group.participants_tsv, settings.group.regions_from))
+    notices = [*check_named_files(settings.entries, settings.group.participants_tsv, settings.group.regions_from)]
     dataset, selection, discovery = _find(settings.bids_dir, settings.selection)
-    notice(*dataset.notices, *discovery.notices)
     wanted = [mapfile for mapfile in discovery.maps if _level_of(mapfile.participant) in settings.levels]
     jobs = _fit_atlases([_make_job(mapfile, dataset, settings) for mapfile in wanted])
-    _refuse_misplaced_masks(settings.entries, jobs)
-    _refuse_voxel_options(jobs)
-    notice(*_tell_unmatched([job for job in jobs if not job.entries], len(jobs)))
-    notice(*tell_idle_entries(settings.entries if settings.configured else (), discovery))
-    for text in tell_idle_options(settings.entries):
-        tell(text)  # of this run's command: on no page
-    jobs = [job for job in jobs if job.entries]
+    notices += (*dataset.notices, *discovery.notices, *_tell_unmatched(jobs))
+    notices += tell_idle_entries(settings.entries if settings.configured else (), discovery)
+    matched = [job for job in jobs if job.entries]
     broken = [
         (_make_job(read_map_name(dataset.root, one.relpath), dataset, settings), one)
         for one in discovery.failed
         if _level_of(one.participant) in settings.levels
     ]
-    if not (jobs or broken or "group" in settings.levels):
-        _refuse_nothing(discovery)
-    check_collisions(place for job in jobs for place in job.places)
-    if not (settings.force or settings.reports_only):
-        claims = ((job.mapfile, place) for job in jobs for place in job.places)
-        for text in check_owners(claims, dataset, settings.output_dir):
-            tell(text)  # of this run alone: on no page
     return Plan(
         dataset=dataset,
         selection=selection,
         discovery=discovery,
-        participants=_by_owner([job for job in jobs if job.mapfile.participant is not None], broken),
-        group=[job for job in jobs if job.mapfile.participant is None],
+        participants=_by_owner([job for job in matched if job.mapfile.participant is not None], broken),
+        group=[job for job in matched if job.mapfile.participant is None],
         broken=broken,
         skipped=discovery.skipped,
-        notices=tuple(text.replace(str(settings.bids_dir), "BIDS_DIR") for text in notices),
+        notices=tuple(dict.fromkeys(notices)),
+        asides=tuple(tell_idle_options(settings.entries)),
     )
+
+
+def check_plan(plan: Plan, settings: Settings) -> tuple[str, ...]:
+    """Refuse a plan that cannot be done as asked; what it would replace, a sentence each.
+
+    Raises
+    ------
+    EmptySelection
+        There is nothing to do.
+    Contradiction
+        Options that hold for none of the maps, or two entries of one name for one map.
+    BadDataset
+        Two maps would write one output, or it holds the results of another map.
+    """
+    jobs = list(plan.jobs)
+    _refuse_misplaced_masks(settings.entries, jobs)
+    if all(one.form != "volume" for one in plan.discovery.maps if _level_of(one.participant) in settings.levels):
+        _refuse_voxel_options(jobs)
+    if not (any(job.entries for job in jobs) or plan.broken or "group" in settings.levels):
+        _refuse_nothing(plan.discovery)
+    check_collisions(place for job in jobs for place in job.places)
+    if settings.force or settings.reports_only:
+        return ()
+    claims = ((job.mapfile, place) for job in jobs for place in job.places)
+    return check_owners(claims, plan.dataset, settings.output_dir)
 
 
 def _find(bids_dir: Path, asked: SelectionSettings) -> tuple[SourceDataset, Selection, Discovery]:
@@ -198,9 +206,9 @@ def _refuse_misplaced_masks(entries: Sequence[Entry], jobs: Sequence[MapJob]) ->
 
 
 def _refuse_voxel_options(jobs: Sequence[MapJob]) -> None:
-    """Options for voxels alone, where every map lies on surfaces; beside volumes they hold for those."""
+    """Options for voxels alone, of maps that all lie on surfaces; beside volumes they hold for those."""
     asked = {name: entry.name for job in jobs for entry in job.entries for name in entry.voxels_only}
-    if asked and all(job.mapfile.form != "volume" for job in jobs):
+    if asked:
         options = ", ".join("--" + name.replace("_", "-") for name in asked)
         raise Contradiction(
             f"{options}: for voxels alone, and every selected map lies on surfaces",
@@ -228,10 +236,10 @@ def _atlas_users(job: MapJob) -> list[AtlasUser]:
     return users
 
 
-def _tell_unmatched(unmatched: Sequence[MapJob], total: int) -> Iterator[str]:
+def _tell_unmatched(jobs: Sequence[MapJob]) -> Iterator[str]:
+    unmatched = [job.mapfile.relpath for job in jobs if not job.entries]
     if unmatched:
-        example = unmatched[0].mapfile.relpath
-        yield f"{len(unmatched)} of {total} maps are matched by no entry, such as {example}"
+        yield f"{len(unmatched)} of {len(jobs)} maps are matched by no entry, such as {unmatched[0]}"
 
 
 def _refuse_nothing(discovery: Discovery) -> None:

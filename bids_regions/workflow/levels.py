@@ -21,7 +21,7 @@ from bids_regions.logbook import Logbook
 from bids_regions.pages.methods import write_citation, write_methods
 from bids_regions.pages.page import PageContext
 from bids_regions.pages.provenance import describe_provenance
-from bids_regions.planning import Plan, list_plan, make_plan
+from bids_regions.planning import Plan, check_plan, list_plan, make_plan
 from bids_regions.report import model
 from bids_regions.results.failures import find_failures, write_failure
 from bids_regions.results.placement import name_owner
@@ -98,7 +98,11 @@ def _writable_temporary(logs: Path) -> str:
 
 def _run(settings: Settings, logbook: Logbook) -> int:
     check_output(settings.output_dir)
-    plan = make_plan(settings, logbook.notice)
+    plan = make_plan(settings)
+    for text in (*plan.notices, *plan.asides):
+        logbook.notice(text)
+    for text in check_plan(plan, settings):
+        logbook.notice(text)
     if settings.dry_run:
         logbook.show("".join(f"{line}\n" for line in list_plan(plan)))
         logbook.show("dry run: nothing was written (exit code 0)\n")
@@ -171,7 +175,7 @@ def _page_context(settings: Settings, plan: Plan, methods: model.Methods) -> Pag
     )
     return PageContext(
         skipped=_skipped_by_owner(plan),
-        notices=plan.notices,
+        notices=tuple(text.replace(str(settings.bids_dir), "BIDS_DIR") for text in plan.notices),
         methods=methods,
         provenance=provenance,
         dataset_name=plan.dataset.name,
