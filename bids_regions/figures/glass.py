@@ -26,7 +26,7 @@ from bids_regions.figures.lettering import (
     typeset,
 )
 from bids_regions.figures.panels import FigureStyle
-from bids_regions.figures.slices import Mark, Underlay, voxel_sizes, world_bounds, world_steps
+from bids_regions.figures.slices import Mark, Underlay, find_filled, voxel_sizes, world_bounds, world_steps
 from bids_regions.frozen import dataclass
 
 __all__ = ["Shadow", "cast_shadow", "compose_glass", "compose_histogram"]
@@ -195,7 +195,9 @@ def compose_histogram(
 
 def known_values(data: npt.NDArray[Any], view: FigureStyle) -> tuple[npt.NDArray[Any], Legend]:
     """The values of what has data, and how they become colours."""
-    there = data[(data != 0) & np.isfinite(data)]
+    there = data.ravel(order="K")
+    there = there[there != 0]
+    there = there if np.isfinite(there).all() else there[np.isfinite(there)]
     scale = view.scale or float(np.abs(there).max(initial=0)) or 1.0
     scale = max(scale, view.cutoff) if np.isfinite(view.cutoff) else scale  # where nothing reaches it, it is told too
     legend = Legend(cutoff=view.cutoff, tail=view.tail, unit=view.unit, scale=scale, one_signed=view.sequential)
@@ -220,7 +222,7 @@ def seen_voxels(
     On an oblique grid a voxel counts at eight places inside it, so that none of its lines of sight is missed.
     """
     bins = make_bins(affine, data.shape)
-    where = np.nonzero(labels.T)[::-1] if labels.flags.f_contiguous else np.nonzero(labels)  # in the order of memory
+    where = find_filled(labels)
     values = np.nan_to_num(data[where], posinf=0, neginf=0)
     ijk = np.array(where, np.float64)
     if is_oblique(affine):
@@ -312,20 +314,23 @@ class Sight:
     ) -> list[Letters]:
         """A number at a peak, or as near to it as no other text is in the way."""
         size, halo = FONT * 0.9, FONT * 0.14
-        half = np.array([text_width(text, size, True) / 2 + halo, size * CAP_HEIGHT / 2 + halo])
-        centers = rings(float(size * CAP_HEIGHT + 2 * halo))[:, :2] + peak
-        boxes = np.concatenate([centers - half, centers + half], axis=1)
-        free = (boxes[:, :2] >= 0).all(axis=1) & (boxes[:, 2:] <= (self.width, self.height)).all(axis=1)
-        left, top, right, bottom = np.array(taken).T[:, :, None]
-        over = (boxes[:, 0] < right) & (boxes[:, 2] > left) & (boxes[:, 1] < bottom) & (boxes[:, 3] > top)
-        free &= ~over.any(axis=0)
-        if not free.any():
+        across, up = text_width(text, size, True) / 2 + halo, size * CAP_HEIGHT / 2 + halo
+        for right, down, _ in rings(float(size * CAP_HEIGHT + 2 * halo)).tolist():  # the nearest first
+            x, y = peak[0] + right, peak[1] + down
+            box = x - across, y - up, x + across, y + up
+            inside = box[0] >= 0 and box[1] >= 0 and box[2] <= self.width and box[3] <= self.height
+            if inside and not any(_overlap(box, other) for other in taken):
+                break
+        else:
             return []
-        best = int(free.argmax())  # the nearest comes first
-        taken.append(tuple(boxes[best].tolist()))
-        x, y = centers[best].tolist()
+        taken.append(box)
         line = self.top + y + size * CAP_HEIGHT / 2
         return [Letters(x=self.left + x, y=line, text=text, size=size, bold=True, halo=halo)]
+
+
+def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    """Whether two boxes of left, top, right, bottom have anything in common."""
+    return one[0] < other[2] and one[2] > other[0] and one[1] < other[3] and one[3] > other[1]
 
 
 def lay_sights(box: npt.NDArray[np.float64]) -> list[Sight]:

@@ -163,8 +163,8 @@ def sums(seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
 def count(table: npt.NDArray[np.int32], boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
     """How many pixels lie in each of (n, 4) boxes of left, top, right, bottom."""
     height, width = table.shape[0] - 1, table.shape[1] - 1
-    left, right = (np.clip(np.rint(boxes[:, c]), 0, width).astype(int) for c in (0, 2))
-    top, bottom = (np.clip(np.rint(boxes[:, c]), 0, height).astype(int) for c in (1, 3))
+    ends = np.minimum(np.maximum(np.rint(boxes), 0), (width, height, width, height)).astype(np.intp)
+    left, top, right, bottom = ends.T
     counted: npt.NDArray[np.int32] = table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left]
     return counted
 
@@ -211,7 +211,10 @@ def free_place(
         return None
     reach = int(5.5 * height + width)
     x0, y0 = max(0, int(anchor[0]) - reach), max(0, int(anchor[1]) - reach)
-    mine = sums(tile.labels[y0 : int(anchor[1]) + reach, x0 : int(anchor[0]) + reach] == index)
+    seen = tile.labels[y0 : int(anchor[1]) + reach, x0 : int(anchor[0]) + reach] == index
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    y0, x0 = y0 + rows[0], x0 + columns[0]  # beyond its own rows and columns there is nothing to count
+    mine = sums(seen[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
     corner = np.array([x0, y0, x0, y0])
     own = count(mine, boxes - corner) / max(1, min(width * height, int(mine[-1, -1])))
     wider = np.rint(boxes + 0.5 * height * np.array([-1, -1, 1, 1]))  # before the shift, so that both count alike

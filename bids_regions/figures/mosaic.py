@@ -20,7 +20,7 @@ from bids_regions.figures.colors import (
     on_grey,
 )
 from bids_regions.figures.layers import GREYS, Layer, enlarge
-from bids_regions.figures.slices import Raster, Underlay, sample_nearest, voxel_sizes
+from bids_regions.figures.slices import Raster, Underlay, find_filled, sample_nearest, voxel_sizes
 from bids_regions.frozen import dataclass
 
 __all__ = ["Mosaic", "PanelLayout", "draw_bar", "outline_paths", "outline_pixels", "set_tiles", "tile_size"]
@@ -176,7 +176,7 @@ def edge_runs(framed: npt.NDArray[Any]) -> dict[int, list[list[int]]]:
 
     An edge of a label lies between a pixel of it and one of another label in the next row.
     """
-    row, column = np.nonzero(framed[:-1] != framed[1:])
+    row, column = find_filled(framed[:-1] != framed[1:])
     owner = np.concatenate([framed[row, column], framed[row + 1, column]])
     row, column = np.tile(row, 2), np.tile(column, 2)
     order = np.lexsort((column, row, owner))

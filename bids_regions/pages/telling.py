@@ -4,6 +4,7 @@ A *lead* is what stands above the viewer of a map. Words for single facts are `w
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +82,8 @@ def tell_entry(record: Record, title: str, rows: Sequence[Mapping[str, str]], dr
     at, value = _strongest(data, record.threshold.tail)
     lost = False
     if at is not None and rows:
-        inside = data[labels > 0]
+        order: Literal["C", "F"] = "F" if data.flags.f_contiguous else "C"  # as it lies in memory: it is quicker
+        inside = data.ravel(order=order)[labels.ravel(order=order) > 0]
         lost = abs(_strongest(inside, record.threshold.tail)[1]) < abs(value)  # equal ones are a plateau that was kept
     return Told(
         title=title,

@@ -167,7 +167,9 @@ def find_extreme(data: NDArray[np.floating], sign: int) -> tuple[int, ...] | Non
     """
     order: Literal["C", "F"] = "F" if data.flags.f_contiguous else "C"
     flat = data.ravel(order=order)
-    top = (np.fmax if sign > 0 else np.fmin).reduce(flat, initial=0)
+    top = flat.max(initial=0) if sign > 0 else flat.min(initial=0)
+    if np.isnan(top):  # which max() and min() do not pass over, but are four times as fast
+        top = (np.fmax if sign > 0 else np.fmin).reduce(flat, initial=0)
     if not top * sign > 0:
         return None
     ijk = np.unravel_index(np.flatnonzero(flat == top), data.shape, order=order)
