@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 from collections import deque
 from pathlib import Path
 
@@ -128,11 +129,11 @@ def test_where_no_process_may_be_started_the_tasks_are_done_here(monkeypatch):
 
 
 def test_no_folder_for_temporary_files_is_needed_but_the_output(dataset, usual, tmp_path, monkeypatch):
-    monkeypatch.setattr(levels.tempfile, "tempdir", None)
-    monkeypatch.setattr(levels.tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path)])
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path)])
     monkeypatch.chdir(tmp_path)  # Python's last resort
     assert levels.run_levels(settings(dataset, tmp_path / "out")) == 0
-    assert levels.tempfile.tempdir == str(tmp_path / "out" / "logs")
+    assert tempfile.tempdir == str(tmp_path / "out" / "logs")
     left = sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".coverage"))
     assert left == ["out"]  # coverage writes where its processes stand
     assert not [path for path in (tmp_path / "out" / "logs").iterdir() if path.is_dir()]

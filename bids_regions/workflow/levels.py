@@ -1,38 +1,28 @@
 """A whole run: plan, do the levels asked for, and say how it ended.
 
-What becomes of one map or one set is not known here.
+What becomes of one map or one set is not known here, nor what the run says of itself (`about`).
 """
 
-import os
-import shlex
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-from bids_regions.atlases import describe_atlas
-from bids_regions.dataset import check_output, describe_output, read_map_name
+from bids_regions.dataset import check_output, describe_output
 from bids_regions.errors import BadMap, Fault, printable, tell_os_error
 from bids_regions.executors import Workers, check_workers, fit_workers
-from bids_regions.files import make_folder, remove_file, sweep_temporaries
+from bids_regions.files import remove_file, sweep_temporaries
 from bids_regions.logbook import Logbook
-from bids_regions.pages.methods import write_citation, write_methods
-from bids_regions.pages.page import PageContext
-from bids_regions.pages.provenance import describe_provenance
+from bids_regions.pages.methods import write_citation
 from bids_regions.planning import Plan, check_plan, list_plan, make_plan
 from bids_regions.report import model
 from bids_regions.results.failures import find_failures, write_failure
-from bids_regions.results.placement import name_owner
-from bids_regions.settings import Entry, Settings, WorkerSettings, with_folders, without_folders
+from bids_regions.settings import Settings, WorkerSettings
 from bids_regions.stopping import STOPPED, Stopped, terminable
 from bids_regions.version import __version__
+from bids_regions.workflow.about import log_facts, page_context, run_methods
 from bids_regions.workflow.participants import StopEarlyError, run_participants
+from bids_regions.workflow.temporary import temporary_folder
 
 __all__ = ["run_levels"]
 
-USUAL = (os.environ.get("TMPDIR", ""), "/tmp", "/var/tmp", "/usr/tmp")  # noqa: S108 # compared, not written to
 BROKEN_HINT = "Restore the file, or take it out of the dataset"
 
 
@@ -44,10 +34,10 @@ def run_levels(settings: Settings) -> int:
     Fault
         Nothing could be begun: missing input, contradictions, an output folder that is refused.
     """
-    logbook = Logbook(settings.output_dir, _facts(settings), verbose=settings.verbose, quiet=settings.quiet)
+    logbook = Logbook(settings.output_dir, log_facts(settings), verbose=settings.verbose, quiet=settings.quiet)
     with terminable():
         try:
-            with _temporary_folder(settings.workers.work_dir, settings.output_dir / "logs"):
+            with temporary_folder(settings.workers.work_dir, settings.output_dir / "logs"):
                 return _run(settings, logbook)
         except Stopped:
             logbook.close(STOPPED, "stopped by SIGTERM; run again to complete the rest")
@@ -57,46 +47,8 @@ def run_levels(settings: Settings) -> int:
             return 130
 
 
-def _facts(settings: Settings) -> dict[str, Any]:
-    """What the log keeps of what was asked; the group level finds an atlas again by the request that records keep."""
-    requests = [spec for entry in settings.entries for spec in entry.atlas]
-    return {
-        "command": shlex.join(settings.command),
-        "bids_dir": printable(settings.bids_dir, 4000),
-        "output_dir": printable(settings.output_dir, 4000),
-        "levels": list(settings.levels),
-        "entries": {entry.name: {"match": dict(entry.match), **entry.as_options()} for entry in settings.entries},
-        "atlases": {without_folders(spec): with_folders(spec) for spec in requests},
-        "surfaces": {os.path.basename(path): os.path.abspath(path) for path in settings.group.sheet_files},  # noqa: PTH100, PTH119 # links stay
-    }
-
-
-@contextmanager
-def _temporary_folder(work_dir: Path | None, logs: Path) -> Iterator[None]:
-    """A small folder for what libraries keep beside us; in the output's logs where the system offers none."""
-    if work_dir:
-        make_folder(work_dir)
-    folder = Path(tempfile.mkdtemp(prefix="bids_regions-", dir=work_dir or _writable_temporary(logs)))
-    before, tempfile.tempdir = tempfile.tempdir, os.fspath(folder)  # where every library asks
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _writable_temporary(logs: Path) -> str:
-    """The system's folder for temporary files; Python's last resort, the working directory, is a user's own."""
-    with suppress(OSError):
-        folder = tempfile.gettempdir()
-        if folder != os.getcwd() or folder in USUAL:  # noqa: PTH109 # as gettempdir asks
-            return folder
-    make_folder(logs)
-    tempfile.tempdir = os.fspath(logs)  # for libraries as well
-    return tempfile.tempdir
-
-
 def _run(settings: Settings, logbook: Logbook) -> int:
+    """Plan, tell what a user should know of it, then list, explain or do it."""
     check_output(settings.output_dir)
     plan = make_plan(settings)
     for text in (*plan.notices, *plan.asides):
@@ -115,7 +67,8 @@ def _run(settings: Settings, logbook: Logbook) -> int:
 
 
 def _work(settings: Settings, plan: Plan, logbook: Logbook) -> int:
-    methods = write_methods(_used_entries(settings, plan), _used_atlases(plan))
+    """Write the methods text, do the levels, and say how it ended."""
+    methods = run_methods(settings.entries, plan)
     write_citation(settings.output_dir, methods)
     if settings.boilerplate_only:
         logbook.close(0, "the methods text is in logs/CITATION.md")
@@ -143,12 +96,13 @@ def _sweep(settings: Settings) -> None:
 
 
 def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: Logbook) -> None:
+    """The maps and pages of participants, then the group."""
     _forget_failures(plan, settings.output_dir)
     _tell_left_out(plan, logbook)
     if plan.broken and settings.stop_on_first_crash:
         raise StopEarlyError
     workers = _make_workers(settings.workers, plan, logbook)
-    context = _page_context(settings, plan, methods)
+    context = page_context(settings, plan, methods)
     if "participant" in settings.levels:
         run_participants(plan.participants, context, workers, logbook, stop_early=settings.stop_on_first_crash)
     if "group" in settings.levels:
@@ -165,24 +119,6 @@ def _do_levels(settings: Settings, plan: Plan, methods: model.Methods, logbook: 
         run_group(settings.group, given, context, workers, logbook)
 
 
-def _page_context(settings: Settings, plan: Plan, methods: model.Methods) -> PageContext:
-    provenance = describe_provenance(
-        settings.entries,
-        settings.selection,
-        dataset=plan.dataset.name,
-        filters=plan.selection.filters,
-        configured=settings.configured,
-    )
-    return PageContext(
-        skipped=_skipped_by_owner(plan),
-        notices=tuple(text.replace(str(settings.bids_dir), "BIDS_DIR") for text in plan.notices),
-        methods=methods,
-        provenance=provenance,
-        dataset_name=plan.dataset.name,
-        redraw=settings.force or settings.reports_only,
-    )
-
-
 def _make_workers(asked: WorkerSettings, plan: Plan, logbook: Logbook) -> Workers:
     maps = plan.discovery.maps  # no process is started that would have none of them
     workers = Workers(
@@ -194,28 +130,6 @@ def _make_workers(asked: WorkerSettings, plan: Plan, logbook: Logbook) -> Worker
     if note:
         logbook.notice(note)
     return able
-
-
-def _used_entries(settings: Settings, plan: Plan) -> list[Entry]:
-    """The entries in each form that they were used in: for volumes, for maps on surfaces; unused ones as they are."""
-    forms: dict[str, set[str]] = {}
-    for job in plan.jobs:
-        for entry in job.entries:
-            forms.setdefault(entry.name, set()).add(entry.form)
-    return [used for entry in settings.entries for used in entry.in_forms(forms.get(entry.name, set()))]
-
-
-def _used_atlases(plan: Plan) -> list[dict[str, Any]]:
-    fittings = {fitting: None for job in plan.jobs for each in job.fittings for fitting in each}
-    return [describe_atlas(fitting) for fitting in fittings]
-
-
-def _skipped_by_owner(plan: Plan) -> dict[str, tuple[model.Problem, ...]]:
-    owners: dict[str, list[model.Problem]] = {}
-    for one in plan.skipped:
-        owner = name_owner(read_map_name(plan.dataset.root, one.relpath)) if one.participant else ""
-        owners.setdefault(owner, []).append(model.Problem(source=one.relpath, reason=one.reason))
-    return {owner: tuple(problems) for owner, problems in owners.items()}
 
 
 def _forget_failures(plan: Plan, output_dir: Path) -> None:
