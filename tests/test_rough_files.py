@@ -134,7 +134,8 @@ def test_other_formats_are_skipped_with_a_reason(tmp_path, extension):
     trees.touch(tmp_path / name(extension=extension))
     found = find_maps(open_dataset(tmp_path), Selection())
     (one,) = found.skipped
-    assert (one.participant, one.reason) == ("01", f"a {extension} file: only NIfTI files (.nii, .nii.gz) are read")
+    read = "only NIfTI (.nii, .nii.gz), GIFTI (.gii) and CIFTI files (.dscalar.nii, .dtseries.nii) are read"
+    assert (one.participant, one.reason) == ("01", f"a {extension} file: {read}")
 
 
 @pytest.mark.parametrize("copy", ["Copy of ", "Kopie von ", "old copy "])

@@ -31,7 +31,8 @@ from bids_regions.files import read_json, same_inflated
 __all__ = ["check_selection", "find_maps", "read_filter_file"]
 
 VOLUMES = (".nii.gz", ".nii")
-SHEETS = (".gii", ".func.gii", ".shape.gii")  # GIFTI files that hold a number for each vertex
+SHEETS = (".gii", ".func.gii", ".shape.gii")  # GIFTI files that hold a number for each vertex, compressed or not
+READ = "only NIfTI (.nii, .nii.gz), GIFTI (.gii) and CIFTI files (.dscalar.nii, .dtseries.nii) are read"
 OTHER_SHEETS = {  # endings of surface and CIFTI files that are no map, and what they are
     ".surf.gii": "a GIFTI surface: a mesh and no map",
     ".label.gii": "a GIFTI label file: labels and no map",
@@ -62,8 +63,9 @@ def find_maps(dataset: SourceDataset, selection: Selection) -> Discovery:
     skipped: list[Skipped] = []
     failed = list(walk.failed)
     twins = _find_twins(wanted)
-    chosen = join_hemispheres(_of_wanted_stat(wanted, stats, selection))
-    for mapfile in chosen:
+    of_stat = _of_wanted_stat(wanted, stats, selection)
+    chosen = join_hemispheres([mapfile for mapfile in of_stat if mapfile.relpath not in twins])
+    for mapfile in (*chosen, *(mapfile for mapfile in of_stat if mapfile.relpath in twins)):
         unfit = _unfit(mapfile, selection.endings) or _unasked(mapfile, stats, selection)
         if reason := unfit or twins.get(mapfile.relpath, ""):
             skipped.append(_leave(mapfile, reason))
@@ -167,13 +169,15 @@ def _leave(mapfile: MapFile, reason: str) -> Skipped:
 
 
 def _find_twins(maps: Iterable[MapFile]) -> dict[str, str]:
-    """Volumes that stand beside another of their name, compressed or not, with the same content: why they are left."""
+    """Maps that stand beside another of their name, compressed or not, with the same content: why they are left."""
     reasons: dict[str, str] = {}
     first: dict[str, MapFile] = {}
     for mapfile in sorted(maps, key=lambda one: (-len(one.extension), one.relpath)):  # .nii.gz comes first
-        if mapfile.extension.lower() not in VOLUMES:
+        if mapfile.form == "volume" and mapfile.extension.lower() not in VOLUMES:
             continue
-        other = first.setdefault(mapfile.relpath.removesuffix(mapfile.extension), mapfile)
+        stem = mapfile.relpath.removesuffix(mapfile.extension)
+        kind = "" if mapfile.form == "volume" else mapfile.extension.removesuffix(".gz")
+        other = first.setdefault(stem + kind, mapfile)
         if other is not mapfile and same_inflated(other.path, mapfile.path):
             reasons[mapfile.relpath] = f"its content is that of {other.relpath.rpartition('/')[2]}, which is taken"
     return reasons
@@ -187,10 +191,11 @@ def _unfit(mapfile: MapFile, suffixes: Collection[str] = STATMAP) -> str:
     if mapfile.suffix not in suffixes:
         return f"its suffix is {mapfile.suffix}, in other letters than {' '.join(suffixes)}"
     if mapfile.form != "volume":
-        if mapfile.extension not in (*SHEETS, *DENSE):
-            return OTHER_SHEETS.get(mapfile.extension, f"a {mapfile.extension} file: no map of a surface that is read")
+        ending = mapfile.extension.removesuffix(".gz")
+        if ending not in (*SHEETS, *DENSE):
+            return OTHER_SHEETS.get(ending, f"a {mapfile.extension} file: no map of a surface that is read")
     elif mapfile.extension.lower() not in VOLUMES:
-        return f"a {mapfile.extension} file: only NIfTI files (.nii, .nii.gz) are read"
+        return f"a {mapfile.extension} file: {READ}"
     unlabelled = [key for key, label in mapfile.entities if key in PASSED and not label]
     return f"its name has {unlabelled[0]}- without a label" if unlabelled else ""
 

@@ -10,10 +10,19 @@ from pathlib import Path
 
 from bids_regions.dataset.mapfiles import MapFile, read_map_name
 
-__all__ = ["HEMI", "join_hemispheres", "read_map_names"]
+__all__ = ["HEMI", "join_hemispheres", "read_map_names", "side_of"]
 
 HEMI = "hemi"
-SIDES = ("L", "R")
+SIDES = {**dict.fromkeys(("l", "lh", "left"), "L"), **dict.fromkeys(("r", "rh", "right"), "R")}  # BIDS has L and R
+
+
+def side_of(label: str | None) -> str:
+    """The hemisphere that a label of `hemi-` names, L or R; "" for none.
+
+    >>> side_of("R"), side_of("lh"), side_of("Left"), side_of("both"), side_of(None)
+    ('R', 'L', 'L', '', '')
+    """
+    return SIDES.get((label or "").lower(), "")
 
 
 def join_hemispheres(maps: Sequence[MapFile]) -> list[MapFile]:
@@ -23,9 +32,9 @@ def join_hemispheres(maps: Sequence[MapFile]) -> list[MapFile]:
         found.setdefault(_key(mapfile), []).append(mapfile)
     joined: list[MapFile] = []
     for files in found.values():
-        sides = [mapfile.entity(HEMI) for mapfile in files]
-        if sorted(map(str, sides)) == list(SIDES):
-            left, right = sorted(files, key=lambda mapfile: str(mapfile.entity(HEMI)))
+        by_side = {side_of(mapfile.entity(HEMI)): mapfile for mapfile in files}
+        if len(files) == len(by_side) and by_side.keys() == {"L", "R"}:
+            left, right = by_side["L"], by_side["R"]
             joined.append(_without_hemi(left, (right.relpath,)))
         else:
             joined += [_without_hemi(mapfile, ()) if mapfile.form == "gifti" else mapfile for mapfile in files]
@@ -47,7 +56,7 @@ def _key(mapfile: MapFile) -> object:
     if mapfile.form != "gifti":
         return mapfile.relpath
     others = frozenset(pair for pair in mapfile.entities if pair[0] != HEMI)
-    return mapfile.relpath.rpartition("/")[0], others, mapfile.suffix, mapfile.extension
+    return mapfile.relpath.rpartition("/")[0], others, mapfile.suffix, mapfile.extension.removesuffix(".gz")
 
 
 def _without_hemi(mapfile: MapFile, others: tuple[str, ...]) -> MapFile:
@@ -56,5 +65,5 @@ def _without_hemi(mapfile: MapFile, others: tuple[str, ...]) -> MapFile:
         entities=tuple(pair for pair in mapfile.entities if pair[0] != HEMI),
         described=tuple(pair for pair in mapfile.described if pair[0] != HEMI),
         others=others,
-        sides=tuple(side if side in SIDES else "" for side in (mapfile.entity(HEMI) or "", *("R" for _ in others))),
+        sides=(side_of(mapfile.entity(HEMI)), *("R" for _ in others)),
     )

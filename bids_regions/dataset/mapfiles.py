@@ -44,7 +44,7 @@ class MapFile:
     @property
     def form(self) -> Form:
         """What the file is by its ending: a volume, a surface in GIFTI, or CIFTI."""
-        if self.extension.endswith(".gii"):
+        if self.extension.endswith((".gii", ".gii.gz")):
             return "gifti"
         return "cifti" if self.extension.count(".") > 1 and self.extension.endswith(".nii") else "volume"
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from bids_regions.dataset.companions import list_folders_of, says_no_more
-from bids_regions.dataset.hemispheres import HEMI
+from bids_regions.dataset.hemispheres import HEMI, side_of
 from bids_regions.dataset.mapfiles import MapFile, same_label
 from bids_regions.dataset.names import Entities, split_name
 from bids_regions.dataset.source import SourceDataset
@@ -34,7 +34,7 @@ Wanted = Callable[[dict[str, str], str, str], bool]  # labels, suffix, ending
 def find_own_surfaces(mapfile: MapFile, dataset: SourceDataset, space: str) -> Found:
     """The midthickness surfaces of the map's participant in the map's `space`, beside the map or in linked datasets."""
     found = _fitting(mapfile, dataset, space, lambda entities, suffix, ending: (
-        (suffix, ending) == MIDTHICKNESS and "desc" not in entities
+        (suffix, ending.removesuffix(".gz")) == MIDTHICKNESS and "desc" not in entities
     ))  # fmt: skip
     return _by_side(found)
 
@@ -43,7 +43,7 @@ def find_own_masks(mapfile: MapFile, dataset: SourceDataset, space: str) -> Foun
     """The masks of the map's hemispheres: `_mask.gii`, or the cortex of the participant."""
     allowed = (*MASK_DESCS, mapfile.entity("desc"))
     found = _fitting(mapfile, dataset, space, lambda entities, suffix, ending: (
-        suffix == "mask" and ending in MASKS and entities.get("desc") in allowed
+        suffix == "mask" and ending.removesuffix(".gz") in MASKS and entities.get("desc") in allowed
     ), but=("desc",))  # fmt: skip
     return _by_side(found)
 
@@ -60,7 +60,7 @@ def find_template_files(space: str, *, areas: bool = False) -> Found:
         entities, suffix, ending = split_name(name)
         labels = dict(entities)
         if (suffix, ending) == wanted and labels.get("desc") == ("vaavg" if areas else None):
-            found.append((len(entities), folder / name, labels.get(HEMI, "")))
+            found.append((len(entities), folder / name, side_of(labels.get(HEMI))))
     return _by_side(found)
 
 
@@ -98,7 +98,7 @@ def _fitting(
                 continue
             rest: Entities = tuple(pair for pair in entities if pair[0] not in (*FREE, *but, "space"))
             if says_no_more(rest, mapfile):
-                yield len(rest), folder / name, labels.get(HEMI, "")
+                yield len(rest), folder / name, side_of(labels.get(HEMI))
 
 
 def _by_side(found: Iterator[tuple[int, Path, str]] | list[tuple[int, Path, str]]) -> Found:

@@ -300,7 +300,15 @@ def _words(row: Mapping[str, str], statistic: str) -> str:
     size = counted(n, "vertex") if n == 1 else f"{n:,} vertices"
     if row["area_mm2"] != NO_VALUE:
         size += f", {spoken(float(row['area_mm2']) / 100, 3)} cm²"
-    return f"{named}on the {SIDE_WORDS[row['hemi']]}, {size}, peak {statistic} = {value} at vertex {row['peak_vertex']}"
+    return f"{named}{_where(row)}, {size}, peak {statistic} = {value} at vertex {row['peak_vertex']}"
+
+
+def _where(row: Mapping[str, str]) -> str:
+    """The side of a region of vertices, or its structure where that has none."""
+    if row["hemi"] in SIDE_WORDS:
+        return f"on the {SIDE_WORDS[row['hemi']]}"
+    structure = row["structure"].lower().replace("_", " ")
+    return "on a side that no file tells" if row["structure"] == NO_VALUE else f"on the {structure}"
 
 
 def _mesh_facts(record: Record) -> tuple[tuple[str, str], ...]:
