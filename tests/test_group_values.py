@@ -356,3 +356,12 @@ def test_maps_of_p_count_by_the_sign_of_their_regions(tmp_path):
     for name, image in found.items():
         np.testing.assert_array_equal(image, expected[name])
     assert np.unique(array(find(out, "Coverage_probseg.nii.gz"))).tolist() == [1.0]
+
+
+def test_one_participant_has_no_strips_and_a_lead_of_its_own(tmp_path):
+    root = start(tmp_path / "maps")
+    write_person(root, "01", person("01", a=True, b=True))
+    assert run(root, tmp_path / "out") == 0
+    page = (tmp_path / "out" / "group.html").read_text()
+    assert "One participant alone: 2 regions (1 positive and 1 negative); the largest is region 1 (positive)." in page
+    assert 'class="strip"' not in page

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bids_regions.group.page_links import Pages, pages_of
+from bids_regions.group.page_strips import LEAST
 from bids_regions.group.page_tables import shown_as
 from bids_regions.group.reliability import FOUND_HERE, RELIABILITY_COLUMNS, RETEST_COLUMNS, FamilyResult, Retest
 from bids_regions.group.titles import set_title
@@ -54,6 +55,7 @@ def _strips(found: FamilyResult, pages: Pages) -> list[model.Metric]:
             ),
         )
         for (first, second), retests in list(pairs.items())[:PAIRS]
+        if len(retests) >= LEAST
     ]
 
 

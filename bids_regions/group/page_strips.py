@@ -13,8 +13,9 @@ from bids_regions.group.tables import SIGNS
 from bids_regions.report import model
 from bids_regions.tables import is_named
 
-__all__ = ["finite", "strips_of"]
+__all__ = ["LEAST", "finite", "strips_of"]
 
+LEAST = 2  # participants that can be compared
 STRIP_REGIONS = 4  # regions with strip plots of their mean values
 
 COUNT, SHARE = (0.0, None), (0.0, 1.0)  # what a quantity can be: no axis goes beyond
@@ -38,10 +39,12 @@ FLAGS = {
 
 
 def strips_of(result: SetResult, pages: Pages) -> tuple[model.Metric, ...]:
-    """A strip plot for each measure, and for the mean in each of the first regions."""
-    if result.consensus is None:
-        return ()
+    """A strip plot for each measure, and for the mean in each of the first regions; none of one participant alone,
+    whose numbers the tables hold.
+    """
     counted = [row for row in result.rows if row.status in ("ok", "empty")]
+    if result.consensus is None or len(counted) < LEAST:
+        return ()
     metrics: list[model.Metric] = []
     for key, name, unit, field, bounds in MEASURES:
         words = FLAGS.get(key)
