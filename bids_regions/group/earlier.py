@@ -17,6 +17,9 @@ from bids_regions.results.walk import find_sidecars
 __all__ = ["sidecar_of", "tell_earlier_sets"]
 
 
+SHOWN = 3  # of their names, which are long
+
+
 def tell_earlier_sets(output_dir: Path, made: Iterable[Path]) -> tuple[str, ...]:
     """A sentence on the consensus regions whose records are not among those `made`; none without any."""
     folders = [output_dir / name for name in list_names(output_dir) if name.startswith("tpl-")]
@@ -31,7 +34,7 @@ def tell_earlier_sets(output_dir: Path, made: Iterable[Path]) -> tuple[str, ...]
         return ()
     return (
         f"Consensus regions of an earlier run of the group level stand in OUTPUT_DIR, and this run did not make them: "
-        f"{name_some(names)}; delete what is no longer wanted",
+        f"{name_some(names, SHOWN)}; delete what is no longer wanted",
     )
 
 

@@ -37,7 +37,7 @@ from bids_regions.group.page_strips import finite, strips_of
 from bids_regions.group.page_tables import all_regions_table, consensus_table, set_tables
 from bids_regions.group.reliability import FamilyResult
 from bids_regions.group.tables import ParticipantRow
-from bids_regions.group.titles import set_title
+from bids_regions.group.titles import set_group, set_title
 from bids_regions.group.values import CIRCULAR_ON_PAGE
 from bids_regions.maps.maps import MapOutcome
 from bids_regions.pages.backgrounds import Anatomy, pack_coverage
@@ -54,7 +54,6 @@ from bids_regions.version import __version__
 
 __all__ = ["GroupResults", "write_group_page"]
 
-HEADING = ("ses", "task", "acq", "dir", "run", "space")
 ONE_SIDED: Mapping[tuple[int, ...], str] = {(1,): "positive", (-1,): "negative"}  # by the signs of a consensus
 PERCENT = 100.0
 LISTED = 200  # participants listed by name on the page; all are in the table
@@ -134,7 +133,6 @@ class _ShownSet:
 def _show_set(result: SetResult, findings: GroupResults, settings: GroupSettings, pages: Pages) -> _ShownSet:
     one, consensus = result.one, result.consensus
     key = "set-" + slug(one.name)
-    entities = dict(one.entities)
     anatomy = findings.anatomy.get(one.space)
     builder: _ConsensusBuilder | SheetConsensus = (
         _ConsensusBuilder(key=key, result=result, settings=settings, anatomy=anatomy)
@@ -144,7 +142,7 @@ def _show_set(result: SetResult, findings: GroupResults, settings: GroupSettings
     shown = model.GroupSet(
         key=key,
         title=set_title(one),
-        group=", ".join(f"{name}-{entities[name]}" for name in HEADING if name in entities),
+        group=set_group(one),
         lead=lead_of(result, settings.min_prevalence),
         space=one.space or "",
         source=one.name,

@@ -8,7 +8,7 @@ from bids_regions.group.page_links import Pages, pages_of
 from bids_regions.group.page_strips import LEAST
 from bids_regions.group.page_tables import shown_as
 from bids_regions.group.reliability import FOUND_HERE, RELIABILITY_COLUMNS, RETEST_COLUMNS, FamilyResult, Retest
-from bids_regions.group.titles import set_title
+from bids_regions.group.titles import set_group, set_title
 from bids_regions.pages.wording import slug
 from bids_regions.report import model
 from bids_regions.tables import table_text
@@ -31,6 +31,7 @@ def _show(found: FamilyResult, pages: Pages) -> model.ReliabilityView:
         key=key,
         title=f"Reliability over {family.words} · {set_title(family.pooled)}",
         lead=f"{found.sentence}.",
+        group=set_group(family.pooled),
         notes=(*found.notes, *((FOUND_HERE,) if found.circular else ())),
         metrics=tuple(_strips(found, pages)),
         tables=(_regions_table(found, key), _people_table(found, key, pages)),

@@ -126,10 +126,12 @@ def _coefficients() -> Iterator[Column]:
         "icc3": "ICC(3,1): two-way mixed, consistency; a shift of a whole occasion is none",
     }
     for name, what in words.items():
-        yield Column(name=name, description=f"{what}; of the mean values in the region, single occasion",
+        short = what[: len("ICC(1,1)")]
+        yield Column(name=name, heading=short, description=f"{what}; of the mean values in the region, single occasion",
                      of=lambda row, name=name: getattr(row.found, name).value)  # type: ignore[misc] # fmt: skip
         for end in ("low", "high"):
-            yield Column(name=f"{name}_{end}", description=f"{end.capitalize()}er limit (95 %) of {name}",
+            yield Column(name=f"{name}_{end}", heading=f"{short} {'from' if end == 'low' else 'to'}",
+                         description=f"{end.capitalize()}er limit (95 %) of {name}",
                          of=lambda row, name=name, end=end: getattr(getattr(row.found, name), end))  # type: ignore[misc] # fmt: skip
 
 

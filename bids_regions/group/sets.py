@@ -252,14 +252,14 @@ def _settings_of(member: Member) -> dict[str, object]:
     return {**member.criteria, "version": member.version}
 
 
-def name_some(participants: Sequence[str]) -> str:
-    """Participants in a sentence, the first ten by name.
+def name_some(participants: Sequence[str], most: int = NAMED) -> str:
+    """Participants in a sentence, the first `most` by name.
 
     >>> name_some([f"sub-{n}" for n in range(12)])
     'sub-0, sub-1, sub-2, sub-3, sub-4, sub-5, sub-6, sub-7, sub-8, sub-9 and 2 more'
     """
-    rest = len(participants) - NAMED
-    return ", ".join(participants[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    rest = len(participants) - most
+    return ", ".join(participants[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _by_ground(whole: MapSet, output_dir: Path, meshes: Meshes) -> list[MapSet]:

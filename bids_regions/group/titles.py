@@ -3,7 +3,15 @@
 from bids_regions.group.sets import MapSet
 from bids_regions.pages.wording import title_of
 
-__all__ = ["set_title"]
+__all__ = ["set_group", "set_title"]
+
+HEADING = ("ses", "task", "acq", "dir", "run", "space")  # entities that stand above a title
+
+
+def set_group(one: MapSet) -> str:
+    """What tells a set from others of its title: "ses-1, task-x"."""
+    entities = dict(one.entities)
+    return ", ".join(f"{name}-{entities[name]}" for name in HEADING if name in entities)
 
 
 def set_title(one: MapSet) -> str:

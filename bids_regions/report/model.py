@@ -317,6 +317,7 @@ class ReliabilityView:
     key: str  # unique on the page, [a-zA-Z0-9_-]
     title: str
     lead: str  # what was found, in a sentence
+    group: str = ""  # what tells it from others of one title, e.g. "task-x, run-1"
     notes: tuple[str, ...] = ()
     metrics: tuple[Metric, ...] = ()
     tables: tuple[Table, ...] = ()
