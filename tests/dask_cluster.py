@@ -33,6 +33,7 @@ maps.load_statmap = load
 def main() -> int:
     """Run the app against a cluster of its own."""
     bids_dir, output_dir, *more = sys.argv[1:]
+    dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})  # the libraries are loaded once
     with tempfile.TemporaryDirectory() as folder:
         killed = Path(folder) / "killed"
         if "--kill" in more:

@@ -61,7 +61,7 @@ SPITE = (  # what is put somewhere into XML
 )  # fmt: skip
 NASTY = (0, 1, 2, 3, 4, 127, 128, 255, 0x7F80, 0x7FC0, 0x7FFF, 0x8000, 0xFFFF, 1 << 31, (1 << 31) - 1, (1 << 32) - 1)
 INFLATION, MEMORY = 1032, 8 << 20  # what a byte of gzip can become at most, and bytes beside that
-SECONDS = 5.0  # of processor time, for one file
+ENDLESS = 600.0  # seconds of processor time for one file: longer than anything takes on any machine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +166,7 @@ def check(path: Path, read: Callable[[Path], str] | None = None) -> str:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak < INFLATION * path.stat().st_size + MEMORY, f"{peak >> 20} MiB for {path.stat().st_size} bytes"
-    assert time.process_time() - start < SECONDS, "too slow"
+    assert time.process_time() - start < ENDLESS, "it does not end"
     return outcome
 
 
@@ -244,6 +244,7 @@ def main() -> int:
     asked = parser.parse_args()
     logging.disable(logging.ERROR)  # nibabel tells what it mends
     chance, counts, end = random.Random(asked.seed), Counter[str](), time.monotonic() + asked.seconds  # noqa: S311 -- no secret
+    slowest = 0.0
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="error"):
         (Path(folder) / "a.dat").write_bytes(ramp((9, 2)).tobytes())
         while time.monotonic() < end:
@@ -251,7 +252,9 @@ def main() -> int:
             path = Path(folder) / f"{chance.choice('ab')}.nii{chance.choice(('', '.gz'))}"
             path.write_bytes(draw_spite(chance) if on_sheet else draw_damage(chance).apply(chance.choice(SEEDS)))
             try:
+                start = time.process_time()
                 counts[check(path, read_sheet if on_sheet else None)] += 1
+                slowest = max(slowest, time.process_time() - start)
             except BaseException:
                 kept = (
                     Path(tempfile.gettempdir()) / f"fuzz_images_{asked.seed}_{counts.total()}{''.join(path.suffixes)}"
@@ -259,7 +262,7 @@ def main() -> int:
                 kept.write_bytes(path.read_bytes())
                 print(f"kept {kept}", file=sys.stderr)  # noqa: T201 -- a command of its own
                 raise
-    print(json.dumps({"target": "images", "files": counts.total(), **dict(sorted(counts.items()))}))  # noqa: T201 -- as above
+    print(json.dumps({"target": "images", "files": counts.total(), "slowest": slowest, **dict(sorted(counts.items()))}))  # noqa: T201 -- as above
     return 0
 
 

@@ -2,8 +2,8 @@
 
 Design files of FEAT, SPM.mat, HEAD files of AFNI, PALM's record, and a dataset's JSON, tables and configuration: one
 of them is damaged at random, and the import or the app is run on it. It must end in one sentence with a right exit
-code, or do its work; never in a traceback, never for longer than some seconds of processor time. Prints the counts as
-one line of JSON; what ended in another way is kept.
+code, or do its work; never in a traceback, never without an end. Prints the counts, and the seconds of processor time
+of the slowest, as one line of JSON; what ended in another way is kept.
 """
 
 import argparse
@@ -25,13 +25,12 @@ from pathlib import Path
 
 import trees
 from foreign_trees import afni, feat, gfeat, palm, spm
-from fuzz_images import SPITE
+from fuzz_images import ENDLESS, SPITE
 
 from bids_regions.cli import main as run_app
 from bids_regions.importing.cli import main as run_import
 
 CODES = {0, 1, 2, 16, 18, 64, 66, 73, 74}
-SECONDS = 20.0  # of processor time, for one run
 MEMORY = 6 << 30  # bytes of address space: what a damaged number may ask for is refused long before
 WORDS = (  # what is put somewhere into a text
     b"nan", b"inf", b"-1", b"0", b"1e400", b"99999999999999999999", b"\0", b"\n", b"\t", b"\r", b"{", b"}", b"[", b"]",
@@ -127,13 +126,17 @@ def check(ground: Ground, out: Path) -> int:
     assert "This is a defect" not in text, text
     assert text.rstrip().endswith(f"(exit code {code})") or code == 2, text
     assert max(map(len, text.splitlines()), default=0) < 7000, text
-    assert time.process_time() - start < SECONDS, "too slow"
+    assert time.process_time() - start < ENDLESS, "it does not end"
     return code
 
 
-def fuzz(seconds: float, most: int, seed: int) -> Counter[str]:
-    """Damage and run until the time is over or it was done so often; how often each sort was done, and ended well."""
+def fuzz(seconds: float, most: int, seed: int) -> tuple[Counter[str], float]:
+    """Damage and run until the time is over or it was done so often.
+
+    How often each sort was done, and ended well; and the seconds of processor time that the slowest took.
+    """
     chance, counts, end = random.Random(seed), Counter[str](), time.monotonic() + seconds  # noqa: S311 # no secret
+    slowest = 0.0
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="error"):
         grounds, out = make_grounds(Path(folder)), Path(folder) / "out"
         while time.monotonic() < end and counts.total() < most:
@@ -142,7 +145,9 @@ def fuzz(seconds: float, most: int, seed: int) -> Counter[str]:
             content = path.read_bytes()
             path.write_bytes(damage(content, chance))
             try:
+                start = time.process_time()
                 code = check(ground, out)
+                slowest = max(slowest, time.process_time() - start)
             except BaseException:
                 kept = Path(tempfile.gettempdir()) / f"fuzz_sources_{seed}_{counts.total()}_{ground.name}_{path.name}"
                 kept.write_bytes(path.read_bytes())
@@ -151,7 +156,7 @@ def fuzz(seconds: float, most: int, seed: int) -> Counter[str]:
             counts[f"{ground.name} {'done' if code == 0 else 'refused'}"] += 1
             path.write_bytes(content)
             shutil.rmtree(out, ignore_errors=True)
-    return counts
+    return counts, slowest
 
 
 def main() -> int:
@@ -163,9 +168,9 @@ def main() -> int:
     asked = parser.parse_args()
     logging.disable(logging.ERROR)  # nibabel tells what it mends
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    counts = fuzz(asked.seconds, asked.most, asked.seed)
+    counts, slowest = fuzz(asked.seconds, asked.most, asked.seed)
     refused = sum(number for name, number in counts.items() if name.endswith("refused"))
-    told = {"files": counts.total(), "done": counts.total() - refused, "refused": refused}
+    told = {"files": counts.total(), "done": counts.total() - refused, "refused": refused, "slowest": slowest}
     sys.stdout.write(json.dumps({"target": "sources", **told, **dict(sorted(counts.items()))}) + "\n")
     return 0
 

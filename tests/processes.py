@@ -5,11 +5,13 @@ for an exit code and what was said may fork: the app runs in the child as in any
 """
 
 import os
+import signal
 import sys
 import tempfile
 import time
+import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,21 +29,70 @@ class Ended:
     stderr: str
 
 
+class Forked:
+    """The command in a fork of this process, as `subprocess.Popen` would have it; `stdout` and `stderr` when it ended.
+
+    `prepare` is called in the child before the app: what it patches is patched there alone.
+    """
+
+    def __init__(
+        self,
+        *words: object,
+        environment: Mapping[str, str] | None = None,
+        prepare: Callable[[], None] | None = None,
+        session: bool = False,
+    ) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._said = [Path(self._folder.name) / name for name in ("stdout", "stderr")]
+        self.returncode: int | None = None
+        self.stdout = self.stderr = ""
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # of threads, which do not fork
+            self.pid = os.fork()
+        if self.pid == 0:
+            _become_app([str(word) for word in words], self._said, environment or {}, prepare, session=session)
+        while session and self.poll() is None and os.getpgid(self.pid) != self.pid:
+            time.sleep(0.001)  # until it can be signalled with all that it starts
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it runs."""
+        if self.returncode is None:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            if ended:
+                self.returncode = os.waitstatus_to_exitcode(status)
+                self.stdout, self.stderr = (path.read_text(encoding="utf-8") for path in self._said)
+                self._folder.cleanup()
+        return self.returncode
+
+    def wait(self) -> Ended:
+        """How it ended; killed, and an error, if it never does."""
+        end = time.monotonic() + HANG
+        while self.poll() is None:
+            if time.monotonic() > end:
+                os.kill(self.pid, signal.SIGKILL)
+                raise AssertionError(f"the app did not end in {HANG} s")
+            time.sleep(0.002)
+        assert self.returncode is not None
+        return Ended(returncode=self.returncode, stdout=self.stdout, stderr=self.stderr)
+
+
 def fork_app(*words: object, environment: Mapping[str, str] | None = None) -> Ended:
     """Run the command in a fork of this process."""
-    with tempfile.TemporaryDirectory() as folder:
-        said = [Path(folder) / name for name in ("stdout", "stderr")]
-        child = os.fork()
-        if child == 0:
-            _become_app([str(word) for word in words], said, environment or {})
-        _, status = os.waitpid(child, 0)
-        stdout, stderr = (path.read_text(encoding="utf-8") for path in said)
-        return Ended(returncode=os.waitstatus_to_exitcode(status), stdout=stdout, stderr=stderr)
+    return Forked(*words, environment=environment).wait()
 
 
-def _become_app(words: list[str], said: list[Path], environment: Mapping[str, str]) -> None:
+def _become_app(
+    words: list[str],
+    said: list[Path],
+    environment: Mapping[str, str],
+    prepare: Callable[[], None] | None,
+    *,
+    session: bool,
+) -> None:
     code: object = 70
     try:
+        sys.settrace(None)  # what is measured of a fork is never written
+        if session:
+            os.setsid()
         for number, path in enumerate(said, start=1):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -49,9 +100,13 @@ def _become_app(words: list[str], said: list[Path], environment: Mapping[str, st
         os.environ.update(environment)
         warnings.simplefilter("default")
         sys.argv[1:] = words
+        if prepare:
+            prepare()
         cli.run()
     except SystemExit as end:
         code = end.code or 0
+    except BaseException:  # noqa: BLE001 # whatever it is, the child tells it and ends
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -19,6 +19,8 @@ seeded part of the same. What is promised, and which test holds each promise, is
 |---|---|---|---|
 {rows}
 
+The slowest is the one file, or the one run, that took most processor time.
+
 * **Killed.** A run over participant and group level, with one worker and with two in turn, is ended by SIGKILL, the
   whole process group at once, at a seeded moment. Every file visible under its final name was whole; the next run
   completed the tree to the very bytes of an uninterrupted run, and left no temporary file.
@@ -30,14 +32,14 @@ seeded part of the same. What is promised, and which test holds each promise, is
   traceback; every result was whole, no temporary file was left, and the next run completed the tree to the same bytes.
 * **Damaged files.** NIfTI files with bits, headers, lengths and gzip streams damaged at random, GIFTI and CIFTI files
   whose XML, numbers or bytes were changed, read in every way there is: each was read, NIfTI as NiBabel reads it, or
-  refused in a sentence, within five seconds of processor time and a limit of memory that its size on disk sets.
+  refused in a sentence, and ended, within a limit of memory that its size on disk sets.
 * **Damaged descriptions.** The design files of a FEAT and a gfeat folder, an SPM.mat, an AFNI HEAD file, PALM's record
   of its options, and a dataset's JSON files, participants.tsv, filter file and configuration, each changed at random:
   the import or the app did its work all the same, or ended in one sentence with a right exit code.
 """
 
 
-def measure(script: str, *words: str) -> tuple[dict[str, int], float]:
+def measure(script: str, *words: str) -> tuple[dict[str, float], float]:
     """One long test; its counts and minutes."""
     begun = time.monotonic()
     done = subprocess.run([sys.executable, HERE / script, *words], stdout=subprocess.PIPE, text=True, check=False)
@@ -64,8 +66,16 @@ def main() -> None:
             ("killed (SIGKILL)", "{kills} runs before their end", kills),
             ("stopped (SIGTERM)", "{stops} runs before their end", stops),
             ("faults injected", "{injected}, among {call_sites} calls of a run and {errors} errors", faults),
-            ("damaged files", "{files}: {read} read, {BadMap} refused, {UnsuitableMap} skipped", fuzz),
-            ("damaged descriptions", "{files}: {done} done all the same, {refused} refused", sources),
+            (
+                "damaged files",
+                "{files}: {read} read, {BadMap} refused, {UnsuitableMap} skipped; the slowest {slowest:.1f} s",
+                fuzz,
+            ),
+            (
+                "damaged descriptions",
+                "{files}: {done} done all the same, {refused} refused; the slowest {slowest:.1f} s",
+                sources,
+            ),
         ]
         lines = [
             f"| {name} | {words.format_map(done.result()[0])} | yes | {done.result()[1]:.0f} |"

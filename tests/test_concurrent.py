@@ -2,13 +2,10 @@
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from processes import HANG
+from processes import Forked
 from trees import describe, write_map
 
 from bids_regions.files import locked
@@ -18,18 +15,15 @@ pytestmark = pytest.mark.slow
 
 PARTICIPANTS = tuple(f"{n:02d}" for n in range(1, 9))
 ROUNDS = 3
-COMMAND = (sys.executable, "-m", "bids_regions")
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "OPENBLAS_NUM_THREADS": "1"}
 
 
-def start(dataset: Path, out: Path, *options: str, level: str = "participant") -> subprocess.Popen[str]:
-    words = (*COMMAND, dataset, out, level, "--nprocs", "1", *options)
-    return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+def start(dataset: Path, out: Path, *options: str, level: str = "participant") -> Forked:
+    return Forked(dataset, out, level, "--nprocs", "1", *options)
 
 
-def finish(apps: list[subprocess.Popen[str]]) -> None:
-    said = [app.communicate(timeout=HANG)[1] for app in apps]
-    assert [app.returncode for app in apps] == [0] * len(apps), "\n".join(said)
+def finish(apps: list[Forked]) -> None:
+    ended = [app.wait() for app in apps]
+    assert [app.returncode for app in ended] == [0] * len(apps), "\n".join(app.stderr for app in ended)
 
 
 def contents(out: Path) -> dict[str, str]:
@@ -114,7 +108,7 @@ def test_a_group_run_while_participants_still_write_is_right_or_refused(dataset:
     codes = []
     while not codes or any(writer.poll() is None for writer in writers):
         group = start(dataset, out, level="group")
-        said = group.communicate(timeout=HANG)[1]
+        said = group.wait().stderr
         codes.append(group.returncode)
         assert "Traceback" not in said
         assert said.splitlines()[-1].endswith(f"(exit code {group.returncode})"), said
@@ -142,7 +136,7 @@ def test_a_second_group_run_is_refused_while_one_is_at_work(dataset: Path, tmp_p
     with locked(out / LOCK, "group") as ours:
         assert ours
         second = start(dataset, out, level="group")
-        said = second.communicate(timeout=HANG)[1]
+        said = second.wait().stderr
     assert second.returncode == 73
     assert "another run of the group level is writing to" in said.splitlines()[-1]
     assert not (out / "group.html").exists()

@@ -17,11 +17,6 @@ def names(discovery):
     return [mapfile.relpath for mapfile in discovery.maps]
 
 
-@pytest.fixture(scope="session")
-def nilearn_tree(tmp_path_factory):
-    return trees.nilearn_glm(tmp_path_factory.mktemp("nilearn"))
-
-
 # Shapes of datasets
 
 

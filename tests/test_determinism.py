@@ -45,7 +45,7 @@ def test_runs_and_workers_change_no_byte(sample: tuple[Path, dict[str, str]], wo
     assert differences(digests(out), reference) == []
 
 
-@pytest.mark.parametrize("seed", ["0", "1", "4711"])
+@pytest.mark.parametrize("seed", ["0", "4711"])
 def test_hash_seeds_change_no_byte(sample: tuple[Path, dict[str, str]], seed: str) -> None:
     root, reference = sample
     out = root / f"seed{seed}"

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import trees
 from nifti_bytes import AFFINE, nifti, put, ramp
-from processes import HANG
+from processes import HANG, fork_app
 
 pytestmark = pytest.mark.slow
 
@@ -268,9 +268,7 @@ def test_configuration_from_elsewhere_is_refused_in_a_sentence(tmp_path, option,
     trees.describe(tmp_path / "in")
     trees.write_map(tmp_path / "in" / "sub-01" / "func" / name("a" * 40))
     given = trees.touch(tmp_path / "given", content.encode(errors="surrogateescape"))
-    command = [sys.executable, "-m", "bids_regions", tmp_path / "in", tmp_path / "out", "participant", option, given]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=HANG, env=environment)
+    done = fork_app(tmp_path / "in", tmp_path / "out", "participant", option, given)
     assert done.returncode in (18, 64, 66), done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr

@@ -7,13 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import HANG, catches, living, slowness
+from processes import HANG, Forked, catches, living, slowness
 from trees import describe, write_map
+
+from bids_regions.maps import maps
 
 pytestmark = pytest.mark.slow
 
@@ -24,31 +26,25 @@ COMMAND = (sys.executable, "-m", "bids_regions")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
 
 
-HELD = """
-import sys, time
-from bids_regions.maps import maps
-real, last = maps.load_statmap, sys.argv.pop(1)
+def hold_last() -> None:
+    """The last map is never read: however fast the machine is, the run is not over before it is stopped."""
+    real, last = maps.load_statmap, f"sub-{N_PARTICIPANTS:02d}_"
 
-def load(path, *words, **named):
-    while last in str(path):
-        time.sleep(0.01)
-    return real(path, *words, **named)
+    def load(path: Path, *words: object, **named: object) -> object:
+        while last in str(path):
+            time.sleep(0.01)
+        return real(path, *words, **named)  # type: ignore[arg-type]
 
-maps.load_statmap = load
-from bids_regions.cli import run
-run()
-"""  # its last map is never read: however fast the machine is, the run is not over before it is stopped
+    maps.load_statmap = load  # type: ignore[assignment]
 
 
-def run_app(dataset: Path, out: Path, workers: int, command: Sequence[str] = COMMAND) -> subprocess.Popen[str]:
-    words = (*command, dataset, out, "participant", "--nprocs", str(workers))
-    return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, start_new_session=True)
+def run_app(dataset: Path, out: Path, workers: int, prepare: Callable[[], None] | None = None) -> Forked:
+    return Forked(dataset, out, "participant", "--nprocs", workers, prepare=prepare, session=True)
 
 
 def complete(dataset: Path, out: Path, workers: int) -> None:
-    app = run_app(dataset, out, workers)
-    said = app.communicate(timeout=HANG)[1]
-    assert app.returncode == 0, said
+    ended = run_app(dataset, out, workers).wait()
+    assert ended.returncode == 0, ended.stderr
 
 
 def contents(out: Path) -> dict[str, str]:
@@ -80,7 +76,7 @@ def whole(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     return contents(out)
 
 
-def wait_for_work(app: subprocess.Popen[str], out: Path, finished: int) -> None:
+def wait_for_work(app: Forked, out: Path, finished: int) -> None:
     """Until the output is begun and so many records stand."""
     end = time.monotonic() + HANG
     while not (out / "dataset_description.json").exists() or len(list(out.rglob("*_dseg.json"))) < finished:
@@ -114,12 +110,12 @@ def test_sigterm_ends_it_and_a_rerun_completes(
 ) -> None:
     out = tmp_path / "out"
     slow = slowness()
-    app = run_app(dataset, out, workers, (sys.executable, "-c", HELD, f"sub-{N_PARTICIPANTS:02d}_"))
+    app = run_app(dataset, out, workers, hold_last)
     wait_for_work(app, out, finished)
     workers_then = {pid for pid, parent, _ in living() if parent == app.pid}
     stop(app.pid)
     before = time.monotonic()
-    said = app.communicate(timeout=HANG)[1]
+    said = app.wait().stderr
     took = time.monotonic() - before
     assert app.returncode == 143
     assert took < PATIENCE * max(slow, slowness())

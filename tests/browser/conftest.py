@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expec
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = ["--no-sandbox", "--enable-precise-memory-info"]
 PATIENCE = 60_000  # ms: test machines are shared
+ENDLESS = 300  # seconds of a page's processor time: more than any takes on any machine, but one that never ends
 expect.set_options(timeout=PATIENCE)
 HOW = "the pages are tested in a real browser and none was found: apt-get install chromium, or set CHROMIUM to its path"
 
