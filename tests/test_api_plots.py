@@ -1,6 +1,7 @@
 """Figures for papers: slices, a glass brain and sheets on axes of matplotlib, with the values the report shows."""
 
 import io
+import re
 import subprocess
 import sys
 from unittest.mock import Mock
@@ -198,6 +199,27 @@ def test_a_map_of_p_is_shown_as_its_logarithm():
     plot = found.plot(cuts=[3.0], background=None)
     assert values_shown(plot.axes[0]).max() == pytest.approx(3)
     assert plot.bar.ax.get_ylabel() == "-log10 p"
+
+
+def test_the_letter_of_a_unit_stands_upright(found):
+    bar = found.plot(cuts=1).bar
+    assert (bar.ax.get_title(), bar.ax.get_ylabel()) == ("z", "")
+
+
+def test_a_millimetre_is_as_long_on_all_three_views_of_the_glass_brain(found):
+    plot = found.plot("glass")
+    plot.figure.canvas.draw()
+    boxes = [(axes.get_window_extent(), axes.get_xlim()) for axes in plot.axes]
+    lengths = [box.width / abs(right - left) for box, (left, right) in boxes]
+    assert lengths == pytest.approx([lengths[0]] * 3, rel=0.02)
+    assert len({round(box.y1) for box, _ in boxes}) == 1  # titles on one line
+
+
+def test_the_table_of_a_notebook_has_numbers_to_the_right_and_words_to_the_left(found):
+    rows = re.findall(r"<tr>(.*?)</tr>", found._repr_html_())
+    for row in rows:
+        sides = re.findall(r"text-align: (\w+); white-space: nowrap\">", row)
+        assert sides == ["right", "left", "left", *["right"] * (len(sides) - 3)]
 
 
 def test_infinite_values_have_the_colour_of_the_largest():

@@ -1,6 +1,7 @@
 """read_results: tidy tables and lazy images of what the app left, equal to the files themselves."""
 
 import json
+import re
 import shutil
 
 import matplotlib.pyplot as plt
@@ -92,8 +93,8 @@ def test_a_result_has_the_figure_of_regions_just_found(results):
     plt.switch_backend(backend)
     assert "<img" in one._repr_html_()
     shown = results._repr_html_()
-    assert "<th>participant_id</th>" in shown
-    assert "<th>n_regions</th>" in shown
+    assert re.search(r'<th style="text-align: left[^>]*>participant_id</th>', shown)
+    assert re.search(r'<th style="text-align: right[^>]*>n_regions</th>', shown)
     assert "warnings" not in shown  # whole sentences, which make a row a screen high
     assert ".nii.gz" not in shown
 

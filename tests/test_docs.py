@@ -219,7 +219,7 @@ def test_headings_that_are_linked_exist(page):
 
 def rows_shown(begin):
     """The rows, by column, of the table of numbers in usage.md that follows a line which begins so."""
-    block = USAGE.partition(begin)[2].partition("```\n```\n")[2].partition("```")[0]
+    block = re.split(r"```\n```(?:text)?\n", USAGE.partition(begin)[2], maxsplit=1)[1].partition("```")[0]
     header, *lines = (re.split(r" {2,}", line.strip()) for line in block.splitlines())
     return [dict(zip(header, line, strict=True)) for line in lines]
 
@@ -258,9 +258,9 @@ def test_thresholds_of_usage_are_those_of_the_demo(motor):
 @pytest.mark.parametrize(
     ("command", "asked"),
     [
-        ("bids_regions demo/dataset out participant --participant-label 01 --threshold 3.0 --tail negative",
+        ("bids_regions demo/dataset negative participant --participant-label 01 --threshold 3.0 --tail negative",
          Criteria(threshold=3.0, tail="negative", connectivity=26, min_region_voxels=20)),
-        ("bids_regions demo/dataset out participant --participant-label 01 --convention fsl",
+        ("bids_regions demo/dataset as-fsl participant --participant-label 01 --convention fsl",
          Criteria(threshold=3.1, convention="fsl", grf=True)),
     ],
     ids=["tail negative", "convention fsl"],

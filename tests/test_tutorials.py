@@ -1,4 +1,4 @@
-"""The tutorials, run as a reader would: commands and Python in order; what they show is what comes."""
+"""The tutorials and usage.md, run as a reader would: commands and Python in order; what they show is what comes."""
 
 import re
 import sys
@@ -14,7 +14,8 @@ from bids_regions.settings import OPTIONS
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "tutorials"
-PAGES = sorted(path for path in FOLDER.glob("*.md") if path.name != "index.md")
+TUTORIALS = sorted(path for path in FOLDER.glob("*.md") if path.name != "index.md")
+PAGES = [*TUTORIALS, ROOT / "docs" / "usage.md"]
 OTHERS_OPTIONS = {  # of other programs, and of bids_regions-import
     *("--space", "--task", "--array", "--cpus-per-task", "--time", "--containall", "--cleanenv"),
     *("--thresh", "--olmax", "--cope"),
@@ -52,7 +53,7 @@ def test_every_line_works(page, tmp_path, monkeypatch):
             assert drawn.width / drawn.height == pytest.approx(kept.width / kept.height, rel=0.05)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
 def test_every_page_runs_something_and_names_what_exists(page):
     text = page.read_text("utf-8")
     languages = [language for language, _ in tool.blocks_of(text)]

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["Regions", "frame_of", "rows_html", "table_html"]
 
 MOST_ROWS = 20  # of a table in a notebook
+LEFT, RIGHT = (f' style="text-align: {side}; white-space: nowrap"' for side in ("left", "right"))  # words, numbers
 SHORT = (
     "index", "name", "sign", "hemi", "n_voxels", "volume_mm3", "n_vertices", "area_mm2", "peak_value", "peak_x",
-    "peak_y", "peak_z", "mean_value", "p_cluster", "tdp",
+    "peak_y", "peak_z", "peak_vertex", "mean_value", "p_cluster", "tdp",
 )  # fmt: skip
 
 
@@ -157,12 +158,20 @@ def table_html(table: str, most: int = MOST_ROWS) -> str:
 
 def rows_html(rows: Sequence[Mapping[str, str]], columns: Sequence[str], whole: str, most: int = MOST_ROWS) -> str:
     """The first rows as HTML, with those of the columns that tell something; `whole` is what has all of them."""
-    names = [name for name in columns if any(row.get(name, NO_VALUE) != NO_VALUE for row in rows)]
-    lines = ["".join(f"<th>{escape(name)}</th>" for name in names)]
-    lines += ["".join(f"<td>{escape(_rounded(row.get(name, NO_VALUE)))}</td>" for name in names) for row in rows[:most]]
+    names = [name for name in columns if any(row.get(name, "n/a") != "n/a" for row in rows)]
+    sides = {name: RIGHT if all(_is_number(row.get(name, "n/a")) for row in rows) else LEFT for name in names}
+    lines = ["".join(f"<th{sides[name]}>{escape(name)}</th>" for name in names)]
+    lines += [
+        "".join(f"<td{sides[name]}>{escape(_rounded(row.get(name, 'n/a')))}</td>" for name in names)
+        for row in rows[:most]
+    ]
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     more = f"<p>and {len(rows) - most} more: see {whole}</p>" if len(rows) > most else ""
     return f"<table>{body}</table>{more}"
+
+
+def _is_number(cell: str) -> bool:
+    return cell == "n/a" or cell.lstrip("-").replace(".", "", 1).split("e", 1)[0].isdigit()
 
 
 def _rounded(cell: str) -> str:

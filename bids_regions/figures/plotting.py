@@ -43,6 +43,7 @@ __all__ = ["Axis", "Look", "MapScene", "Plot", "SheetScene", "plot_glass", "plot
 Axis = Literal["x", "y", "z"]
 ORDER: Mapping[Axis, tuple[int, int, int]] = {"x": (1, 2, 0), "y": (0, 2, 1), "z": (0, 1, 2)}  # right, up, to the eye
 ENDS: Mapping[Axis, tuple[str, str]] = {"x": ("P", "A"), "y": ("L", "R"), "z": ("L", "R")}
+SHORT_UNIT = 2  # letters of a unit that stands upright over the colour bar
 SHEET_PIXELS = 480  # across one view of a hemisphere
 GLASS_GREY = 238
 WIDTH = 7.2  # inches: two columns of most journals
@@ -170,7 +171,9 @@ def plot_glass(scene: MapScene, look: Look = DEFAULT) -> Plot:
     shown = np.where(scene.labels > 0, data, 0) if marks else data
     projected = [_project(shown, data, scene.affine, axis) for axis in ("x", "y", "z")]
     legend = replace(make_legend(np.nan_to_num(data, posinf=0, neginf=0), view, faded=bool(marks)), faded=False)
-    canvas = _open(look, 3, 3, 1.0, _heading(look, marks))
+    wide, tall = (np.ptp([_extent(each[3])[k : k + 2] for each in projected], axis=1) for k in (0, 2))
+    canvas = _open(look, 3, 3, 1.08 * float(tall.max() / wide.mean()), _heading(look, marks))
+    canvas.share(wide)
     for axes, (axis, values, covered, raster) in zip(canvas.axes, projected, strict=True):
         below = np.where(covered, GLASS_GREY, PAPER)
         layers = _Layers(values=values, labels=np.zeros(values.shape, int), below=below, extent=_extent(raster))
@@ -221,15 +224,27 @@ class _Canvas:
     images: "list[AxesImage]"
     colorbar: bool
 
+    def share(self, widths: npt.NDArray[Any]) -> None:
+        """Give each pair of axes of one row its part of the width, so that a mm is as long on all of them."""
+        self.axes[0].get_gridspec().set_width_ratios(widths.tolist())  # type: ignore[union-attr]
+        for axes in self.axes:
+            axes.set_anchor("N")  # titles on one line
+
     def close(self, legend: Legend) -> Plot:
         """The figure with its colour bar."""
         bar = None
         if self.colorbar:
             both = legend.clipped and not legend.sequential
             extend = "both" if both else "max" if legend.clipped else "neither"
-            bar = self.figure.colorbar(self.images[-1], ax=self.axes, shrink=0.8, pad=0.02, aspect=25, extend=extend)
+            bar = self.figure.colorbar(
+                self.images[-1], ax=self.axes, shrink=0.8, pad=0.02, aspect=25, extend=extend, panchor=False
+            )  # which leaves the axes where they are anchored
             bar.solids.set_alpha(1)
-            bar.set_label("" if legend.unit in ("", "unknown") else legend.unit)
+            unit = "" if legend.unit == "unknown" else legend.unit
+            if len(unit) <= SHORT_UNIT:
+                bar.ax.set_title(unit, fontsize="small")  # z on its side would be read as N
+            else:
+                bar.set_label(unit)
             for cutoff in legend.cutoffs:
                 bar.ax.axhline(cutoff, color="black", linewidth=1.2)
         return Plot(figure=self.figure, axes=tuple(self.axes), bar=bar)
