@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from surface_bytes import TETRAHEDRON, data_array, gifti, mesh, metadata, put
 
-from bids_regions.errors import BadMap, UnsuitableMap
+from bids_regions.errors import BadMap, Fault, UnsuitableMap
 from bids_regions.images.gifti import load_surface, read_gifti, save_gifti_labels, save_gifti_map
 from bids_regions.images.gifti_arrays import Decoder
 from bids_regions.images.inflation import ByteStream
@@ -84,6 +84,40 @@ def test_plain_base64_goes_past_the_parser_and_nothing_else_does(tmp_path, monke
         for array in read_gifti(put(tmp_path / "a.gii", content)).arrays:
             assert np.array_equal(array.values, VALUES, equal_nan=True)
         assert bool(seen) == by_parser
+
+
+ODD = (
+    b"\n", b"&#65;", b"<!-- <Data>AAAA -->", b"<![CDATA[AAAA]]>", b"<Data>", b"</Data>", b"<Data>AAAA</Data>", b"<x/>",
+    b"=", b"AAAA", b"&amp;", b"<?x <Data> ?>",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 65536])
+def test_damaged_files_end_the_same_whether_or_not_text_goes_past_the_parser(tmp_path, monkeypatch, size):
+    def read(bulk):
+        with monkeypatch.context() as patch:
+            if not bulk:
+                patch.setattr("bids_regions.images.gifti.Bulk", lambda **_: None)
+            try:
+                return [array.values.tobytes() for array in read_gifti(path).arrays]
+            except Fault as fault:
+                return type(fault)
+
+    read_in_blocks(monkeypatch, size)
+    rng, ends = np.random.default_rng(size), set()
+    for _ in range(150):
+        values = rng.standard_normal(rng.choice([3, 30, 300])).astype(np.float32)
+        encoding = rng.choice(["Base64Binary", "GZipBase64Binary", "ASCII"])
+        content = bytearray(gifti(data_array(values, Encoding=encoding), data_array(values[:2])))
+        for _ in range(rng.integers(1, 3)):
+            inside = (
+                content.find(b"<Data>") + 6 + rng.integers(12) if rng.random() < 0.5 else rng.integers(len(content))
+            )
+            content[inside : inside + rng.integers(2)] = ODD[rng.integers(len(ODD))]
+        path = put(tmp_path / "a.gii", bytes(content))
+        ends.add(type(read(bulk=True)))
+        assert read(bulk=True) == read(bulk=False), bytes(content)
+    assert len(ends) == 2
 
 
 def test_a_reference_in_base64_is_read_wherever_the_blocks_that_are_read_end(tmp_path, monkeypatch):

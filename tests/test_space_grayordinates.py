@@ -1,5 +1,6 @@
 """Meshes and structures in one map: pieces are never joined, and the order of the file's rows decides nothing."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,8 @@ from test_space_mesh import paper
 
 from bids_regions.errors import BadMap
 from bids_regions.extraction import Criteria, find_regions
-from bids_regions.space import Grayordinates, Grid, Sheet, Solid
+from bids_regions.meshes import load_triangles
+from bids_regions.space import Grayordinates, Grid, Mesh, Sheet, Solid
 
 VOLUME = Grid(shape=(6, 5, 7), affine=np.array([[-2.0, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]]))
 ALL = {"threshold": "1", "min_region_vertices": 1, "min_region_voxels": 1}
@@ -185,3 +187,23 @@ def test_no_way_leads_from_a_sheet_to_another_piece():
     for order in (np.arange(8), np.arange(8)[::-1], np.roll(np.arange(8), 3)):
         found = domain.distances(elements, np.inf)(*pairs[:, order])
         assert np.allclose(found, expected[order])
+
+
+def test_a_pair_of_hemispheres_takes_the_memory_of_two_maps_more():
+    """Of smooth noise with a twentieth above the threshold, many small regions among it, which are removed."""
+    domain = Grayordinates(pieces=tuple(
+        Sheet(structure=name, mesh=Mesh(n_vertices=40962, triangles=load_triangles("fsaverage6", 40962, side)))
+        for side, name in (("L", "CORTEX_LEFT"), ("R", "CORTEX_RIGHT"))
+    ))  # fmt: skip
+    one, other = np.concatenate([piece.mesh.edges + 40962 * k for k, piece in enumerate(domain.pieces)], axis=1)
+    values = np.random.default_rng(0).standard_normal(domain.size)
+    for _ in range(20):
+        values += np.bincount(one, values[other], domain.size) + np.bincount(other, values[one], domain.size)
+        values /= values.std()
+    data, criteria = (1.5 * values).astype(np.float32), Criteria(threshold="3", min_region_vertices=20)
+    assert find_regions(data, domain, criteria).n_removed_regions > 10
+    tracemalloc.start()
+    find_regions(data, domain, criteria)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.8 * data.nbytes

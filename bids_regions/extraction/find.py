@@ -172,14 +172,15 @@ def find_regions(  # noqa: PLR0913 # the four optional ones are independent fact
     _refuse_other_grids(data, values, peaks)
     task = _prepare((data, peaks, mask), domain, (criteria or Criteria(), statistic or Statistic("z")), smoothness)
     found = _label(task)
-    kept = _without_small_ones(task, _judge(task, found, smoothness))
-    labels, regions = _number(task, kept, values)
+    n_found = found.sizes.size
+    found = _without_small_ones(task, _judge(task, found, smoothness))  # those removed take no memory from here on
+    labels, regions = _number(task, found, values)
     return Extraction(
         labels=labels, regions=regions, cutoff=task.cutoff, n_above=found.n_above,
-        n_removed_regions=found.sizes.size - kept.sizes.size, n_removed_voxels=found.n_above - kept.region.size,
-        warnings=tuple(_warnings(task, kept)),
-        smoothness=kept.judged.smoothness if kept.judged else smoothness if task.cutoff.kind == "fwe" else None,
-        field_theory=kept.judged.theory if kept.judged else None,
+        n_removed_regions=n_found - found.sizes.size, n_removed_voxels=found.n_above - found.region.size,
+        warnings=tuple(_warnings(task, found)),
+        smoothness=found.judged.smoothness if found.judged else smoothness if task.cutoff.kind == "fwe" else None,
+        field_theory=found.judged.theory if found.judged else None,
     )  # fmt: skip
 
 
