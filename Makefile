@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo-output
 export OPENBLAS_NUM_THREADS ?= 1
+export PYTHONDONTWRITEBYTECODE :=# the tests start hundreds of processes: none compiles the package again
 
 .PHONY: help demo test quick mutate check lint types docs dist soak sbom container bench clean
 

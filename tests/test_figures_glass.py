@@ -1,5 +1,7 @@
 """The glass brain of a report: what each line of sight shows, against plain loops; nothing depends on storage order."""
 
+import itertools
+
 import numpy as np
 import pytest
 from nibabel.affines import apply_affine, from_matvec
@@ -28,6 +30,24 @@ def marks_of(data: np.ndarray, labels: np.ndarray, affine: np.ndarray) -> list[M
         n = int((labels == index).sum())
         found.append(Mark(index=index, color="#123456", n_voxels=n, peak_value=float(data[at]), peak_xyz=xyz))
     return found
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("flips", list(itertools.product((1, -1), repeat=3)))
+def test_a_straight_grid_casts_the_shadow_that_its_voxels_one_by_one_do(
+    order: tuple[int, ...], flips: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cube = np.zeros((7, 9, 6))
+    cube[1:5, 2:9, 1:6] = np.random.default_rng(1).random((4, 7, 5))
+    orientation = np.array(list(zip(order, flips, strict=True)))
+    turned = apply_orientation(cube, orientation)
+    affine = AFFINE @ inv_ornt_aff(orientation, cube.shape)
+    summed = cast_shadow(Underlay(data=turned, affine=affine))
+    monkeypatch.setattr(glass, "is_straight", lambda _: False)
+    counted = cast_shadow(Underlay(data=turned, affine=affine))
+    assert np.array_equal(summed.bounds, counted.bounds)
+    assert all(np.array_equal(summed.planes[axis], counted.planes[axis]) for axis in (0, 1, 2))
+    assert summed.planes[2].any()
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

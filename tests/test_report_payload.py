@@ -38,8 +38,15 @@ def test_every_value_comes_back_within_a_step(data: Array, order: Any) -> None:
 def test_the_first_axis_is_the_fastest() -> None:
     labels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
     packed = payload.pack_labels(labels)
-    first = list(zlib.decompress(base64.b64decode(packed.text))[:3])
-    assert first == [labels[0, 0, 0], labels[1, 0, 0], labels[0, 1, 0]]
+    raw = zlib.decompress(base64.b64decode(packed.text))
+    assert raw[:3] == bytes([0b11111110, 0xFF, 0xFF])  # a bit for each voxel; the first one holds zero
+    assert list(raw[3:]) == labels.ravel(order="F")[1:].tolist()
+
+
+@given(hnp.arrays(np.uint32, SHAPES, elements=st.sampled_from([0, 0, 0, 1, 255, 256, 70_000])))
+def test_what_is_packed_is_unpacked(labels: Array) -> None:
+    assert np.array_equal(payload.unpack(payload.pack_labels(labels)), labels)
+    assert np.array_equal(payload.unpack(payload.pack_array(labels, "float32")), labels)
 
 
 @pytest.mark.parametrize(("largest", "dtype"), [(0, "uint8"), (255, "uint8"), (256, "uint16"), (65536, "uint32")])

@@ -6,6 +6,7 @@ of the voxels of regions alone. *Bins* divide the world's axes, an edge of a vox
 that no gaps and no stripes come from one grid lying on another.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -98,6 +99,16 @@ def is_oblique(affine: npt.NDArray[np.float64]) -> bool:
     return not bool((share.max(axis=0) > 0.9999).all())
 
 
+def is_straight(affine: npt.NDArray[np.float64]) -> bool:
+    """Whether each axis of a grid is one of the world, to the last digit.
+
+    >>> is_straight(np.array([[0, 2.0, 0, 9], [-2.0, 0, 0, 9], [0, 0, 3.0, 9], [0, 0, 0, 1]]))
+    True
+    """
+    steps = affine[:3, :3] != 0
+    return bool((steps.sum(axis=0) == 1).all() and (steps.sum(axis=1) == 1).all())
+
+
 def make_bins(affine: npt.NDArray[np.float64], shape: Sequence[int], step: float | None = None) -> Bins:
     """Bins over a whole grid, of the size of its voxels or of `step` mm."""
     low, high = world_bounds(affine, shape)
@@ -119,13 +130,40 @@ def cast_shadow(background: Underlay) -> Shadow:
     some = data[(data > 0) & np.isfinite(data)].astype(np.float32)  # of flags, too
     inside = data > AIR * float(np.percentile(some, 99.5)) if some.size else np.zeros(data.shape, bool)
     bins = make_bins(affine, data.shape, 2 * float(voxel_sizes(affine).max()) if is_oblique(affine) else None)
-    cells = bins.of(np.array(np.nonzero(inside), np.float64), affine)
-    planes: dict[Axis, npt.NDArray[np.uint8]] = {}
-    for axis in SIGHTS:
-        rows, columns = bins.shape(axis)
-        thick = np.bincount(bins.flat(cells, axis), minlength=rows * columns).reshape(rows, columns)
-        planes[axis] = np.ceil(thick * (TONES / max(1, int(thick.max(initial=0))))).astype(np.uint8)
-    return Shadow(bins=bins, planes=planes, bounds=bins.reach(cells) if cells.size else None)
+    if is_straight(affine):
+        thick = _sum_straight(inside, affine)
+    else:
+        thick = _count_lines(bins.of(np.array(find_filled(inside), np.float64), affine), bins)
+    planes = {
+        axis: np.ceil(plane * (TONES / max(1, int(plane.max(initial=0))))).astype(np.uint8)
+        for axis, plane in thick.items()
+    }
+    return Shadow(bins=bins, planes=planes, bounds=_bounds_of(thick, bins))
+
+
+def _count_lines(cells: npt.NDArray[np.intp], bins: Bins) -> dict[Axis, npt.NDArray[np.intp]]:
+    """How many of these bins lie on each line of sight: (rows, columns) as seen along each axis."""
+    return {
+        axis: np.bincount(bins.flat(cells, axis), minlength=math.prod(bins.shape(axis))).reshape(bins.shape(axis))
+        for axis in SIGHTS
+    }
+
+
+def _sum_straight(inside: npt.NDArray[np.bool_], affine: npt.NDArray[np.float64]) -> dict[Axis, npt.NDArray[np.intp]]:
+    """The same of a grid along the world's axes, where a bin is a voxel, in a tenth of the time."""
+    lies = np.abs(affine[:3, :3]).argmax(axis=1)  # x, y, z -> i, j, k
+    steps = [1 if affine[axis, lies[axis]] > 0 else -1 for axis in range(3)]
+    turned = np.transpose(inside, lies.tolist())[tuple(slice(None, None, step) for step in steps)]
+    return {axis: turned.sum(axis=axis, dtype=np.intp).T[::-1] for axis in SIGHTS}
+
+
+def _bounds_of(thick: Mapping[Axis, npt.NDArray[np.intp]], bins: Bins) -> npt.NDArray[np.float64] | None:
+    """The (2, 3) lowest and highest mm of what is there; None where there is nothing."""
+    if not thick[0].any():
+        return None
+    front, side = thick[2], thick[0]  # of x and y, of y and z
+    most = front.max(axis=0), front.max(axis=1)[::-1], side.max(axis=1)[::-1]
+    return bins.reach(np.array([np.flatnonzero(line)[[0, -1]] for line in most]))
 
 
 def compose_glass(

@@ -17,7 +17,7 @@ from bids_regions.frozen import dataclass
 
 __all__ = ["GREYS", "Layer", "enlarge", "paint_layers", "png_bytes", "solid"]
 
-PNG_LEVEL = 6  # of libdeflate
+PNG_LEVEL = 1  # of libdeflate: 6 makes pictures a fortieth smaller in twice the time
 GREYS = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 4, axis=1)  # the palette of grey levels
 GREYS[:, 3] = 255
 

@@ -66,7 +66,9 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Packed:
-    """An array as text: first axis fastest, bytes in planes, zlib, base64; `payload.py` packs, the viewer unpacks."""
+    """An array as text, which `payload.py` packs and the viewer unpacks: base64 of the zlib form of a bit for each
+    voxel that is not zero, the first axis fastest, and of the values of those, their lowest bytes first.
+    """
 
     shape: tuple[int, int, int]  # voxels along i, j, k
     dtype: Literal["int8", "int16", "uint8", "uint16", "uint32", "float32"]

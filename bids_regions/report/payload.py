@@ -71,16 +71,26 @@ def pack_array(array: NDArray[Any], dtype: _Dtype, none: int = 0) -> Packed:
     i, j, k = array.shape
     known = np.where(np.isnan(array), none, array) if array.dtype.kind == "f" else array
     stored = known.astype(np.dtype(dtype).newbyteorder("<"), order="F", copy=False).ravel(order="F")
-    planes = stored.view(np.uint8).reshape(stored.size, stored.itemsize).T
-    return Packed(shape=(i, j, k), dtype=dtype, text=pack_text(np.ascontiguousarray(planes).ravel().data))
+    filled = stored != 0
+    return _packed((i, j, k), dtype, np.packbits(filled, bitorder="little"), stored[filled])
+
+
+def _packed(shape: tuple[int, int, int], dtype: _Dtype, flags: NDArray[np.uint8], values: NDArray[Any]) -> Packed:
+    """A bit for each voxel that holds something, the first axis fastest, then all values in planes of bytes."""
+    planes = values.view(np.uint8).reshape(values.size, values.itemsize).T
+    return Packed(shape=shape, dtype=dtype, text=pack_text(flags.tobytes() + planes.tobytes()))
 
 
 def unpack(packed: Packed) -> NDArray[Any]:
     """The stored array of `packed`: what the viewer sees."""
     raw = zlib.decompress(base64.b64decode(packed.text))
     dtype = np.dtype(packed.dtype).newbyteorder("<")
-    planes = np.frombuffer(raw, np.uint8).reshape(dtype.itemsize, -1)
-    return np.ascontiguousarray(planes.T).view(dtype).reshape(packed.shape, order="F")
+    size = math.prod(packed.shape)
+    flags, planes = np.split(np.frombuffer(raw, np.uint8), [-(-size // 8)])
+    filled = np.unpackbits(flags, count=size, bitorder="little").astype(bool)
+    stored = np.zeros(size, dtype)
+    stored[filled] = np.ascontiguousarray(planes.reshape(dtype.itemsize, -1).T).view(dtype).ravel()
+    return stored.reshape(packed.shape, order="F")
 
 
 def _rows(affine: NDArray[np.floating]) -> Affine:
@@ -131,13 +141,14 @@ def pack_volume(  # noqa: PLR0913 # the fields of a Volume, by name
     if data.ndim != 3:
         msg = f"a volume has three axes, this array has {data.ndim}"
         raise ValueError(msg)
-    order: Literal["C", "F"] = "F" if data.flags.f_contiguous else "C"  # as it lies in memory, which copies nothing
-    limit = _limit(data.ravel(order=order))
-    stored, step = _quantize(data.ravel(order=order), limit, heights)
+    i, j, k = data.shape
+    flat = data.ravel(order="F")
+    limit = _limit(flat)
+    flags, stored, step = _quantize(flat, limit, heights)
     return Volume(
         key=key,
         name=name,
-        array=pack_array(stored.reshape(data.shape, order=order), "int16" if stored.dtype == np.int16 else "float32"),
+        array=_packed((i, j, k), "int16" if stored.dtype == np.int16 else "float32", flags, stored),
         affine=_rows(affine),
         step=step,
         limit=limit,
@@ -177,19 +188,22 @@ def find_extreme(data: NDArray[np.floating], sign: int) -> tuple[int, ...] | Non
     return tuple(int(axis[first]) for axis in ijk)
 
 
-def _quantize(flat: NDArray[np.floating], limit: float, heights: Sequence[Height]) -> tuple[_Stored, float]:
-    """The numbers that are stored for a row of values, and the step that makes them values again."""
+def _quantize(
+    flat: NDArray[np.floating], limit: float, heights: Sequence[Height]
+) -> tuple[NDArray[np.uint8], _Stored, float]:
+    """A bit for each value that is not zero, the numbers stored for these, and the step that makes them values."""
     wanted = sorted({height for height in heights if 0 < height.cutoff < math.inf}, key=lambda height: height.cutoff)
     step = limit / _TOP
-    dtype: np.dtype[Any] = np.dtype("int16")
+    dtype: np.dtype[Any] = np.dtype("<i2")
     if _is_coarse(flat, limit, step) or not _apart(wanted, step):
-        step, dtype = 1.0, np.dtype("float32")
-    stored = np.zeros(flat.shape, dtype)
+        step, dtype = 1.0, np.dtype("<f4")
+    flags, stored = [np.zeros(0, np.uint8)], [np.zeros(0, dtype)]
     for at in range(0, flat.size, _BLOCK):  # in parts: the whole in float64 would be the largest array of a run
         block = flat[at : at + _BLOCK]
-        some = (block != 0).nonzero()[0]
-        stored[at : at + _BLOCK][some] = _store(block[some], limit, step, dtype, wanted)
-    return stored, step
+        filled = block != 0
+        flags.append(np.packbits(filled, bitorder="little"))
+        stored.append(_store(block[filled], limit, step, dtype, wanted))
+    return np.concatenate(flags), np.concatenate(stored), step
 
 
 def _limit(flat: NDArray[np.floating]) -> float:
@@ -295,13 +309,15 @@ def pack_background(
         picture, matrix = _halve(picture, matrix)
     if crop and picture.any():
         picture, matrix = _crop(picture, matrix)
-    inside = picture != 0
-    values = picture[inside]
+    i, j, k = picture.shape
+    flat = picture.ravel(order="F")
+    inside = flat != 0
+    values = flat[inside]
     low, high = np.percentile(values, (1, 99)) if values.size else (0.0, 0.0)
     scaled = 1 + 254 * (values - low) / (high - low) if high > low else np.full(values.shape, 200.0)
-    stored = np.zeros(picture.shape, np.uint8, order="F" if picture.flags.f_contiguous else "C")
-    stored[inside] = np.clip(np.rint(scaled), 1, 255)
-    return Background(key=key, name=name, array=pack_array(stored, "uint8"), affine=_rows(matrix))
+    stored = np.clip(np.rint(scaled), 1, 255).astype(np.uint8)
+    array = _packed((i, j, k), "uint8", np.packbits(inside, bitorder="little"), stored)
+    return Background(key=key, name=name, array=array, affine=_rows(matrix))
 
 
 def _halve(

@@ -17,6 +17,17 @@ function joinPlanes(planes, Type) {
   return new Type(joined.buffer);
 }
 
+/** A bit for each place that is not zero comes first, the lowest of a byte being its first place; then their values. */
+function fillPlaces(bytes, size, Type) {
+  const flags = Math.ceil(size / 8);
+  const values = joinPlanes(bytes.slice(flags), Type);
+  const filled = new Type(size);
+  for (let at = 0, next = 0; at < flags; at++) {
+    for (let bits = bytes[at], place = 8 * at; bits; bits >>= 1, place++) if (bits & 1) filled[place] = values[next++];
+  }
+  return filled;
+}
+
 const payload = {
   waiting: new Map(), // id of a block -> what to do with the text of its side file
 
@@ -37,7 +48,8 @@ const payload = {
   /** A block of numbers, with its header. */
   async array(id) {
     const header = payload.header(id);
-    return { ...header, data: joinPlanes(new Uint8Array(await payload.bytes(id)), TYPES[header.dtype]) };
+    const size = header.shape.reduce((product, length) => product * length, 1);
+    return { ...header, data: fillPlaces(new Uint8Array(await payload.bytes(id)), size, TYPES[header.dtype]) };
   },
 
   async text(id) {
