@@ -77,8 +77,10 @@ def pack_array(array: NDArray[Any], dtype: _Dtype, none: int = 0) -> Packed:
 
 def _packed(shape: tuple[int, int, int], dtype: _Dtype, flags: NDArray[np.uint8], values: NDArray[Any]) -> Packed:
     """A bit for each voxel that holds something, the first axis fastest, then all values in planes of bytes."""
-    planes = values.view(np.uint8).reshape(values.size, values.itemsize).T
-    return Packed(shape=shape, dtype=dtype, text=pack_text(flags.tobytes() + planes.tobytes()))
+    raw = np.empty(flags.size + values.nbytes, np.uint8)
+    raw[: flags.size] = flags
+    raw[flags.size :].reshape(values.itemsize, values.size)[:] = values.view(np.uint8).reshape(-1, values.itemsize).T
+    return Packed(shape=shape, dtype=dtype, text=pack_text(raw.data))
 
 
 def unpack(packed: Packed) -> NDArray[Any]:
