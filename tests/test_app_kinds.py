@@ -50,6 +50,26 @@ def labels(record):
     return np.asanyarray(nib.load(record.with_suffix(".nii.gz")).dataobj)
 
 
+@pytest.mark.parametrize("word", ["p", "pFWE"])
+def test_no_page_calls_the_p_of_a_map_uncorrected_or_halved(run, tmp_path, word):
+    """Whether its p are corrected is the map's own word's to say; p=0.05 is p <= 0.05 as it stands."""
+    run({word: P}, "--stat", word, "--p-scale", "p", "--threshold", "p=0.001")
+    page, text = (tmp_path / "out" / "sub-01.html").read_text(), (tmp_path / "out" / "logs" / "CITATION.md").read_text()
+    assert f"{word} ≤ 0.001: 2 regions" in page
+    for words in (page, text):
+        assert "maps of p were thresholded where their p is 0.001 or less, as it stands, for both signs" in words
+        assert "ncorrected p" not in words
+        assert "halved" not in words
+
+
+def test_maps_of_p_and_of_z_under_one_rule_are_told_apart(run, tmp_path):
+    run({"p": P, "z": T}, "--stat", "p", "z", "--threshold", "p=0.001")
+    text = (tmp_path / "out" / "logs" / "CITATION.md").read_text()
+    of_p = "maps of p where their p is 0.001 or less, as it stands"
+    both = f"at an uncorrected p of 0.001, halved for the two tails ({of_p})"
+    assert f"maps were thresholded {both}" in text
+
+
 def test_a_map_of_p_with_the_z_beside_it(run):
     code, _, (record,) = run({"p": P, "z": T, "t": T * 2}, "--stat", "p", "--threshold", "p=0.001")
     content = json.loads(record.read_text())

@@ -43,6 +43,7 @@ class ThresholdKind:
     sentence: str  # in a report: {asked} {place} {n} {population} {tested} {halved}
     methods: str  # in the methods text: {number} {place} {over} {halved}
     sentence_on_p: str = "{asked}"  # the same of a map whose numbers are p
+    methods_on_p: str = ""  # in the methods text of such maps: {number}; "" where it is `methods` without the halving
     reference: Citation | None = None
     percent: Callable[[float], float] | None = None  # of its number, where it asks for a percentile
     population: Literal["applied", "ranked", "tested"]  # its voxels: those compared, those ranked, those tested
@@ -85,6 +86,7 @@ THRESHOLDS: Mapping[str, ThresholdKind] = MappingProxyType({
         sentence="uncorrected {asked}{halved}",
         sentence_on_p="{asked} as the map has it",
         methods="at an uncorrected p of {number:g}{halved}",
+        methods_on_p="where their p is {number:g} or less, as it stands",
     ),
     "fdr": ThresholdKind(
         example="fdr=0.05", before="fdr=", bounds=(0, 1), open=True, range=PROBABILITY, prefix="fdr",

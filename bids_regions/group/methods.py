@@ -3,7 +3,7 @@
 From settings and records, never from values.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bids_regions.pages.methods import write_methods
 from bids_regions.report.model import Methods, Reference
@@ -36,13 +36,19 @@ LIMITS = Reference(
 
 
 def write_group_methods(
-    entries: Sequence[Entry], settings: GroupSettings, *, bounded: bool = False, occasions: Sequence[str] = ()
+    entries: Sequence[Entry],
+    settings: GroupSettings,
+    *,
+    of_p: Mapping[str, Collection[bool]],
+    bounded: bool = False,
+    occasions: Sequence[str] = (),
 ) -> Methods:
     """Paragraphs and references for sets made from these entries.
 
-    `bounded`: prevalence has lower bounds; `occasions`: what people have several of, sessions or runs.
+    `of_p`: as `write_methods` takes it; `bounded`: prevalence has lower bounds;
+    `occasions`: what people have several of, sessions or runs.
     """
-    participants = write_methods(entries)
+    participants = write_methods(entries, of_p=of_p)
     paragraph = " ".join([_prevalence(settings), *([BOUND] if bounded else []), _values(settings), OUTLYING])
     paragraphs = [paragraph, *([_reliability(settings, occasions)] if occasions else [])]
     references = [DICE, OUTLIERS, *([BOUNDS] if bounded else []), *([CORRELATIONS, LIMITS] if occasions else [])]

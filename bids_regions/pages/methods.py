@@ -3,9 +3,10 @@
 What a kind of threshold, a tail or a convention says of itself stands in the tables of `extraction`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bids_regions.atlases import cite_atlases, describe_naming
@@ -55,10 +56,15 @@ UNITS = {"volume": "voxels", "gifti": "vertices", "cifti": "grayordinates"}
 SHARED = {6: "shared faces", 18: "shared faces or edges", 26: "shared faces, edges or corners"}
 
 
-def write_methods(entries: Sequence[Entry], atlases: Sequence[Mapping[str, Any]] = ()) -> Methods:
+def write_methods(
+    entries: Sequence[Entry],
+    atlases: Sequence[Mapping[str, Any]] = (),
+    of_p: Mapping[str, Collection[bool]] = MappingProxyType({}),
+) -> Methods:
     """The paragraphs and references for a run's entries and what the sidecars say of its atlases.
 
-    An entry for volumes and for maps on surfaces stands twice, once in each form.
+    An entry for volumes and for maps on surfaces stands twice, once in each form. `of_p`: by an entry's name, whether
+    its maps hold p: True, False, or both where some do.
     """
     opening = (
         f"Statistical maps were thresholded and their connected regions extracted with bids_regions {__version__}, "
@@ -69,19 +75,18 @@ def write_methods(entries: Sequence[Entry], atlases: Sequence[Mapping[str, Any]]
     naming = describe_naming(atlases)
     cited = tuple(Reference(text=text) for text in cite_atlases(atlases))
     return Methods(
-        paragraphs=(opening, *(_paragraph(entry) for entry in entries), *([naming] if naming else [])),
+        paragraphs=(
+            opening,
+            *(_paragraph(entry, of_p.get(entry.name, ())) for entry in entries),
+            *([naming] if naming else []),
+        ),
         references=(*SOFTWARE.values(), *references.values(), *cited),
     )
 
 
-def _paragraph(entry: Entry) -> str:
+def _paragraph(entry: Entry, of_p: Collection[bool]) -> str:
     c = entry.criteria
-    sentences = _found_sentences(entry)
-    if entry.p_scale != "auto" or entry.peaks_from:
-        sentences.append(
-            "Maps of p were thresholded at their p as it stands; peaks and their values were taken from the z or t map "
-            "beside them."
-        )
+    sentences = _found_sentences(entry, of_p)
     if c.convention:
         sentences.append(f"The criteria follow the convention of {c.convention}, except where stated.")
     if c.grf:
@@ -108,19 +113,39 @@ def _paragraph(entry: Entry) -> str:
     return " ".join(sentences)
 
 
-def _found_sentences(entry: Entry) -> list[str]:
+def _found_sentences(entry: Entry, of_p: Collection[bool]) -> list[str]:
     """How the regions of an entry were found: height, connection and size, mask, peaks."""
     c = entry.criteria
-    halved = ", halved for the two tails" if c.tail_rule.both else ""
-    height = c.spec.rule.methods.format(
-        number=c.spec.number, place=ordinal(c.spec.number), over=OVER[c.percentile_over], halved=halved
-    )
     which = "maps" if entry.form == "volume" else "maps on surfaces"
-    found = f"{which} were thresholded {height}, {c.tail_rule.methods}".replace("voxels", UNITS[entry.form])
+    only_p = True in of_p and False not in of_p
+    heights = _height_on_p(c) if only_p else _height(c)
+    if True in of_p and not only_p:
+        heights += f" (maps of p {_height_on_p(c)})"
+    signs = c.tail_rule.methods
+    if True in of_p and c.tail_rule.both:
+        signs += "; maps of p without signs in their one tail"
+    found = f"{which}{' of p' if only_p else ''} were thresholded {heights}, {signs}".replace(
+        "voxels", UNITS[entry.form]
+    )
     shaped = [_regions_sentence(c), _mask_sentence(entry)]
     if entry.form != "volume":
         shaped = [_sheet_sentence(entry), _sheet_mask_sentence(entry)]
-    return [f"Entry {entry.name}: {found}.", *shaped, _peaks_sentence(c)]
+    sentences = [f"Entry {entry.name}: {found}.", *shaped, _peaks_sentence(c)]
+    if True in of_p or entry.peaks_from:
+        sentences.append("Peaks of maps of p and their values were taken from the z or t map beside them, if any.")
+    return sentences
+
+
+def _height(c: Criteria) -> str:
+    halved = ", halved for the two tails" if c.tail_rule.both else ""
+    number = c.spec.number
+    return c.spec.rule.methods.format(number=number, place=ordinal(number), over=OVER[c.percentile_over], halved=halved)
+
+
+def _height_on_p(c: Criteria) -> str:
+    rule, number = c.spec.rule, c.spec.number
+    over = OVER[c.percentile_over]
+    return (rule.methods_on_p or rule.methods).format(number=number, place=ordinal(number), over=over, halved="")
 
 
 def _smoothness_sentence(entry: Entry) -> str:

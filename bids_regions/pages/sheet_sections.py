@@ -62,7 +62,7 @@ from bids_regions.pages.sheet_parts import (
     sheet_mark,
     voxel_mark,
 )
-from bids_regions.pages.telling import entry_titles
+from bids_regions.pages.telling import entry_titles, opening
 from bids_regions.pages.wording import counted, entry_facts, signed, spoken, threshold_sentence, title_of
 from bids_regions.report import model
 from bids_regions.report.payload import Height, pack_labels, pack_volume
@@ -282,7 +282,7 @@ def _load_labels(done: Finished) -> Array:
 def _lead(done: Finished, title: str) -> str:
     """How many regions by which rule, and the largest of them."""
     rows = list(rows_of(read_text(done.place.table)))
-    name = f"{title[0].upper()}{title[1:]}"
+    name = opening(title)
     if not rows:
         return f"{name}: no region survived."
     largest = max(rows, key=lambda row: float(row["n_vertices" if on_sheet(row) else "n_voxels"]))

@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 from bids_regions.extraction.conventions import convention_knobs
 from bids_regions.extraction.tails import TAILS, Tail
 from bids_regions.frozen import dataclass
-from bids_regions.pages.wording import counted, place_words, signed, spoken
+from bids_regions.pages.wording import counted, elements_of, place_words, signed, spoken
 from bids_regions.report.payload import find_extreme
 from bids_regions.results.records import Record
 from bids_regions.tables import NO_VALUE, is_named
 
-__all__ = ["Told", "entry_title", "entry_titles", "lead_of", "region_words", "rule_title", "tell_entry"]
+__all__ = ["Told", "entry_title", "entry_titles", "lead_of", "opening", "region_words", "rule_title", "tell_entry"]
 
 CORRECTED = {"fdr": "FDR", "bonferroni": "Bonferroni-corrected p", "fwe": "family-wise p", "p": "uncorrected p"}
 # A map (i, j, k), its labels on the same grid, and the affine to mm, RAS+.
 DrawnOn = tuple[NDArray[np.floating], NDArray[np.integer], NDArray[np.float64]]
 RANKED = {"bi": "strongest", "two": "strongest", "positive": "highest", "negative": "lowest"}
+OPENINGS = {words.partition(" ")[0] for words in (*RANKED.values(), *CORRECTED.values())}  # first words of titles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ def entry_title(record: Record) -> str:
     number = threshold.asked.removesuffix("%").rpartition("=")[2]
     if threshold.kind in ("percentile", "ratio"):
         share = 100 - float(number) if threshold.kind == "percentile" else 100 * float(number)
-        unit = "vertices" if record.surfaces else "voxels"  # of CIFTI files too, most of whose numbers are vertices
+        unit = elements_of(record)
         whose = {"nonzero": f"non-zero {unit}", "mask": f"{unit} in the mask"}.get(threshold.population, unit)
         return f"{RANKED[threshold.tail]} {spoken(round(share, 6))} % of the {whose}{split}"
     if threshold.cutoff is None:
@@ -56,6 +57,8 @@ def entry_title(record: Record) -> str:
         at = at.replace(">", "<").replace("≥", "≤")
     cutoff = threshold.asked if threshold.kind == "value" else spoken(threshold.cutoff)  # as it was typed: 3.0
     height = f"{tail.magnitude.format(s=record.statistic.kind)} {at} {cutoff}"
+    if threshold.kind == "p" and record.statistic.p_scale:  # corrected or not is the map's own word's to say
+        return (height if record.statistic.p_scale == "p" else f"p {number} ({height})") + split
     if threshold.kind in CORRECTED:
         height = f"{CORRECTED[threshold.kind]} {number} ({height})"
     return height + split
@@ -130,7 +133,7 @@ def _found(one: Told, statistic: str, *, sided: bool) -> str:
         return _nothing(one, statistic)
     which = "the largest " if one.n_regions > 1 else ""
     words = region_words(one.largest, one.peak_statistic or statistic, sided=sided)
-    return f"{_capital(one.title)}: {counted(one.n_regions, 'region')}, {which}{words}."
+    return f"{opening(one.title)}: {counted(one.n_regions, 'region')}, {which}{words}."
 
 
 def _lost(one: Told, statistic: str) -> str:
@@ -142,20 +145,25 @@ def _lost(one: Told, statistic: str) -> str:
     return f"The strongest voxel, {statistic} = {signed(value)} at {place_words(xyz)}, is in no region: {why}."
 
 
-def _capital(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}"
+def opening(title: str) -> str:
+    """An entry's title at the beginning of a sentence; the letter of a statistic stays as it is.
+
+    >>> opening("strongest 3 % of the voxels"), opening("z ≥ 3.0"), opening("pFWE ≤ 0.05")
+    ('Strongest 3 % of the voxels', 'z ≥ 3.0', 'pFWE ≤ 0.05')
+    """
+    return title[0].upper() + title[1:] if title.partition(" ")[0] in OPENINGS else title
 
 
 def _nothing(one: Told, statistic: str) -> str:
     if one.strongest is None:
-        return f"{_capital(one.title)}: no region; no value of that sign."
+        return f"{opening(one.title)}: no region; no value of that sign."
     value, xyz = one.strongest
     why = (
         f"{counted(one.n_above, 'voxel')} pass, in pieces below the minimum size"
         if one.n_above
         else f"the strongest voxel has {statistic} = {signed(value)} at {place_words(xyz)}"
     )
-    return f"{_capital(one.title)}: no region survived; {why}."
+    return f"{opening(one.title)}: no region survived; {why}."
 
 
 def region_words(row: Mapping[str, str], statistic: str, *, sided: bool) -> str:

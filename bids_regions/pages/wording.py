@@ -13,6 +13,7 @@ from bids_regions.results.records import FieldTheoryUsed, Record, SmoothnessUsed
 
 __all__ = [
     "counted",
+    "elements_of",
     "entry_facts",
     "footnote",
     "ordinal",
@@ -90,11 +91,11 @@ def threshold_sentence(record: Record) -> str:
     height, tail = _height(record.threshold, record.statistic, record.criteria), TAILS[record.threshold.tail]
     words = "without signs" if record.statistic.p_scale and not tail.both else tail.sentence
     if record.surfaces:
-        height = height.replace("voxels", _elements(record))
+        height = height.replace("voxels", elements_of(record))
     return f"{height}; {words}; {_extent(record.criteria)}."
 
 
-def _elements(record: Record) -> str:
+def elements_of(record: Record) -> str:
     """What a map has values on."""
     if not record.surfaces:
         return "voxels"
@@ -144,7 +145,7 @@ def _extent(criteria: Mapping[str, Any]) -> str:
 
 def entry_facts(record: Record) -> tuple[tuple[str, str], ...]:
     """The counts of one entry."""
-    counts, what = record.counts, _elements(record)
+    counts, what = record.counts, elements_of(record)
     facts = [
         (f"{what} above the cutoff", spoken(counts.above)),
         ("regions kept", spoken(counts.kept)),
@@ -195,11 +196,15 @@ def title_of(entities: Mapping[str, str]) -> str:
     'leftVsRight, z'
     >>> title_of({"sub": "01", "contrast": "faces", "stat": "t", "volume": "2"})
     'faces, volume 2, t'
+    >>> title_of({"sub": "01", "task": "motor", "stat": "z"})
+    'z map'
     """
     stat = entities.get("stat", "")
     if "contrast" in entities:
         main = ", volume ".join(entities[key] for key in ("contrast", "volume") if key in entities)
     else:
         apart = ("sub", "ses", "task", "run", "space", "res", "stat")
-        main = " ".join(f"{key} {label}" for key, label in entities.items() if key not in apart) or "map"
+        main = " ".join(f"{key} {label}" for key, label in entities.items() if key not in apart)
+        if not main:
+            return f"{stat} map".lstrip()
     return f"{main}, {stat}" if stat else main

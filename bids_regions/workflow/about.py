@@ -38,7 +38,7 @@ def log_facts(settings: Settings) -> dict[str, Any]:
 
 def run_methods(entries: Sequence[Entry], plan: Plan) -> model.Methods:
     """The methods text of what is done."""
-    return write_methods(_used_entries(entries, plan), _used_atlases(plan))
+    return write_methods(_used_entries(entries, plan), _used_atlases(plan), _maps_of_p(plan))
 
 
 def page_context(settings: Settings, plan: Plan, methods: model.Methods) -> PageContext:
@@ -67,6 +67,16 @@ def _used_entries(entries: Sequence[Entry], plan: Plan) -> list[Entry]:
         for entry in job.entries:
             forms.setdefault(entry.name, set()).add(entry.form)
     return [used for entry in entries for used in entry.in_forms(forms.get(entry.name, set()))]
+
+
+def _maps_of_p(plan: Plan) -> dict[str, set[bool]]:
+    """By an entry's name, whether its maps hold p, as far as names tell: some, all or none of them."""
+    found: dict[str, set[bool]] = {}
+    for job in plan.jobs:
+        is_p = job.mapfile.kind.is_p
+        for entry in job.entries:
+            found.setdefault(entry.name, set()).add(is_p or entry.p_scale != "auto")
+    return found
 
 
 def _used_atlases(plan: Plan) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from browser.conftest import Opened, Opener
 from browser.test_reading import open_whole, violations
-from browser.test_workbench import SIZES, check, seen
+from browser.test_workbench import DEPTH, SIZES, check, seen
 from playwright.sync_api import expect
 
 from bids_regions.cli import main
@@ -137,6 +137,12 @@ def test_a_row_and_a_hemisphere_are_in_view_together(made: Path, opened: Opener,
     for row in table_of(made):
         choose(shown, int(row["index"]))
         check(seen(shown, f"#{key}", int(row["index"])))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_the_first_table_lies_in_the_first_screen_of_its_map(made: Path, opened: Opener, size: tuple[int, int]) -> None:
+    shown = opened(made / "sub-01.html", viewport={"width": size[0], "height": size[1]}).ready()
+    assert shown.page.locator(".map").first.evaluate(DEPTH) < size[1]
 
 
 def test_a_phone_reads_the_vertex_and_cuts_no_number(made: Path, opened: Opener) -> None:

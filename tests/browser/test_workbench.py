@@ -11,7 +11,7 @@ from browser import samples
 from browser.conftest import Opened, Opener
 from playwright.sync_api import expect
 
-from bids_regions.report import pages
+from bids_regions.report import model, pages
 from bids_regions.tables import rows_of
 
 pytestmark = pytest.mark.browser
@@ -108,14 +108,48 @@ def test_rows_of_two_thousand_regions_are_chosen_far_down(opened: Opener, tmp_pa
     expect(row).to_be_focused()
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
-def test_the_first_table_lies_in_the_first_screen_of_its_map(opened: Opener, size: tuple[int, int]) -> None:
-    shown = opened("motor", viewport={"width": size[0], "height": size[1]}).ready()
-    depth = shown.page.evaluate(
-        """() => document.querySelector("#motor-1-regions tbody tr").getBoundingClientRect().top
-          - document.querySelector("#motor").getBoundingClientRect().top"""
-    )
-    assert depth < size[1]
+# From the top of a map to the first row of the first table that is seen of it.
+DEPTH = """(map) => [...map.querySelectorAll(".workbench tbody tr")].find((row) => row.clientHeight)
+  .getBoundingClientRect().bottom - map.getBoundingClientRect().top"""
+
+
+def three_entries() -> model.ParticipantPage:
+    """A map by three rules, each told in a long line, with the names of an atlas; and what holds for all of them."""
+    page = samples.motor_page()
+    section = page.sections[0]
+    third = samples.make_entry("motor-3", "fdr0p05", *samples.motor_map(), volume="motor", threshold="2.8")
+    rules = ("Strongest 3 % of the voxels", "|z| ≥ 3.0", "FDR 0.05 (|z| ≥ 2.8)")
+    entries = [replace(e, title=r) for e, r in zip((*section.entries, third), rules, strict=True)]
+    lines = [
+        f"{rule}: 6 regions, the largest in Postcentral Gyrus, on the right, 2,520 voxels, peak 7.9 at 6, −10, 52 mm."
+        for rule in rules
+    ]
+    section = replace(section, entries=tuple(entries), lead="\n".join([*lines, "It holds for all."]))
+    return replace(page, sections=(section, *page.sections[1:]))
+
+
+@pytest.mark.parametrize("size", [*SIZES, (1366, 768)], ids=str)
+@pytest.mark.parametrize("rules", [2, 3])
+def test_the_first_table_lies_in_the_first_screen_of_its_map(
+    opened: Opener, tmp_path: Path, size: tuple[int, int], rules: int
+) -> None:
+    name: str | Path = "motor"
+    if rules == 3:
+        name = samples.write_page(pages.render_participant(three_entries()), tmp_path / "three.html")
+    shown = opened(name, viewport={"width": size[0], "height": size[1]}).ready()
+    assert shown.page.locator("#motor").evaluate(DEPTH) < size[1]
+
+
+def test_the_line_of_the_chosen_entry_is_read_where_there_is_no_room_for_all(opened: Opener, tmp_path: Path) -> None:
+    path = samples.write_page(pages.render_participant(three_entries()), tmp_path / "three.html")
+    shown = opened(path).ready()
+    line = shown.page.locator("#motor .lead span")
+    shown.page.locator("#motor [role=tab]").nth(1).click()
+    for at, seen_now in enumerate((False, True, False, True)):
+        expect(line.nth(at)).to_be_visible(visible=seen_now)
+    shown.page.emulate_media(media="print")
+    for at in range(4):
+        expect(line.nth(at)).to_be_visible()
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

@@ -92,6 +92,15 @@ page.openTab = (tab) => {
     other.tabIndex = chosen ? 0 : -1;
     document.getElementById(other.getAttribute("aria-controls")).classList.toggle("away", !chosen);
   }
+  page.tellOf(tab);
+};
+
+/** Of a lead with a line for each entry the one of the chosen entry stays where there is no room for all. */
+page.tellOf = (tab) => {
+  const lead = tab.closest(".map").querySelector(".lead[data-entries]");
+  if (!lead) return;
+  const chosen = [...tab.parentElement.children].indexOf(tab);
+  [...lead.children].slice(0, Number(lead.dataset.entries)).forEach((line, at) => line.classList.toggle("other", at !== chosen));
 };
 
 /** On pages of very many maps a section's content is kept as text until it is needed; without scripts it just shows. */

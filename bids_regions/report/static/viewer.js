@@ -202,7 +202,7 @@ class Viewer {
     say("voxel-name", vertex ? "Vertex" : "Voxel");
     say("voxel", vertex ? vertex.number : at < 0 ? "outside the map" : ijk.join("  "));
     say("centre", at < 0 || this.grid.straight ? "" : `centre ${this.grid.place(ijk).map(this.millimetres).join("  ")}`);
-    const peak = this.regions.peaks.get(ijk.join(" "));
+    const peak = this.regions.peaks.get(ijk.join(" ")) ?? (vertex ? null : this.regions.peaks.get(placeKey(this.grid.place(ijk))));
     const value = this.readValue(at, peak);
     say("region", region ? this.regions.names.get(region) ?? String(region) : this.outsideWords(at, value));
     say("atlas", region ? this.regions.atlas.get(region) ?? "" : "");
