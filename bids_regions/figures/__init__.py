@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from bids_regions.figures.colors import COVERAGE
 from bids_regions.figures.drawing import Drawing, Kind, Picture, encode
-from bids_regions.figures.glass import Shadow, cast_shadow, compose_glass, compose_histogram
+from bids_regions.figures.glass import Inside, Shadow, cast_shadow, compose_glass, compose_histogram
 from bids_regions.figures.lettering import spoken_number
 from bids_regions.figures.mosaic import PanelLayout, set_tiles
 from bids_regions.figures.panels import NOTHING, FigureStyle, frame
@@ -27,6 +27,7 @@ __all__ = [
     "Drawing",
     "FigureStyle",
     "Hemisphere",
+    "Inside",
     "Kind",
     "Mark",
     "PanelLayout",

@@ -30,7 +30,7 @@ from bids_regions.figures.panels import FigureStyle
 from bids_regions.figures.slices import Mark, Underlay, find_filled, voxel_sizes, world_bounds, world_steps
 from bids_regions.frozen import dataclass
 
-__all__ = ["Shadow", "cast_shadow", "compose_glass", "compose_histogram"]
+__all__ = ["Inside", "Shadow", "cast_shadow", "compose_glass", "compose_histogram"]
 
 Axis = Literal[0, 1, 2]
 SIGHTS: Mapping[Axis, tuple[Axis, Axis, str, str, str]] = {  # along an axis: what runs right and up, its ends, whence
@@ -199,17 +199,35 @@ def compose_glass(
     if data.ndim != 3 or data.shape != labels.shape:
         raise ValueError(f"a map of {data.shape} and labels of {labels.shape} are not on one 3-D grid")
     there, legend = known_values(data, view)
-    bins, cells, values = seen_voxels(data, labels, affine)
-    box = box_of(shadow, bins, cells)
-    sights = lay_sights(box)
+    inside = Inside(data=data, labels=labels, affine=affine, marks=marks, shadow=shadow)
+    return _beside(inside, there, labels, legend, "voxels")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Inside:
+    """What is seen through the brain: regions of voxels, as `compose_glass` takes them."""
+
+    data: npt.NDArray[Any]
+    labels: npt.NDArray[Any]
+    affine: npt.NDArray[np.float64]
+    marks: Sequence[Mark]
+    shadow: Shadow
+
+
+def _beside(inside: Inside, there: npt.NDArray[Any], labels: npt.NDArray[Any], legend: Legend, units: str) -> Drawing:
+    """Regions seen through the brain, and beside them the histogram of values, of these voxels or of more."""
+    bins, cells, values = seen_voxels(inside.data, inside.labels, inside.affine)
+    shadow = inside.shadow
+    sights = lay_sights(box_of(shadow, bins, cells))
     height = max(sight.top + sight.height for sight in sights) + round(1.7 * FONT)
     layers: list[Layer] = []
     letters: list[Letters] = []
     for sight in sights:
         layers += sight.lay(shadow.bins, shadow.planes[sight.axis], SHADES, smooth=True)
         layers += sight.lay(bins, project(bins, cells, values, sight.axis, legend), opaque(legend))
-        letters += sight.letters(marks)
-    panel = draw_histogram(there, labels, legend, (WIDE - PANEL[0] - GAP, max(GAP, (height - PANEL[1]) // 2 - FONT)))
+        letters += sight.letters(inside.marks)
+    corner = WIDE - PANEL[0] - GAP, max(GAP, (height - PANEL[1]) // 2 - FONT)
+    panel = draw_histogram(there, labels, legend, corner, units)
     height = max(height, panel.bottom)
     return Drawing(
         layers=(*layers, *panel.layers),
@@ -221,10 +239,17 @@ def compose_glass(
 
 
 def compose_histogram(
-    data: npt.NDArray[Any], labels: npt.NDArray[Any], view: FigureStyle, *, units: str = "voxels"
+    data: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    view: FigureStyle,
+    *,
+    units: str = "voxels",
+    inside: Inside | None = None,
 ) -> Drawing:
-    """The histogram alone, of a map that no line of sight goes through; arrays of any one shape."""
+    """The histogram of a map that no line of sight goes through, beside what it has `inside`; arrays of any shape."""
     there, legend = known_values(data, view)
+    if inside is not None:
+        return _beside(inside, there, labels, legend, units)
     panel = draw_histogram(there, labels, legend, (3 * GAP, 2 * GAP), units)
     words = f"{panel.words[0].upper()}{panel.words[1:]}"
     size = panel.bottom, PANEL[0] + 6 * GAP

@@ -36,7 +36,9 @@ from bids_regions.pages.sheet_parts import (
     Solids,
     find_cortex,
     find_solids,
+    histogram_figure,
     load_sheet,
+    look_inside,
     on_sheet,
     sheet_mark,
     voxel_mark,
@@ -157,7 +159,7 @@ class SheetConsensus:
             sentence=self._sentence(units) + ("" if self.cortex else f" {NO_PICTURE}"),
             facts=(("consensus regions", spoken(len(regions))), (units, spoken(consensus.extraction.n_above))),
             n_regions=len(regions),
-            figures=(self._figure(rows_of(text)),) if self.cortex else (),
+            figures=self._figures(list(rows_of(text))) if self.cortex else (),
             views=tuple(self._views()),
             regions=consensus_table(self.key, paths.consensus, consensus.record, text),
             peaks=peaks_table(regions, sheets=True, extra=consensus.naming.peak_cells),
@@ -190,6 +192,19 @@ class SheetConsensus:
                     background="" if on_cortex else below, labels=pack_labels(spread(labels)),
                 )  # fmt: skip
 
+    def _figures(self, rows: Sequence[Mapping[str, str]]) -> tuple[model.Figure, ...]:
+        """The cortex with slices below; and how many people share what, where anybody has a region."""
+        shown, labels = PERCENT * self.consensus.signed, self.consensus.extraction.labels
+        if not np.any(shown):
+            return (self._figure(rows),)
+        style = replace(self._style, unit="% of participants")
+        inside = look_inside(self.solids, self.anatomy, shown, labels, rows)
+        return self._figure(rows), histogram_figure(shown, labels, style, self.ground.units, inside)
+
+    @property
+    def _style(self) -> FigureStyle:
+        return FigureStyle(cuts=(), cutoff=PERCENT * self.settings.min_prevalence, unit="%", scale=PERCENT)
+
     def _figure(self, rows: Sequence[Mapping[str, str]]) -> model.Figure:
         drawing = self._draw(rows)
         picture, path = encode(drawing), self.result.one.paths.consensus.figure
@@ -206,7 +221,7 @@ class SheetConsensus:
         assert self.cortex is not None
         cortex, shown = self.cortex, PERCENT * self.consensus.signed
         labels = self.consensus.extraction.labels
-        style = FigureStyle(cuts=(), cutoff=PERCENT * self.settings.min_prevalence, unit="%", scale=PERCENT)
+        style = self._style
         parts = zip(cortex.cut(cortex.spread(shown)), cortex.cut(cortex.spread(labels)), strict=True)
         hemispheres = [
             Hemisphere(side=side, sheet=drawn, values=values, labels=numbers)

@@ -11,11 +11,12 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_regions.figures import Mark, Sheet, SheetMark
+from bids_regions.figures import FigureStyle, Inside, Mark, Sheet, SheetMark, compose_histogram, encode
 from bids_regions.frozen import dataclass
 from bids_regions.images import cifti
 from bids_regions.images.structures import HEMISPHERES
 from bids_regions.meshes import load_inflated
+from bids_regions.pages.backgrounds import Anatomy
 from bids_regions.report import model
 from bids_regions.report.sheets import pack_sheet
 from bids_regions.tables import NO_VALUE
@@ -27,7 +28,9 @@ __all__ = [
     "Solids",
     "find_cortex",
     "find_solids",
+    "histogram_figure",
     "load_sheet",
+    "look_inside",
     "on_sheet",
     "sheet_mark",
     "voxel_mark",
@@ -198,4 +201,30 @@ def voxel_mark(row: Mapping[str, str]) -> Mark:
     return Mark(
         index=int(row["index"]), color=row["color"], n_voxels=int(row["n_voxels"]), peak_value=value,
         peak_xyz=(x, y, z),
+    )  # fmt: skip
+
+
+def look_inside(
+    solids: Solids | None, anatomy: Anatomy | None, shown: Array, labels: Array, rows: Sequence[Mapping[str, str]]
+) -> Inside | None:
+    """What the brain is seen through for: the regions of voxels; None where there are none, or no brain is at hand."""
+    marks = [voxel_mark(row) for row in rows if not on_sheet(row)]
+    if solids is None or anatomy is None or not marks:
+        return None
+    return Inside(
+        data=solids.spread(shown), labels=solids.spread(labels), affine=solids.affine, marks=marks,
+        shadow=anatomy.shadow,
+    )  # fmt: skip
+
+
+def histogram_figure(
+    shown: Array, labels: Array, style: FigureStyle, units: str, inside: Inside | None
+) -> model.Figure:
+    """How many numbers of a map have which value, as the viewer shows it, beside what it has inside."""
+    drawn = encode(compose_histogram(shown, labels, style, units=units, inside=inside))
+    count = "many have which value, by the logarithm of their number, with the cutoff."
+    return model.Figure(
+        data=drawn.data, mime=drawn.mime, alt=drawn.alt, width=drawn.width, height=drawn.height,
+        caption=f"Regions of voxels seen through the brain, numbered as in the table; beside them how {count}"
+        if inside else f"How {count}",
     )  # fmt: skip

@@ -24,7 +24,6 @@ from bids_regions.figures import (
     PanelLayout,
     Sheet,
     choose_cuts,
-    compose_histogram,
     compose_map,
     compose_surfaces,
     encode,
@@ -57,7 +56,9 @@ from bids_regions.pages.sheet_parts import (
     Solids,
     find_cortex,
     find_solids,
+    histogram_figure,
     load_sheet,
+    look_inside,
     on_sheet,
     sheet_mark,
     voxel_mark,
@@ -182,22 +183,16 @@ class _Drawer:
             data=picture.data, mime=picture.mime, alt=picture.alt, width=picture.width, height=picture.height,
             caption=f"Drawn on: {', '.join(names)}.", links=(model.Link(text="SVG for papers", href=href),),
         )  # fmt: skip
-        figures = (figure, *self._count(labels, style))
+        figures = (figure, *self._count(labels, rows, style))
         return self._views(record, labels), figures, {href: hash_bytes(picture.data)}
 
-    def _count(self, labels: Array, style: FigureStyle) -> tuple[model.Figure, ...]:
-        """The histogram, as the viewer shows it; none where everything is zero."""
+    def _count(self, labels: Array, rows: Sequence[Mapping[str, str]], style: FigureStyle) -> tuple[model.Figure, ...]:
+        """The histogram, as the viewer shows it, beside the regions of voxels; none where everything is zero."""
         if not np.any(self.shown):
             return ()
-        counted = encode(
-            compose_histogram(self.shown, labels, style, units="grayordinates" if self.solids else "vertices")
-        )
-        return (
-            model.Figure(
-                data=counted.data, mime=counted.mime, alt=counted.alt, width=counted.width, height=counted.height,
-                caption="How many have which value, by the logarithm of their number, with the cutoff.",
-            ),
-        )  # fmt: skip
+        units = "grayordinates" if self.solids else "vertices"
+        inside = look_inside(self.solids, self.anatomy, self.shown, labels, rows)
+        return (histogram_figure(self.shown, labels, style, units, inside),)
 
     def _views(self, record: Record, labels: Array) -> tuple[model.View, ...]:
         cutoff = None if record.threshold.cutoff is None else shown_cutoff(record)

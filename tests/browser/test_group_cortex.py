@@ -1,6 +1,7 @@
 """The group page on surfaces: a row of the consensus turns to its peak, read out as so many of so many people."""
 
 import json
+import re
 from pathlib import Path
 
 import nibabel as nib
@@ -105,3 +106,17 @@ def test_the_methods_and_notes_of_the_group_speak_of_vertices(out: Path, opened:
     notes = page.locator(".warnings").all_inner_texts()
     assert any("values where the others alone choose" in note for note in notes)
     assert "2 × 10,242 vertices" in page.locator(".facts").all_inner_texts()[1]
+
+
+def test_the_consensus_on_the_cortex_has_its_histogram_as_a_picture(out: Path, opened: Opener) -> None:
+    """Without scripts, too: how many vertices how many people share, of those in anybody's regions."""
+    shown = opened(out / "group.html", java_script_enabled=False)
+    histogram = shown.page.locator(".entry .picture img").nth(1)
+    (path,) = out.glob("tpl-*/*Consensus_dseg.tsv")
+    kept = sum(int(row["n_vertices"]) for row in rows_of(path.read_text()))
+    alt = histogram.get_attribute("alt") or ""
+    found = re.fullmatch(r"Histogram of ([\d,]+) vertices, ([\d.]+) % in regions", alt)
+    assert found, alt
+    assert float(found[2]) == pytest.approx(100 * kept / int(found[1].replace(",", "")), abs=0.051)
+    histogram.scroll_into_view_if_needed()
+    assert histogram.evaluate("(image) => image.complete && image.naturalWidth > 0")
