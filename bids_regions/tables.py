@@ -42,9 +42,8 @@ __all__ = [
 ]
 
 NO_VALUE = "n/a"  # BIDS's word in a cell
-Shown = Literal[
-    "always", "folded", "where known"
-]  # on a page: folded away until asked for, always or where all are n/a
+# on a page: folded away until asked for, always or where all are n/a
+Shown = Literal["always", "folded", "where known"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bids_regions.cli import build_parser
+from bids_regions.extraction import CONVENTIONS
 from bids_regions.settings import OPTIONS
 
 ROOT = Path(__file__).parent.parent
@@ -20,6 +21,13 @@ def test_every_option_has_its_row_in_the_words_of_the_parser(option):
     rows = [line for line in TABLES.splitlines() if line.startswith(f"| {flags}")]
     assert len(rows) == 1
     assert option.help.replace("%%", "%") in rows[0].replace("\\|", "|")
+    if option.choices:
+        assert f"{{{','.join(map(str, option.choices))}}}" in rows[0]
+
+
+def test_usage_names_every_convention_where_it_tells_of_them():
+    assert f"`--convention {'|'.join(CONVENTIONS)}`" in USAGE
+    assert f'# convention = "fsl"              # {", ".join(CONVENTIONS)}' in USAGE
 
 
 def test_no_row_tells_of_an_option_that_is_not_there():
