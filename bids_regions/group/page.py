@@ -56,6 +56,7 @@ __all__ = ["GroupResults", "write_group_page"]
 
 ONE_SIDED: Mapping[tuple[int, ...], str] = {(1,): "positive", (-1,): "negative"}  # by the signs of a consensus
 PERCENT = 100.0
+FLAGGED = 24  # participants that stand out, a line each
 LISTED = 200  # participants listed by name on the page; all are in the table
 NOT_COUNTED: tuple[Status, ...] = ("failed", "missing", "changed", "left out")
 
@@ -151,7 +152,7 @@ def _show_set(result: SetResult, findings: GroupResults, settings: GroupSettings
         metrics=strips_of(result, pages),
         tables=set_tables(key, result, findings.value_columns, pages),
         agreement=_agreement(result),
-        outliers=tuple(f"{row.participant}: {row.outlier}" for row in result.rows if row.outlier),
+        outliers=_outliers(result.rows),
         problems=_problems(result.rows),
         notes=(*one.notes, *((CIRCULAR_ON_PAGE,) if result.circular else ())),
         thumbnails=tuple(
@@ -334,6 +335,19 @@ def _agreement(result: SetResult) -> model.Agreement | None:
         sentence="Dice overlap of every two participants' regions, signs included; from the one that agrees most with "
         "the others to the one that agrees least.",
     )
+
+
+def _outliers(rows: Sequence[ParticipantRow]) -> tuple[str, ...]:
+    """Who stands out and how; of many the first.
+
+    >>> _outliers([ParticipantRow(set_name="x", participant=f"sub-{n}", session="", status="ok", outlier="low Dice")
+    ...     for n in range(30)])[-2:]
+    ('sub-23: low Dice', '6 more, told in the column outlier of group_participants.tsv')
+    """
+    told = [f"{row.participant}: {row.outlier}" for row in rows if row.outlier]
+    more = len(told) - FLAGGED
+    rest = [f"{spoken(more)} more, told in the column outlier of group_participants.tsv"] if more > 0 else []
+    return (*told[:FLAGGED], *rest)
 
 
 def _problems(rows: Sequence[ParticipantRow]) -> tuple[model.Problem, ...]:
