@@ -1,5 +1,6 @@
 """Reliability over sessions and runs through the app, against plain recomputation and pingouin."""
 
+import re
 import shutil
 import warnings
 
@@ -185,3 +186,22 @@ def test_the_page_tells_it(out):
     assert "median ICC(3,1) of the mean values" in page
     assert "6 participants on 2 sessions" in page
     assert find(out, "ses-1_task-x_seg-contrast+a+stat+z_desc-thr3p0Consensus_dseg.tsv").is_file()
+
+
+def test_reliabilities_of_one_title_are_told_apart_on_the_page(tmp_path):
+    root, out = start(tmp_path / "maps"), tmp_path / "out"
+    for label in ("01", "02"):
+        for ses in "12":
+            for number in "12":
+                write_person(root, label, person(label, a=True), ses=ses, task=f"x_run-{number}")
+    assert run(root, out) == 0
+    page = (out / "group.html").read_text()
+    names = re.findall(r'<section class="map reliability" [^>]*aria-labelledby="([^"]+)"', page)
+    said = [
+        " ".join(re.search(rf'id="{re.escape(key)}">([^<]+)<', page).group(1) for key in name.split()) for name in names
+    ]
+    assert len(set(said)) == len(said) == 4
+    assert {words.rpartition("≥ 3.0 ")[2] for words in said} == {
+        f"{which}, space-MNI152NLin2009cAsym"
+        for which in ("ses-1, task-x", "ses-2, task-x", "task-x, run-1", "task-x, run-2")
+    }

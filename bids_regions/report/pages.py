@@ -31,6 +31,7 @@ from bids_regions.report.presentation import ShownTable, overview_table
 
 __all__ = ["compile_templates", "render_group", "render_participant"]
 
+_Grouped = Section | GroupSet | ReliabilityView
 _MANY_SECTIONS = 40  # above it the script fills sections one after the other, so that the page opens at once
 
 _VIEWER_SCRIPTS = (
@@ -149,7 +150,7 @@ def _options(command: str) -> list[str]:
     return re.split(" (?=--)", command)
 
 
-def _groups(items: Iterable[Section | GroupSet]) -> list[tuple[str, list[Section | GroupSet]]]:
+def _groups(items: Iterable[_Grouped]) -> list[tuple[str, list[_Grouped]]]:
     """Neighbours of one group together, in their order."""
     return [(group, list(members)) for group, members in groupby(items, key=lambda item: item.group)]
 
