@@ -121,9 +121,10 @@ def find_real_map() -> Path:
 
 def run(arguments: list[str]) -> int:
     """`python -m bids_regions.demo FOLDER`: FOLDER/dataset, FOLDER/surfaces, and the atlas in FOLDER/atlas."""
-    if len(arguments) != 1:
-        print("usage: python -m bids_regions.demo FOLDER", file=sys.stderr)
-        return 2
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        asked = arguments in (["-h"], ["--help"])
+        print("usage: python -m bids_regions.demo FOLDER", file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else 2
     folder = Path(arguments[0])
     try:
         make_demo(folder / "dataset", find_real_map())

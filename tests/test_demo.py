@@ -38,3 +38,11 @@ def test_the_demo_on_surfaces_runs(made, tmp_path):
 def test_a_folder_must_be_named(capsys):
     assert demo.run([]) == 2
     assert "usage" in capsys.readouterr().err
+
+
+def test_an_option_is_no_folder(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert demo.run(["--help"]) == 0
+    assert "usage" in capsys.readouterr().out
+    assert demo.run(["--folder"]) == 2
+    assert list(tmp_path.iterdir()) == []
