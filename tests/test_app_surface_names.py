@@ -61,6 +61,21 @@ def test_compressed_files_are_read_as_they_are(planes):  # noqa: F811
     assert not any(labels(planes / "masked", side)[72:].any() for side in "LR")
 
 
+def test_siblings_are_found_compressed_or_not(planes):  # noqa: F811
+    for stat, seed in (("effect", 5), ("t", 7)):
+        put_pair(planes / "in" / "sub-01", STEM.replace("stat-z", f"stat-{stat}"), L=bumps(seed), R=bumps(seed + 1))
+    for path in list((planes / "in" / "sub-01").iterdir()):
+        if ("hemi-L" in path.name) != ("stat-z" in path.name):
+            put(path.with_name(path.name + ".gz"), gzip.compress(path.read_bytes()))
+            path.unlink()
+    assert run(planes / "in", planes / "out", *meshes(planes), "--values-from", "stat=effect") == 0
+    rows = table(planes / "out")  # of z alone: the t has a z sibling
+    assert rows
+    for row in rows:
+        second = bumps(5 if row["hemi"] == "L" else 6)[int(row["peak_vertex"])]
+        assert float(row["values_at_peak"]) == pytest.approx(float(second))
+
+
 def test_a_compressed_file_beside_the_same_is_left_and_said(planes):  # noqa: F811
     for path in (planes / "in" / "sub-01").iterdir():
         put(path.with_name(path.name + ".gz"), gzip.compress(path.read_bytes()))

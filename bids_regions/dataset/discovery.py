@@ -161,7 +161,7 @@ def _family(mapfile: MapFile) -> tuple[object, ...]:
     """What the maps of one contrast share whatever their statistic."""
     folder = mapfile.relpath.rpartition("/")[0]
     others = frozenset(pair for pair in mapfile.entities if pair[0] != "stat")
-    return folder, others, mapfile.extension if mapfile.form != "volume" else ""
+    return folder, others, mapfile.extension.removesuffix(".gz") if mapfile.form != "volume" else ""
 
 
 def _leave(mapfile: MapFile, reason: str) -> Skipped:

@@ -73,7 +73,7 @@ def find_sheet_siblings(mapfile: MapFile, changes: Mapping[str, str]) -> tuple[P
             entities, suffix, ending = split_name(name)
             labels = dict(entities)
             same = labels.keys() == wanted.keys() and all(same_label(key, labels[key], wanted[key]) for key in labels)
-            if same and (suffix, ending) == (mapfile.suffix, mapfile.extension):
+            if same and (suffix, ending.removesuffix(".gz")) == (mapfile.suffix, mapfile.extension.removesuffix(".gz")):
                 siblings.append(path.parent / name)
                 break
         else:
