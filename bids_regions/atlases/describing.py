@@ -1,4 +1,7 @@
-"""Atlases in words: what a sidecar keeps of each, and what a methods section says of them all."""
+"""Atlases in words: what a sidecar keeps of each, and what a methods section says of them all.
+
+Which region an atlas named, and how, is not known here.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

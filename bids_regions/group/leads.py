@@ -1,4 +1,7 @@
-"""The lead of a set: what its participants share, how sure that is, and who differs, in a sentence or three."""
+"""The lead of a set: what its participants share, how sure that is, and who differs, in a sentence or three.
+
+It words what `measures` and `outputs` found; how the page shows it is not known here.
+"""
 
 from collections.abc import Sequence
 

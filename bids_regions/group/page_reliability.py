@@ -1,4 +1,7 @@
-"""Reliability on the group page: a lead sentence, the coefficients of each region, each participant with itself."""
+"""Reliability on the group page: a lead sentence, the coefficients of each region, each participant with itself.
+
+Nothing is computed here (`reliability` does that), and how a table looks is the report's.
+"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,7 @@
-"""Where the elements of a row lie: what the arrays of `aggregate` ask of a domain."""
+"""Where the elements of a row lie: what the arrays of `aggregate` ask of a domain.
+
+What the elements hold is not known here, nor which file they come from.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

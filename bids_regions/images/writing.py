@@ -1,4 +1,7 @@
-"""Images to disk: labels and maps on the exact grid of the map they come from, the same bytes for the same content."""
+"""Images to disk: labels and maps on the exact grid of the map they come from, the same bytes for the same content.
+
+What the numbers mean is not known here.
+"""
 
 import struct
 import zlib
