@@ -19,7 +19,7 @@ This page is written by `benchmarks/run.py` from `benchmarks/results/*.json`; ch
 ```sh
 make bench                                        # everything; allow half an hour
 .venv/bin/python benchmarks/run.py --quick        # less than ten minutes, less exact
-.venv/bin/python benchmarks/run.py --only maps    # one topic: maps, start, discovery, many, parallel, group, surfaces
+.venv/bin/python benchmarks/run.py --only maps    # one topic; --help lists them
 ```
 
 Times are medians of processor time on a shared machine, with one BLAS thread. What is compared ran in turns in one run,
@@ -41,6 +41,7 @@ def write_page() -> Path:
         "many": many,
         "group": group,
         "surfaces": surfaces,
+        "clusters": clusters,
     }
     parts += ["\n".join(maker(found[name])) for name, maker in makers.items() if name in found]
     if {"maps", "parallel", "discovery"} <= found.keys():
@@ -387,6 +388,20 @@ def surfaces(found: dict[str, Any]) -> Iterator[str]:
                 told = [f"at least {least}", verdict(times >= least)] if least else ["", ""]
                 rows.append([words, f"{other}, to ours", f"{times:.0f}", *told])
     yield from table(["map", "what", "measured", "target", ""], rows)
+
+
+def clusters(found: dict[str, Any]) -> Iterator[str]:
+    """A cohort by one run, an array and Dask."""
+    n = found["participants"]
+    yield (
+        f"## On a cluster\n\n{told_load(found)} {n:,} participants with one 2 mm map each, reports included; "
+        "`benchmarks/clusters.py`. The Slurm has one node, this machine.\n"
+    )
+    ways = [one for one in found.values() if isinstance(one, dict) and "words" in one]
+    rows = [[w["words"], str(w["seconds"]), str(w["processor"]), f"{1000 * w['processor'] / n:.0f}"] for w in ways]
+    yield from table(["how", "wall, s", "processor, s", "processor, ms a participant"], rows)
+    same = "have the same bytes" if found["same bytes"] else "**differ**"
+    yield f"The three output folders {same} outside `logs/`.\n"
 
 
 def extrapolate(found: dict[str, Any]) -> Iterator[str]:

@@ -22,6 +22,7 @@ QUICK = {
     "parallel": ["--participants", "4", "--rounds", "1"],
     "surfaces": ["--rounds", "9"],
     "group": ["--participants", "100", "400", "1400"],
+    "clusters": ["--participants", "20"],
 }
 
 
