@@ -8,6 +8,7 @@ JSON.
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -19,7 +20,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 import trees
 from processes import catches, living, slowness
 
@@ -134,11 +134,20 @@ def trial(dataset: Path, reference: dict[str, str], nprocs: int, delay: float, *
     return running
 
 
+def warm_up(dataset: Path, out: Path) -> None:
+    """Run once in this process: the forks find all libraries loaded, and are killed at their work."""
+    with SAID.open("w") as said, contextlib.redirect_stderr(said):
+        code = cli.main([str(dataset), str(out), *WORDS, "--nprocs", "1"])
+    assert code == 0, SAID.read_text()
+    shutil.rmtree(out)
+
+
 def run(kills: int, seed: int, *, stop: bool = False, small: bool = False) -> dict[str, int]:
     """Kill or stop `kills` runs before their end, single and parallel in turn; the counts."""
     with tempfile.TemporaryDirectory() as folder:
         tempfile.tempdir = folder  # where killed runs leave their small folders
         dataset, out = make_dataset(Path(folder) / "in", small=small), Path(folder) / "out"
+        warm_up(dataset, Path(folder) / "warm")
         length = {1: finish(dataset, out, 1)}
         reference = digests(out)
         shutil.rmtree(out)
@@ -164,5 +173,4 @@ if __name__ == "__main__":
     parser.add_argument("--stop", action="store_true", help="SIGTERM to the app instead of SIGKILL to all of it")
     parser.add_argument("--small", action="store_true", help="fewer participants and maps, for runs that take less")
     given = parser.parse_args()
-    np.zeros(1)  # numpy is loaded before the first fork
     sys.stdout.write(json.dumps(run(given.kills, given.seed, stop=given.stop, small=given.small)) + "\n")

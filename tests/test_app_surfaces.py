@@ -118,6 +118,25 @@ def test_the_commands_of_entries_on_surfaces_give_the_same_bytes(planes):
     assert len(made(planes / "again")) == 2 * 5
 
 
+def test_of_a_file_that_could_not_be_read_once_nothing_stays(planes):
+    """Its failure is noted under the name of its map, without hemi-: the results of the next run take its place."""
+    source, out = planes / "in", planes / "out"
+    meshes = [str(planes / f"{side}.surf.gii") for side in "LR"]
+    words = [str(source), str(out), "participant", "group", "--nprocs", "1", "--surfaces", *meshes, "--mask", "none"]
+    (right,) = source.rglob("*hemi-R*")
+    right.unlink()
+    (left,) = source.rglob("*hemi-L*")
+    left.rename(planes / "kept.gii")
+    left.symlink_to("nothing")
+    assert main(words) == 1
+    assert len(list((out / "logs" / "failed").rglob("*.json"))) == 1
+    left.unlink()
+    (planes / "kept.gii").rename(left)
+    assert main(words) == 0
+    assert not list((out / "logs" / "failed").rglob("*.json"))
+    assert "failed" not in (out / "group_participants.tsv").read_text()
+
+
 def test_nilearns_own_glm_output(glm, tmp_path):
     out = tmp_path / "out"
     assert run(glm, out, "--threshold", 3, "--min-region-vertices", 20) == 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import trees
+from processes import fork_app
 
 pytestmark = pytest.mark.slow
 
@@ -49,18 +50,8 @@ def test_a_full_disk_ends_with_74_and_what_is_done_stays(tmp_path, small_disk, w
     trees.describe(tmp_path / "in")
     for n in range(12):
         trees.write_map(tmp_path / "in" / f"sub-{n:02d}" / f"sub-{n:02d}_contrast-a_stat-z_statmap.nii.gz")
-    command = [
-        sys.executable,
-        "-m",
-        "bids_regions",
-        tmp_path / "in",
-        small_disk / "out",
-        "participant",
-        "group",
-        "--nprocs",
-        workers,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    words = (tmp_path / "in", small_disk / "out", "participant", "group", "--nprocs", workers)
+    done = fork_app(*words)
     assert done.returncode == 74
     assert "No space left on device" in done.stderr.splitlines()[-1]
     assert done.stderr.rstrip().endswith("(exit code 74)")
@@ -70,7 +61,7 @@ def test_a_full_disk_ends_with_74_and_what_is_done_stays(tmp_path, small_disk, w
     assert finished
     subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
     before = {path: path.stat().st_mtime_ns for path in finished}
-    assert subprocess.run(command, check=False, capture_output=True).returncode == 0
+    assert fork_app(*words).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in finished} == before
     assert len(list(small_disk.rglob("sub-*_dseg.json"))) == 12
     assert (small_disk / "out" / "group.html").exists()

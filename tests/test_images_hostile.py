@@ -82,6 +82,7 @@ def negative_extension(size, room=32):
         (nifti(vox_offset=1e30), r"x.nii has a header that begins the voxels at byte 1e\+30"),
         (nifti(version=2, vox_offset=1 << 62), r"x.nii has a header that begins the voxels at byte 4.61169e\+18"),
         (nifti(vox_offset=368), "x.nii has a header that promises 608 bytes and is truncated: it has 592 bytes"),
+        (nifti(extensions=negative_extension(16, 16), vox_offset=0), "does not say where its voxels begin"),
         (nifti(extensions=negative_extension(-16)), r"x.nii has a broken header extension of -16 bytes\." + HEADER),
         (nifti(extensions=negative_extension(0)), "x.nii has a broken header extension of 0 bytes"),
         (nifti(extensions=negative_extension(7)), "x.nii has a broken header extension of 7 bytes"),

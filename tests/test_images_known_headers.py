@@ -5,6 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from nifti_bytes import nifti, put, ramp
 
 from bids_regions.errors import BadMap
 from bids_regions.images import expect_many, headers, load_grid, load_statmap
@@ -48,6 +49,14 @@ def test_headers_with_extensions_are_parsed_each_time(tmp_path: Path) -> None:
     path.write_bytes(block)
     with pytest.raises(BadMap, match="broken header extension"):
         load_statmap(path)
+
+
+def test_a_header_that_says_no_offset_is_looked_behind_each_time(tmp_path: Path) -> None:
+    """The flag of extensions stands after it: where they follow, nobody can tell where the voxels begin."""
+    extension = (16).to_bytes(4, "little") + (6).to_bytes(4, "little") + bytes(8)
+    assert np.array_equal(load_statmap(put(tmp_path / "a.nii", nifti(vox_offset=0))).data, ramp())
+    with pytest.raises(BadMap, match="header with extensions, which does not say where its voxels begin"):
+        load_statmap(put(tmp_path / "b.nii", nifti(extensions=extension, vox_offset=0)))
 
 
 def test_only_some_headers_are_kept(tmp_path: Path) -> None:

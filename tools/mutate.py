@@ -48,6 +48,18 @@ NEAREST = {  # room: the beginnings of its tests' names, the nearest first; thos
     "aggregate": ("test_aggregate", "test_group_truth"),
     "settings": ("test_settings", "test_options", "test_app_selection", "test_exit_codes"),
 }
+NEAREST_PAGES = {  # script of the page: the beginnings of its tests' names, the nearest first
+    "cortex": ("test_cortex", "test_group_cortex", "test_coordinates"),
+    "group": ("test_cohort", "test_group_cortex"),
+    "table": ("test_page_tables", "test_reading", "test_cohort"),
+    "payload": ("test_safety", "test_viewer", "test_size"),
+    "page": ("test_workbench", "test_reading", "test_safety"),
+    "grid": ("test_coordinates", "test_viewer"),
+    "slices": ("test_viewer", "test_coordinates", "test_workbench"),
+    "planes": ("test_viewer", "test_coordinates", "test_workbench"),
+    "viewer": ("test_viewer", "test_workbench", "test_coordinates"),
+    "instruments": ("test_workbench", "test_viewer"),
+}
 SWAPS: dict[type[ast.AST], tuple[str, ...]] = {
     ast.Lt: ("<", "<="), ast.LtE: ("<=", "<"), ast.Gt: (">", ">="), ast.GtE: (">=", ">"),
     ast.Eq: ("==", "!="), ast.NotEq: ("!=", "=="), ast.In: ("in", "not in"), ast.NotIn: ("not in", "in"),
@@ -234,7 +246,7 @@ def nearest_tests(copy: Path, mutant: Mutant) -> list[str]:
     tests = copy / "tests"
     parts = Path(mutant.path).with_suffix("").parts
     if mutant.path.endswith(".js"):
-        return [file.as_posix() for file in sorted((tests / "browser").glob("test_*.py"))]
+        return [(tests / "browser" / f"{name}.py").as_posix() for name in NEAREST_PAGES[parts[-1]]]
     room, module = parts[1], parts[-1]
     own = sorted(tests.glob(f"test_{room}_{module}*.py")) + ([tests / f"test_{room}.py"] if len(parts) == 2 else [])
     of_room = [file for start in NEAREST.get(room, ()) for file in sorted(tests.glob(f"{start}*.py"))]

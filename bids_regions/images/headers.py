@@ -26,6 +26,7 @@ from bids_regions.space.resampling import find_displacement
 __all__ = ["StoredLayout", "find_header_dof", "read_layout"]
 
 HEADER_SIZES = {348: Nifti1Header, 540: Nifti2Header}  # bytes, which is also the header's first number
+VOX_OFFSET = slice(108, 112)  # of the header's bytes
 MAX_OFFSET = 1 << 24  # bytes before the voxels; extensions of real maps are below a megabyte
 MAX_VOXELS = (1 << 31) - 1  # so that a voxel's number fits int32
 MAX_DEFLATE = 1032  # bytes one byte of deflate can become at most
@@ -105,7 +106,8 @@ def read_layout(stream: ByteStream, *, series: bool = False) -> StoredLayout:
 
 def _remember(key: tuple[bytes, bool], layout: StoredLayout) -> None:
     """Keep the layout of a header that all maps of a cohort have; with extensions its bytes alone do not tell it."""
-    if len(layout.grid.header) == len(key[0]) and layout.offset == Nifti1Header.single_vox_offset:
+    said = key[0][VOX_OFFSET].strip(b"\0")
+    if said and len(layout.grid.header) == len(key[0]) and layout.offset == Nifti1Header.single_vox_offset:
         if len(_KNOWN) >= KEPT:
             _KNOWN.pop(next(iter(_KNOWN)), None)
         _KNOWN[key] = layout
@@ -198,6 +200,8 @@ def _find_dtype(header: Any, name: str) -> np.dtype[Any]:
 def _find_offset(header: Any, stream: ByteStream) -> int:
     offset, least = float(header["vox_offset"]), int(header.single_vox_offset)
     if offset == 0:  # "not said"
+        if stream.peek(least)[least - 4 : least - 3].strip(b"\0"):
+            _bad(stream.name, "has a header with extensions, which does not say where its voxels begin")
         return least
     if not least <= offset <= MAX_OFFSET or offset != int(offset):
         _bad(stream.name, f"has a header that begins the voxels at byte {offset:g}")

@@ -20,8 +20,8 @@ from bids_regions.dataset import (
     matches,
     open_dataset,
     read_filter_file,
-    read_map_name,
 )
+from bids_regions.dataset.hemispheres import read_map_names
 from bids_regions.errors import Contradiction, EmptySelection
 from bids_regions.frozen import dataclass
 from bids_regions.maps.inputs import MASK_HINT, mask_misfit
@@ -86,7 +86,7 @@ def make_plan(settings: Settings) -> Plan:
     notices += tell_idle_entries(settings.entries if settings.configured else (), discovery)
     matched = [job for job in jobs if job.entries]
     broken = [
-        (_make_job(read_map_name(dataset.root, one.relpath), dataset, settings), one)
+        (_make_job(read_map_names(dataset.root, [one.relpath]), dataset, settings), one)
         for one in discovery.failed
         if _level_of(one.participant) in settings.levels
     ]
