@@ -363,5 +363,5 @@ def test_one_participant_has_no_strips_and_a_lead_of_its_own(tmp_path):
     write_person(root, "01", person("01", a=True, b=True))
     assert run(root, tmp_path / "out") == 0
     page = (tmp_path / "out" / "group.html").read_text()
-    assert "One participant alone: 2 regions (1 positive and 1 negative); the largest is region 1 (positive)." in page
+    assert "One participant alone: 2 regions (1 positive and 1 negative); the largest is region 1." in page
     assert 'class="strip"' not in page

@@ -41,7 +41,8 @@ def _shared(consensus: Consensus) -> list[str]:
     share = "share" if sharing > 1 else "has"
     lead = f"{spoken(sharing)} of {spoken(having)} {share} the largest, {name} ({largest.sign}), at its peak; {found}."
     if consensus.tally.n == 1:
-        lead = f"One participant alone: {found.replace('consensus ', '')}; the largest is {name} ({largest.sign})."
+        which = "it is" if len(regions) == 1 else "the largest is"
+        lead = f"One participant alone: {found.replace('consensus ', '')}; {which} {name}."
     sentences = [lead]
     if "prevalence_lower" in cells:
         bound = 100 * float(cells["prevalence_lower"][at])
