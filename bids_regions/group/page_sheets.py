@@ -143,6 +143,7 @@ class SheetConsensus:
                     heights=[Height(cutoff=cutoff) for cutoff in cutoffs],
                 ),
                 people=len(one.members),
+                first=self.solids.first if self.solids and where == "voxels" else (0, 0, 0),
                 companions={n: f"{self.key}-{where}-{n}" for n in ("coverage", "minor")}
                 if name == "prevalence" else {},
             )

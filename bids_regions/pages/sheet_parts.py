@@ -114,6 +114,7 @@ class Solids:
     ijk: Array  # (n, 3) in the box
     shape: tuple[int, int, int]
     affine: NDArray[np.float64]  # of the box: ijk -> mm, RAS+
+    first: tuple[int, int, int]  # the voxel of the file's volume that the box begins with
 
     def spread(self, row: Array) -> Array:
         """Numbers of the map as a volume; 0 where there is none."""
@@ -163,9 +164,11 @@ def find_solids(sheetmap: MapOnSheets) -> Solids | None:
     shift = np.eye(4)
     shift[:3, 3] = low
     i, j, k = (voxels.max(axis=0) - low + 1).tolist()
+    x, y, z = low.tolist()
     return Solids(
-        numbers=np.concatenate(numbers), ijk=voxels - low, shape=(i, j, k), affine=grayordinates.affine @ shift
-    )
+        numbers=np.concatenate(numbers), ijk=voxels - low, shape=(i, j, k), affine=grayordinates.affine @ shift,
+        first=(x, y, z),
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=8)

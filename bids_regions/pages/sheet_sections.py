@@ -143,14 +143,16 @@ class _Drawer:
         heights = [Height(cutoff=shown_cutoff(each.record), strict=is_strict(each.record)) for each in done]
         arrays = [(f"{key}-cortex", cortex.spread(shown).reshape(-1, 1, 1), np.eye(4))]
         arrays += [(f"{key}-voxels", solids.spread(shown), solids.affine)] if solids else []
-        volumes = tuple(
+        volumes = [
             pack_volume(
                 array, affine, key=name, name=title_of(dict(mapfile.entities)),
                 quantity="" if quantity == "unknown" else quantity,
                 palette="positive" if one_sign else "diverging", heights=heights,
             )
             for name, array, affine in arrays
-        )  # fmt: skip
+        ]  # fmt: skip
+        if solids:
+            volumes[-1] = replace(volumes[-1], first=solids.first)
         found = [load_sheet(cortex.space, n, side) for side, n in zip(cortex.sides, cortex.sizes, strict=True)]
         ground, anatomy = None, load_anatomy(find_template(VOXEL_SPACE))[0] if solids else None
         if anatomy:
@@ -159,7 +161,7 @@ class _Drawer:
             there = solids.spread(np.ones(sheetmap.data.size, np.float32))
             ground = pack_coverage(there, solids.affine, key=f"{key}-structures", name="the structures of the file")
         return cls(
-            cortex=cortex, solids=solids, shown=shown, volumes=volumes, ground=ground, anatomy=anatomy,
+            cortex=cortex, solids=solids, shown=shown, volumes=tuple(volumes), ground=ground, anatomy=anatomy,
             sheets=tuple(packed for _, packed in found), drawn_on=tuple(sheet for sheet, _ in found),
             layout=SIDE_BY_SIDE if len(done) > 1 else PanelLayout(),
         )  # fmt: skip

@@ -116,6 +116,7 @@ class Volume:
     lowest: tuple[int, int, int, float] | None = None  # of the largest negative one
     quantity: str = ""  # "z", "t", "of participants": the unit beside a value
     palette: Literal["diverging", "positive", "negative"] = "diverging"
+    first: tuple[int, int, int] = (0, 0, 0)  # the voxel of the file that the array begins with
     people: int = 0  # a fraction of so many participants, read out as a count; 0: no such map
     companions: Mapping[str, str] = field(default_factory=dict)  # what is read beside it -> key of a Volume:
     # "coverage" (the fraction of participants with data), "minor" (the rarer sign's prevalence)

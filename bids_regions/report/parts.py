@@ -115,6 +115,8 @@ def gather_parts(
         if volume.people:
             beside = {name: f"volume-{other}" for name, other in volume.companions.items()}
             extra |= {"people": volume.people, "companions": beside}
+        if any(volume.first):
+            extra["first"] = volume.first
         parts.add_block(f"volume-{volume.key}", volume.array.text, _header(volume.array, volume) | extra)
     for section in sections:
         for number, entry in enumerate(section.entries, start=1):

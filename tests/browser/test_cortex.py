@@ -11,6 +11,7 @@ from browser.conftest import Opened, Opener
 from browser.test_reading import open_whole, violations
 from browser.test_workbench import DEPTH, SIZES, check, seen
 from playwright.sync_api import expect
+from test_app_surface_pages import write_map
 
 from bids_regions.cli import main
 from bids_regions.meshes import load_inflated
@@ -212,3 +213,19 @@ def test_typed_vertices_maxima_and_links_lead_to_places(shown: Opened, made: Pat
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(made: Path, opened: Opener, scheme: str) -> None:
     assert violations(open_whole(opened, made / "sub-01.html", color_scheme=scheme)) == []
+
+
+def test_voxels_of_a_cifti_file_are_told_as_the_file_counts_them(tmp_path: Path, opened: Opener) -> None:
+    """The page holds a box of the file's volume; its voxels and peaks are read as the table has them."""
+    write_map(tmp_path / "in", "sub-01")
+    run = [str(tmp_path / "in"), str(tmp_path / "out"), "participant", "group", "--threshold", "3.0", "-q"]
+    assert main(run) == 0
+    found = {"sub-01.html": "sub-01/**/*_dseg.tsv", "group.html": "tpl-*/*Consensus_dseg.tsv"}
+    for page, tables in found.items():
+        (path,) = (tmp_path / "out").glob(tables)
+        row = next(row for row in rows_of(path.read_text()) if row["n_voxels"] != "n/a")
+        shown = opened(tmp_path / "out" / page).ready()
+        choose(shown, int(row["index"]))
+        assert shown.read()["voxel"] == [int(row[f"peak_{axis}"]) for axis in "ijk"]
+        assert shown.read()["text"]["voxel"].split() == [row[f"peak_{axis}"] for axis in "ijk"]
+        assert shown.read()["text"]["note"].endswith(f"the peak of region {row['index']}")

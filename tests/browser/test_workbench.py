@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browser import samples
-from browser.conftest import Opened, Opener
+from browser.conftest import DRAWN, Opened, Opener
 from playwright.sync_api import expect
 
 from bids_regions.report import model, pages
@@ -167,6 +167,7 @@ def test_focus_is_never_hidden(opened: Opener, size: tuple[int, int]) -> None:
     }"""
     for key in ["Tab"] * 60 + ["Shift+Tab"] * 58:
         shown.page.keyboard.press(key)
+        shown.page.evaluate(DRAWN)
         assert shown.page.evaluate(covered) == ""
 
 

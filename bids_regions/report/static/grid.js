@@ -24,9 +24,6 @@ const applyAffine = (rows, point) =>
     return x * point[0] + y * point[1] + z * point[2] + shift + 0; // + 0: no minus zero
   });
 
-/** A place to a tenth of a mm, as a key. */
-const placeKey = (xyz) => `${xyz.map((value) => Math.round(10 * value) + 0).join(" ")} mm/10`;
-
 class Grid {
   constructor(shape, affine) {
     this.shape = shape;

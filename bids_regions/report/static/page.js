@@ -111,8 +111,8 @@ page.fill = (section) => {
   page.take(section);
 };
 
-/** Sections near the view are filled at once, all others one by one while nothing else is to do. */
-page.startFilling = () => {
+/** Sections near the view are filled at once, all others one by one when the viewer is there and nothing else is to do. */
+page.startFilling = async (viewer) => {
   const waiting = [...document.querySelectorAll("noscript.later")].map((kept) => kept.closest("article"));
   const near = new IntersectionObserver(
     (entries) => {
@@ -127,8 +127,9 @@ page.startFilling = () => {
     if (waiting.length) later(work);
     else near.disconnect();
   };
-  if (waiting.length) later(work);
   window.addEventListener("beforeprint", () => waiting.splice(0).forEach(page.fill));
+  await viewer;
+  if (waiting.length) later(work);
 };
 
 // -------------------------------------------------------------------- the viewer's place
@@ -177,13 +178,18 @@ page.bring = (table, entry) => {
   if (over > 0) window.scrollBy(0, -over);
 };
 
-/** What the keyboard reaches in a table never lies under the viewer above it. */
-page.keepClear = (event) => {
+/** What the keyboard reaches in a table never lies under the viewer above it: now, and when the browser has scrolled. */
+page.keepClear = ({ target }) => {
+  page.uncover(target);
+  requestAnimationFrame(() => target === document.activeElement && page.uncover(target));
+};
+
+page.uncover = (target) => {
   const { element } = page.viewer ?? {};
-  if (!element || element.hidden || element.contains(event.target) || !element.closest(".workbench")?.contains(event.target)) return;
-  const over = element.getBoundingClientRect().bottom - event.target.getBoundingClientRect().top;
-  const above = element.compareDocumentPosition(event.target) & Node.DOCUMENT_POSITION_FOLLOWING;
-  if (above && over > 0 && event.target.getBoundingClientRect().height < window.innerHeight / 2) window.scrollBy(0, -over - 4);
+  if (!element || element.hidden || element.contains(target) || !element.closest(".workbench")?.contains(target)) return;
+  const over = element.getBoundingClientRect().bottom - target.getBoundingClientRect().top;
+  const above = element.compareDocumentPosition(target) & Node.DOCUMENT_POSITION_FOLLOWING;
+  if (above && over > 0 && target.getBoundingClientRect().height < window.innerHeight / 2) window.scrollBy(0, -over - 4);
 };
 
 /** Bring the viewer to the map it shows, beside the table in use, then show it. */
@@ -301,7 +307,7 @@ page.startViewer = async () => {
   window.addEventListener("hashchange", page.openPlace);
   if (await page.openPlace()) return;
   const best = page.views.find((view) => view.table) ?? page.views[0];
-  page.show(best.key);
+  await page.show(best.key);
 };
 
 /** A way for the keyboard: from the top of the page to the row in use of the first table of regions. */
@@ -385,5 +391,4 @@ page.take(document);
 page.startCopying();
 page.startSkipping();
 page.startContents();
-page.startViewer();
-page.startFilling();
+page.startFilling(page.startViewer());

@@ -109,7 +109,7 @@ class DataTable {
     const atlases = this.header.filter((name) => /_overlap$/.test(name));
     this.lines.forEach((text, line) => {
       const [index, colour, value] = ["index", "color", "peak_value"].map((name) => this.cell(line, name));
-      const voxel = this.sheetPlace(line)?.join(" ") ?? this.peakKey((axis) => this.cell(line, `peak_${axis}`));
+      const voxel = (this.sheetPlace(line) ?? ["i", "j", "k"].map((axis) => this.cell(line, `peak_${axis}`))).join(" ");
       const number = Number(index);
       found.colours.set(number, [...hexColour(colour), 255]);
       found.names.set(number, this.nameOf(line));
@@ -120,18 +120,11 @@ class DataTable {
     });
     for (const peaks of this.peaks.values()) {
       for (const cells of peaks) {
-        const cell = (name) => cells[this.peakHeader.indexOf(name)];
-        const [index, rank, value] = ["index", "rank", "value"].map(cell);
-        found.peaks.set(this.sheetPlace(0, cells)?.join(" ") ?? this.peakKey(cell), { index, rank, value });
+        const [index, rank, value, i, j, k] = ["index", "rank", "value", "i", "j", "k"].map((name) => cells[this.peakHeader.indexOf(name)]);
+        found.peaks.set((this.sheetPlace(0, cells) ?? [i, j, k]).join(" "), { index, rank, value });
       }
     }
     return found;
-  }
-
-  /** A peak's voxel; its place where its table tells no voxel, as of the voxels of a CIFTI file. */
-  peakKey(cell) {
-    const voxel = ["i", "j", "k"].map(cell);
-    return voxel.includes("n/a") ? placeKey(["x", "y", "z"].map((axis) => Number(cell(axis)))) : voxel.join(" ");
   }
 
   /** A region in words: its number and, where an atlas named it, its name. */

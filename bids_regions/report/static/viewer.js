@@ -191,6 +191,7 @@ class Viewer {
 
   readOut() {
     const ijk = this.grid.voxel(this.cursor);
+    const own = ijk.map((value, axis) => value + (this.volume.first?.[axis] ?? 0)); // in the file, of which this may be a box
     const at = this.grid.offset(ijk);
     const region = at >= 0 && this.labels ? this.labels.data[at] : 0;
     this.region = region;
@@ -200,16 +201,16 @@ class Viewer {
     say("mm", vertex ? vertex.side : this.cursor.map((value) => this.millimetres(value)).join("  "));
     say("mm-unit", vertex ? "hemisphere" : "mm");
     say("voxel-name", vertex ? "Vertex" : "Voxel");
-    say("voxel", vertex ? vertex.number : at < 0 ? "outside the map" : ijk.join("  "));
+    say("voxel", vertex ? vertex.number : at < 0 ? "outside the map" : own.join("  "));
     say("centre", at < 0 || this.grid.straight ? "" : `centre ${this.grid.place(ijk).map(this.millimetres).join("  ")}`);
-    const peak = this.regions.peaks.get(ijk.join(" ")) ?? (vertex ? null : this.regions.peaks.get(placeKey(this.grid.place(ijk))));
+    const peak = this.regions.peaks.get(own.join(" "));
     const value = this.readValue(at, peak);
     say("region", region ? this.regions.names.get(region) ?? String(region) : this.outsideWords(at, value));
     say("atlas", region ? this.regions.atlas.get(region) ?? "" : "");
     this.part("atlas").title = this.part("atlas").textContent; // cut to a line, whole on hovering
     this.part("swatch").style.backgroundColor = region ? `rgb(${this.regions.colours.get(region)?.slice(0, 3)})` : "";
     this.part("swatch").hidden = !region;
-    Object.assign(this.part("readout").dataset, { mm: this.cursor.join(" "), voxel: ijk.join(" "), region, value });
+    Object.assign(this.part("readout").dataset, { mm: this.cursor.join(" "), voxel: own.join(" "), region, value });
     this.moved(this.view, region);
   }
 
