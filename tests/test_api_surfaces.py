@@ -125,6 +125,23 @@ def test_cifti_comes_back_as_labels_of_the_same_grayordinates(tmp_path):
         assert len(found.plot().axes) == 2
 
 
+def test_regions_below_the_cortex_are_told_where_no_sheet_shows_them(tmp_path):
+    left = nib.cifti2.BrainModelAxis.from_surface(np.arange(10242), 10242, "CortexLeft")
+    solid = nib.cifti2.BrainModelAxis.from_mask(np.ones((4, 4, 4), bool), "THALAMUS_LEFT", np.diag([2.0, 2, 2, 1]))
+    data = np.zeros((1, len(left) + 64), np.float32)
+    data[0, :50], data[0, -64:] = 1.0, 5.0
+    image = nib.Cifti2Image(data, nib.Cifti2Header.from_axes((nib.cifti2.ScalarAxis(["map"]), left + solid)))
+    only_below = find_regions(image, threshold=3.0, min_region_voxels=1, space="fsaverage5")
+    assert len(only_below) == 1
+    assert only_below.plot().figure.get_suptitle() == ""
+    html = only_below._repr_html_()
+    assert html.endswith("<p>Not in the picture: 1 region in voxels below the cortex.</p>")
+    assert "No region survived" not in html
+    nothing = find_regions(image, threshold=6.0, space="fsaverage5")
+    assert nothing.plot().figure.get_suptitle().startswith("No region survived")
+    assert "below the cortex" not in nothing._repr_html_()
+
+
 def test_what_a_surface_has_not_is_refused(pair, arrays, tmp_path):
     with pytest.raises(BadMap, match="no mesh of 10242 vertices is known for an unknown space") as told:
         find_regions([nib.load(path) for path in pair], threshold=3.0)

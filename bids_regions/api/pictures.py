@@ -102,6 +102,11 @@ class Shown:
         top = np.abs(shown[finite]).max(initial=0) or 1
         return np.nan_to_num(shown, nan=0, posinf=top, neginf=-top)
 
+    @property
+    def n_below(self) -> int:
+        """How many regions a map on surfaces has in voxels below the cortex, which no sheet shows."""
+        return int(np.max(self.labels, initial=0)) - len(self.sheet_marks)
+
     def style(self, *, cuts: Sequence[float] = (), columns: int = N_CUTS, scale: float | None = None) -> FigureStyle:
         """How the map is looked at."""
         rule = self.statistic.rule
@@ -212,7 +217,7 @@ def _scene_on_sheets(shown: Shown, *, columns: int, scale: float | None) -> Shee
     if not shown.pieces:
         raise Contradiction("the map lies in voxels and not on surfaces", hint='Ask for kind="slices" or "glass"')
     style = shown.style(columns=columns, scale=scale)
-    return SheetScene(hemispheres=shown.hemispheres(), marks=shown.sheet_marks, view=style)
+    return SheetScene(hemispheres=shown.hemispheres(), marks=shown.sheet_marks, view=style, n_below=shown.n_below)
 
 
 def _scene_in_voxels(shown: Shown, style: FigureStyle, background: Any) -> MapScene:
@@ -324,16 +329,19 @@ def show_image(found: Any) -> str:
     The table of a notebook stands beside it, and is worth having when the map or a library is gone.
     """
     try:
-        picture = encode(_drawn(found.shown), "webp")
+        shown = found.shown
+        picture = encode(_drawn(shown), "webp")
     except Fault as fault:
         return f"<p>No picture: {escape(str(fault))}</p>"
     data = base64.b64encode(picture.data).decode("ascii")
-    return f'<img src="data:{picture.mime};base64,{data}" alt="{picture.alt}" style="max-width: 100%">'
+    n = 0 if shown.affine is not None else shown.n_below
+    below = f"<p>Not in the picture: {n} region{'s' * (n > 1)} in voxels below the cortex.</p>" if n else ""
+    return f'<img src="data:{picture.mime};base64,{data}" alt="{picture.alt}" style="max-width: 100%">{below}'
 
 
 def _drawn(shown: Shown) -> Drawing:
     if shown.affine is None:
-        return compose_surfaces(shown.hemispheres(), shown.sheet_marks, shown.style())
+        return compose_surfaces(shown.hemispheres(), shown.sheet_marks, shown.style(), n_below=shown.n_below)
     cuts = choose_cuts([shown.marks], shown.values, shown.affine, n=N_CUTS)
     background = _background("auto", shown)
     return compose_map(shown.values, shown.labels, shown.affine, shown.marks, shown.style(cuts=cuts), background)

@@ -86,6 +86,7 @@ class SheetScene:
     hemispheres: Sequence[Hemisphere]
     marks: Sequence[SheetMark]
     view: FigureStyle
+    n_below: int = 0  # regions of voxels below the cortex, which are not drawn
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -150,7 +151,7 @@ def plot_slices(scene: MapScene, look: Look = DEFAULT, columns: int | None = Non
     planes = lay_planes(data, labels, affine, replace(view, cuts=cuts), faded=bool(marks))
     raster = planes.raster
     reach = raster.x.size * raster.step[0], raster.y.size * raster.step[1]
-    canvas = _open(look, len(cuts), columns or view.layout.columns, reach[1] / reach[0], _heading(look, marks))
+    canvas = _open(look, len(cuts), columns or view.layout.columns, reach[1] / reach[0], _heading(look, len(marks)))
     below = _anatomy(background, raster) if background else np.where(planes.values != 0, COVERAGE, PAPER)
     for k, (axes, cut) in enumerate(zip(canvas.axes, raster.z, strict=True)):
         layers = _Layers(values=planes.values[k], labels=planes.labels[k], below=below[k], extent=_extent(raster))
@@ -172,7 +173,7 @@ def plot_glass(scene: MapScene, look: Look = DEFAULT) -> Plot:
     projected = [_project(shown, data, scene.affine, axis) for axis in ("x", "y", "z")]
     legend = replace(make_legend(np.nan_to_num(data, posinf=0, neginf=0), view, faded=bool(marks)), faded=False)
     wide, tall = (np.ptp([_extent(each[3])[k : k + 2] for each in projected], axis=1) for k in (0, 2))
-    canvas = _open(look, 3, 3, 1.08 * float(tall.max() / wide.mean()), _heading(look, marks))
+    canvas = _open(look, 3, 3, 1.08 * float(tall.max() / wide.mean()), _heading(look, len(marks)))
     canvas.share(wide)
     for axes, (axis, values, covered, raster) in zip(canvas.axes, projected, strict=True):
         below = np.where(covered, GLASS_GREY, PAPER)
@@ -192,10 +193,11 @@ def plot_sheets(scene: SheetScene, look: Look = DEFAULT) -> Plot:
     """A map on its hemispheres from outside and inside, each view on its own axes, in pixels of the picture."""
     hemispheres, marks, view = scene.hemispheres, scene.marks, scene.view
     every = np.concatenate([np.nan_to_num(each.values, posinf=0, neginf=0) for each in hemispheres])
-    legend = make_legend(every, view, faded=bool(marks))
+    found = len(marks) + scene.n_below
+    legend = make_legend(every, view, faded=found > 0)
     views = view_sheets(hemispheres, SHEET_PIXELS)
     tall = max(each.grey.shape[0] for each in views) / SHEET_PIXELS
-    canvas = _open(look, len(views), 4 if view.layout.columns > 4 else 2, tall, _heading(look, marks))
+    canvas = _open(look, len(views), 4 if view.layout.columns > 4 else 2, tall, _heading(look, found))
     for axes, each in zip(canvas.axes, views, strict=True):
         layers = _sheet_layers(each)
         canvas.images.append(_draw(axes, layers, legend, marks if look.outlines else ()))
@@ -279,8 +281,8 @@ def _pyplot() -> Any:
     return plt
 
 
-def _heading(look: Look, marks: Sequence[object]) -> str:
-    lost = "" if marks else f"{NOTHING}: the map is shown without a threshold"
+def _heading(look: Look, n_regions: int) -> str:
+    lost = "" if n_regions else f"{NOTHING}: the map is shown without a threshold"
     return "\n".join(filter(None, (look.title, lost)))
 
 
