@@ -121,14 +121,19 @@ def test_a_place_that_is_seen_from_neither_side_turns_a_hemisphere(shown: Opened
     after = shown.page.evaluate(
         """() => {
           const { cortex, sheets: [sheet] } = page.viewer;
-          const clear = cortex.frames.find((frame) => frame.sheet === sheet && frame.pose === "lateral");
-          cortex.turn(clear, 0, 0);
+          const own = cortex.frames.filter((frame) => frame.sheet === sheet);
+          const led = own.find(({ yaw, pitch }) => yaw || pitch);
+          const clear = own.find((frame) => frame !== led);
           const { vertex, width, height } = cortex.shotOf(clear);
-          page.viewer.goTo([sheet.first + vertex[Math.floor(height / 2) * width + Math.floor(width / 2)], 0, 0]);
-          return { back: cortex.frames.every((frame) => frame.yaw === 0 && frame.pitch === 0) };
+          const middle = sheet.first + vertex[Math.floor(height / 2) * width + Math.floor(width / 2)];
+          page.viewer.goTo([middle, 0, 0]);
+          const back = own.every(({ yaw, pitch }) => yaw === 0 && pitch === 0);
+          cortex.turn(led, 20, 0);
+          page.viewer.goTo([middle, 0, 0]);
+          return { back, byHand: led.yaw };
         }"""
     )
-    assert after == {"back": True}
+    assert after == {"back": True, "byHand": 20}, "what a place had turned, and not what the reader has"
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
