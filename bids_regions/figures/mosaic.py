@@ -194,6 +194,8 @@ def outline_paths(labels: npt.NDArray[Any], indices: Sequence[int]) -> dict[int,
     >>> outline_paths(np.array([[0, 0, 0], [0, 5, 5], [0, 0, 0]]), [5])
     {5: 'M1 1h2M1 2h2M1 1v1M3 1v1'}
     """
+    if not indices:
+        return {}
     framed = np.pad(labels, 1)
     across, down = edge_runs(framed[:, 1:-1]), edge_runs(framed.T[:, 1:-1])
     paths = {}

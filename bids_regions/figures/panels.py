@@ -78,6 +78,8 @@ def add_heads(framed: Framed, n_regions: int, view: FigureStyle) -> Framed:
     """A picture with its title, and with the words for an empty result, above it."""
     layout = view.layout
     strips = head_strips(n_regions, view)
+    if not strips:
+        return framed
     height = round(layout.font * 2)
     lead = height * len(strips)
     letters = [replace(item, y=item.y + lead) for item in framed.letters]

@@ -221,7 +221,7 @@ def sample_nearest(volume: npt.NDArray[Any], affine: npt.NDArray[np.float64], ra
         ijk.append(np.clip(index, 0, length - 1))
     found = _take(volume, (ijk[0], ijk[1], ijk[2]))
     whole = np.broadcast_to(found, (raster.z.size, raster.y.size, raster.x.size))
-    return np.where(inside, whole, np.zeros((), dtype=volume.dtype))
+    return whole if np.all(inside) else np.where(inside, whole, np.zeros((), dtype=volume.dtype))
 
 
 def _take(volume: npt.NDArray[Any], ijk: tuple[npt.NDArray[np.intp], ...]) -> npt.NDArray[Any]:
@@ -229,7 +229,9 @@ def _take(volume: npt.NDArray[Any], ijk: tuple[npt.NDArray[np.intp], ...]) -> np
     if not volume.flags.forc:
         return np.asarray(volume[ijk])
     order: Literal["C", "F"] = "F" if volume.flags.f_contiguous else "C"
-    return np.asarray(volume.ravel(order=order).take(np.ravel_multi_index(ijk, volume.shape, order=order)))
+    steps = [stride // volume.itemsize for stride in volume.strides]
+    numbers = ijk[0] * steps[0] + ijk[1] * steps[1] + ijk[2] * steps[2]
+    return np.asarray(volume.ravel(order=order).take(numbers))
 
 
 def find_filled(array: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], ...]:
