@@ -213,14 +213,14 @@ class Inside:
 def _beside(inside: Inside, there: npt.NDArray[Any], labels: npt.NDArray[Any], legend: Legend, units: str) -> Drawing:
     """Regions seen through the brain, and beside them the histogram of values, of these voxels or of more."""
     bins, cells, values = seen_voxels(inside.data, inside.labels, inside.affine)
-    shadow = inside.shadow
+    shadow, colors = inside.shadow, opaque(legend)
     sights = lay_sights(box_of(shadow, bins, cells))
     height = max(sight.top + sight.height for sight in sights) + round(1.7 * FONT)
     layers: list[Layer] = []
     letters: list[Letters] = []
     for sight in sights:
         layers += sight.lay(shadow.bins, shadow.planes[sight.axis], SHADES, smooth=True)
-        layers += sight.lay(bins, project(bins, cells, values, sight.axis, legend), opaque(legend))
+        layers += sight.lay(bins, project(bins, cells, values, sight.axis, legend), colors)
         letters += sight.letters(inside.marks)
     corner = WIDE - PANEL[0] - GAP, max(GAP, (height - PANEL[1]) // 2 - FONT)
     panel = draw_histogram(there, labels, legend, corner, units)
