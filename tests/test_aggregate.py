@@ -447,3 +447,10 @@ def plain_values(person, region, sign, peak):
         2 * n / (touching.sum() + region.sum()),
         np.linalg.norm(xyz - peak),
     )
+
+
+def test_regions_of_the_other_sign_share_nothing_with_the_consensus():
+    consensus = np.array([1, -1, 1, 0], np.int8)
+    one = aggregate.participant_map(np.array([1, 2, 3, 0]), np.array([4.0, 5.0, -6.0, 0.0]))
+    overlap = aggregate.ConsensusOverlap.of(consensus, np.array([True, True, True, False]))
+    assert overlap.dice(one) == (2 * 1 / (3 + 3), 2 * 1 / (3 + 3))

@@ -390,6 +390,7 @@ def test_templateflows_mesh_has_the_mean_areas_of_people(tmp_path, monkeypatch):
     home.mkdir(parents=True)
     monkeypatch.setenv("TEMPLATEFLOW_HOME", str(home.parent))
     put(home / "tpl-plane_den-144_hemi-L_midthickness.surf.gii", mesh(*plane()))
+    put(home / "tpl-plane_den-144_hemi-L_inflated.surf.gii", mesh(plane()[0] * 9, plane()[1]))
     put(
         home / "tpl-plane_hemi-L_den-144_desc-vaavg_midthickness.shape.gii",
         gifti(data_array(np.full(144, 7, np.float32))),
@@ -401,6 +402,7 @@ def test_templateflows_mesh_has_the_mean_areas_of_people(tmp_path, monkeypatch):
         assert float(row["area_mm2"]) == 7 * int(row["n_vertices"])
         assert row["peak_x"] != "n/a"
     assert record(tmp_path / "out")["Surfaces"]["CORTEX_LEFT"]["Areas"].endswith("desc-vaavg_midthickness.shape.gii")
+    assert record(tmp_path / "out")["Surfaces"]["CORTEX_LEFT"]["Mesh"].endswith("_midthickness.surf.gii")
 
 
 def test_named_areas_masks_and_a_single_file_for_the_only_hemisphere(planes):

@@ -42,6 +42,12 @@ def flipped(data, affine):
     return data[::-1], affine
 
 
+@pytest.mark.parametrize("name", ["min_region_voxels", "min_region_vertices", "max_peaks"])
+def test_a_count_must_be_whole(name):
+    with pytest.raises(Contradiction, match=f"{name} = 2.5 must be a whole number"):
+        Criteria(threshold="3.0", **{name: 2.5})
+
+
 # --- invariants -------------------------------------------------------------------------------------------------------
 
 little_maps = arrays.arrays(

@@ -102,7 +102,7 @@ def test_nilearn_rule_equals_nilearn_on_an_oblique_grid():
 @st.composite
 def small_maps(draw):
     """Smooth, integer-valued, saturated, two-valued or constant, of any small shape, either precision and order."""
-    shape = draw(st.tuples(*[st.integers(1, 15)] * 3))
+    shape = draw(st.tuples(*[st.integers(1, 12)] * 3))
     rng = np.random.default_rng(draw(st.integers(0, 10**6)))
     data = ndimage.gaussian_filter(rng.standard_normal(shape), draw(st.sampled_from([0.0, 0.7, 1.5])))
     kind = draw(st.sampled_from(["smooth", "integers", "saturated", "two values", "constant"]))
@@ -119,7 +119,7 @@ def small_maps(draw):
 
 
 @given(small_maps(), st.sampled_from([None, 2.0, 6.0]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_nilearn_rule_equals_nilearn_on_small_maps(data, fwhm):
     np.testing.assert_array_equal(split_nilearn(data, oblique(), fwhm), nilearn_itself(data, oblique(), fwhm))
 
@@ -303,7 +303,7 @@ def seeds_by_definition(ijk, magnitude, deviation):
 
 
 @given(st.integers(0, 10**6), st.sampled_from([0.0, 0.8, 1.6]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_seeds_are_those_of_the_definition(seed, sigma):
     rng = np.random.default_rng(seed)
     data = ndimage.gaussian_filter(rng.standard_normal((34, 5, 13)), 1.0)

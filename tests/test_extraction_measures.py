@@ -172,6 +172,13 @@ def test_neighbourhoods_of_the_conventions():
     assert len(peaks_of(data)) == 1
 
 
+def test_peaks_less_than_a_millimetre_apart_are_not_equal_in_x():
+    data = np.zeros((3, 6, 1))
+    data[0, 5], data[1, 0] = 4.0, 4.0
+    found = find_regions(data, np.diag([0.4, 0.4, 0.4, 1.0]), Criteria(threshold=1.0, min_region_voxels=1))
+    assert [region.peak.ijk for region in found.regions] == [(0, 5, 0), (1, 0, 0)]
+
+
 def test_equal_peaks_are_ranked_by_x_then_y_then_z_in_mm():
     data = np.full((5, 5, 5), 2.0)
     data[0, 4, 0] = data[0, 0, 4] = data[4, 0, 0] = data[0, 0, 0] = 5

@@ -5,7 +5,7 @@ import pytest
 from bids_regions.cli import build_parser
 from bids_regions.errors import Contradiction, MissingInput
 from bids_regions.extraction.criteria import BUILT_IN, CONVENTIONS, Criteria, parse_threshold
-from bids_regions.settings import OPTIONS, make_entry, make_settings, name_of_threshold, read_configuration
+from bids_regions.settings import OPTIONS, entries, make_entry, make_settings, name_of_threshold, read_configuration
 from bids_regions.settings.entries import merge_layers
 
 
@@ -159,6 +159,12 @@ def test_random_field_theory_chooses_its_clusters():
     kept = asked("--rft", "--cluster-alpha", "0.05")
     assert (kept.rft, kept.grf, kept.connectivity) == (True, False, 18)
     assert asked("--cluster-alpha", "0.05").grf
+
+
+@pytest.mark.parametrize("kinds", [["thresholded", "regions4d"], ["regions4d", "thresholded", "thresholded"]])
+def test_what_else_is_written_stands_in_one_order_whatever_a_set_has(monkeypatch, kinds):
+    monkeypatch.setattr(entries, "set", lambda given: list(dict.fromkeys(given)), raising=False)
+    assert make_entry("a", {"threshold": "3.0", "also_write": kinds}).also_write == ("regions4d", "thresholded")
 
 
 def test_the_smoothness_is_three_numbers():

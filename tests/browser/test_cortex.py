@@ -86,6 +86,26 @@ def test_every_vertex_is_painted_as_the_label_files_have_it(shown: Opened, made:
     assert np.count_nonzero(stored[0]) > 100
 
 
+def test_the_ring_is_as_wide_on_a_dense_screen(made: Path, opened: Opener) -> None:
+    """Twice the pixels, twice their number in its radius and in its two lines."""
+    shown = opened(made / "sub-01.html", viewport={"width": 1440, "height": 900}, device_scale_factor=2).ready()
+    shown.page.evaluate(
+        """() => {
+          window.rings = [];
+          const { arc, stroke } = CanvasRenderingContext2D.prototype;
+          let radius = 0;
+          CanvasRenderingContext2D.prototype.arc = function (...words) { radius = words[2]; arc.apply(this, words); };
+          CanvasRenderingContext2D.prototype.stroke = function () {
+            rings.push([radius, this.lineWidth]);
+            stroke.call(this);
+          };
+        }"""
+    )
+    choose(shown, 1)
+    shown.settle(0)
+    assert {tuple(ring) for ring in shown.page.evaluate("() => rings")} == {(14, 8), (14, 4)}
+
+
 def test_a_row_shows_its_peak_wherever_it_lies(shown: Opened, made: Path) -> None:
     for row in table_of(made):
         choose(shown, int(row["index"]))
