@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from bids_regions.frozen import dataclass
 from bids_regions.space import Grid
-from bids_regions.space.grid import find_zooms
 
 __all__ = ["StoredGrid", "grid_of", "make_grid"]
 
@@ -39,9 +38,8 @@ def make_grid(shape: tuple[int, int, int], affine: NDArray[Any]) -> StoredGrid:
     """
     header = Nifti1Header(endianness="<")
     header.set_data_shape(shape)
-    header.set_zooms(find_zooms(np.asarray(affine, dtype=np.float64)))
     header.set_sform(affine, code="scanner")
-    header.set_qform(affine, code="scanner", strip_shears=True)
+    header.set_qform(affine, code="scanner", strip_shears=True)  # the zooms with it
     header.set_xyzt_units(xyz="mm")
     return grid_of(shape, header.get_sform(), header.binaryblock)
 
