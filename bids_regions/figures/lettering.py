@@ -216,8 +216,8 @@ def free_place(
     y0, x0 = y0 + rows[0], x0 + columns[0]  # beyond its own rows and columns there is nothing to count
     mine = sums(seen[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
     corner = np.array([x0, y0, x0, y0])
-    own = count(mine, boxes - corner) / max(1, min(width * height, int(mine[-1, -1])))
-    wider = np.rint(boxes + 0.5 * height * np.array([-1, -1, 1, 1]))  # before the shift, so that both count alike
+    own = count(mine, np.rint(boxes) - corner) / max(1, min(width * height, int(mine[-1, -1])))
+    wider = np.rint(boxes + 0.5 * height * np.array([-1, -1, 1, 1]))  # before the shift, so that all count alike
     other = count(tile.filled, wider) - count(mine, wider - corner)
     cost = 2.5 * own + 4 * other / (width * height) + 0.75 * (other > 0) + around[:, 2]
     best = int(np.where(free, cost, np.inf).argmin())
