@@ -64,6 +64,12 @@ def test_equal_sessions_agree_wholly_and_equal_people_tell_nothing():
     assert np.isnan(numbers(intraclass(np.full((4, 2), 3.0)))).all()
 
 
+def test_two_persons_are_enough():
+    """By hand: mean squares of 9 between, 0.5 within, 0 of the occasions, 1 of what is left."""
+    found = intraclass(np.array([[1.0, 2.0], [5.0, 4.0]]))
+    np.testing.assert_allclose([value for value, _, _ in numbers(found)], [8.5 / 9.5, 8 / 9, 8 / 10])
+
+
 @pytest.mark.parametrize("table", [np.zeros((0, 2)), np.ones((1, 2)), np.ones((5, 1))])
 def test_one_person_or_one_session_tells_nothing(table):
     found = intraclass(table)
