@@ -70,6 +70,12 @@ def test_maps_of_p_and_of_z_under_one_rule_are_told_apart(run, tmp_path):
     assert f"maps were thresholded {both}" in text
 
 
+def test_a_rule_that_is_one_for_maps_of_p_and_of_z_is_told_once(run, tmp_path):
+    run({"p": P, "z": T}, "--stat", "p", "z", "--threshold", "fdr=0.05")
+    text = (tmp_path / "out" / "logs" / "CITATION.md").read_text()
+    assert "maps were thresholded at a false discovery rate of 0.05 (Benjamini-Hochberg), for both signs" in text
+
+
 def test_a_map_of_p_with_the_z_beside_it(run):
     code, _, (record,) = run({"p": P, "z": T, "t": T * 2}, "--stat", "p", "--threshold", "p=0.001")
     content = json.loads(record.read_text())

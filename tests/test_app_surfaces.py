@@ -432,6 +432,7 @@ def test_named_areas_masks_and_a_single_file_for_the_only_hemisphere(planes):
         (["--convention", "fsl"], 1, "is for voxels"),
         (["--grf"], 64, "for voxels alone"),
         (["--connectivity", "26"], 64, "for voxels alone"),
+        (["--smoothing-fwhm", "4"], 64, "for voxels alone"),
         (
             ["--surfaces", "{}/L.surf.gii", "{}/R.surf.gii", "--surfaces", "{}/R.surf.gii"],
             64,
@@ -444,7 +445,9 @@ def test_what_does_not_fit_is_refused_in_words(planes, capsys, words, code, told
     for side in "LR":
         put(planes / f"{side}.shape.gii", gifti(data_array(np.ones(144, np.float32))))
     assert run(planes / "in", planes / "out", *(word.format(planes) for word in words)) == code
-    assert told in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert told in said
+    assert "Add that, or leave it out" not in said  # what is refused cannot be made to have an effect
 
 
 def test_areas_that_are_not_known(planes, capsys, monkeypatch):

@@ -118,9 +118,10 @@ def _found_sentences(entry: Entry, of_p: Collection[bool]) -> list[str]:
     c = entry.criteria
     which = "maps" if entry.form == "volume" else "maps on surfaces"
     only_p = True in of_p and False not in of_p
-    heights = _height_on_p(c) if only_p else _height(c)
-    if True in of_p and not only_p:
-        heights += f" (maps of p {_height_on_p(c)})"
+    of_others, heights_on_p = _height(c), _height_on_p(c)
+    heights = heights_on_p if only_p else of_others
+    if True in of_p and heights_on_p not in (heights, of_others):
+        heights += f" (maps of p {heights_on_p})"
     signs = c.tail_rule.methods
     if True in of_p and c.tail_rule.both:
         signs += "; maps of p without signs in their one tail"

@@ -51,9 +51,9 @@ def _run(settings: Settings, logbook: Logbook) -> int:
     """Plan, tell what a user should know of it, then list, explain or do it."""
     check_output(settings.output_dir)
     plan = make_plan(settings)
-    for text in (*plan.notices, *plan.asides):
+    for text in plan.notices:
         logbook.notice(text)
-    for text in check_plan(plan, settings):
+    for text in (*check_plan(plan, settings), *plan.asides):  # what is refused needs no advice
         logbook.notice(text)
     if settings.dry_run:
         logbook.show("".join(f"{line}\n" for line in list_plan(plan)))
