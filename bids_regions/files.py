@@ -393,7 +393,10 @@ def _alive(pid: int) -> bool:
         return False
     except OSError:
         return True
-    return True
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except (OSError, IndexError):
+        return True  # a system without it, on which one that has ended and is not waited for looks alive
 
 
 def _write_fault(path: Path, error: OSError) -> OutputRefused | StorageFault:

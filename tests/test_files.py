@@ -51,6 +51,17 @@ def test_a_failed_write_names_the_file_and_leaves_the_old_one(tmp_path, monkeypa
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
+def test_a_process_that_ended_and_is_not_waited_for_writes_no_more(tmp_path):
+    """A killed worker whose parent is gone waits for process 1, which takes its time, or in a container never comes."""
+    host = files.hash_bytes(os.uname().nodename.encode())[:8]
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    (tmp_path / f".{host}-{child.pid}-0123456789ab.tmp").write_bytes(b"")
+    files.sweep_temporaries(tmp_path)
+    assert not list(tmp_path.iterdir())
+    child.wait()
+
+
 def test_only_what_dead_processes_left_is_swept(tmp_path):
     host = files.hash_bytes(os.uname().nodename.encode())[:8]
     dead = tmp_path / f".{host}-{2**22 + 5}-0123456789ab.tmp"

@@ -328,6 +328,21 @@ def test_zoom_keeps_clicks_true(opened: Opener) -> None:
     assert window[1][0] - window[0][0] < 80
 
 
+COUNT_COLOURS = """() => {
+  const counts = [0, 0, 0];
+  for (const canvas of document.querySelectorAll("#viewer [data-part=planes] canvas")) {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    for (let at = 0; at < data.length; at += 4) {
+      const [r, g, b] = data.slice(at, at + 3);
+      counts[0] += r > b + 60;
+      counts[1] += b > r + 60;
+      counts[2] += Math.max(r, g, b) < 30;
+    }
+  }
+  return counts;
+}"""
+
+
 def test_the_glass_brain_numbers_every_region(opened: Opener) -> None:
     shown = opened("motor").ready()
     written = shown.page.evaluate(
@@ -345,6 +360,9 @@ def test_the_glass_brain_numbers_every_region(opened: Opener) -> None:
         }"""
     )
     assert {str(number) for number in range(1, 7)} <= set(written)
+    red, blue, dark = shown.page.evaluate(COUNT_COLOURS)  # of regions of either sign, and of the letters on them
+    assert min(red, blue) > 500
+    assert dark < red + blue
     frame = part(shown, "axial").locator("canvas").bounding_box()
     assert frame is not None
     x, y = shown.page.evaluate(
