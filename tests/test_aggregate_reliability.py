@@ -40,6 +40,17 @@ def test_pingouin_says_the_same(n, k, between):
     np.testing.assert_allclose([found_one[1:] for found_one in found], limits, atol=0.00501)
 
 
+def test_two_people_and_two_sessions_are_enough():
+    """By the mean squares of the two-way table in plain numbers."""
+    found = intraclass(np.array([[1.0, 2.0], [4.0, 7.0]]))
+    between, error, occasions = 16.0, 1.0, 4.0
+    within = (0.5 + 4.5) / 2
+    assert found.n == 2
+    assert found.icc1.value == pytest.approx((between - within) / (between + within))
+    assert found.icc2.value == pytest.approx((between - error) / (between + error + occasions - error))
+    assert found.icc3.value == pytest.approx((between - error) / (between + error))
+
+
 def test_who_lacks_an_occasion_is_left_out():
     table = np.vstack([SHROUT_FLEISS, [[1, 2, np.nan, 4]]])
     assert intraclass(table) == intraclass(SHROUT_FLEISS)

@@ -372,6 +372,7 @@ def test_the_participants_own_midthickness_comes_before_what_is_carried(tmp_path
     trees.describe(tmp_path / "fmriprep")
     assert run(source, tmp_path / "none") == 1  # nothing is known of this mesh
     put(anat / "sub-01_hemi-L_midthickness.surf.gii", mesh(*plane()))
+    put(anat / "._sub-01_hemi-L_midthickness.surf.gii", b"what macOS leaves beside a file")
     put(anat / "sub-01_hemi-L_white.surf.gii", mesh(plane()[0] * 9, plane()[1]))
     inside = np.zeros(SIDE * SIDE, np.float32)
     inside[: SIDE * 6] = 1
