@@ -98,6 +98,12 @@ def test_every_multiword_option_is_accepted_with_dash_and_underscore():
     assert (given.participant_label, given.min_region_size) == (["01"], 3)
 
 
+@pytest.mark.parametrize("name", [option.flags[0] for option in OPTIONS if option.entity])
+def test_every_selection_takes_several_labels_at_once_and_again(name):
+    asked = build_parser().parse_args(["in", "out", "participant", name, "1", "2", name, "3"])
+    assert list(getattr(asked, name.strip("-").replace("-", "_"))) == ["1", "2", "3"]
+
+
 def test_labels_lose_their_prefix_and_may_come_from_a_file(tmp_path):
     (tmp_path / "list.tsv").write_text("participant_id\tage\nsub-03\t5\n04\t6\n\n")
     found = settings("--participant-label", "sub-01", "02", f"@{tmp_path}/list.tsv")
@@ -292,6 +298,8 @@ def test_what_cannot_be_read_contradicts_nothing(tmp_path, lines):
         ('[[regions]]\nname = "a"\nconnectivity = 7', "choose from 6, 18, 26"),
         ('[[regions]]\nname = "a"\nmin_region_size = inf', "not a finite number"),
         ('[[regions]]\nname = "a"\nmatch = 3', "match: write a table"),
+        ('[[regions]]\nname = "a"\nmatch = { run = [] }', "run = []; write a label, a list of labels"),
+        ('[[regions]]\nname = "a"\nmatch = { run = [1.5] }', "run = [1.5]; write a label, a list of labels"),
     ],
 )
 def test_each_fault_of_a_configuration_has_its_sentence(tmp_path, text, told):
