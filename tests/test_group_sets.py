@@ -306,6 +306,25 @@ def test_a_broken_map_counts_once_whatever_levels_and_sets_meet_it(root, out, ca
     assert ", 1 failed, " in told[-1]
 
 
+@pytest.mark.parametrize("kept", [0, 1000])  # bytes of the map
+def test_a_map_that_fails_under_other_settings_leaves_the_rest_a_set(root, out, capsys, kept):
+    """Its results of the run before are those of other settings, which would else refuse the set."""
+    fill(root, ("01", "02", "03"))
+    assert run(root, out) == 0
+    whole = map_path(root, "02").read_bytes()
+    map_path(root, "02").write_bytes(whole[:kept])
+    assert run(root, out, "--min-region-size", "500") == 1
+    assert {row["participant_id"]: row["status"] for row in rows(out / "group_participants.tsv")} == {
+        "sub-01": "ok",
+        "sub-02": "failed",
+        "sub-03": "ok",
+    }
+    map_path(root, "02").write_bytes(whole)
+    capsys.readouterr()
+    assert run(root, out, "--min-region-size", "500") == 0
+    assert "3 participants" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("ending", ["_dseg.nii.gz", "_dseg.tsv"])
 def test_results_that_are_not_those_of_their_record_are_left_out(root, out, ending):
     """Whole and readable, but of another map: as a run that writes at the same time leaves them for a moment."""

@@ -161,6 +161,8 @@ def place_set(entities: Entities, split: Entities, named: tuple[str, str, Form],
 
 def _make_set(key: _Key, members: list[Member], shown: Entities, cohort: Cohort, output_dir: Path) -> MapSet:
     """A set with its paths and its absent ones; its ground is not yet known."""
+    if _settings_differ(members):  # results that a failed run was to replace stand for nobody
+        members = [member for member in members if member.participant not in _failed_of(key, cohort)]
     paths = place_set(shown, key.split, (key.entry, key.space, key.form), output_dir)
     alike = "grids are equal" if key.form == "volume" else "meshes have the same number of vertices"
     return MapSet(
@@ -181,12 +183,17 @@ def _make_set(key: _Key, members: list[Member], shown: Entities, cohort: Cohort,
     )
 
 
-def _find_absent(key: _Key, present: set[str], cohort: Cohort) -> tuple[Absence, ...]:
-    failed = {
+def _failed_of(key: _Key, cohort: Cohort) -> dict[str, str]:
+    """Whose map failed when it was last worked on, and why."""
+    return {
         note.participant: note.reason
         for note in cohort.failures
         if cohort.kind_of(note.entities) == key.entities and note.entry in ("", key.entry)
     }
+
+
+def _find_absent(key: _Key, present: set[str], cohort: Cohort) -> tuple[Absence, ...]:
+    failed = _failed_of(key, cohort)
     absent = []
     for participant in cohort.known:
         split = _split_of(cohort, participant)
