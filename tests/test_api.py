@@ -277,6 +277,14 @@ def test_volumes_of_a_file_are_asked_for_as_python_can(data, tmp_path):
         find_regions(tmp_path / "a.nii")
 
 
+@pytest.mark.parametrize(("kind", "dof", "same"), [("F", [2, 98], (2, 98)), ("t", (20,), 20), ("t", [20], 20)])
+def test_degrees_of_freedom_may_stand_in_a_list(data, kind, dof, same):
+    given, plain = (
+        find_regions(data, AFFINE, statistic=Statistic(kind, each), threshold="p=0.01") for each in (dof, same)
+    )
+    assert given.cutoff == plain.cutoff
+
+
 def test_what_a_statistic_or_criteria_cannot_be_is_our_fault_to_tell():
     with pytest.raises(Contradiction, match="statistic is a int"):
         Statistic(3)

@@ -142,8 +142,7 @@ def _without_masked(values: Any) -> Array:
 def take_statistic(given: Statistic | str | None, one: Given) -> Statistic:
     """What the numbers are: as given, else by the image's name and intent; the intent's degrees of freedom."""
     if isinstance(given, Statistic):
-        _refuse_dof(given)
-        return given
+        return _with_plain_dof(given)
     if given is not None and not isinstance(given, str):
         raise Contradiction(f"statistic is a {type(given).__name__}", hint=TELL)
     entities = dict(read_entities("", one.name)) if one.name else {}
@@ -164,15 +163,17 @@ def _numbered_word(name: str) -> str:
     return found[1] if found else ""
 
 
-def _refuse_dof(statistic: Statistic) -> None:
-    """Degrees of freedom that are none are a slip of who wrote them, whatever is asked of the map."""
+def _with_plain_dof(statistic: Statistic) -> Statistic:
+    """Degrees of freedom as a number or a pair; those that are none are a slip, whatever is asked of the map."""
     dof, n = statistic.dof, statistic.rule.n_dof
-    numbers = dof if isinstance(dof, tuple) else (dof,)
-    fit = len(numbers) == n and all(isinstance(each, Real) and 0 < float(each) < math.inf for each in numbers)
-    if n and dof is not None and not fit:
+    if dof is None or not n:
+        return statistic
+    numbers = tuple(dof) if isinstance(dof, tuple | list) else (dof,)
+    if len(numbers) != n or not all(isinstance(each, Real) and 0 < float(each) < math.inf for each in numbers):
         takes = "one number" if n == 1 else "a pair of numbers"
         hint = f"Give {DOF[n].format(kind=statistic.kind)}"
         raise Contradiction(f"dof = {dof!r}: {statistic.kind} takes {takes} above 0", hint=hint)
+    return replace(statistic, dof=numbers[0] if n == 1 else (numbers[0], numbers[1]))
 
 
 def refuse_untold(criteria: Criteria, statistic: Statistic) -> None:
