@@ -180,8 +180,12 @@ page.bring = (table, entry) => {
 
 /** What the keyboard reaches in a table never lies under the viewer above it: now, and when the browser has scrolled. */
 page.keepClear = ({ target }) => {
-  page.uncover(target);
-  requestAnimationFrame(() => target === document.activeElement && page.uncover(target));
+  const look = (frames) => {
+    if (target !== document.activeElement) return;
+    page.uncover(target);
+    if (frames && target.matches(":focus-visible")) requestAnimationFrame(() => look(frames - 1));
+  };
+  look(20); // a browser scrolls to a focus when it comes to it, and the viewer may grow by what it reads out
 };
 
 page.uncover = (target) => {
