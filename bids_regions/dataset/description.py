@@ -12,15 +12,14 @@ from typing import Any
 from urllib.parse import quote
 
 from bids_regions.dataset.source import LINK, SourceDataset
-from bids_regions.dataset.walk import DESCRIPTION, is_own_output
-from bids_regions.errors import Fault, OutputRefused, printable
-from bids_regions.files import read_json, write_json, write_text
+from bids_regions.dataset.walk import DESCRIPTION, OWN_NAME, is_made_by
+from bids_regions.errors import OutputRefused, printable
+from bids_regions.files import write_json, write_text
 from bids_regions.version import REPOSITORY
 
 __all__ = ["check_output", "describe_output", "describe_source"]
 
 BIDS_VERSION = "1.11.0"
-NAME = "bids_regions"
 IGNORED = (
     "*_peaks.tsv",
     "*.html",
@@ -62,14 +61,10 @@ def check_output(output_dir: Path) -> None:
     OutputRefused
         The folder is a dataset that something else made, or a raw one.
     """
-    try:
-        described = bool(read_json(output_dir / DESCRIPTION))
-    except Fault:
-        return
-    if described and not is_own_output(output_dir):
+    if is_made_by(OWN_NAME, output_dir) is False:
         raise OutputRefused(
             f"OUTPUT_DIR {output_dir} is another dataset, which bids_regions did not write",
-            hint=f"Give a folder of its own, such as {output_dir / 'derivatives' / NAME}",
+            hint=f"Give a folder of its own, such as {output_dir / 'derivatives' / OWN_NAME}",
         )
 
 
@@ -89,7 +84,7 @@ def describe_source(
     output_dir: Path, source: SourceDataset, version: str, environment: Mapping[str, str]
 ) -> dict[str, Any]:
     """The content of dataset_description.json; nothing in it is null."""
-    maker: dict[str, Any] = {"Name": NAME, "Version": version}
+    maker: dict[str, Any] = {"Name": OWN_NAME, "Version": version}
     if REPOSITORY:
         maker["CodeURL"] = REPOSITORY
     if container := _container(environment):

@@ -17,7 +17,7 @@ from bids_regions.errors import Fault
 from bids_regions.files import read_json
 from bids_regions.frozen import dataclass
 
-__all__ = ["Walk", "is_map_name", "is_own_output"]
+__all__ = ["OWN_NAME", "Walk", "is_made_by", "is_map_name", "is_own_output"]
 
 STATMAP = ("statmap",)
 OWN_NAME = "bids_regions"
@@ -171,9 +171,15 @@ def is_map_name(name: str, suffixes: Collection[str] = STATMAP) -> bool:
 
 def is_own_output(folder: str | os.PathLike[str]) -> bool:
     """Whether a folder is a dataset that this app wrote, whose maps are results and not input."""
+    return bool(is_made_by(OWN_NAME, folder))
+
+
+def is_made_by(program: str, folder: str | os.PathLike[str]) -> bool | None:
+    """Whether a dataset's description names a program as its maker; None where no description can be read."""
     try:
         description = read_json(Path(folder, DESCRIPTION))
     except Fault:
-        return False
+        return None
     makers = description.get("GeneratedBy")
-    return isinstance(makers, list) and any(isinstance(m, dict) and m.get("Name") == OWN_NAME for m in makers)
+    named = isinstance(makers, list) and any(isinstance(m, dict) and m.get("Name") == program for m in makers)
+    return named if description else None

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bids_regions.errors import Contradiction, Fault, OutputRefused
+from bids_regions.dataset.walk import is_made_by
+from bids_regions.errors import Contradiction, OutputRefused
 from bids_regions.files import copy_file, link_file, list_names, make_folder, read_json, write_json, write_text
 from bids_regions.frozen import dataclass
 from bids_regions.images import save_as_nifti
@@ -71,12 +72,7 @@ def _check_dataset(sources: Sequence[Source], dataset: Path) -> None:
     names = [name for name in list_names(dataset) if name[0] != "."]
     if not names:
         return
-    try:
-        makers = read_json(dataset / "dataset_description.json").get("GeneratedBy")
-        ours = any(maker.get("Name") == PROGRAM for maker in makers or ())
-    except (Fault, AttributeError, TypeError):
-        ours = False
-    if not ours:
+    if not is_made_by(PROGRAM, dataset):
         raise OutputRefused(f"{dataset} holds something else than an import", hint="Give a new folder for the dataset")
 
 
