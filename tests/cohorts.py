@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pytest
 
 from bids_regions.cli import main
 
@@ -105,3 +106,27 @@ def contents(out):
     """Every file outside `logs/`, as bytes."""
     found = (path for path in sorted(out.rglob("*")) if path.is_file())
     return {p.relative_to(out).as_posix(): p.read_bytes() for p in found if p.relative_to(out).parts[0] != "logs"}
+
+
+@pytest.fixture
+def root(tmp_path):
+    return start(tmp_path / "maps")
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+def fill(root, labels, **names):
+    """Participants who all have the positive blob."""
+    for label in labels:
+        write_person(root, label, person(label, a=True), **names)
+
+
+def set_names(out):
+    return sorted({row["set"] for row in rows(out / "group_participants.tsv")})
+
+
+def reasons(out):
+    return {row["participant_id"]: row["reason"] for row in rows(out / "group_participants.tsv")}

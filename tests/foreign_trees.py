@@ -1,12 +1,16 @@
 """Folders as FSL, SPM, PALM and AFNI leave them, generated small: text, matrices and images of the same layout."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pytest
 from scipy import io
 from trees import AFFINE, SHAPE, make_data, write_map, write_mask
+
+from bids_regions.importing.cli import main
 
 CONTRASTS = ("faces > houses", "tone counting")
 
@@ -158,3 +162,30 @@ def _text(name: str, text: str) -> str:
 def stored(path: Path) -> np.ndarray:
     """An image's values."""
     return np.asanyarray(nib.load(path).dataobj)
+
+
+FEAT_NAMES = {
+    f"sub-07_task-tones_space-func_contrast-{contrast}_stat-{stat}_statmap"
+    for contrast in ("facesGtHouses", "toneCounting")
+    for stat in ("z", "t", "effect", "variance")
+} | {"sub-07_task-tones_space-func_contrast-F1_stat-F_statmap", "sub-07_task-tones_space-func_desc-brain_mask"}
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    """Import into tmp_path / "out" and look: exit code and what was said."""
+
+    def imported(*arguments, out="out"):
+        code = main([*map(str, arguments), str(tmp_path / out)])
+        return code, capsys.readouterr().err
+
+    return imported
+
+
+def images(root):
+    return {path.name.partition(".")[0]: path for path in sorted(root.rglob("*.nii*"))}
+
+
+def sidecar(root, part):
+    (path,) = [path for path in root.rglob("*.json") if part in path.name]
+    return json.loads(path.read_text())

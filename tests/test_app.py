@@ -1,9 +1,8 @@
-"""The app through its command line: real numbers, every dataset shape, reruns, faults, the same bytes twice."""
+"""The app through its command line: real numbers, every dataset shape, reruns, the same bytes twice."""
 
 import base64
 import collections
 import csv
-import hashlib
 import importlib.util
 import json
 import os
@@ -17,38 +16,14 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813 # its own documentation's name
 import trees
+from app_runs import digests, run, table
+from validator import validate
 
 from bids_regions.cli import main
 from bids_regions.dataset import read_map_name
 from bids_regions.demo import find_real_map, make_demo
 from bids_regions.pages.page import MARK, seal_page
 from bids_regions.pages.sections import section_key
-
-VALIDATOR = Path(sys.executable).parent / "bids-validator-deno"
-
-
-def run(*words, nprocs=1):
-    return main([*map(str, words), "--nprocs", str(nprocs), "-q"])
-
-
-def digests(folder, *, without=("logs",)):
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.relative_to(folder).parts[0] not in without
-    }
-
-
-def table(folder, entry, suffix="dseg", owner="sub-01"):
-    (path,) = (folder / owner).rglob(f"*_desc-{entry}_{suffix}.tsv")
-    with path.open(newline="") as stream:
-        return list(csv.DictReader(stream, delimiter="\t"))
-
-
-def validate(folder):
-    done = subprocess.run([VALIDATOR, folder, "--format", "json"], capture_output=True, text=True, check=False)
-    issues = json.loads(done.stdout)["issues"]["issues"]
-    return [issue for issue in issues if issue["severity"] == "error"]
 
 
 @pytest.fixture(scope="module")
@@ -280,60 +255,6 @@ def test_every_shape_of_dataset_gives_a_valid_derivative(tmp_path, request, shap
     assert validate(tmp_path / "out") == []
 
 
-def faulty(root):
-    """One good map among every kind of unfit file."""
-    trees.describe(root)
-    folder = root / "sub-01" / "func"
-    trees.write_map(folder / "sub-01_task-x_contrast-good_stat-z_statmap.nii.gz")
-    trees.write_map(folder / "sub-01_task-x_contrast-four_stat-z_statmap.nii.gz", np.ones((4, 4, 4, 3), np.float32))
-    trees.write_map(folder / "sub-01_task-x_contrast-good_stat-p_statmap.nii.gz")
-    trees.touch(folder / "sub-01_task-x_hemi-L_contrast-good_stat-z_statmap.surf.gii")
-    trees.touch(folder / "sub-01_task-x_contrast-good_stat-z_statmap.pscalar.nii")
-    return folder
-
-
-def test_unfit_files_are_skipped_with_their_reasons_and_exit_0(tmp_path, capsys):
-    faulty(tmp_path / "in")
-    assert main([str(tmp_path / "in"), str(tmp_path / "out"), "participant", "--nprocs", "1"]) == 0
-    told = capsys.readouterr().err
-    for reason in ("GIFTI", "CIFTI", "4-D"):
-        assert reason in told
-    page = (tmp_path / "out" / "sub-01.html").read_text()
-    assert "GIFTI" in page
-    assert told.splitlines()[-1].endswith("(exit code 0)")
-
-
-def test_broken_files_fail_and_stop_no_other(tmp_path, capsys):
-    folder = faulty(tmp_path / "in")
-    whole = (folder / "sub-01_task-x_contrast-good_stat-z_statmap.nii.gz").read_bytes()
-    trees.touch(folder / "sub-01_task-x_contrast-cut_stat-z_statmap.nii.gz", whole[: len(whole) // 2])
-    trees.touch(folder / "sub-01_task-x_contrast-empty_stat-z_statmap.nii.gz", b"")
-    (folder / "sub-01_task-x_contrast-gone_stat-z_statmap.nii.gz").symlink_to("nowhere")
-    assert main([str(tmp_path / "in"), str(tmp_path / "out"), "participant", "--nprocs", "1"]) == 1
-    told = capsys.readouterr().err
-    assert told.splitlines()[-1].endswith("(exit code 1)")
-    assert "Traceback" not in told
-    assert list((tmp_path / "out").rglob("*good*_dseg.nii.gz"))
-    page = (tmp_path / "out" / "sub-01.html").read_text()
-    for name in ("contrast-cut", "contrast-empty", "contrast-gone"):
-        assert name in told
-        assert name in page
-    notes = list((tmp_path / "out" / "logs" / "failed").rglob("*.json"))
-    assert len(notes) == 3
-
-
-def test_a_mended_map_loses_its_note_of_failure(tmp_path):
-    trees.describe(tmp_path / "in")
-    path = tmp_path / "in" / "sub-01" / "sub-01_contrast-a_stat-t_statmap.nii.gz"
-    trees.write_map(path)
-    words = (tmp_path / "in", tmp_path / "out", "participant", "--threshold", "p=0.001")
-    assert run(*words) == 1
-    (note,) = (tmp_path / "out" / "logs" / "failed").rglob("*.json")
-    assert "--dof" in json.loads(note.read_text())["Hint"]
-    assert run(*words, "--dof", "20") == 0
-    assert not list((tmp_path / "out" / "logs" / "failed").rglob("*.json"))
-
-
 def test_dry_run_and_boilerplate_write_no_result(demo, tmp_path, capsys):
     assert run(demo, tmp_path / "a", "participant", "--dry-run") == 0
     assert not (tmp_path / "a").exists()
@@ -399,34 +320,6 @@ def test_also_written_images_hold_the_regions(demo, tmp_path):
     assert not list(folder.glob("*_statmap.nii.gz"))
 
 
-def test_values_come_from_the_sibling_map(tmp_path):
-    trees.describe(tmp_path / "in")
-    folder = tmp_path / "in" / "sub-01"
-    data = np.zeros((8, 8, 8), np.float32)
-    data[1:4, 1:4, 1:4], data[2, 2, 2] = 5, 6
-    trees.write_map(folder / "sub-01_contrast-a_stat-z_statmap.nii.gz", data)
-    trees.write_map(folder / "sub-01_contrast-a_stat-effect_statmap.nii.gz", data * 10 + 1)
-    words = (tmp_path / "in", tmp_path / "out", "participant", "--min-region-voxels", "1")
-    assert run(*words, "--values-from", "stat=effect") == 0
-    (row,) = table(tmp_path / "out", "thr3p0")
-    assert float(row["values_at_peak"]) == 61
-    assert float(row["values_mean"]) == pytest.approx((26 * 51 + 61) / 27)
-    assert run(*words, "--values-from", "stat=variance") == 1
-
-
-def test_names_are_escaped_and_forge_no_line(tmp_path, capsys):
-    trees.describe(tmp_path / "in", Name="<script>alert(1)</script>")
-    bad = tmp_path / "in" / "sub-01" / 'sub-01_contrast-a<script>"\nok_stat-z_statmap.nii.gz'
-    trees.write_map(bad)
-    assert main([str(tmp_path / "in"), str(tmp_path / "out"), "participant", "--nprocs", "1", "-v"]) == 0
-    told = capsys.readouterr().err
-    assert not any(line.startswith("ok_stat") for line in told.splitlines())
-    page = (tmp_path / "out" / "sub-01.html").read_text()
-    assert "<script>alert" not in page
-    assert 'contrast-a<script>"' not in page
-    assert validate(tmp_path / "out") == []
-
-
 def test_without_verbosity_a_defect_is_one_sentence(demo, tmp_path, capsys, monkeypatch):
     from bids_regions.workflow import levels  # noqa: PLC0415
 
@@ -469,15 +362,6 @@ def test_figures_and_pages_name_their_numbers(finished):
 def test_the_demo_needs_nothing_of_nilearn_but_its_file():
     assert importlib.util.find_spec("nilearn")
     assert find_real_map().stat().st_size > 100_000
-
-
-def test_an_unreadable_description_is_refused_or_passed_over_as_asked(tmp_path, capsys):
-    trees.describe(tmp_path / "in")
-    (tmp_path / "in" / "dataset_description.json").write_text("{")
-    trees.write_map(tmp_path / "in" / "sub-01" / "sub-01_contrast-a_stat-z_statmap.nii.gz")
-    assert run(tmp_path / "in", tmp_path / "out", "participant") == 16
-    assert "not valid JSON" in capsys.readouterr().err
-    assert run(tmp_path / "in", tmp_path / "out", "participant", "--skip_bids_validator") == 0
 
 
 def test_where_a_mask_lies_changes_no_byte(tmp_path):

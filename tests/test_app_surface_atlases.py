@@ -6,7 +6,7 @@ import pytest
 import trees
 from nibabel.cifti2 import BrainModelAxis, Cifti2Image, LabelAxis
 from surface_bytes import mesh, put
-from test_app_surfaces import SIDE, bumps, fslr, labels, plane, put_pair, record, run, table
+from surface_trees import SIDE, bumps, fslr, labels, plane, put_pair, record, run, table
 
 from bids_regions.cli import main
 from bids_regions.meshes import load_areas

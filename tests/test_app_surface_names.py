@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import trees
 from surface_bytes import data_array, gifti, put
-from test_app_surfaces import bumps, labels, planes, put_pair, record, run, table  # noqa: F401 # planes: a fixture
+from surface_trees import bumps, labels, planes, put_pair, record, run, table
 
 from bids_regions.dataset import Selection, find_maps, open_dataset
+
+__all__ = ["planes"]  # fixture
+
 
 STEM = "sub-01_task-x_{hemi}_space-plane_contrast-a_stat-z_statmap"
 
@@ -27,7 +30,7 @@ def emptied(folder):
 
 
 @pytest.mark.parametrize("words", [("left", "right"), ("lh", "rh"), ("l", "r"), ("Left", "Right"), ("LH", "RH")])
-def test_sides_in_other_words_are_one_map_all_the_same(planes, words):  # noqa: F811
+def test_sides_in_other_words_are_one_map_all_the_same(planes, words):
     assert run(planes / "in", planes / "usual", *meshes(planes)) == 0
     folder = emptied(planes)
     for word, seed in zip(words, (1, 2), strict=True):
@@ -38,13 +41,13 @@ def test_sides_in_other_words_are_one_map_all_the_same(planes, words):  # noqa: 
         assert np.array_equal(labels(planes / "out", side), labels(planes / "usual", side))
 
 
-def test_three_files_of_two_sides_are_no_pair(planes, capsys):  # noqa: F811
+def test_three_files_of_two_sides_are_no_pair(planes, capsys):
     put_pair(planes / "in" / "sub-01", left=bumps(3))
     assert run(planes / "in", planes / "out", *meshes(planes)) == 16
     assert "would both become" in capsys.readouterr().err
 
 
-def test_compressed_files_are_read_as_they_are(planes):  # noqa: F811
+def test_compressed_files_are_read_as_they_are(planes):
     assert run(planes / "in", planes / "usual", *meshes(planes), "--threshold", "95%") == 0
     for path in (planes / "in" / "sub-01").iterdir():
         if "hemi-L" in path.name:  # the other stays as it is
@@ -61,7 +64,7 @@ def test_compressed_files_are_read_as_they_are(planes):  # noqa: F811
     assert not any(labels(planes / "masked", side)[72:].any() for side in "LR")
 
 
-def test_siblings_are_found_compressed_or_not(planes):  # noqa: F811
+def test_siblings_are_found_compressed_or_not(planes):
     for stat, seed in (("effect", 5), ("t", 7)):
         put_pair(planes / "in" / "sub-01", STEM.replace("stat-z", f"stat-{stat}"), L=bumps(seed), R=bumps(seed + 1))
     for path in list((planes / "in" / "sub-01").iterdir()):
@@ -76,7 +79,7 @@ def test_siblings_are_found_compressed_or_not(planes):  # noqa: F811
         assert float(row["values_at_peak"]) == pytest.approx(float(second))
 
 
-def test_a_compressed_file_beside_the_same_is_left_and_said(planes):  # noqa: F811
+def test_a_compressed_file_beside_the_same_is_left_and_said(planes):
     for path in (planes / "in" / "sub-01").iterdir():
         put(path.with_name(path.name + ".gz"), gzip.compress(path.read_bytes()))
     found = find_maps(open_dataset(planes / "in"), Selection())
@@ -91,7 +94,7 @@ def test_a_compressed_file_beside_the_same_is_left_and_said(planes):  # noqa: F8
     assert run(planes / "in", planes / "out", *meshes(planes)) == 16  # others would have the same names
 
 
-def test_a_bomb_in_a_compressed_file_fails_its_map(planes, capsys):  # noqa: F811
+def test_a_bomb_in_a_compressed_file_fails_its_map(planes, capsys):
     folder = emptied(planes)
     bomb = gifti(data_array(np.zeros(4, np.float32), Dim0="2000000000"))
     put(folder / (STEM.format(hemi="hemi-L") + ".func.gii.gz"), gzip.compress(bomb))

@@ -1,7 +1,6 @@
-"""Maps on surfaces through the command: nilearn's own GLM output, dscalar and dtseries files, meshes, masks, faults."""
+"""Maps on surfaces through the command: nilearn's own GLM output, pairs, the same bytes, siblings, methods."""
 
 import html
-import json
 import re
 import shlex
 import warnings
@@ -17,68 +16,15 @@ from nilearn.glm.first_level import FirstLevelModel
 from nilearn.interfaces.bids import save_glm_to_bids
 from nilearn.surface import SurfaceImage
 from scipy import ndimage
-from surface_bytes import cifti, cifti_xml, data_array, gifti, mesh, metadata, put
-from test_app import validate
+from surface_bytes import data_array, gifti, mesh, put
+from surface_trees import SIDE, bumps, fslr, labels, methods_of, plane, planes, put_pair, record, run, table
+from validator import validate
 
 from bids_regions.cli import main
 from bids_regions.dataset import pybids_configuration
-from bids_regions.meshes import load_areas, load_cortex, load_triangles
-from bids_regions.tables import rows_of
+from bids_regions.meshes import load_areas, load_triangles
 
-SIDE = 12  # of the plane
-
-
-def plane():
-    """A plane of squares of 2 mm, each cut in two by the same diagonal."""
-    x, y = np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij")
-    number = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
-    a, b, c, d = (part.ravel() for part in (number[:-1, :-1], number[1:, :-1], number[1:, 1:], number[:-1, 1:]))
-    xyz = np.stack([2 * x.ravel(), 2 * y.ravel(), np.zeros(x.size)], axis=1).astype(np.float32)
-    return xyz, np.concatenate([np.stack([a, b, c], axis=1), np.stack([a, c, d], axis=1)]).astype(np.int32)
-
-
-def bumps(seed=0):
-    """Smooth noise on the plane."""
-    noise = ndimage.gaussian_filter(np.random.default_rng(seed).standard_normal((SIDE, SIDE)), 1.2)
-    return (3 * noise / noise.std()).astype(np.float32).ravel()
-
-
-def put_pair(folder, stem="sub-01_task-x_{hemi}_space-plane_contrast-a_stat-z_statmap", ending=".func.gii", **sides):
-    """Maps of one or two hemispheres."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for side, values in sides.items():
-        put(folder / (stem.format(hemi=f"hemi-{side}") + ending), gifti(data_array(values)))
-    return folder
-
-
-def run(source, out, *words):
-    return main([str(source), str(out), "participant", "--nprocs", "1", *map(str, words)])
-
-
-def table(out, ending="_dseg.tsv"):
-    (path,) = out.rglob(f"*{ending}")
-    return rows_of(path.read_text())
-
-
-def record(out):
-    (path,) = out.rglob("*_dseg.json")
-    return json.loads(path.read_text())
-
-
-def labels(out, side):
-    (path,) = out.rglob(f"*hemi-{side}_*_dseg.label.gii")
-    return nib.load(path).darrays[0].data
-
-
-@pytest.fixture
-def planes(tmp_path):
-    """A dataset of two hemispheres, and meshes for it."""
-    trees.describe(tmp_path / "in")
-    put_pair(tmp_path / "in" / "sub-01", L=bumps(1), R=bumps(2))
-    for side in "LR":
-        put(tmp_path / f"{side}.surf.gii", mesh(*plane()))
-        put(tmp_path / f"mesh.{side}.32k.surf.gii", mesh(*plane()))
-    return tmp_path
+__all__ = ["planes"]  # fixture
 
 
 @pytest.fixture(scope="module")
@@ -224,97 +170,6 @@ def test_a_tree_of_volume_pair_cifti_and_sessions_is_valid_and_opens_in_pybids(p
     assert len(layout.get(suffix="dseg", extension=".dlabel.nii", subject="01", den="91k")) == 1
 
 
-def fslr(order=("L", "R"), **fields):
-    """A CIFTI file of the cortex of fsLR 32k and two structures of voxels, smooth along the vertices' numbers."""
-    models, at, values = [], 0, []
-    for side in order:
-        vertices = np.flatnonzero(load_cortex("fsLR", 32492, side))
-        name = {"L": "LEFT", "R": "RIGHT"}[side]
-        models.append(
-            f'<BrainModel IndexOffset="{at}" IndexCount="{vertices.size}" ModelType="CIFTI_MODEL_TYPE_SURFACE" '
-            f'BrainStructure="CIFTI_STRUCTURE_CORTEX_{name}" SurfaceNumberOfVertices="32492">'
-            f'<VertexIndices>{" ".join(map(str, vertices.tolist()))}</VertexIndices></BrainModel>'
-        )  # fmt: skip
-        full = ndimage.gaussian_filter1d(np.random.default_rng(ord(side)).standard_normal(32492), 20)
-        values.append(3 * (full / full.std())[vertices])
-        at += vertices.size
-    box = np.argwhere(np.ones((6, 6, 6)))
-    blob = np.random.default_rng(3).standard_normal(len(box)) * 3
-    for name, half in (("THALAMUS_LEFT", box[:, 0] < 3), ("THALAMUS_RIGHT", box[:, 0] >= 3)):
-        models.append(
-            f'<BrainModel IndexOffset="{at}" IndexCount="{half.sum()}" ModelType="CIFTI_MODEL_TYPE_VOXELS" '
-            f'BrainStructure="CIFTI_STRUCTURE_{name}"><VoxelIndicesIJK>'
-            f'{" ".join(map(str, box[half].ravel().tolist()))}</VoxelIndicesIJK></BrainModel>'
-        )  # fmt: skip
-        values.append(blob[half])
-        at += int(half.sum())
-    volume = (
-        '<Volume VolumeDimensions="6,6,6"><TransformationMatrixVoxelIndicesIJKtoXYZ MeterExponent="-3">'
-        "-2 0 0 90 0 2 0 -126 0 0 2 -72 0 0 0 1</TransformationMatrixVoxelIndicesIJKtoXYZ></Volume>"
-    )
-    data = np.concatenate(values).astype(np.float32)[None]
-    return cifti(data, cifti_xml(volume + "".join(models)), **fields)
-
-
-def check_voxels(found, data, axis):
-    """Scipy's components within each structure are ours."""
-    for name, part, model in axis.iter_structures():
-        if "THALAMUS" in name:
-            own, numbers = np.zeros((6, 6, 6)), np.zeros((6, 6, 6), int)
-            own[tuple(model.voxel.T)] = data[part]
-            numbers[tuple(model.voxel.T)] = found[part]
-            for sign in (1, -1):
-                expected, n = ndimage.label(sign * own >= 5)
-                for k in range(1, n + 1):
-                    assert len(np.unique(numbers[expected == k])) == 1
-                assert len(np.unique(numbers[sign * own >= 5])) == n
-
-
-def test_a_dscalar_as_fitlins_names_it(tmp_path):
-    trees.describe(tmp_path / "in")
-    folder = tmp_path / "in" / "node-run" / "sub-01"
-    folder.mkdir(parents=True)
-    put(folder / "sub-01_task-x_space-fsLR_contrast-a_stat-z_statmap.dscalar.nii", fslr())
-    put(folder / "sub-01_task-x_space-fsLR_contrast-a_stat-effect_statmap.dscalar.nii", fslr())
-    out = tmp_path / "out"
-    words = ("--threshold", 5, "--min-region-area", 20, "--min-region-voxels", 1, "--values-from", "stat=effect")
-    assert run(tmp_path / "in", out, *words) == 0
-    rows = table(out)
-    assert {row["structure"] for row in rows} == {"CORTEX_LEFT", "CORTEX_RIGHT", "THALAMUS_LEFT", "THALAMUS_RIGHT"}
-    (path,) = out.rglob("*_dseg.dlabel.nii")
-    assert path.parent == out / "sub-01"
-    assert path.name.startswith("sub-01_task-x_space-fsLR_seg-node+run+contrast+a+stat+z_desc-")
-    image = nib.load(path)
-    found, axis = np.asarray(image.dataobj)[0], image.header.get_axis(1)
-    data = np.asarray(nib.load(next(folder.glob("*stat-z*"))).dataobj)[0]
-    check_voxels(found, data, axis)
-    for row in rows:
-        inside = found == int(row["index"])
-        assert int(row["n_vertices"] if "CORTEX" in row["structure"] else row["n_voxels"]) == inside.sum()
-        assert float(row["values_mean"]) == pytest.approx(float(data[inside].mean()), rel=1e-5)
-        if row["n_voxels"] != "n/a":
-            assert float(row["volume_mm3"]) == 8 * inside.sum()
-            assert (row["area_mm2"], row["peak_vertex"]) == ("n/a", "n/a")
-        else:
-            assert float(row["area_mm2"]) >= 20
-
-
-def test_hcp_files_put_into_bids_names(tmp_path):
-    trees.describe(tmp_path / "in")
-    folder = tmp_path / "in" / "sub-100307"
-    folder.mkdir()
-    stem = "sub-100307_task-MOTOR_space-fsLR_den-91k_contrast-{}_stat-z_statmap"
-    series = cifti_xml(names="", kind="SERIES")
-    put(folder / (stem.format("cope1") + ".dtseries.nii"), fslr(intent_code=3002))
-    put(folder / (stem.format("T") + ".dscalar.nii"), fslr(order=("R", "L")))
-    put(folder / (stem.format("merged") + ".dscalar.nii"), cifti(np.ones((3, 5), np.float32), series))
-    out = tmp_path / "out"
-    assert run(tmp_path / "in", out, "--threshold", 5, "--min-region-area", 20) == 0
-    first, second = (rows_of(path.read_text()) for path in sorted(out.rglob("*_dseg.tsv")))
-    assert first == second  # the order of brain models changes nothing
-    assert "holds 3 maps" in (out / "sub-100307.html").read_text()
-
-
 def test_hemispheres_are_one_map_and_swapped_swap(planes):
     out, other = planes / "out", planes / "other"
     words = ("--threshold", 3, "--surfaces", planes / "mesh.L.32k.surf.gii", planes / "mesh.R.32k.surf.gii")
@@ -362,174 +217,6 @@ def test_two_runs_give_the_same_bytes_and_the_second_does_nothing(planes):
     assert {row["area_mm2"] for row in table(planes / "out") if row["hemi"] == "L"} != {area}
 
 
-def test_the_participants_own_midthickness_comes_before_what_is_carried(tmp_path, monkeypatch):
-    monkeypatch.delenv("TEMPLATEFLOW_HOME", raising=False)
-    source, out = tmp_path / "in", tmp_path / "out"
-    trees.describe(source, DatasetLinks={"anat": "../fmriprep"})
-    put_pair(source / "sub-01", "sub-01_task-x_{hemi}_space-fsnative_contrast-a_stat-z_statmap", L=bumps(1))
-    anat = tmp_path / "fmriprep" / "sub-01" / "anat"
-    anat.mkdir(parents=True)
-    trees.describe(tmp_path / "fmriprep")
-    assert run(source, tmp_path / "none") == 1  # nothing is known of this mesh
-    put(anat / "sub-01_hemi-L_midthickness.surf.gii", mesh(*plane()))
-    put(anat / "._sub-01_hemi-L_midthickness.surf.gii", b"what macOS leaves beside a file")
-    put(anat / "sub-01_hemi-L_white.surf.gii", mesh(plane()[0] * 9, plane()[1]))
-    inside = np.zeros(SIDE * SIDE, np.float32)
-    inside[: SIDE * 6] = 1
-    put(anat / "sub-01_hemi-L_desc-cortex_mask.label.gii", gifti(data_array(inside)))
-    assert run(source, out, "--min-region-vertices", 1) == 0
-    assert record(out)["Surfaces"]["CORTEX_LEFT"] == {
-        "Mesh": "sub-01_hemi-L_midthickness.surf.gii", "Areas": "of this surface"
-    }  # fmt: skip
-    assert record(out)["Mask"]["Source"] == "sub-01_hemi-L_desc-cortex_mask.label.gii"
-    assert record(out)["SpatialReference"].endswith("hemi-L_space-fsnative_contrast-a_stat-z_statmap.func.gii")
-    assert (labels(out, "L")[SIDE * 6 :] == 0).all()
-
-
-def test_templateflows_mesh_has_the_mean_areas_of_people(tmp_path, monkeypatch):
-    home = tmp_path / "templateflow" / "tpl-plane"
-    home.mkdir(parents=True)
-    monkeypatch.setenv("TEMPLATEFLOW_HOME", str(home.parent))
-    put(home / "tpl-plane_den-144_hemi-L_midthickness.surf.gii", mesh(*plane()))
-    put(home / "tpl-plane_den-144_hemi-L_inflated.surf.gii", mesh(plane()[0] * 9, plane()[1]))
-    put(
-        home / "tpl-plane_hemi-L_den-144_desc-vaavg_midthickness.shape.gii",
-        gifti(data_array(np.full(144, 7, np.float32))),
-    )
-    trees.describe(tmp_path / "in")
-    put_pair(tmp_path / "in" / "sub-01", L=bumps(1))
-    assert run(tmp_path / "in", tmp_path / "out", "--min-region-area", 7) == 0
-    for row in table(tmp_path / "out"):
-        assert float(row["area_mm2"]) == 7 * int(row["n_vertices"])
-        assert row["peak_x"] != "n/a"
-    assert record(tmp_path / "out")["Surfaces"]["CORTEX_LEFT"]["Areas"].endswith("desc-vaavg_midthickness.shape.gii")
-    assert record(tmp_path / "out")["Surfaces"]["CORTEX_LEFT"]["Mesh"].endswith("_midthickness.surf.gii")
-
-
-def test_named_areas_masks_and_a_single_file_for_the_only_hemisphere(planes):
-    (planes / "in" / "sub-01" / "sub-01_task-x_hemi-R_space-plane_contrast-a_stat-z_statmap.func.gii").unlink()
-    areas, inside = np.full(SIDE * SIDE, 3, np.float32), np.zeros(SIDE * SIDE, np.float32)
-    areas[0], inside[: SIDE * 6] = -1, 1
-    put(planes / "areas.gii", gifti(data_array(areas)))
-    put(planes / "mask.gii", gifti(data_array(inside)))
-    words = ("--surfaces", planes / "L.surf.gii", "--vertex-areas", planes / "areas.gii", "--mask", planes / "mask.gii")
-    assert run(planes / "in", planes / "out", *words, "--min-region-vertices", 1) == 0
-    own = labels(planes / "out", "L")
-    assert (own[SIDE * 6 :] == 0).all()
-    for row in table(planes / "out"):
-        inside = own == int(row["index"])
-        assert float(row["area_mm2"]) == 3 * (inside.sum() - inside[0])
-
-
-@pytest.mark.parametrize(
-    ("words", "code", "told"),
-    [
-        (["--surfaces", "{}/wrong.L.surf.gii", "{}/mesh.R.32k.surf.gii"], 1, "has 4 vertices, the map"),
-        (["--surfaces", "{}/L.shape.gii", "{}/mesh.R.32k.surf.gii"], 66, "holds no mesh"),
-        (["--surfaces", "{}/mesh.L.32k.surf.gii"], 1, "no file for CORTEX_RIGHT"),
-        (["--surfaces", "{}/nowhere.surf.gii"], 66, "is not there"),
-        (["--vertex-areas", "{}/wrong.L.surf.gii", "{}/R.shape.gii"], 66, "a mesh and no numbers"),
-        ([], 1, "no mesh of 144 vertices is known for space plane"),
-        (["--convention", "fsl"], 1, "is for voxels"),
-        (["--grf"], 64, "for voxels alone"),
-        (["--connectivity", "26"], 64, "for voxels alone"),
-        (["--smoothing-fwhm", "4"], 64, "for voxels alone"),
-        (
-            ["--surfaces", "{}/L.surf.gii", "{}/R.surf.gii", "--surfaces", "{}/R.surf.gii"],
-            64,
-            "neither one word nor a file for each hemisphere",
-        ),
-    ],
-)
-def test_what_does_not_fit_is_refused_in_words(planes, capsys, words, code, told):
-    put(planes / "wrong.L.surf.gii", mesh())
-    for side in "LR":
-        put(planes / f"{side}.shape.gii", gifti(data_array(np.ones(144, np.float32))))
-    assert run(planes / "in", planes / "out", *(word.format(planes) for word in words)) == code
-    said = capsys.readouterr().err
-    assert told in said
-    assert "Add that, or leave it out" not in said  # what is refused cannot be made to have an effect
-
-
-def test_areas_that_are_not_known(planes, capsys, monkeypatch):
-    monkeypatch.delenv("TEMPLATEFLOW_HOME", raising=False)
-    trees.describe(planes / "fs")
-    values = np.zeros(10242, np.float32)
-    values[:30] = 5
-    stem = "sub-01_{hemi}_space-fsaverage5_stat-z_statmap"
-    put_pair(planes / "fs" / "sub-01", stem, L=values)
-    assert run(planes / "fs", planes / "out", "--vertex-areas", "none") == 0
-    assert any("was not applied" in text for text in record(planes / "out")["Warnings"])
-    assert {row["area_mm2"] for row in table(planes / "out")} == {"n/a"}
-    assert run(planes / "fs", planes / "other", "--vertex-areas", "none", "--min-region-area", 50) == 1
-    assert "Give --surfaces or --vertex-areas" in capsys.readouterr().err
-
-
-def test_voxel_options_hold_for_the_volumes_of_a_run_over_both(planes):
-    stem = "sub-01_task-x_space-MNI152NLin2009cAsym_contrast-a_stat-z_statmap.nii.gz"
-    trees.write_map(planes / "in" / "sub-01" / "func" / stem)
-    words = ("--surfaces", planes / "mesh.L.32k.surf.gii", planes / "mesh.R.32k.surf.gii")
-    assert run(planes / "in", planes / "out", *words, "--connectivity", 18, "--min-region-vertices", 1) == 0
-    found = {p.parent.name: json.loads(p.read_text()) for p in (planes / "out").rglob("*_dseg.json")}
-    assert found["func"]["Criteria"]["connectivity"] == 18
-    assert "connectivity" not in found["sub-01"]["Criteria"]
-    assert any("without --connectivity" in text for text in found["sub-01"]["Warnings"])
-    assert not any("without" in text for text in found["func"]["Warnings"])
-
-
-def test_the_convention_of_workbench_fails_a_volume(tmp_path, capsys):
-    trees.describe(tmp_path / "in")
-    trees.write_map(tmp_path / "in" / "sub-01" / "sub-01_stat-z_statmap.nii.gz")
-    assert run(tmp_path / "in", tmp_path / "out", "--convention", "workbench") == 1
-    assert "is for surfaces" in capsys.readouterr().err
-
-
-def test_sides_are_told_by_metadata_before_names(planes):
-    for path in (planes / "in" / "sub-01").iterdir():
-        structure = "CortexRight" if "hemi-L" in path.name else "CortexLeft"
-        values = nib.load(path).darrays[0].data
-        put(path, gifti(data_array(values), front=metadata(AnatomicalStructurePrimary=structure)))
-    words = ("--surfaces", planes / "mesh.L.32k.surf.gii", planes / "mesh.R.32k.surf.gii", "--min-region-vertices", 1)
-    assert run(planes / "in", planes / "out", *words) == 0
-    (left,) = (planes / "out").rglob("*hemi-L_*.label.gii")
-    assert nib.load(left).meta["AnatomicalStructurePrimary"] == "CortexLeft"
-    kept = np.flatnonzero(nib.load(left).darrays[0].data)
-    assert (np.abs(bumps(2))[kept] >= 3).all()  # the map named hemi-R
-
-
-def test_one_broken_hemisphere_fails_its_map_and_no_other(planes, capsys):
-    put(planes / "in" / "sub-01" / "sub-01_task-x_hemi-R_space-plane_contrast-a_stat-z_statmap.func.gii", b"")
-    put_pair(planes / "in" / "sub-02", "sub-02_{hemi}_space-plane_stat-z_statmap", L=bumps(1))
-    words = ("--surfaces", planes / "mesh.L.32k.surf.gii", planes / "mesh.R.32k.surf.gii")
-    assert run(planes / "in", planes / "out", *words) == 1
-    assert "empty file" in capsys.readouterr().err
-    assert list((planes / "out" / "sub-02").rglob("*.label.gii"))
-
-
-def test_several_arrays_and_sparse_ones(planes, capsys):
-    for path in (planes / "in" / "sub-01").iterdir():
-        path.unlink()
-    folder, stem = planes / "in" / "sub-01", "sub-01_task-x_hemi-L_space-plane_contrast-{}_stat-z_statmap.func.gii"
-    put(folder / stem.format("many"), gifti(data_array(bumps(1)), data_array(bumps(2))))
-    words = ("--surfaces", planes / "L.surf.gii", "--min-region-vertices", 1)
-    assert run(planes / "in", planes / "out", *words) == 18
-    assert "holds 2 arrays" in capsys.readouterr().err
-
-
-def test_arrays_and_maps_are_taken_by_volumes(planes):
-    for path in (planes / "in" / "sub-01").iterdir():
-        path.unlink()
-    stem = "sub-01_task-x_hemi-{}_space-plane_contrast-many_stat-z_statmap.func.gii"
-    for side, seeds in (("L", (1, 2)), ("R", (3, 4))):
-        put(planes / "in" / "sub-01" / stem.format(side), gifti(*[data_array(bumps(seed)) for seed in seeds]))
-    words = ("--surfaces", planes / "mesh.L.32k.surf.gii", planes / "mesh.R.32k.surf.gii", "--min-region-vertices", 1)
-    assert run(planes / "in", planes / "out", *words, "--volumes", "2") == 0
-    (left,) = (planes / "out").rglob("*hemi-L_*volume+2*.label.gii")
-    assert (np.abs(bumps(2))[nib.load(left).darrays[0].data > 0] >= 3).all()
-    assert run(planes / "in", planes / "all", *words, "--volumes", "all") == 0
-    assert len(list((planes / "all").rglob("*_dseg.json"))) == 2
-
-
 def test_a_p_map_on_a_surface_takes_signs_and_peaks_from_its_z_sibling(planes):
     from scipy import stats  # noqa: PLC0415 # here alone
 
@@ -546,20 +233,6 @@ def test_a_p_map_on_a_surface_takes_signs_and_peaks_from_its_z_sibling(planes):
         own = labels(planes / "out", row["hemi"]) == int(row["index"])
         values = bumps(1 if row["hemi"] == "L" else 2)
         assert float(row["peak_value"]) == pytest.approx(float(values[own][np.argmax(np.abs(values[own]))]))
-
-
-def test_the_very_vertices_of_fslrs_cortex_tell_the_space(tmp_path):
-    trees.describe(tmp_path / "in")
-    (tmp_path / "in" / "sub-01").mkdir()
-    put(tmp_path / "in" / "sub-01" / "sub-01_stat-z_statmap.dscalar.nii", fslr())
-    assert run(tmp_path / "in", tmp_path / "out", "--threshold", "97%") == 0
-    said = record(tmp_path / "out")
-    assert said["Surfaces"]["CORTEX_LEFT"]["Mesh"].startswith("fsLR triangles")
-    assert said["Threshold"]["Population"] == "every grayordinate of the image"
-
-
-def methods_of(out):
-    return (out / "logs" / "CITATION.md").read_text()
 
 
 def test_the_methods_say_how_vertices_became_regions(planes):
@@ -584,16 +257,3 @@ def test_the_methods_say_how_vertices_became_regions(planes):
     assert run(planes / "in", planes / "none", *words, "--mask", "none") == 0
     assert "at least 100 mm2 were kept" in methods_of(planes / "none")
     assert "No mask was applied." in methods_of(planes / "none")
-
-
-def test_the_methods_of_a_run_over_volumes_and_cifti_tell_both(tmp_path):
-    source = trees.describe(tmp_path / "in")
-    trees.write_map(source / "sub-01" / "func" / "sub-01_task-x_space-MNI152NLin6Asym_contrast-a_stat-z_statmap.nii.gz")
-    put(source / "sub-01" / "sub-01_task-y_space-fsLR_contrast-a_stat-z_statmap.dscalar.nii", fslr())
-    assert run(source, tmp_path / "out") == 0
-    told = [line for line in methods_of(tmp_path / "out").splitlines() if line.startswith("Entry thr3p0")]
-    assert len(told) == 2
-    assert "6-connectivity (shared faces); those of at least 1500 mm3" in told[0]
-    assert "holding grayordinates of one sign" in told[1]
-    assert "at least 100 mm2 on the cortex, or 200 mm3 in voxels were kept" in told[1]
-    assert "The vertices and voxels are those that the files name." in told[1]

@@ -10,13 +10,13 @@ import shutil
 import nibabel as nib
 import numpy as np
 import pytest
-import test_group_surfaces as group
+import surface_cohort as group
 import trees
 from nibabel.cifti2 import BrainModelAxis, Cifti2Image, LabelAxis
 from scipy import ndimage
 from surface_bytes import data_array, gifti, put
+from surface_trees import SIDE, fslr, put_pair, record, run, table
 from test_app_surface_atlases import check_against_triangles, keys, put_labels, sheets
-from test_app_surfaces import SIDE, fslr, put_pair, record, run, table
 
 from bids_regions import find_regions
 from bids_regions.atlases import AtlasUser, fit_to_maps

@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from little_maps import MM2
 
 from bids_regions.extraction import Criteria, find_regions
 from bids_regions.extraction.measures import PALETTE, describe_regions
 from bids_regions.space import Grid
-
-MM2 = np.diag([2.0, 2.0, 2.0, 1.0])
 
 
 def regions_of(data, affine=MM2, **knobs):

@@ -7,31 +7,13 @@ import nibabel as nib
 import nilearn
 import numpy as np
 import pytest
+from little_maps import flipped, oblique, smooth_noise
 from nilearn.image import threshold_img
 from nilearn.regions import connected_regions
-from scipy import ndimage
 
 from bids_regions.extraction import Criteria, find_regions
 
 MOTOR = nib.load(Path(nilearn.__file__).parent / "datasets" / "data" / "image_10426.nii.gz")
-
-
-def smooth_noise(seed, shape=(30, 34, 26), fwhm=3.0):
-    noise = ndimage.gaussian_filter(np.random.default_rng(seed).standard_normal(shape), fwhm / 2.355)
-    return (noise / noise.std()).astype(np.float32)
-
-
-def oblique(affine):
-    turn = np.eye(4)
-    turn[:3, :3] = [[0.96, -0.28, 0], [0.28, 0.96, 0], [0, 0, 1]]
-    return turn @ affine
-
-
-def flipped(data, affine):
-    affine = affine.copy()
-    affine[:3, 3] += affine[:3, 0] * (data.shape[0] - 1)
-    affine[:3, 0] *= -1
-    return data[::-1], affine
 
 
 def nilearn_maps():

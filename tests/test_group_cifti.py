@@ -7,8 +7,8 @@ import trees
 from cohorts import contents, find, rows, run
 from scipy import ndimage
 from surface_bytes import cifti, cifti_xml, data_array, gifti, mesh, metadata, put
-from test_app import validate
-from test_app_surfaces import SIDE, plane
+from surface_trees import SIDE, plane
+from validator import validate
 
 N = SIDE * SIDE
 SHAPE = (6, 5, 4)

@@ -2,50 +2,24 @@
 
 import shutil
 
-import nibabel as nib
 import numpy as np
 import pytest
-import trees
 from cohorts import contents, find, people, read_json, rows, run
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 from surface_bytes import data_array, gifti, mesh, metadata, put
-from test_app import validate
-from test_app_surfaces import SIDE, plane
+from surface_cohort import MAPS, NO_DATA, STRUCTURES, A, B, N, noise, numbers, on_plane, put_person, start
+from surface_trees import SIDE, plane
+from validator import validate
 
 from bids_regions.aggregate import prevalence_lower
-from bids_regions.meshes import load_triangles
 
-N = 8  # participants
-A = np.zeros((SIDE, SIDE), bool)
-A[2:7, 2:8] = True  # where the positive patch of the left hemisphere lies
-B = np.zeros((SIDE, SIDE), bool)
-B[1:5, 6:11] = True  # the negative one of the right hemisphere
-NO_DATA = np.zeros((SIDE, SIDE), bool)
-NO_DATA[:, 9:] = True
-STRUCTURES = {"L": "CortexLeft", "R": "CortexRight"}
 AREA = 4.0  # mm2 of an inner vertex: squares of 2 mm
 
 
-def noise(k, side):
-    """Values near one: data everywhere, regions nowhere."""
-    return np.random.default_rng([k, ord(side)]).normal(1, 0.1, (SIDE, SIDE)).astype(np.float32)
-
-
-def person(k):
-    """A in six of eight, in the third moved by one row; B in five; the last two lack data at one edge of the right."""
-    left, right = noise(k, "L"), noise(k, "R")
-    if k < 6:
-        left[np.roll(A, int(k == 2), axis=0)] += 5
-    if k < 5:
-        right[B] -= 6
-    if k >= 6:
-        right[NO_DATA] = (0, np.nan)[k - 6]
-    return {"L": left.ravel(), "R": right.ravel()}
-
-
-MAPS = [person(k) for k in range(N)]
 HAS = {side: np.array([np.nan_to_num(one[side]) != 0 for one in MAPS]) for side in "LR"}
+
+
 SIGNED = {
     side: np.array([np.where(np.abs(np.nan_to_num(one[side])) >= 3, np.sign(one[side]), 0) for one in MAPS])
     for side in "LR"
@@ -55,34 +29,6 @@ SIGNED = {
 def share(side, sign):
     """Prevalence, counted vertex by vertex."""
     return (SIGNED[side] == sign).sum(axis=0) / HAS[side].sum(axis=0)
-
-
-def put_person(root, k, sides="LR", data=None, *, space="plane", den="", ses=""):
-    folder = root / f"sub-{k:02d}" / (f"ses-{ses}" if ses else "")
-    folder.mkdir(parents=True, exist_ok=True)
-    for side in sides:
-        session, density = f"_ses-{ses}" if ses else "", f"_den-{den}" if den else ""
-        name = f"sub-{k:02d}{session}_task-x_hemi-{side}_space-{space}{density}_contrast-a_stat-z_statmap.func.gii"
-        front = metadata(AnatomicalStructurePrimary=STRUCTURES[side])
-        put(folder / name, gifti(data_array((MAPS[k] if data is None else data)[side]), front=front))
-
-
-def start(root):
-    root.mkdir(parents=True)
-    trees.describe(root)
-    for side in "LR":
-        put(root.parent / f"{side}.surf.gii", mesh(*plane()))
-    return root
-
-
-def on_plane(root, out, *words, levels=("participant", "group")):
-    surfaces = [root.parent / f"{side}.surf.gii" for side in "LR"]
-    return run(root, out, "--surfaces", *surfaces, "--min-region-area", 30, *words, levels=levels)
-
-
-def numbers(out, ending, side):
-    """The numbers of one hemisphere in the one file with this ending."""
-    return nib.load(find(out, f"_hemi-{side}_*{ending}")).darrays[0].data
 
 
 @pytest.fixture(scope="module")
@@ -252,101 +198,6 @@ def test_meshes_that_are_gone_leave_the_set_apart_with_what_to_do(cohort, out, t
     assert "Give its --surfaces" in reasons.pop()
 
 
-def test_participants_with_one_hemisphere_have_no_data_on_the_other(tmp_path):
-    root = start(tmp_path / "maps")
-    for k in range(4):
-        put_person(root, k, sides="LR" if k else "L")
-    assert on_plane(root, tmp_path / "out") == 0
-    np.testing.assert_array_equal(numbers(tmp_path / "out", "SurfaceCoverage_probseg.shape.gii", "R"), 0.75)
-    np.testing.assert_array_equal(numbers(tmp_path / "out", "SurfaceCoverage_probseg.shape.gii", "L"), 1)
-    assert "sub-00 has no cortex right" in (tmp_path / "out" / "group.html").read_text()
-
-
-def test_group_by_and_sessions_make_sets_and_reliability(tmp_path):
-    root = start(tmp_path / "maps")
-    for k in range(4):
-        for ses in ("1", "2"):
-            put_person(root, k, ses=ses)
-    lines = "".join(f"sub-{k:02d}\t{'a' if k < 2 else 'b'}\n" for k in range(4))
-    (root / "participants.tsv").write_text("participant_id\tarm\n" + lines)
-    assert on_plane(root, tmp_path / "out") == 0
-    retest = rows(tmp_path / "out" / "group_retest.tsv")
-    assert [row["dice"] for row in retest] == ["1"] * 4
-    pooled = sorted((tmp_path / "out").glob("tpl-*/*hemi-L*PooledConsensus_dseg.label.gii"))
-    assert len(pooled) == 1
-    assert {row["n"] for row in rows(tmp_path / "out" / "group_reliability.tsv")} == {"4"}
-    split = tmp_path / "split"
-    assert on_plane(root, split, "--group-by", "arm") == 0
-    names = sorted(path.name for path in split.glob("tpl-*/*hemi-L*_desc-thr3p0Consensus_dseg.label.gii"))
-    assert len(names) == 4
-    assert sum("arm+a" in name for name in names) == 2
-
-
-def test_native_meshes_are_listed_and_never_pooled(tmp_path):
-    root = start(tmp_path / "maps")
-    for k in range(3):
-        put_person(root, k, space="fsnative")
-    assert on_plane(root, tmp_path / "out") == 0
-    table = rows(tmp_path / "out" / "group_participants.tsv")
-    assert [row["status"] for row in table] == ["left out"] * 3
-    assert "own mesh" in table[0]["reason"]
-    assert list((tmp_path / "out").glob("tpl-*/*.gii")) == []
-
-
-def on_sphere(n, k):
-    """Noise without any region, but for a patch of neighbours of vertex 0 on the left."""
-    data = {side: np.random.default_rng([k, ord(side)]).normal(1, 0.1, n).astype(np.float32) for side in "LR"}
-    triangles = load_triangles("fsaverage5" if n == 10242 else "fsaverage4", n, "L")
-    near = np.unique(triangles[(triangles == 0).any(axis=1)])
-    data["L"][near] += 5
-    return data
-
-
-def test_meshes_of_other_numbers_of_vertices_are_never_mixed(tmp_path):
-    root = start(tmp_path / "maps")
-    for k in range(3):
-        put_person(root, k, space="fsaverage", data=on_sphere(10242, k))
-    for k in range(3, 5):
-        put_person(root, k, space="fsaverage", data=on_sphere(2562, k))
-    put_person(root, 5, space="fsaverage", data={side: np.ones(144, np.float32) for side in "LR"})
-    out = tmp_path / "out"
-    assert run(root, out, "--min-region-vertices", 3) == 1  # nobody knows a mesh of 144 vertices of fsaverage
-    found = {path.name: nib.load(path).darrays[0].data for path in out.glob("tpl-*/*hemi-L*Pos*Prevalence_probseg.*")}
-    assert {data.size: data.max() for data in found.values()} == {10242: 1, 2562: 1}
-    (few,) = (name for name, data in found.items() if data.size == 2562)
-    assert "_den-3k_" in few
-    status = {row["participant_id"]: row["status"] for row in rows(out / "group_participants.tsv")}
-    assert status == {f"sub-{k:02d}": "ok" for k in range(5)} | {"sub-05": "failed"}
-
-
-def test_a_second_map_and_a_named_mask_are_found_again(tmp_path):
-    root = start(tmp_path / "maps")
-    inside = {side: (np.arange(SIDE * SIDE) % 7 > 0) for side in "LR"}
-    for side in "LR":
-        put(tmp_path / f"{side}.mask.gii", gifti(data_array(inside[side].astype(np.float32))))
-    for k in range(4):
-        put_person(root, k)
-        effect = {side: np.full(SIDE * SIDE, k + 1, np.float32) for side in "LR"}
-        put_person(root, k, data=effect)
-        for side in "LR":
-            name = f"sub-{k:02d}/sub-{k:02d}_task-x_hemi-{side}_space-plane_contrast-a_stat-z_statmap.func.gii"
-            (root / name).rename(root / name.replace("stat-z", "stat-effect"))
-        put_person(root, k)
-    masks = [tmp_path / f"{side}.mask.gii" for side in "LR"]
-    out = tmp_path / "out"
-    words = ("--values-from", "stat=effect", "--mask", *masks, "--min-region-vertices", 1)
-    assert run(root, out, "--surfaces", *(tmp_path / f"{side}.surf.gii" for side in "LR"), *words) == 0
-    assert {(row["participant_id"], row["values_mean"]) for row in rows(out / "group_values.tsv")} == {
-        (f"sub-{k:02d}", str(k + 1)) for k in range(4)
-    }
-    for side in "LR":
-        coverage = numbers(out, "SurfaceCoverage_probseg.shape.gii", side)
-        np.testing.assert_array_equal(coverage, inside[side].astype(np.float32))
-    (tmp_path / "L.mask.gii").unlink()
-    assert run(root, out, "--min-region-vertices", 1, levels=["group"]) == 0
-    assert {row["status"] for row in rows(out / "group_participants.tsv")} == {"missing"}
-
-
 def test_consensus_regions_have_the_names_of_the_atlas(tmp_path):
     root = start(tmp_path / "maps")
     for k in range(3):
@@ -392,61 +243,3 @@ def test_peaks_lie_apart_along_the_surface(tmp_path):
         assert np.linalg.norm(flat[peak] - flat[top]) - 1e-3 <= away <= ways[peak] + 1e-3
     straight = np.linalg.norm(folded[peaks] - folded[top], axis=1)
     assert (np.array(found) > straight + 1).any()
-
-
-FEW = ("--min-region-vertices", 1, "--min-prevalence", 0.3, "--threshold", 6)  # of these maps of noise
-
-
-def test_sessions_of_different_meshes_have_no_reliability_and_it_is_said(tmp_path, capsys):
-    root = start(tmp_path / "maps")
-    for k in range(3):
-        for session, n in (("1", 2562), ("2", 10242), ("3", 2562)):
-            values = {side: np.random.default_rng([k, n]).normal(0, 2, n).astype(np.float32) for side in "LR"}
-            put_person(root, k, data=values, space="fsaverage", ses=session)
-    assert run(root, tmp_path / "out", *FEW) == 0
-    said = "sessions 1, 3 and 2 lie on different meshes (2562 and 10242 vertices per hemisphere)"
-    assert said in capsys.readouterr().err
-    assert said in (tmp_path / "out" / "group.html").read_text()
-    table = rows(tmp_path / "out" / "group_retest.tsv")
-    assert {(row["occasion"], row["other_occasion"]) for row in table} == {("ses-1", "ses-3")}
-    assert {float(row["dice"]) for row in table} == {1.0}
-
-
-def test_spellings_of_one_density_are_one_set(tmp_path):
-    root = start(tmp_path / "maps")
-    for k, den in enumerate(("10242", "10k", "10k", "10242")):
-        values = {side: np.random.default_rng(k).normal(0, 2, 10242).astype(np.float32) for side in "LR"}
-        put_person(root, k, data=values, space="fsaverage", den=den)
-    assert run(root, tmp_path / "out", *FEW) == 0
-    table = rows(tmp_path / "out" / "group_participants.tsv")
-    assert len({row["set"] for row in table}) == 1
-    assert [row["status"] for row in table] == ["ok"] * 4
-
-
-def test_two_maps_of_a_participant_in_two_spellings_are_two_sets(tmp_path):
-    root = start(tmp_path / "maps")
-    for k in range(2):
-        for den in ("10242", "10k"):
-            values = {side: np.random.default_rng(k).normal(0, 2, 10242).astype(np.float32) for side in "LR"}
-            put_person(root, k, data=values, space="fsaverage", den=den)
-    assert run(root, tmp_path / "out", *FEW) == 0
-    table = rows(tmp_path / "out" / "group_participants.tsv")
-    assert len({row["set"] for row in table}) == 2
-    assert [row["status"] for row in table] == ["ok"] * 4
-
-
-def test_of_maps_in_two_spellings_the_absent_are_told_by_their_own(tmp_path):
-    root = start(tmp_path / "maps")
-    for k, spellings in enumerate((("10242", "10k"), ("10242",), ("10k",))):
-        for den in spellings:
-            values = {side: np.random.default_rng(k).normal(0, 2, 10242).astype(np.float32) for side in "LR"}
-            put_person(root, k, data=values, space="fsaverage", den=den)
-    few = (*FEW, "--participant-label")
-    assert run(root, tmp_path / "out", *few, "00", "02", levels=["participant"]) == 0
-    assert run(root, tmp_path / "out", *FEW, levels=["group"]) == 0
-    told = {}
-    for row in rows(tmp_path / "out" / "group_participants.tsv"):
-        told[row["set"].partition("_den-")[2].partition("_")[0], row["participant_id"]] = row["status"], row["reason"]
-    assert told["10242", "sub-01"][1].startswith("no results for sub-01/sub-01_task-x_hemi-L_space-fsaverage_den-10242")
-    assert told["10k", "sub-01"] == told["10242", "sub-02"] == ("missing", "no such map in the dataset")
-    assert {told[den, "sub-00"][0] for den in ("10242", "10k")} == {told["10k", "sub-02"][0]} == {"ok"}

@@ -1,58 +1,31 @@
-"""The way in: folders of FSL, SPM, randomise, PALM and AFNI, generated: their names, facts, links and refusals."""
+"""The way in: the page's commands, names, links, labels and refusals, whatever the program."""
 
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
 from importlib import import_module
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
-from foreign_trees import afni, feat, gfeat, palm, randomise, spm, stored
-from scipy import io
-from trees import AFFINE, describe, make_data, touch, write_map
+from foreign_trees import FEAT_NAMES, afni, feat, gfeat, images, randomise, run, spm
+from trees import describe, make_data, touch, write_map
 
 from bids_regions.cli import main as run_app
-from bids_regions.extraction.statistics import kind_of_word
 from bids_regions.importing.cli import main
-from bids_regions.importing.permutation import _of_palm, _of_randomise
 from bids_regions.tables import rows_of
 
-FEAT_NAMES = {
-    f"sub-07_task-tones_space-func_contrast-{contrast}_stat-{stat}_statmap"
-    for contrast in ("facesGtHouses", "toneCounting")
-    for stat in ("z", "t", "effect", "variance")
-} | {"sub-07_task-tones_space-func_contrast-F1_stat-F_statmap", "sub-07_task-tones_space-func_desc-brain_mask"}
-
-
-@pytest.fixture
-def run(tmp_path, capsys):
-    """Import into tmp_path / "out" and look: exit code and what was said."""
-
-    def imported(*arguments, out="out"):
-        code = main([*map(str, arguments), str(tmp_path / out)])
-        return code, capsys.readouterr().err
-
-    return imported
-
-
-def images(root):
-    return {path.name.partition(".")[0]: path for path in sorted(root.rglob("*.nii*"))}
-
-
-def sidecar(root, part):
-    (path,) = [path for path in root.rglob("*.json") if part in path.name]
-    return json.loads(path.read_text())
+__all__ = ["run"]  # fixture
 
 
 # the page of the documentation
 
 PAGE = (Path(__file__).parent.parent / "docs" / "from-fsl-and-spm.md").read_text()
+
+
 COMMANDS = [
     line.split()
     for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -90,274 +63,6 @@ def test_the_commands_of_the_page_run(tmp_path, monkeypatch):
     at = tuple(int(peak[f"peak_{axis}"]) for axis in "ijk")
     assert float(peak["peak_value"]) == pytest.approx(float(make_data("one_tstat1.nii.gz")[at]))
     assert len(list((tmp_path / "spm-regions").rglob("*allEffects+stat+F_desc-p0p001_dseg.tsv"))) == 1
-
-
-# FSL
-
-
-def test_a_first_level_of_feat(tmp_path, run):
-    code, said = run(feat(tmp_path / "tones.feat"))
-    found = images(tmp_path / "out")
-    assert code == 0
-    assert said.splitlines()[-1].endswith("9 maps of 1 source are in " + str(tmp_path / "out") + " (exit code 0)")
-    assert set(found) == FEAT_NAMES
-    z = found["sub-07_task-tones_space-func_contrast-facesGtHouses_stat-z_statmap"]
-    assert z.parent == tmp_path / "out" / "sub-07" / "func"
-    assert z.readlink() == Path("../../../tones.feat/stats/zstat1.nii.gz")
-    np.testing.assert_array_equal(stored(z), make_data("zstat1.nii.gz"))
-    t = sidecar(tmp_path / "out", "facesGtHouses_stat-t")
-    assert t["Smoothness"] == {"dlh": 0.0577, "Volume": 960, "VoxelsPerResel": 80}
-    assert (t["DegreesOfFreedom"], t["ContrastName"]) == (102, "faces > houses")
-    assert sidecar(tmp_path / "out", "stat-F")["DegreesOfFreedom"] == [2, 102]
-    assert "zfstat1.nii.gz" in said
-
-
-def test_space_participant_and_task_speak_louder_than_the_source(tmp_path, run):
-    folder = feat(tmp_path / "tones.feat")
-    assert run(folder, "--space", "MNI152NLin6Asym", "--participant-label", "sub-12", "--task", "other")[0] == 0
-    assert all(name.startswith("sub-12_task-other_space-MNI152NLin6Asym_") for name in images(tmp_path / "out"))
-
-
-def test_what_a_feat_folder_lacks_is_named_and_left_out(tmp_path, run):
-    folder = feat(tmp_path / "tones.feat")
-    for name in ("mask.nii.gz", "design.con", "design.fts", "stats/dof", "stats/smoothness", "stats/tstat2.nii.gz"):
-        (folder / name).unlink()
-    (folder / "stats" / "cope1.nii.gz").unlink()
-    (folder / "stats" / "cope1.nii.gz").symlink_to("nowhere.nii.gz")
-    code, said = run(folder)
-    assert code == 0
-    assert all(f"no {word}" in said for word in ("stats/smoothness", "stats/dof", "design.con", "mask.nii.gz"))
-    names = {name.partition("contrast-")[2] for name in images(tmp_path / "out")}
-    assert names == {
-        "1_stat-t_statmap", "1_stat-z_statmap", "1_stat-variance_statmap", "2_stat-z_statmap", "2_stat-effect_statmap",
-        "2_stat-variance_statmap", "F1_stat-F_statmap",
-    }  # fmt: skip
-    assert "DegreesOfFreedom" not in sidecar(tmp_path / "out", "stat-F")
-
-
-def test_names_may_stand_in_design_fsf_and_the_fwhm_in_newer_smoothness(tmp_path, run):
-    folder = feat(tmp_path / "tones.feat")
-    (folder / "design.con").unlink()
-    with (folder / "design.fsf").open("a") as design:
-        design.write('set fmri(conname_real.1) "left hand"\n')
-    (folder / "stats" / "smoothness").write_text(
-        "DLH 0.0577\nVOLUME 960\nRESELS 80\nFWHMvoxel 4.5 4.25 4.183\nFWHMmm 18 17 16.732\n"
-    )
-    assert run(folder)[0] == 0
-    told = sidecar(tmp_path / "out", "leftHand_stat-z")
-    assert told["Smoothness"] == {"dlh": 0.0577, "Volume": 960, "VoxelsPerResel": 80, "FWHM": [18, 17, 16.732]}
-
-
-def test_a_group_of_feat_has_both_contrasts_and_degrees_of_freedom_by_voxel(tmp_path, run):
-    code, _ = run(gfeat(tmp_path / "all.gfeat"))
-    found = images(tmp_path / "out")
-    assert code == 0
-    assert all(path.parent == tmp_path / "out" / "group" for path in found.values())
-    stem = "space-MNI152NLin6Asym_taskcontrast-{}_contrast-groupMean_stat-{}_statmap"
-    assert {stem.format(lower, stat) for lower in ("facesGtHouses", "toneCounting") for stat in "zt"} <= set(found)
-    assert stem.format("toneCounting", "dof") in found
-    assert "space-MNI152NLin6Asym_taskcontrast-toneCounting_desc-brain_mask" in found
-    assert "DegreesOfFreedom" not in sidecar(tmp_path / "out", "taskcontrast-toneCounting_contrast-groupMean_stat-t")
-    assert sidecar(tmp_path / "out", "taskcontrast-toneCounting_contrast-F1")["DegreesOfFreedom"] == [2, 102]
-
-
-def test_a_group_of_one_participants_runs_is_that_participants(tmp_path, run):
-    folder = gfeat(tmp_path / "all.gfeat", sources="/data/sub-05/run-{}.feat")
-    assert run(folder)[0] == 0
-    assert all(name.startswith("sub-05_space-") for name in images(tmp_path / "out"))
-
-
-def test_a_half_group_is_told_and_the_rest_is_taken(tmp_path, run):
-    folder = gfeat(tmp_path / "all.gfeat")
-    shutil.rmtree(folder / "cope2.feat" / "stats")
-    (folder / "cope1.feat" / "design.lev").write_text("\n")
-    code, said = run(folder)
-    assert code == 0
-    assert "cope2.feat is a FEAT folder without statistical images" in said
-    assert any("taskcontrast-cope1" in name for name in images(tmp_path / "out"))
-
-
-def test_randomise_is_taken_by_its_prefix_with_the_scale_of_its_p(tmp_path, run):
-    code, said = run(randomise(tmp_path / "one"), "--space", "MNI152NLin6Asym")
-    found = images(tmp_path / "out")
-    assert code == 0
-    stats = ("1_stat-t", "2_stat-t", "F1_stat-F", "1_stat-corrp", "1_stat-tfceCorrp", "1_stat-clustereCorrp")
-    assert set(found) == {f"space-MNI152NLin6Asym_name-one_contrast-{stat}_statmap" for stat in stats}
-    assert sidecar(tmp_path / "out", "stat-tfceCorrp")["PScale"] == "1-p"
-    assert "PScale" not in sidecar(tmp_path / "out", "1_stat-t_")
-    assert "degrees of freedom: give --dof" in said
-
-
-def test_every_word_of_a_permutation_is_one_of_p():
-    overs = ("vox", "tfce", "clustere", "clusterm")
-    words = {_of_randomise(f"{over}_{p}_tstat1")[1] for over in overs for p in ("p", "corrp")}
-    for p in ("uncp", "fwep", "fdrp", "cfwep", "cfdrp", "mfwep", "mfdrp", "mcfwep", "mcfdrp"):
-        words |= {_of_palm(f"{over}_tstat_{p}_c1", Path("x"), "p")[1] for over in ("dpv", *overs)}
-    assert [word for word in words if not (kind_of_word(word) and kind_of_word(word).is_p)] == []
-    assert {"corrp", "tfceCorrp", "fwep", "uncp"} <= words
-
-
-@pytest.mark.parametrize(("options", "scale"), [("-n 500", "p"), ("-n 500 -save1-p", "1-p"), ("-n 500 -logp", "log10")])
-def test_the_scale_of_palm_is_that_of_its_record(tmp_path, run, options, scale):
-    assert run(palm(tmp_path / "palm", options))[0] == 0
-    assert sidecar(tmp_path / "out", "stat-fwep")["PScale"] == scale
-    assert sidecar(tmp_path / "out", "stat-tfceFwep")["PScale"] == scale
-    assert len(images(tmp_path / "out")) == 4  # the enhanced statistic is no t
-
-
-def test_the_scale_of_palm_is_asked_for_where_nothing_tells_it(tmp_path, run):
-    prefix = palm(tmp_path / "palm", None)
-    code, said = run(prefix)
-    assert code == 64
-    assert "whether PALM wrote p, 1 - p or -log10 p is not told. Give --p-scale" in said
-    assert not (tmp_path / "out").exists()
-    assert run(prefix, "--p-scale", "1-p")[0] == 0
-    assert sidecar(tmp_path / "out", "stat-uncp")["PScale"] == "1-p"
-
-
-# SPM
-
-
-def test_a_first_level_of_spm(tmp_path, run):
-    code, said = run(spm(tmp_path / "glm" / "spm"))
-    found = images(tmp_path / "out")
-    assert code == 0
-    assert set(found) == {
-        "sub-03_task-tones_contrast-toneCounting_stat-t_statmap",
-        "sub-03_task-tones_contrast-toneCounting_stat-effect_statmap",
-        "sub-03_task-tones_contrast-allEffects_stat-F_statmap",
-        "sub-03_task-tones_desc-brain_mask",
-    }
-    t, f = sidecar(tmp_path / "out", "stat-t"), sidecar(tmp_path / "out", "stat-F")
-    assert t["DegreesOfFreedom"] == pytest.approx(98, abs=1e-3)
-    assert f["DegreesOfFreedom"] == pytest.approx([2, 98], abs=1e-3)
-    assert t["Smoothness"] == {"FWHM": [10, 9, 8], "Volume": 960}  # mm: 2.5, 2.25 and 2 voxels of 4
-    assert "the space is not told by" in said
-
-
-def test_the_smoothness_of_permuted_axes_is_that_along_x_y_z(tmp_path, run):
-    folder = spm(tmp_path / "spm")
-    design = io.loadmat(folder / "SPM.mat", struct_as_record=False, squeeze_me=True)["SPM"]
-    design.xVol.M = np.array([[0, 2.0, 0, 0], [-3.0, 0, 0, 0], [0, 0, 4.0, 0], [0, 0, 0, 1]])
-    io.savemat(folder / "SPM.mat", {"SPM": design})
-    assert run(folder / "SPM.mat")[0] == 0
-    assert sidecar(tmp_path / "out", "stat-t")["Smoothness"]["FWHM"] == [4.5, 7.5, 8]
-
-
-def test_a_second_level_of_spm_belongs_to_nobody(tmp_path, run):
-    scans = [f"/data/sub-0{n}/con_0001.nii,1" for n in (1, 2, 3)]
-    assert run(spm(tmp_path / "spm", scans=scans, first_level=False), "--space", "IXI549Space")[0] == 0
-    assert set(images(tmp_path / "out")) == {
-        "space-IXI549Space_contrast-toneCounting_stat-t_statmap",
-        "space-IXI549Space_contrast-toneCounting_stat-effect_statmap",
-        "space-IXI549Space_contrast-allEffects_stat-F_statmap",
-        "space-IXI549Space_desc-brain_mask",
-    }
-
-
-def test_what_an_spm_folder_lacks_is_named_and_left_out(tmp_path, run):
-    folder = spm(tmp_path / "spm", [("a", "T"), ("b", "T"), ("c", "P")])
-    for name in ("spmT_0002.nii", "con_0002.nii", "mask.nii"):
-        (folder / name).unlink()
-    code, said = run(folder)
-    assert code == 0
-    assert len(images(tmp_path / "out")) == 2
-    for told in ("no spmT_0002.nii", "no con_0002.nii", "no mask.nii", "contrast 3 is left out: it is neither T nor F"):
-        assert told in said
-
-
-def test_images_of_old_spm_are_written_as_nifti(tmp_path, run):
-    folder = spm(tmp_path / "spm", [("a", "T")])
-    data = stored(folder / "spmT_0001.nii")
-    (folder / "spmT_0001.nii").unlink()
-    nib.save(nib.Nifti1Pair(data, AFFINE), folder / "spmT_0001.img")
-    design = io.loadmat(folder / "SPM.mat", struct_as_record=False, squeeze_me=True)["SPM"]
-    design.xCon.Vspm.fname = "spmT_0001.img"
-    io.savemat(folder / "SPM.mat", {"SPM": design})
-    assert run(folder)[0] == 0
-    (image,) = [path for name, path in images(tmp_path / "out").items() if "stat-t" in name]
-    assert not image.is_symlink()
-    np.testing.assert_array_equal(stored(image), data)
-    np.testing.assert_array_equal(nib.load(image).affine, AFFINE)
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(116) + b" " * 8 + b"\x00\x02IM" + b"\x89HDF\r\n\x1a\n" * 9,
-         r"is a MATLAB v7.3 file, which cannot be read. Load it in MATLAB and save it again"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(600), r"is a MATLAB v7.3 file"),
-        (b"no matrices at all", r"SPM.mat cannot be read: .* Give a whole SPM.mat"),
-        (b"", r"SPM.mat cannot be read"),
-    ],
-)  # fmt: skip
-def test_an_unreadable_design_has_its_sentence(tmp_path, run, content, words):
-    folder = spm(tmp_path / "spm")
-    (folder / "SPM.mat").write_bytes(content)
-    code, said = run(folder)
-    assert code == 66
-    assert re.search(words, said)
-
-
-def test_a_design_without_contrasts_or_images_has_its_sentence(tmp_path, run):
-    folder = spm(tmp_path / "spm", [])
-    assert (run(folder)[0], "holds no contrast" in run(folder)[1]) == (66, True)
-    other = spm(tmp_path / "other", [("a", "T")])
-    (other / "spmT_0001.nii").unlink()
-    assert "holds no image of its contrasts" in run(other)[1]
-    io.savemat(other / "SPM.mat", {"SPM": 3})
-    assert "holds no design named SPM" in run(other)[1]
-
-
-# AFNI
-
-
-def test_the_sub_bricks_of_afni(tmp_path, run):
-    path = afni(tmp_path / "stats.FT+tlrc")
-    afni(tmp_path / "full_mask.FT+tlrc", [("mask", 0, ())])
-    code, said = run(path)
-    found = images(tmp_path / "out")
-    assert code == 0
-    names = {name.removeprefix("sub-FT_space-Talairach_") for name in found}
-    assert names == {
-        "contrast-Full_stat-F_statmap", "contrast-vis_stat-effect_statmap", "contrast-vis_stat-t_statmap",
-        "contrast-VMinusA_stat-effect_statmap", "contrast-VMinusA_stat-t_statmap", "desc-brain_mask",
-    }  # fmt: skip
-    image = found["sub-FT_space-Talairach_contrast-VMinusA_stat-t_statmap"]
-    np.testing.assert_allclose(stored(image), make_data("V-A_GLT#0_Tstat"), atol=2e-4)
-    np.testing.assert_array_equal(nib.load(image).affine, AFFINE)
-    assert sidecar(tmp_path / "out", "contrast-Full")["DegreesOfFreedom"] == [2, 98]
-    assert sidecar(tmp_path / "out", "vis_stat-t")["DegreesOfFreedom"] == 98
-    assert "vis_R^2" in said
-
-
-@pytest.mark.parametrize("ending", [".HEAD", ".BRIK"])
-def test_afni_may_be_named_by_either_file(tmp_path, run, ending):
-    path = afni(tmp_path / "group+tlrc", [("A_mean", 0, ()), ("A_Zscr", 5, ())], history="3dttest++", space="MNI")
-    code, said = run(path.with_name(path.name + ending))
-    assert code == 0
-    assert set(images(tmp_path / "out")) == {"contrast-A_stat-effect_statmap", "contrast-A_stat-z_statmap"}
-    assert "the space is not told" in said
-
-
-def test_several_coefficients_of_one_contrast_stay_apart(tmp_path, run):
-    bricks = [("vis#0_Coef", 0, ()), ("vis#0_Tstat", 3, (98,)), ("vis#1_Coef", 0, ()), ("vis#1_Tstat", 3, (98,))]
-    assert run(afni(tmp_path / "stats.FT+orig", bricks, space=""))[0] == 0
-    names = {name.partition("contrast-")[2] for name in images(tmp_path / "out")}
-    assert len(names) == 4
-    assert all(name.startswith("sub-FT_space-orig_") for name in images(tmp_path / "out"))
-
-
-def test_broken_afni_has_its_sentence(tmp_path, run):
-    path = afni(tmp_path / "stats.FT+tlrc")
-    (tmp_path / "stats.FT+tlrc.BRIK").unlink()
-    assert run(path)[0] == 66
-    path = afni(tmp_path / "stats.GT+tlrc")
-    (tmp_path / "stats.GT+tlrc.HEAD").write_text("nonsense")
-    assert "cannot be read" in run(path)[1]
-    (tmp_path / "stats.GT+tlrc.HEAD").unlink()
-    assert "has no .HEAD" in run(path)[1]
-    assert "no sub-brick that is a statistic" in run(afni(tmp_path / "anat+tlrc", [("T1", 0, ())]))[1]
 
 
 # names, links, refusals
@@ -548,14 +253,3 @@ def test_help_pays_for_no_library(tmp_path):
         "assert not {'numpy', 'scipy', 'nibabel'} & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
-
-
-def test_numbers_of_a_design_that_are_none_are_no_fault(tmp_path, run):
-    folder = spm(tmp_path / "spm", [("a", "F")])
-    design = io.loadmat(folder / "SPM.mat", struct_as_record=False, squeeze_me=True)["SPM"]
-    design.xX.erdf, design.xVol.FWHM = "many", np.array([1.0, 2.0])
-    io.savemat(folder / "SPM.mat", {"SPM": design})
-    code, said = run(folder)
-    assert code == 0
-    assert "does not tell the smoothness" in said
-    assert not {"DegreesOfFreedom", "Smoothness"} & set(sidecar(tmp_path / "out", "stat-F"))

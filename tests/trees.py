@@ -14,7 +14,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from bids_regions.dataset import Selection
+from bids_regions.dataset import Selection, find_maps, open_dataset
 
 SHAPE = (12, 14, 10)
 AFFINE = np.array([[4.0, 0, 0, -22], [0, 4.0, 0, -26], [0, 0, 4.0, -18], [0, 0, 0, 1]])
@@ -265,3 +265,13 @@ def selection(**wanted):
     """A selection, its labels by the plural of what they name."""
     asked = {KEYS[name]: labels for name, labels in wanted.items() if name in KEYS}
     return Selection(asked=asked, **{name: value for name, value in wanted.items() if name not in KEYS})
+
+
+def find(root, **wanted):
+    """The maps that a selection finds."""
+    return find_maps(open_dataset(root), selection(**wanted))
+
+
+def names(discovery):
+    """Of the maps found."""
+    return [mapfile.relpath for mapfile in discovery.maps]

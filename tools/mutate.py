@@ -53,12 +53,12 @@ NEAREST_PAGES = {  # script of the page: the beginnings of its tests' names, the
     "group": ("test_cohort", "test_group_cortex"),
     "table": ("test_page_tables", "test_reading", "test_cohort"),
     "payload": ("test_safety", "test_viewer", "test_size"),
-    "page": ("test_workbench", "test_reading", "test_safety"),
+    "page": ("test_workbench", "test_tools", "test_reading", "test_safety"),
     "grid": ("test_coordinates", "test_viewer"),
-    "slices": ("test_viewer", "test_coordinates", "test_workbench"),
-    "planes": ("test_viewer", "test_coordinates", "test_workbench"),
-    "viewer": ("test_viewer", "test_workbench", "test_coordinates"),
-    "instruments": ("test_workbench", "test_viewer"),
+    "slices": ("test_viewer", "test_coordinates", "test_tools", "test_workbench"),
+    "planes": ("test_viewer", "test_coordinates", "test_tools", "test_workbench"),
+    "viewer": ("test_viewer", "test_tools", "test_workbench", "test_coordinates"),
+    "instruments": ("test_tools", "test_workbench", "test_viewer"),
 }
 SWAPS: dict[type[ast.AST], tuple[str, ...]] = {
     ast.Lt: ("<", "<="), ast.LtE: ("<=", "<"), ast.Gt: (">", ">="), ast.GtE: (">=", ">"),

@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 from browser.conftest import Opened, Opener
+from browser.in_view import DEPTH, SIZES, check, seen
 from browser.test_reading import open_whole, violations
-from browser.test_workbench import DEPTH, SIZES, check, seen
 from playwright.sync_api import expect
 from test_app_surface_pages import write_map
 

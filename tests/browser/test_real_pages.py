@@ -6,8 +6,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 from browser.conftest import Opener
+from browser.in_view import SEEN
 from browser.test_reading import open_whole, violations
-from browser.test_workbench import SEEN
 from nibabel.affines import apply_affine
 from playwright.sync_api import expect
 
