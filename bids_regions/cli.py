@@ -148,16 +148,12 @@ class _PrintDescriptor(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, default=default, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        packaged = Path(__file__).parent / "boutiques.json"
+        beside = Path(__file__).parent.parent / "boutiques.json"
         with suppress(OSError):  # nobody listens any more, as for --help
-            sys.stdout.write(_descriptor())
+            sys.stdout.write((packaged if packaged.is_file() else beside).read_text(encoding="utf-8"))
             sys.stdout.flush()
         parser.exit()
-
-
-def _descriptor() -> str:
-    packaged = Path(__file__).parent / "boutiques.json"
-    beside = Path(__file__).parent.parent / "boutiques.json"
-    return (packaged if packaged.is_file() else beside).read_text(encoding="utf-8")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -52,8 +52,10 @@ def make_demo(folder: Path, real_map: Path) -> None:
     brain = statmap.data != 0
     random = np.random.default_rng(SEED)
     _write_map(folder, "01", statmap.data, brain, statmap.grid)
+    sigma = [NOISE_FWHM / (zoom * np.sqrt(8 * np.log(2))) for zoom in statmap.grid.zooms]
     for label, gain in GAINS.items():
-        noise = _smooth_noise(random, brain, statmap.grid)
+        noise = ndimage.gaussian_filter(random.standard_normal(brain.shape), sigma)
+        noise *= NOISE_SD / noise[brain].std()
         _write_map(folder, label, np.where(brain, gain * statmap.data + noise, 0), brain, statmap.grid)
     _describe(folder)
 
@@ -72,12 +74,6 @@ def make_surface_demo(folder: Path, real_map: Path) -> None:
     description = {"Name": "Demo of bids_regions on surfaces", "BIDSVersion": "1.11.0", "DatasetType": "derivative"}
     write_json(folder / "dataset_description.json", {**description, "GeneratedBy": [MAKER]})
     write_text(folder / "README.md", SURFACE_README)
-
-
-def _smooth_noise(random: np.random.Generator, brain: np.ndarray, grid: StoredGrid) -> np.ndarray:
-    sigma = [NOISE_FWHM / (zoom * np.sqrt(8 * np.log(2))) for zoom in grid.zooms]
-    noise = ndimage.gaussian_filter(random.standard_normal(brain.shape), sigma)
-    return np.asarray(noise * (NOISE_SD / noise[brain].std()))
 
 
 def _write_map(folder: Path, label: str, data: np.ndarray, brain: np.ndarray, grid: StoredGrid) -> None:

@@ -142,14 +142,10 @@ def _drain(tasks: deque[Task], pool: "Executor", workers: Workers) -> Generator[
         for future in sorted(done, key=list(running).index):
             if isinstance(future.exception(), processes.BrokenProcessPool):
                 return list(running.values())
-            yield running.pop(future), _result(future)
+            gave_up = type(future.exception()).__name__ == "KilledWorker"  # of Dask, an extra: not imported
+            died = "its worker process died again and again"  # Dask itself has tried the task again
+            yield running.pop(future), WorkerLost(died) if gave_up else future.result()
     return []
-
-
-def _result(future: "Future[Any]") -> Any:
-    """What a task returned; Dask itself tries a task whose worker died again, and gives up after some deaths."""
-    gave_up = type(future.exception()).__name__ == "KilledWorker"  # not imported: Dask is an optional extra
-    return WorkerLost("its worker process died again and again") if gave_up else future.result()
 
 
 def _retry(lost: list[Task], workers: Workers) -> Iterator[tuple[Task, Any]]:
@@ -175,12 +171,7 @@ def _submit(pool: "Executor", task: Task) -> "Future[Any]":
 def _begin() -> None:
     """A worker begins. What it has from its parent is no garbage of its own: unlooked at, its pages stay shared."""
     gc.freeze()
-    _listen()
-
-
-def _listen() -> None:
-    """A worker hears the signals that waited while it was forked; one that is told to stop has done nothing yet."""
-    try:
+    try:  # to hear the signals that waited while it was forked; told to stop, it has done nothing yet
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
     except SystemExit:
         os._exit(STOPPED)
@@ -198,7 +189,10 @@ def _work(function: Callable[[Any], Any], argument: Any) -> Any:
 
 @contextmanager
 def _pool(workers: Workers) -> "Iterator[Executor]":
-    pool = _dask_pool(workers) if workers.executor == "dask" else _process_pool(workers)
+    if workers.executor == "dask":
+        pool = _dask_pool(workers)
+    else:  # forked: the libraries are loaded once, in the parent
+        pool = processes.ProcessPoolExecutor(workers.n, mp_context=_forking(), initializer=_begin)
     try:
         yield pool
     except BaseException:
@@ -217,11 +211,6 @@ def _end_workers() -> None:
     for process in workers:
         process.join(max(0.0, deadline - time.monotonic()))
         process.kill()
-
-
-def _process_pool(workers: Workers) -> "Executor":
-    # forked: the libraries are loaded once, in the parent
-    return processes.ProcessPoolExecutor(workers.n, mp_context=_forking(), initializer=_begin)
 
 
 def _forking() -> "ForkContext":

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import surface_cohort as group
 import trees
+from cohorts import find, rows
 from nibabel.cifti2 import BrainModelAxis, Cifti2Image, LabelAxis
 from scipy import ndimage
 from surface_bytes import data_array, gifti, put
@@ -286,7 +287,7 @@ def test_the_consensus_of_a_group_is_named_as_its_people_are(tmp_path, monkeypat
     put_sides(tmp_path / "flow" / "tpl-plane", "tpl-plane_{hemi}_den-100_atlas-Half", 100)
     monkeypatch.setenv("TEMPLATEFLOW_HOME", str(tmp_path / "flow"))
     assert group.on_plane(root, tmp_path / "out", "--atlas", "templateflow:Half") == 0
-    rows = group.rows(group.find(tmp_path / "out", "Consensus_dseg.tsv"))
-    assert {row["hemi"] for row in rows} == {"L", "R"}
-    for row in rows:
+    named = rows(find(tmp_path / "out", "Consensus_dseg.tsv"))
+    assert {row["hemi"] for row in named} == {"L", "R"}
+    for row in named:
         assert row["Half_peak"] == ("Low" if int(row["peak_vertex"]) < FEW // 2 else "High")

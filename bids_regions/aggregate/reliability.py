@@ -123,7 +123,8 @@ def _absolute(squares: _Squares) -> Coefficient:
     between, error, occasions = np.float64(squares.between), np.float64(squares.error), np.float64(squares.occasions)
     icc = (between - error) / (between + (k - 1) * error + k * (occasions - error) / n)
     if error == 0:
-        return Coefficient(value=float(icc), low=np.nan, high=np.nan) if occasions else _perfect(icc)
+        limit = np.nan if occasions else float(icc)  # not known; or perfect agreement
+        return Coefficient(value=float(icc), low=limit, high=limit)
     shift, rest = k * icc * occasions / error, n * (1 + (k - 1) * icc) - k * icc
     df = (k - 1) * (n - 1) * (shift + rest) ** 2 / ((n - 1) * shift**2 + rest**2)
     of_error = (k * n - k - n) * error
@@ -133,7 +134,3 @@ def _absolute(squares: _Squares) -> Coefficient:
         low=float(n * (between - low * error) / (low * (k * occasions + of_error) + n * between)),
         high=float(n * (high * between - error) / (k * occasions + of_error + n * high * between)),
     )
-
-
-def _perfect(icc: np.float64) -> Coefficient:
-    return Coefficient(value=float(icc), low=float(icc), high=float(icc))

@@ -299,13 +299,10 @@ def _sheet(piece: Piece, side: str, space: str) -> Sheet:
     if piece.mesh is None or piece.mesh.coordinates is None:
         raise BadMap(f"no sheet is known to draw {piece.n_vertices} vertices on", hint=NO_SHEET)
     xyz, triangles = piece.mesh.coordinates, piece.mesh.triangles
-    return Sheet(fingerprint=_fingerprint(xyz, triangles), xyz=xyz, triangles=triangles)
-
-
-def _fingerprint(xyz: Array, triangles: Array) -> str:
-    """Of what a mesh is, not of where it lies in memory: another one may come to lie there."""
+    # by what the mesh is, not where it lies in memory: another one may come to lie there
     places, corners = np.ascontiguousarray(xyz, np.float64), np.ascontiguousarray(triangles, np.int64)
-    return hash_bytes(str(places.shape).encode(), places.tobytes(), corners.tobytes())
+    fingerprint = hash_bytes(str(places.shape).encode(), places.tobytes(), corners.tobytes())
+    return Sheet(fingerprint=fingerprint, xyz=xyz, triangles=triangles)
 
 
 def _is_of(family: str, piece: Piece, side: str) -> bool:

@@ -65,7 +65,8 @@ def _complete(request: Request) -> Request:
         return request
     found = sorted(other for other in path.parent.glob("*") if _is_label_file(other) and _group(other) == _group(path))
     side = entities_in(path)[HEMI]
-    across = [other for other in found if entities_in(other)[HEMI] not in ("", side) and _has_content(other)]
+    across = [other for other in found if entities_in(other)[HEMI] not in ("", side)]
+    across = [other for other in across if other.is_file() and other.stat().st_size > 0]
     return replace(request, other=across[0]) if across else request
 
 
@@ -196,10 +197,6 @@ def _is_labels_on_surfaces(path: Path) -> bool:
 def _group(path: Path) -> tuple[frozenset[tuple[str, str]], str, bool]:
     entities = frozenset(pair for pair in entities_in(path).items() if pair[0] != HEMI)
     return entities, suffix_of(path), is_dlabel(path)
-
-
-def _has_content(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size > 0
 
 
 def _matches(path: Path, request: Request) -> bool:

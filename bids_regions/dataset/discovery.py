@@ -127,7 +127,7 @@ def read_filter_file(path: Path, endings: tuple[str, ...] = STATMAP) -> dict[str
     query = next((content[ending] for ending in (*endings, FILTER_QUERY) if ending in content), None)
     if not isinstance(query, dict):
         raise MissingInput(f"{path} has no {[*endings, FILTER_QUERY][0]!r} query", hint=FILTER_HINT)
-    wrong = [key for key, wanted in query.items() if not all(map(_is_plain, _listed(wanted)))]
+    wrong = [key for key, w in query.items() if not all(isinstance(each, str | int | None) for each in _listed(w))]
     if wrong:
         sentence = f'{path}: {", ".join(wrong)} wants no label, number, null, "*" or list of these'
         raise MissingInput(sentence, hint=FILTER_HINT)
@@ -136,10 +136,6 @@ def read_filter_file(path: Path, endings: tuple[str, ...] = STATMAP) -> dict[str
 
 def _listed(wanted: object) -> list[object]:
     return wanted if isinstance(wanted, list) else [wanted]
-
-
-def _is_plain(wanted: object) -> bool:
-    return wanted is None or isinstance(wanted, str | int)
 
 
 def _of_wanted_stat(maps: list[MapFile], stats: Collection[str], selection: Selection) -> list[MapFile]:

@@ -79,7 +79,10 @@ def clean_label(text: str) -> str:
         return text
     plain = unicodedata.normalize("NFKD", text)
     kept = [c for c in plain if not unicodedata.combining(c)]
-    return "".join(_clean_character(c) for c in kept or plain)
+    return "".join(
+        c if c.isascii() and c.isalnum() else "+" if c.isascii() and c.isprintable() else f"u{ord(c):04x}"
+        for c in kept or plain
+    )
 
 
 def fold_label(key: str, label: str) -> str:
@@ -102,9 +105,3 @@ def fold_label(key: str, label: str) -> str:
         return cleaned
     digits = hashlib.sha256(label.encode("utf-8", "surrogateescape")).hexdigest()[:6]
     return "+".join(part for part in (cleaned.strip("+"), digits) if part)
-
-
-def _clean_character(character: str) -> str:
-    if character.isascii():
-        return character if character.isalnum() else "+" if character.isprintable() else f"u{ord(character):04x}"
-    return f"u{ord(character):04x}"

@@ -62,7 +62,10 @@ def select_voxels(
         least = flat.dtype.type(cutoff)
     for start in range(0, flat.size, BLOCK):
         block = flat[start : start + BLOCK]
-        above = _at_most(block, least, strict) if below else _passing(block, least, tail, strict)
+        if below:
+            above = np.asarray(block < least if strict else block <= least)
+        else:
+            above = _passing(block, least, tail, strict)
         if mask is not None:
             above &= mask[start : start + BLOCK]
         found.append((above.nonzero()[0] + start).astype(number))
@@ -70,10 +73,6 @@ def select_voxels(
     values = flat[memory]
     usable = np.full(values.size, True) if below else values != 0
     return (memory, values) if usable.all() else (memory[usable], values[usable])
-
-
-def _at_most(block: Array, most: Any, strict: bool) -> Array:
-    return np.asarray(block < most if strict else block <= most)
 
 
 def _passing(block: Array, least: Any, tail: str, strict: bool) -> Array:

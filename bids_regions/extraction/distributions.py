@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_regions.errors import BadMap
-from bids_regions.extraction.statistics import Freedom, Statistic
+from bids_regions.extraction.statistics import Statistic
 from bids_regions.frozen import dataclass
 from bids_regions.libraries import Late
 
@@ -45,7 +45,8 @@ def one_tail(statistic: Statistic) -> OneTail | None:
     kind, dof = statistic.rule.distribution, statistic.dof
     if kind == "normal":
         return OneTail(inverse_survival, lambda z: special.log_ndtr(-z.astype(np.float64)))
-    if kind is None or not _suits(dof, statistic.rule.n_dof):
+    numbers = dof if isinstance(dof, tuple) else () if dof is None else (dof,)
+    if kind is None or len(numbers) != statistic.rule.n_dof or not all(number > 0 for number in numbers):
         return None
     if kind == "F":
         effect, error = dof  # type: ignore[misc] # two, see above
@@ -54,11 +55,6 @@ def one_tail(statistic: Statistic) -> OneTail | None:
     if kind == "chi2":
         return OneTail(lambda p: float(special.chdtri(v, p)), lambda x: _log(special.chdtrc(v, x.astype(np.float64))))
     return OneTail(lambda p: inverse_survival(p, v), lambda t: special.log_ndtr(-t_to_z(t, v)))
-
-
-def _suits(dof: Freedom | None, n: int) -> bool:
-    numbers = dof if isinstance(dof, tuple) else () if dof is None else (dof,)
-    return len(numbers) == n and all(number > 0 for number in numbers)
 
 
 def _log(p: Array) -> Array:

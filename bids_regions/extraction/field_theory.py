@@ -333,7 +333,8 @@ def judge(  # noqa: PLR0913 # the independent facts of one table
     expected, found = tails * clusters * float(p_least), int(np.count_nonzero(np.asarray(sizes) >= least))
     p_peak = peak_p_values(maxima, field, search, tails=tails) if peaks else None
     if q_peak is None or not peaks:
-        q_peak = _q_of_maxima(maxima, field, search, clusters) if peaks else None
+        conditional = expected_clusters(maxima, field, search) / (clusters or 1.0)
+        q_peak = adjust_for_discoveries(np.minimum(conditional, 1.0)) if peaks else None
     return FieldTheory(
         search=search, p_cluster=p_cluster, p_cluster_unc=p_unc, q_cluster=q_cluster, p_peak=p_peak, q_peak=q_peak,
         expected_voxels=None if math.isinf(height) else per_cluster * search.voxels_per_resel,
@@ -349,11 +350,6 @@ def _p_of_extent(resels: Array, per_cluster: float, dimension: int) -> Array:
     """The uncorrected p of clusters of so many resels, where one has `per_cluster` on average."""
     beta = (math.gamma(dimension / 2 + 1) / per_cluster) ** (2 / dimension)
     return np.asarray(np.exp(-beta * resels ** (2 / dimension)))
-
-
-def _q_of_maxima(maxima: Array, field: FieldStatistic, search: Search, clusters: float) -> Array:
-    conditional = expected_clusters(maxima, field, search) / (clusters or 1.0)
-    return adjust_for_discoveries(np.minimum(conditional, 1.0))
 
 
 def _expected(height: float, field: FieldStatistic, search: Search) -> tuple[float, float, int]:

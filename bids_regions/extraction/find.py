@@ -318,9 +318,10 @@ def _without_small_ones(task: _Task, found: _Found) -> _Found:
             hint="Give --surfaces or --vertex-areas, or --min-region-vertices",
         )
     kept = np.ones(found.sizes.size, bool)
-    for sheet, (count, extent) in (
-        (False, _voxel_rules(task)),
-        (True, (criteria.min_region_vertices, criteria.smallest_area)),
+    volume = criteria.min_region_size if isinstance(task.domain, Grid) else criteria.smallest_in_structure
+    for sheet, count, extent in (
+        (False, criteria.min_region_voxels, volume),
+        (True, criteria.min_region_vertices, criteria.smallest_area),
     ):
         other = extents.on_sheet != sheet
         if count is not None:
@@ -331,13 +332,6 @@ def _without_small_ones(task: _Task, found: _Found) -> _Found:
         kept &= found.judged.p_cluster < criteria.cluster_alpha
     found = found.only(kept)
     return replace(found, unmeasured=True) if criteria.smallest_area is not None and unknown.any() else found
-
-
-def _voxel_rules(task: _Task) -> tuple[int | None, float | None]:
-    """The least voxels and mm3 of a region of voxels."""
-    criteria = task.criteria
-    size = criteria.min_region_size if isinstance(task.domain, Grid) else criteria.smallest_in_structure
-    return criteria.min_region_voxels, size
 
 
 def _extensive(task: _Task, extents: Extents, sizes: Integers, least: float) -> npt.NDArray[np.bool_]:

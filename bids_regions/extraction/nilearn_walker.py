@@ -68,7 +68,9 @@ def split_nilearn(thresholded: Array, affine: Array, smoothing_fwhm: float | Non
     labels = np.zeros(thresholded.shape, np.int32)
     if not thresholded.any():
         return labels
-    deviation = _deviation(affine, smoothing_fwhm)
+    sizes = np.array(find_zooms(affine))
+    # the Gaussian's standard deviation in voxels along each axis
+    deviation: list[float] = (np.asarray([smoothing_fwhm or 0.0]) / (np.sqrt(8 * np.log(2)) * sizes)).tolist()
     box = _box_around(thresholded, deviation)
     data = np.ascontiguousarray(thresholded[box])
     seeds = _seeds(data, deviation, whole=data.shape == thresholded.shape)
@@ -81,13 +83,6 @@ def split_nilearn(thresholded: Array, affine: Array, smoothing_fwhm: float | Non
     values = np.unique(found)
     labels[box] = np.searchsorted(values[values > 0], found, side="right")
     return labels
-
-
-def _deviation(affine: Array, fwhm: float | None) -> list[float]:
-    """The Gaussian's standard deviation in voxels along each axis."""
-    sizes = np.array(find_zooms(affine))
-    deviation: list[float] = (np.asarray([fwhm or 0.0]) / (np.sqrt(8 * np.log(2)) * sizes)).tolist()
-    return deviation
 
 
 def _box_around(data: Array, deviation: list[float]) -> Box:

@@ -98,7 +98,10 @@ def _background(data: Array, mask: Mask | None, statistic: Statistic) -> float |
         return None
     if found == P_OF_ONE.get(statistic.scale or ""):
         return found
-    return found if mask is not None and _leaves_out(mask, data == data.dtype.type(found)) else None
+    if mask is None:
+        return None
+    constant = data == data.dtype.type(found)
+    return found if np.count_nonzero(mask & constant) <= AGREES * np.count_nonzero(constant) else None
 
 
 def _is_empty_around(data: Array) -> bool:
@@ -149,10 +152,6 @@ def _value_of_most_in(values: Array) -> float | None:
 def _others(data: Array, value: float) -> bool:
     """Whether there is any number beside `value` and 0."""
     return any(bool(np.any(np.isfinite(b) & (b != 0) & (b != value))) for b in _blocks(data))
-
-
-def _leaves_out(mask: Mask, constant: Mask) -> bool:
-    return bool(np.count_nonzero(mask & constant) <= AGREES * np.count_nonzero(constant))
 
 
 def _lacks_small(data: Array, background: float | None) -> bool:

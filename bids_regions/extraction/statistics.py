@@ -171,13 +171,6 @@ def on_scale(word: str, kind: Kind, scale: PScale | None) -> Kind:
     return replace(kind if kind.is_p else BY_WORD["corrp"], scale=scale, both=scale in ("log10", "ln"))
 
 
-def _same_array(one: Any, other: Any) -> bool:
-    """Whether two arrays, or none, are equal in shape and numbers."""
-    if one is None or other is None or one is other:
-        return one is other
-    return one.shape == other.shape and bool((one == other).all())
-
-
 @dataclass(frozen=True)
 class Statistic:
     """What the numbers of a map are.
@@ -211,7 +204,9 @@ class Statistic:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Statistic):
             return NotImplemented
-        return self._told == other._told and _same_array(self.dof_map, other.dof_map)
+        one, two = self.dof_map, other.dof_map
+        same = one is two or (one is not None and two is not None and one.shape == two.shape and (one == two).all())
+        return self._told == other._told and bool(same)
 
     def __hash__(self) -> int:
         return hash(self._told)

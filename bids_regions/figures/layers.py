@@ -58,7 +58,8 @@ def enlarge(planes: npt.NDArray[Any], width: int, height: int) -> npt.NDArray[An
 def paint_layers(layers: Iterable[Layer], shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """All layers on white paper, as (height, width, 3) pixels."""
     layers = tuple(layers)
-    if all(map(_is_solid, layers)):
+    # where every pixel of a layer hides what is below or is not there nothing is blended
+    if all(not layer.smooth and (layer.palette[:, 3] % 255 == 0).all() for layer in layers):
         return _cover(layers, shape)
     canvas = np.full((*shape, 3), PAPER, np.uint8)
     for layer in layers:
@@ -68,11 +69,6 @@ def paint_layers(layers: Iterable[Layer], shape: tuple[int, int]) -> npt.NDArray
         base = part.astype(np.int32)
         part[...] = base + ((colors[..., :3] - base) * weight + 127) // 255
     return canvas
-
-
-def _is_solid(layer: Layer) -> bool:
-    """Whether every pixel of a layer hides what is below or is not there, so that nothing is blended."""
-    return not layer.smooth and bool((layer.palette[:, 3] % 255 == 0).all())
 
 
 def _cover(layers: Iterable[Layer], shape: tuple[int, int]) -> npt.NDArray[np.uint8]:

@@ -150,7 +150,7 @@ def stack_drawings(upper: Drawing, lower: Drawing) -> Drawing:
     """Two drawings of one map as one, such as the cortex over slices of what lies below it."""
     wide, tall = max(upper.labels.shape[1], lower.labels.shape[1]), upper.labels.shape[0]
     labels = [np.pad(e.labels.astype(np.int64), ((0, 0), (0, wide - e.labels.shape[1]))) for e in (upper, lower)]
-    moved = tuple(_moved(letter, 0, tall) for letter in lower.letters)
+    moved = tuple(Letters(**{**vars(letter), "y": letter.y + tall}) for letter in lower.letters)
     return Drawing(
         layers=(*upper.layers, *(layer.moved(0, tall) for layer in lower.layers)),
         labels=np.concatenate(labels),
@@ -158,10 +158,6 @@ def stack_drawings(upper: Drawing, lower: Drawing) -> Drawing:
         letters=(*upper.letters, *moved),
         alt=f"{upper.alt}; in the volume below: {lower.alt}",
     )
-
-
-def _moved(letter: Letters, right: float, down: float) -> Letters:
-    return Letters(**{**vars(letter), "x": letter.x + right, "y": letter.y + down})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -24,7 +24,9 @@ def lead_of(result: SetResult, min_prevalence: float) -> str:
     if consensus is None:
         return ""
     told = _shared(consensus) if consensus.naming.regions else _nothing(consensus, min_prevalence)
-    told += [_who_differs(result.rows), _who_lacks(result.rows)]
+    lacking = sum(row.status not in ("ok", "empty") for row in result.rows)
+    told.append(_who_differs(result.rows))
+    told.append(f"{spoken(lacking)} participant{'s are' if lacking > 1 else ' is'} not counted." if lacking else "")
     return " ".join(sentence for sentence in told if sentence)
 
 
@@ -79,8 +81,3 @@ def _word(row: ParticipantRow) -> str:
     if row.dice_loo is not None and row.dice_loo < ALONE and "low Dice" in row.outlier:
         return f"{row.participant} agrees with nobody (Dice {row.dice_loo:.2f})"
     return f"{row.participant} stands out: {row.outlier}"
-
-
-def _who_lacks(rows: Sequence[ParticipantRow]) -> str:
-    n = sum(row.status not in ("ok", "empty") for row in rows)
-    return f"{spoken(n)} participant{'s are' if n > 1 else ' is'} not counted." if n else ""

@@ -153,7 +153,7 @@ def _member(owner: str, path: Path, output_dir: Path, record: Record, shared: di
         space=dict(entities).get("space", record.assumed_space or ""),
         entry=record.entry,
         form=form,
-        sources=_sources_of(record, form, len(names)),
+        sources=tuple(map(_path_of, record.sources[: len(names) if form == "gifti" else 1])),  # a file per hemisphere
         volume=_volume_of(record),
         stem=path.relative_to(output_dir).as_posix().removesuffix(SIDECAR),
         mask="" if record.mask.source == "none" else _path_of(record.mask.source),
@@ -182,11 +182,6 @@ def _rule_of(record: Record) -> str:
         return rule_title(record)
     except (KeyError, ValueError):
         return record.entry
-
-
-def _sources_of(record: Record, form: Form, n: int) -> tuple[str, ...]:
-    """The map's files: on hemispheres as many as it has label files, which a record names first."""
-    return tuple(_path_of(source) for source in record.sources[: n if form == "gifti" else 1])
 
 
 def _volume_of(record: Record) -> int | None:

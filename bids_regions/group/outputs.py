@@ -214,11 +214,6 @@ def _prevalence_words(sign: int, unit: str) -> str:
     )
 
 
-def _remove(place: OutputPaths) -> None:
-    for path in (*place.share_files, place.share_sidecar):
-        remove_file(path)
-
-
 @dataclass(frozen=True, kw_only=True)
 class _SidecarWriter:
     """What the sidecars of a set share."""
@@ -260,7 +255,8 @@ class _SidecarWriter:
             self.write_map(lower, bound, _lower_words(sign, self.rate, unit), self.label_sources())
         n_made = int(wanted) + int(wanted and known)
         for gone in places[n_made:]:
-            _remove(gone)
+            for path in (*gone.share_files, gone.share_sidecar):
+                remove_file(path)
         return places[:n_made]
 
     def label_sources(self) -> list[str]:

@@ -355,14 +355,9 @@ def _problems(rows: Sequence[ParticipantRow]) -> tuple[model.Problem, ...]:
     lacking = [row for row in rows if row.status != "ok"]
     reasons: dict[str, list[str]] = {}
     for row in lacking[:LISTED]:
-        reasons.setdefault(_why(row), []).append(row.participant)
+        reason = "no region survived; counted all the same" if row.status == "empty" else row.reason
+        reasons.setdefault(f"{row.status}: {reason}", []).append(row.participant)
     told = [model.Problem(source=", ".join(names), reason=reason) for reason, names in reasons.items()]
     if len(lacking) > LISTED:
         told.append(model.Problem(source=f"{len(lacking) - LISTED} more", reason="listed in group_participants.tsv"))
     return tuple(told)
-
-
-def _why(row: ParticipantRow) -> str:
-    if row.status == "empty":
-        return "empty: no region survived; counted all the same"
-    return f"{row.status}: {row.reason}"

@@ -62,7 +62,9 @@ class Cohort:
 
     def sorted_out(self) -> "Cohort":
         """The same with its maps by what they are."""
-        cohort = replace(self, spelled=_in_several_spellings(self.members))
+        found = Counter((m.entry, m.form, ordered(m.entities), m.participant) for m in self.members)
+        twice = frozenset(entities for (_, _, entities, _), n in found.items() if n > 1)  # but for the words
+        cohort = replace(self, spelled=twice)
         maps, broken, skipped = (
             {(owner, cohort.kind_of(entities)): told for (owner, entities), told in known.items()}
             for known in (self.maps, self.broken, self.skipped)
@@ -128,12 +130,6 @@ def find_sets(cohort: Cohort, output_dir: Path, meshes: Meshes) -> list[MapSet]:
 def ordered(entities: Entities) -> Entities:
     """Entities in the order of their keys: names that say the same in other words or another order are alike."""
     return tuple(sorted((key, DENSITY.get(label, label) if key == "den" else label) for key, label in entities))
-
-
-def _in_several_spellings(members: Iterable[Member]) -> frozenset[Entities]:
-    """What participants have twice, but for the words: those are maps of their own."""
-    found = Counter((m.entry, m.form, ordered(m.entities), m.participant) for m in members)
-    return frozenset(entities for (_, _, entities, _), n in found.items() if n > 1)
 
 
 def _split_of(cohort: Cohort, participant: str) -> tuple[tuple[str, str], ...]:
@@ -304,7 +300,11 @@ def _by_mesh(whole: MapSet, output_dir: Path, meshes: Meshes) -> list[MapSet]:
     if not shared:
         return [replace(whole, apart="no two of its maps lie on meshes of the same number of vertices")]
     left = [
-        Absence(participant=member.participant, status="left out", reason=_alone(kind))
+        Absence(
+            participant=member.participant,
+            status="left out",
+            reason=f"no other map lies on its mesh ({_counts(kind)}): maps of different meshes are never mixed",
+        )
         for kind in kinds
         if len(kind.members) < 2
         for member in kind.members
@@ -340,10 +340,6 @@ def _on_mesh(whole: MapSet, kind: MeshKind, members: Sequence[Member], meshes: M
         reference=members[0].source,
         notes=(*whole.notes, *kind.differences(ground.layout)),
     )
-
-
-def _alone(kind: MeshKind) -> str:
-    return f"no other map lies on its mesh ({_counts(kind)}): maps of different meshes are never mixed"
 
 
 def _counts(kind: MeshKind) -> str:

@@ -13,7 +13,7 @@ from bids_regions.dataset import SourceDataset
 from bids_regions.executors import Workers
 from bids_regions.extraction.statistics import kind_of_word
 from bids_regions.group.measures import SetResult, Study, study_set
-from bids_regions.group.members import Absence, Member
+from bids_regions.group.members import Absence
 from bids_regions.group.methods import write_group_methods
 from bids_regions.group.page import GroupResults
 from bids_regions.group.regions import OtherRegions
@@ -142,18 +142,14 @@ def load_anatomies(
     return {space: anatomy for space, (anatomy, _) in loaded.items()}, list(notes)
 
 
-def _is_p(member: Member) -> bool:
-    kind = kind_of_word(member.kind)
-    return kind is not None and kind.is_p
-
-
 def write_cohort_methods(findings: GroupResults, usual: model.Methods, settings: GroupSettings) -> model.Methods:
     """How the participants' maps were worked on, as their records tell, and how they were put together."""
     known: dict[tuple[str, str], Entry] = {}
     of_p: dict[str, set[bool]] = {}
     for result in findings.results:
         members, form = result.one.members, result.one.form
-        of_p.setdefault(result.one.entry, set()).update(_is_p(member) for member in members)
+        kinds = [kind_of_word(member.kind) for member in members]
+        of_p.setdefault(result.one.entry, set()).update(kind is not None and kind.is_p for kind in kinds)
         if members and (result.one.entry, form) not in known:
             (known[result.one.entry, form],) = make_entry(result.one.entry, members[0].criteria).in_forms([form])
     if not known:

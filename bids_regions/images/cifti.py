@@ -95,17 +95,14 @@ def read_cifti(path: Path, number: int | None = None) -> CiftiMap:
             beyond = stream.n_beyond
     except MemoryError as error:
         raise BadMap(f"{path.name} does not fit into memory", hint="Give more memory to each worker") from error
+    shape = "dlabel" if any(matrix.labels) else "dtseries" if ".dtseries." in path.name else "dscalar"
     return CiftiMap(
-        data=data, grayordinates=matrix.grayordinates, n_maps=n_maps, kind=_kind(header, matrix, path.name),
+        data=data, grayordinates=matrix.grayordinates, n_maps=n_maps,
+        kind=INTENTS.get(int(header["intent_code"])) or shape,
         map_name=matrix.map_names[chosen] if chosen < len(matrix.map_names) else "",
         labels=matrix.labels[chosen] if chosen < len(matrix.labels) else {}, content_hash=content_hash,
         notes=(f"{beyond} bytes after the numbers were not read",) if beyond else (),
     )  # fmt: skip
-
-
-def _kind(header: Any, matrix: Matrix, name: str) -> str:
-    told = INTENTS.get(int(header["intent_code"]), "")
-    return told or ("dlabel" if any(matrix.labels) else "dtseries" if ".dtseries." in name else "dscalar")
 
 
 def count_maps(path: Path) -> int:

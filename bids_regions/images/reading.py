@@ -237,7 +237,9 @@ def load_mask(path: Path, grid: StoredGrid) -> tuple[NDArray[np.bool_], str]:
     if not mask.any():
         sentence = f"The mask {path.name} does not overlap the map: it has no voxel in the map's field of view"
         raise BadMap(sentence, hint="Give a mask of the same space, or none")
-    return mask, f"The mask {path.name} lies on another grid ({_in_words(layout.grid)}) and was resampled (nearest)"
+    shape, zooms = (" x ".join(map(str, layout.grid.shape)), " x ".join(f"{z:.3g}" for z in layout.grid.zooms))
+    told = f"({shape} voxels of {zooms} mm)"
+    return mask, f"The mask {path.name} lies on another grid {told} and was resampled (nearest)"
 
 
 def load_grid(path: Path, *, series: bool = False) -> StoredGrid:
@@ -437,7 +439,3 @@ def _shaped(flat: NDArray[Any], layout: StoredLayout) -> NDArray[Any]:
 def _shaped_as(flat: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     flat.setflags(write=False)
     return flat.reshape(shape, order="F")
-
-
-def _in_words(grid: StoredGrid) -> str:
-    return f"{' x '.join(map(str, grid.shape))} voxels of {' x '.join(f'{z:.3g}' for z in grid.zooms)} mm"

@@ -178,15 +178,11 @@ def _contrast_names(path: Path, design: Mapping[str, str]) -> dict[int, str]:
 def _effect_dof(path: Path, number: int) -> int | None:
     """The contrasts that an F test joins."""
     try:
-        rows = _matrix(read_text(path / NUMERATOR_FILE))
+        lines = read_text(path / NUMERATOR_FILE).partition("/Matrix")[2].splitlines()
     except Fault:
         return None
-    joined = [sum(cell != "0" for cell in row) for row in rows]
+    joined = [sum(cell != "0" for cell in line.split()) for line in lines if line.strip()]
     return joined[number - 1] or None if number <= len(joined) else None
-
-
-def _matrix(text: str) -> list[list[str]]:
-    return [row.split() for row in text.partition("/Matrix")[2].strip().splitlines() if row.split()]
 
 
 def _smoothness(stats: Path) -> dict[str, Any]:

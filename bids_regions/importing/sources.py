@@ -50,10 +50,8 @@ def _read_folder(path: Path) -> list[Source]:
         return [read_feat(path)]
     if any(path.glob("spm[TF]_*.*")):
         raise MissingInput(f"{path} has images of SPM and no SPM.mat", hint="Give the folder in which SPM.mat lies")
-    inside = sorted(each.name for each in list_folders(path) if _is_importable(each))
+    inside = sorted(
+        each.name for each in list_folders(path) if (each / "SPM.mat").exists() or is_gfeat(each) or is_feat(each)
+    )
     hint = f"It holds {', '.join(inside[:SHOWN])}{', ...' if len(inside) > SHOWN else ''}: give these" if inside else ""
     raise MissingInput(f"{path} is a folder of none of the kinds that can be imported", hint=hint or KNOWN)
-
-
-def _is_importable(folder: Path) -> bool:
-    return (folder / "SPM.mat").exists() or is_gfeat(folder) or is_feat(folder)

@@ -128,7 +128,7 @@ class MapInputs:
                 source=name_source(self.mask, self.dataset) if self.mask else "none", note=note or self.mask_note
             ),
             mask_note=note,
-            values=self._load_values(statmap) if self.values else None,
+            values=self._load_beside(self.values, statmap, "--values-from").data if self.values else None,
             smoothness=self._smoothness(statmap, mask) if self.entry.criteria.takes_smoothness else None,
             metadata=self.metadata,
         )
@@ -216,10 +216,6 @@ class MapInputs:
         if self.peaks is None:
             return None, ""
         return self._load_beside(self.peaks, statmap, "peaks").data, name_source(self.peaks, self.dataset)
-
-    def _load_values(self, statmap: StatMap) -> Array:
-        assert self.values
-        return self._load_beside(self.values, statmap, "--values-from").data
 
     def _smoothness(self, statmap: StatMap, mask: npt.NDArray[np.bool_] | None) -> Smoothness | None:
         has_data = (statmap.data != 0) & ~np.isnan(statmap.data)

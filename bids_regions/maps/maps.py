@@ -5,7 +5,7 @@ maps there are, and who runs the jobs, is not known here.
 """
 
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from bids_regions.atlases import Fitting
 from bids_regions.dataset import MapFile, SourceDataset, is_standard_space
 from bids_regions.errors import BadMap, Fault, OutputRefused, UnsuitableMap, tell_os_error
-from bids_regions.extraction import Extraction, Region, find_regions
+from bids_regions.extraction import Extraction, find_regions
 from bids_regions.extraction.statistics import PScale, intent_of
 from bids_regions.files import hash_bytes, hash_file, locked, remove_file, sweep_temporaries, write_text
 from bids_regions.frozen import dataclass
@@ -217,11 +217,6 @@ def _load_standing(place: OutputPaths) -> Record | None:
         return None
 
 
-def _with_unread(fault: BadMap, unread: tuple[Fault, ...]) -> BadMap:
-    """What is wrong with a map, and with the sidecars that may have told what it lacks."""
-    return BadMap(" ".join(f"{one.sentence}." for one in (fault, *unread)), hint=unread[0].hint)
-
-
 def _find_finished(lazy: _LazyMap, entry: Entry, place: OutputPaths, inputs: MapInputs) -> Record | None:
     if not place.sidecar.exists():
         return None
@@ -249,7 +244,8 @@ def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, inputs: MapInputs) -> _C
     except BadMap as fault:
         if not inputs.unread:
             raise
-        raise _with_unread(fault, inputs.unread) from fault
+        told = (fault, *inputs.unread)  # sidecars that may have told what the map lacks
+        raise BadMap(" ".join(f"{one.sentence}." for one in told), hint=inputs.unread[0].hint) from fault
     sided = is_standard_space(job.atlas_space.partition("+")[0])
     on_sheets = loaded.domain if isinstance(loaded.domain, Grayordinates) else None
     domain = statmap.grid if isinstance(statmap, StatMap) else on_sheets
@@ -273,26 +269,18 @@ def _write(entry: Entry, place: OutputPaths, computed: _Computed) -> Record:
             extra=naming.region_cells,
         )  # fmt: skip
         peaks = peaks_table(naming.regions, fields=fields, sheets=sheets, extra=naming.peak_cells)
-        outputs = {
-            **_save_labels(place, statmap, extraction.labels, naming.regions),
-            place.table.name: write_text(place.table, regions),
-            place.peaks.name: write_text(place.peaks, peaks),
-        }
+        if isinstance(statmap, SheetMap):
+            outputs = save_sheet_labels(place, extraction.labels, statmap, naming.regions)
+        else:
+            outputs = {place.labels.name: save_labels(place.labels, extraction.labels, statmap.grid)}
+        outputs[place.table.name] = write_text(place.table, regions)
+        outputs[place.peaks.name] = write_text(place.peaks, peaks)
         if isinstance(statmap, StatMap):
             for path, image in _also_written(entry, place, extraction, statmap, computed.record.statistic.p_scale):
                 outputs[path.name] = save_map(path, image, statmap.grid, intent=computed.intent)
         record = replace(computed.record, outputs=outputs)
         write_record(place.sidecar, record)
         return record
-
-
-def _save_labels(
-    place: OutputPaths, statmap: StatMap | SheetMap, labels: Array, regions: Sequence[Region]
-) -> dict[str, str]:
-    """Write the label image, or a label file for each hemisphere: their hashes by name."""
-    if isinstance(statmap, StatMap):
-        return {place.labels.name: save_labels(place.labels, labels, statmap.grid)}
-    return save_sheet_labels(place, labels, statmap, regions)
 
 
 def _also_written(

@@ -95,7 +95,9 @@ def draw_sheet_section(mapfile: MapFile, sheetmap: NumbersOnSheets, done: Sequen
     drawer = _Drawer.prepare(mapfile, sheetmap, done, cortex) if cortex else None
     drawn = [_show_entry(mapfile, each, title, drawer) for each, title in zip(done, titles, strict=True)]
     entities = dict(mapfile.entities)
-    notes = () if cortex else (NO_PICTURE,)
+    meshes, areas = (
+        ", ".join(dict.fromkeys(used.get(key, "") for used in record.surfaces.values())) for key in ("Mesh", "Areas")
+    )
     section = model.Section(
         key=section_key(mapfile),
         title=title_of(entities),
@@ -103,9 +105,9 @@ def draw_sheet_section(mapfile: MapFile, sheetmap: NumbersOnSheets, done: Sequen
         space=entities.get("space") or record.assumed_space or "",
         group=", ".join(f"{name}-{entities[name]}" for name in HEADING if name in entities),
         source=" and ".join((mapfile.relpath, *mapfile.others)),
-        facts=(*_mesh_facts(record), ("mask", mask_words(done))),
+        facts=(("mesh", meshes), ("areas of vertices", areas), ("mask", mask_words(done))),
         entries=tuple(entry for entry, _ in drawn),
-        warnings=notes,
+        warnings=() if cortex else (NO_PICTURE,),
     )
     return Drawn(
         section=section,
@@ -306,10 +308,3 @@ def _where(row: Mapping[str, str]) -> str:
         return f"on the {SIDE_WORDS[row['hemi']]}"
     structure = row["structure"].lower().replace("_", " ")
     return "on a side that no file tells" if row["structure"] == NO_VALUE else f"on the {structure}"
-
-
-def _mesh_facts(record: Record) -> tuple[tuple[str, str], ...]:
-    """Where meshes and areas came from; once where all are alike."""
-    meshes = dict.fromkeys(used.get("Mesh", "") for used in record.surfaces.values())
-    areas = dict.fromkeys(used.get("Areas", "") for used in record.surfaces.values())
-    return ("mesh", ", ".join(meshes)), ("areas of vertices", ", ".join(areas))

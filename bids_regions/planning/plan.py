@@ -82,7 +82,10 @@ def make_plan(settings: Settings) -> Plan:
     dataset, selection, discovery = _find(settings.bids_dir, settings.selection)
     wanted = [mapfile for mapfile in discovery.maps if _level_of(mapfile.participant) in settings.levels]
     jobs = _fit_atlases([_make_job(mapfile, dataset, settings) for mapfile in wanted])
-    notices += (*dataset.notices, *discovery.notices, *_tell_unmatched(jobs))
+    notices += (*dataset.notices, *discovery.notices)
+    unmatched = [job.mapfile.relpath for job in jobs if not job.entries]
+    if unmatched:
+        notices.append(f"{len(unmatched)} of {len(jobs)} maps are matched by no entry, such as {unmatched[0]}")
     notices += tell_idle_entries(settings.entries if settings.configured else (), discovery)
     matched = [job for job in jobs if job.entries]
     broken = [
@@ -234,12 +237,6 @@ def _atlas_users(job: MapJob) -> list[AtlasUser]:
             )
         )
     return users
-
-
-def _tell_unmatched(jobs: Sequence[MapJob]) -> Iterator[str]:
-    unmatched = [job.mapfile.relpath for job in jobs if not job.entries]
-    if unmatched:
-        yield f"{len(unmatched)} of {len(jobs)} maps are matched by no entry, such as {unmatched[0]}"
 
 
 def _refuse_nothing(discovery: Discovery) -> None:

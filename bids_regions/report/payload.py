@@ -197,7 +197,9 @@ def _quantize(
     wanted = sorted({height for height in heights if 0 < height.cutoff < math.inf}, key=lambda height: height.cutoff)
     step = limit / _TOP
     dtype: np.dtype[Any] = np.dtype("<i2")
-    if _is_coarse(flat, limit, step) or not _apart(wanted, step):
+    # a stored number between two heights that lie within a step could not be on both right sides
+    close = any(high.cutoff - low.cutoff <= 3 * step for low, high in pairwise(wanted))
+    if close or _is_coarse(flat, limit, step):
         step, dtype = 1.0, np.dtype("<f4")
     flags, stored = [np.zeros(0, np.uint8)], [np.zeros(0, dtype)]
     for at in range(0, flat.size, _BLOCK):  # in parts: the whole in float64 would be the largest array of a run
@@ -215,11 +217,6 @@ def _limit(flat: NDArray[np.floating]) -> float:
         known = flat[np.isfinite(flat)]
         largest = float(np.abs(known).max(initial=0))
     return largest or 1.0
-
-
-def _apart(heights: Sequence[Height], step: float) -> bool:
-    """Whether no two heights lie within one step, where one stored number could not be on both right sides."""
-    return all(high.cutoff - low.cutoff > 3 * step for low, high in pairwise(heights))
 
 
 def _store(some: NDArray[Any], limit: float, step: float, dtype: np.dtype[Any], heights: Sequence[Height]) -> _Stored:

@@ -153,7 +153,10 @@ def _four_digits(text: str, value: float) -> str:
         return text
     if size < 0.001:
         return _scientific(value, 1)
-    return _fixed(value, 0) if size >= 1000 else _trimmed(_fixed(value, 3 - math.floor(math.log10(size))))
+    if size >= 1000:
+        return _fixed(value, 0)
+    fixed = _fixed(value, 3 - math.floor(math.log10(size)))
+    return fixed.rstrip("0").rstrip(".") if "." in fixed else fixed
 
 
 def _fixed(value: float, digits: int) -> str:
@@ -164,10 +167,6 @@ def _scientific(value: float, digits: int) -> str:
     """As JavaScript writes it: 1.2e-5, 3.000e+20."""
     mantissa, _, exponent = f"{value:.{digits}e}".partition("e")
     return f"{mantissa}e{int(exponent):+d}"
-
-
-def _trimmed(text: str) -> str:
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _float(text: str) -> float:

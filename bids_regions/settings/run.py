@@ -111,6 +111,7 @@ def make_settings(given: SimpleNamespace | Any, command: tuple[str, ...] = ()) -
     }
     config_file = options["config_file"]
     entries = read_configuration(config_file) if config_file else entries_of_command(region_options)
+    sheets = (word for entry in entries for word in (*entry.surfaces, *entry.vertex_areas))
     output_dir = _absolute(given.output_dir)
     selection = SelectionSettings(
         labels={
@@ -135,7 +136,7 @@ def make_settings(given: SimpleNamespace | Any, command: tuple[str, ...] = ()) -
             participants=selection.participants,
             group_by=tuple(options["group_by"] or ()),
             regions_from=tuple(dict.fromkeys(options["regions_from"] or ())),
-            sheet_files=_sheet_files(entries),
+            sheet_files=tuple(dict.fromkeys(word for word in sheets if word not in ("auto", "none"))),
             atlases=tuple(dict.fromkeys(spec for entry in entries for spec in entry.atlas)),
             **_taken(options, "min_prevalence", "min_coverage", "participants_tsv", "reliability"),
         ),
@@ -147,12 +148,6 @@ def make_settings(given: SimpleNamespace | Any, command: tuple[str, ...] = ()) -
         **_taken(options, "dry_run", "explain", "reports_only", "boilerplate_only", "force", "stop_on_first_crash"),
         **_taken(options, "verbose", "quiet"),
     )
-
-
-def _sheet_files(entries: Iterable[Entry]) -> tuple[str, ...]:
-    """Every mesh and file of areas that an entry names."""
-    words = (word for entry in entries for word in (*entry.surfaces, *entry.vertex_areas))
-    return tuple(dict.fromkeys(word for word in words if word not in ("auto", "none")))
 
 
 def _taken(options: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -38,7 +38,8 @@ def log_facts(settings: Settings) -> dict[str, Any]:
 
 def run_methods(entries: Sequence[Entry], plan: Plan) -> model.Methods:
     """The methods text of what is done."""
-    return write_methods(_used_entries(entries, plan), _used_atlases(plan), _maps_of_p(plan))
+    fittings = dict.fromkeys(fitting for job in plan.jobs for each in job.fittings for fitting in each)
+    return write_methods(_used_entries(entries, plan), list(map(describe_atlas, fittings)), _maps_of_p(plan))
 
 
 def page_context(settings: Settings, plan: Plan, methods: model.Methods) -> PageContext:
@@ -77,11 +78,6 @@ def _maps_of_p(plan: Plan) -> dict[str, set[bool]]:
         for entry in job.entries:
             found.setdefault(entry.name, set()).add(is_p or entry.p_scale != "auto")
     return found
-
-
-def _used_atlases(plan: Plan) -> list[dict[str, Any]]:
-    fittings = {fitting: None for job in plan.jobs for each in job.fittings for fitting in each}
-    return [describe_atlas(fitting) for fitting in fittings]
 
 
 def _skipped_by_owner(plan: Plan) -> dict[str, tuple[model.Problem, ...]]:

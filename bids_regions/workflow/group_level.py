@@ -4,9 +4,8 @@ It decides the order and tells the log; how sets are found, measured and written
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from bids_regions.dataset import Discovery, Selection, SourceDataset
 from bids_regions.errors import Contradiction, EmptySelection, Fault, OutputRefused
@@ -16,10 +15,8 @@ from bids_regions.frozen import dataclass
 from bids_regions.group.cohort import gather_cohort
 from bids_regions.group.earlier import sidecar_of, tell_earlier_sets
 from bids_regions.group.measures import SetResult
-from bids_regions.group.members import Absence
 from bids_regions.group.page import GroupResults, write_group_page
 from bids_regions.group.regions import load_other_regions
-from bids_regions.group.reliability import FamilyResult
 from bids_regions.group.sets import find_sets, name_some
 from bids_regions.group.sheet_sets import Meshes
 from bids_regions.group.study import (
@@ -89,7 +86,9 @@ def _run_group(
     check_collisions([*(one.paths.consensus for one in sets), *(place for job in given.jobs for place in job.places)])
     jobs = [replace(job, draw=True) for job in given.jobs]
     outcomes = process_owners(jobs, workers, logbook, stop_early=given.stop_early)
-    _tell_unread(unread, logbook)
+    for absence in unread:
+        logbook.counts["failed"] += 1
+        logbook.fail(absence.participant, Fault(absence.reason, hint="Run the participant level again"))
     for text in told:
         logbook.notice(text)
     results, families, apart = study_sets(sets, cohort, others, settings=asked, dataset=given.dataset, workers=workers)
@@ -98,7 +97,8 @@ def _run_group(
         _tell(result, logbook)
     for found in families:
         logbook.say(f"{found.family.name}: {found.sentence}")
-    made = _records_made(results, families, pooled=not others)
+    made = [result.one.paths.consensus.sidecar for result in results if result.consensus]
+    made += [] if others else [found.family.pooled.paths.pooled.sidecar for found in families]
     earlier = tell_earlier_sets(asked.output_dir, [*made, *map(sidecar_of, asked.regions_from)])
     for text in (*apart, *earlier):
         logbook.notice(text)
@@ -120,19 +120,6 @@ def _run_group(
         raise EmptySelection(
             "no participant has results in OUTPUT_DIR", hint="Run the participant level first, with the same OUTPUT_DIR"
         )
-
-
-def _records_made(results: Sequence[SetResult], families: Sequence[FamilyResult], *, pooled: bool) -> Iterator[Path]:
-    """The records of every consensus of this run; families have one where their regions are `pooled`."""
-    yield from (result.one.paths.consensus.sidecar for result in results if result.consensus)
-    if pooled:
-        yield from (found.family.pooled.paths.pooled.sidecar for found in families)
-
-
-def _tell_unread(unread: Sequence[Absence], logbook: Logbook) -> None:
-    for absence in unread:
-        logbook.counts["failed"] += 1
-        logbook.fail(absence.participant, Fault(absence.reason, hint="Run the participant level again"))
 
 
 def _tell(result: SetResult, logbook: Logbook) -> None:
