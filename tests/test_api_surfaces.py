@@ -227,3 +227,41 @@ def test_a_sheet_is_known_by_its_content():
     assert drawn(corners.copy(), triangles.copy()) == one
     assert drawn(corners * 2, triangles) != one
     assert drawn(corners, triangles[:3]) != one
+
+
+def test_what_changes_nothing_is_refused_or_said(pair, arrays):
+    volume = nib.Nifti1Image(np.full((4, 4, 4), 5, np.float32), np.eye(4))
+    for asked, words in (
+        ({"surfaces": "mid.surf.gii"}, "surfaces is of a map on surfaces in files or images, and the map lies in vox"),
+        ({"vertex_areas": ("a.gii", "b.gii"), "surfaces": "none"}, "vertex_areas is of a map on surfaces"),
+        ({"vertex_areas": "a.gii", "surfaces": "b.gii"}, "surfaces and vertex_areas are of a map on surfaces"),
+    ):
+        with pytest.raises(Contradiction, match=words):
+            find_regions(volume, threshold=3.0, **asked)
+    mesh = Mesh(n_vertices=3, triangles=np.array([[0, 1, 2]]))
+    with pytest.raises(Contradiction, match=r"and the array brings what it lies on. Leave surfaces out"):
+        find_regions(np.ones(3), mesh, surfaces="mid.surf.gii")
+    said = find_regions(volume, threshold=3.0, min_region_area=5.0, smoothness=(8, 8, 8), surfaces="none").warnings
+    assert [words.partition(":")[0] for words in said] == [
+        "min_region_area was given and changes nothing", "smoothness was given and changes nothing",
+    ]  # fmt: skip
+    (only,) = find_regions(tuple(pair), threshold=3.0, min_region_voxels=5).warnings
+    assert only.startswith("min_region_voxels was given and changes nothing: it needs a map with voxels")
+    assert find_regions(volume, threshold=3.0, min_region_voxels=5, min_peak_distance=4.0).warnings == ()
+
+
+def test_named_areas_hold_beside_the_mesh_that_an_image_brings(arrays, tmp_path):
+    paths = []
+    for side, numbers in zip("LR", arrays, strict=True):
+        one = nib.gifti.GiftiDataArray(np.full(numbers.size, 2, np.float32), datatype="NIFTI_TYPE_FLOAT32")
+        paths.append(tmp_path / f"hemi-{side}_area.shape.gii")
+        nib.save(nib.gifti.GiftiImage(darrays=[one]), paths[-1])
+    found = find_regions(surface_image(arrays), threshold=3.0, vertex_areas=tuple(paths))
+    assert len(found) > 2
+    assert [region.area_mm2 for region in found] == [2 * region.n_vertices for region in found]
+
+
+def test_of_several_maps_one_is_asked_for_in_words_of_python(arrays, tmp_path):
+    several = nib.gifti.GiftiImage(darrays=[nib.gifti.GiftiDataArray(arrays[0].astype(np.float32))] * 2)
+    with pytest.raises(UnsuitableMap, match=r"holds 2 arrays. Give a file or an image that holds one of them.$"):
+        find_regions(several)

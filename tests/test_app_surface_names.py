@@ -117,3 +117,14 @@ def test_a_side_that_nothing_tells_has_results_and_a_page(tmp_path):
 def wave(n):
     """Values of some thousand vertices that pass a threshold of 3."""
     return (4 * np.sin(np.arange(n) / 500)).astype(np.float32)
+
+
+def test_a_hemisphere_that_nothing_tells_is_said_to_be_just_that(planes, capsys):
+    numbers = np.zeros(32492, np.float32)
+    numbers[:300] = 5
+    name = "sub-01_task-x_hemi-B_space-fsLR_contrast-a_stat-z_statmap.func.gii"
+    put(emptied(planes) / name, gifti(data_array(numbers)))
+    assert run(planes / "in", planes / "out") == 1
+    said = capsys.readouterr().err
+    assert "neither name nor metadata tells its hemisphere. Tell it by hemi-L or hemi-R in its name" in said
+    assert "no mesh of" not in said

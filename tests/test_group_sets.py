@@ -52,7 +52,7 @@ def test_a_column_of_participants_tsv_splits_the_sets(root, out):
         "participant_id\tgroup\tage\nsub-01\tpatient\t30\nsub-02\tcontrol\t31\nsub-03\tn/a\t32\nsub-05\tcontrol\t2\n"
     )
     (root / "participants.tsv").write_text(table)
-    assert run(root, out, "--group-by", "group") == 0
+    assert run(root, out, "--group-by", "group", "--group_by", "group") == 0  # twice is once
     names = set_names(out)
     assert [name.split("seg-")[1] for name in names] == [
         f"contrast+a+stat+z+group+{group}_desc-thr3p0" for group in ("control", "patient")

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from foreign_trees import FEAT_NAMES, afni, feat, gfeat, images, randomise, run, spm
+from foreign_trees import FEAT_NAMES, afni, feat, gfeat, images, randomise, run, sidecar, spm
 from trees import describe, make_data, touch, write_map
+from validator import validate
 
 from bids_regions.cli import main as run_app
 from bids_regions.importing.cli import main
@@ -101,6 +102,25 @@ def test_a_second_import_adds_and_never_replaces_what_came_from_elsewhere(tmp_pa
     assert "is there already, from ../a/x.feat/" in said
     assert run(two, "--participant-label", "08")[0] == 0
     assert len(images(tmp_path / "out")) == 2 * len(FEAT_NAMES)
+
+
+def test_a_second_import_knows_the_names_of_the_first(tmp_path, run):
+    one, two = feat(tmp_path / "one.feat"), feat(tmp_path / "two.feat")
+    for calls in [((one, two), (two,), (two, one)), ((one,), (one, two), (one,), (two,))]:
+        for sources in calls:
+            assert run(*sources, out=f"out{len(calls)}")[0] == 0
+        assert len(images(tmp_path / f"out{len(calls)}")) == 2 * len(FEAT_NAMES)
+
+
+@pytest.mark.parametrize("space", ["", "MNI152NLin6Asym"])
+def test_a_mask_tells_its_reference_where_bids_knows_no_space_of_its_name(tmp_path, run, space):
+    assert run(feat(tmp_path / "tones.feat"), *(["--space", space] if space else []))[0] == 0
+    reference = sidecar(tmp_path / "out", "_mask").get("SpatialReference")
+    stem = "sub-07/func/sub-07_task-tones_space-func_contrast-facesGtHouses_stat"
+    assert reference == (None if space else f"bids::{stem}-effect_statmap.nii.gz")
+    if reference:
+        assert (tmp_path / "out" / reference.removeprefix("bids::")).is_file()
+    assert validate(tmp_path / "out") == []
 
 
 def test_copies_are_made_where_they_are_asked_for(tmp_path, run):

@@ -42,19 +42,33 @@ def test_space_participant_and_task_speak_louder_than_the_source(tmp_path, run):
 
 def test_what_a_feat_folder_lacks_is_named_and_left_out(tmp_path, run):
     folder = feat(tmp_path / "tones.feat")
-    for name in ("mask.nii.gz", "design.con", "design.fts", "stats/dof", "stats/smoothness", "stats/tstat2.nii.gz"):
-        (folder / name).unlink()
+    lacking = ("mask.nii.gz", "design.con", "design.fts", "stats/dof", "stats/smoothness", "stats/tstat2")
+    for name in lacking:
+        (folder / (f"{name}.nii.gz" if name == "stats/tstat2" else name)).unlink()
     (folder / "stats" / "cope1.nii.gz").unlink()
     (folder / "stats" / "cope1.nii.gz").symlink_to("nowhere.nii.gz")
     code, said = run(folder)
     assert code == 0
-    assert all(f"no {word}" in said for word in ("stats/smoothness", "stats/dof", "design.con", "mask.nii.gz"))
+    assert all(name in said for name in (*lacking, "stats/cope1"))
+    assert "stats/zstat1" not in said
     names = {name.partition("contrast-")[2] for name in images(tmp_path / "out")}
     assert names == {
         "1_stat-t_statmap", "1_stat-z_statmap", "1_stat-variance_statmap", "2_stat-z_statmap", "2_stat-effect_statmap",
         "2_stat-variance_statmap", "F1_stat-F_statmap",
     }  # fmt: skip
     assert "DegreesOfFreedom" not in sidecar(tmp_path / "out", "stat-F")
+
+
+def test_every_piece_that_feat_would_have_is_named_by_itself(tmp_path, run):
+    whole = feat(tmp_path / "whole.feat")
+    assert " no " not in run(whole)[1]
+    images_of_feat = [f"stats/{kind}{n}" for kind in ("zstat", "tstat", "cope", "varcope") for n in (1, 2)]
+    for piece in ("design.con", "design.fsf", "design.fts", "stats/fstat1", *images_of_feat):
+        folder = shutil.copytree(whole, tmp_path / "half.feat")
+        (folder / f"{piece}{'.nii.gz' * piece.startswith('stats/')}").unlink()
+        code, said = run(folder, "--participant-label", "07", out=f"out/{piece.replace('/', '.')}")
+        assert (code, f"half.feat has no {piece}" in said) == (0, True)
+        shutil.rmtree(folder)
 
 
 def test_names_may_stand_in_design_fsf_and_the_fwhm_in_newer_smoothness(tmp_path, run):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import trees
 
+from bids_regions import demo
 from bids_regions.cli import main
 from bids_regions.dataset import read_map_name
 from bids_regions.dataset.names import fold_label
@@ -209,6 +210,10 @@ IDLE = "was given and changes nothing"
         (["--percentile-over", "mask"], f"percentile_over {IDLE}: it needs a percentile or a ratio as threshold"),
         (["--smoothness", "8", "8", "8"], f"smoothness {IDLE}: it needs grf, rft or an fwe= threshold"),
         (["--min-peak-distance", "4", "--max-peaks", "1"], f"min_peak_distance {IDLE}: it needs max_peaks above 1"),
+        (["--surfaces", "none"], f"surfaces {IDLE}: it needs a map on surfaces"),
+        (["--vertex-areas", "none"], f"vertex_areas {IDLE}: it needs a map on surfaces"),
+        (["--min-region-area", "5"], f"min_region_area {IDLE}: it needs a map on surfaces"),
+        (["--min-region-vertices", "5"], f"min_region_vertices {IDLE}: it needs a map on surfaces"),
     ],
 )
 def test_an_option_without_effect_is_said(tmp_path, capsys, options, words):
@@ -233,6 +238,24 @@ def test_an_option_that_decides_in_one_entry_is_not_told_of(tmp_path, capsys, op
     root = trees.describe(tmp_path / "in")
     trees.write_map(root / name())
     code, said = run(capsys, root, tmp_path / "out", "participant", *options)
+    assert (code, IDLE in said) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--min-region-size", "5"], f"min_region_size {IDLE}: it needs a map with voxels"),
+        (["--min-region-voxels", "5"], f"min_region_voxels {IDLE}: it needs a map with voxels"),
+        (["--also-write", "thresholded"], f"also_write {IDLE}: it needs a volume"),
+    ],
+)
+def test_an_option_that_no_hemisphere_asks_is_said_unless_there_are_volumes(tmp_path, capsys, options, words):
+    root = tmp_path / "in"
+    demo.make_surface_demo(root, demo.find_real_map())
+    code, said = run(capsys, root, tmp_path / "out", "participant", *options)
+    assert (code, words in said) == (0, True)
+    trees.write_map(root / name())
+    code, said = run(capsys, root, tmp_path / "out", "participant", "--min-region-area", "5", *options)
     assert (code, IDLE in said) == (0, False)
 
 

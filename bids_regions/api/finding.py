@@ -5,7 +5,7 @@ Knows no output folder, no entry and no page; what was given is made one thing i
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Unpack
 
 from bids_regions import extraction
@@ -26,7 +26,7 @@ from bids_regions.atlases import fit_atlases
 from bids_regions.dataset import is_standard_space
 from bids_regions.errors import BadMap, Contradiction, WrongCall
 from bids_regions.extraction import Asked, Criteria, Extraction, Smoothness, Statistic
-from bids_regions.extraction.criteria import VOXELS_ONLY
+from bids_regions.extraction.criteria import HOLDS_FOR, VOXELS_ONLY, tell_idle
 from bids_regions.maps.naming import NamedRegions, name_extraction
 from bids_regions.space import Grayordinates, Mesh, as_domain
 
@@ -104,17 +104,20 @@ def find_regions(  # noqa: PLR0913 # independent facts about one map
     """
     criteria = _criteria(criteria, asked)
     given = take_map(image, affine)
+    _refuse_sheet_files(given, surfaces=surfaces, vertex_areas=vertex_areas)
     criteria = _on_surfaces(criteria) if given.on_surfaces else _in_voxels(criteria)
     space = _label_of(space) or space_of(given.name)
     told = take_statistic(statistic, given)
     refuse_untold(criteria, told)
     inside = take_mask(mask, given)
     where = given.sheets.lay(space, surfaces, vertex_areas, criteria) if given.sheets else given.where
+    told_of = {**asked, **({} if smoothness is None else {"smoothness": smoothness})}
     found = extraction.find_regions(
         given.data, where, criteria, mask=inside, statistic=told,
         values=take_second(values, given), peaks=take_second(peaks, given),
         smoothness=take_smoothness(smoothness, given, inside),
     )  # fmt: skip
+    found = replace(found, warnings=(*found.warnings, *_tell_idle(told_of, criteria, given)))
     return _named(found, given, (where, space, atlas), criteria, told, with_values=values is not None)
 
 
@@ -132,6 +135,26 @@ def _named(  # what is known of one map
         **own, criteria=criteria, naming=naming, with_values=with_values, given=given, statistic=told, space=space,
         domain=laid if given.on_surfaces else None,
     )  # fmt: skip
+
+
+def _refuse_sheet_files(given: Given, **asked: Any) -> None:
+    """Meshes and areas of a map that lies in voxels, or that brings what it lies on, would change nothing."""
+    names = [name for name, value in asked.items() if not (isinstance(value, str) and value in ("auto", "none"))]
+    if names and given.sheets is None:
+        where = "the array brings what it lies on" if given.on_surfaces else "the map lies in voxels"
+        verb = "is" if len(names) == 1 else "are"
+        raise Contradiction(
+            f"{' and '.join(names)} {verb} of a map on surfaces in files or images, and {where}",
+            hint=f"Leave {' and '.join(names)} out",
+        )
+
+
+def _tell_idle(asked: Mapping[str, Any], criteria: Criteria, given: Given) -> list[str]:
+    """A sentence for each choice that was made and decides nothing here."""
+    form = "volume" if not given.on_surfaces else given.sheets.form if given.sheets else "cifti"
+    needs = {name: words for name, (forms, words) in HOLDS_FOR.items() if form.replace("nilearn", "gifti") not in forms}
+    needs |= criteria.without_effect
+    return [tell_idle(name, needs[name]) for name in sorted(needs) if asked.get(name) is not None]
 
 
 def _label_of(space: str) -> str:

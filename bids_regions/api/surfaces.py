@@ -54,11 +54,11 @@ class Sheets:
         BadMap
             There is no mesh for it, or one that does not fit.
         """
-        mesh = self.image.mesh if self.form == "nilearn" and surfaces == "auto" else surfaces
-        if hasattr(mesh, "parts") and not isinstance(mesh, str):
-            return _lay_parts(self.map, mesh.parts)
+        is_auto = isinstance(surfaces, str) and surfaces == "auto"
+        mesh = self.image.mesh if self.form == "nilearn" and is_auto else surfaces
+        brought = hasattr(mesh, "parts") and not isinstance(mesh, str)
         entry = Entry(
-            name="python", criteria=criteria, surfaces=_words(surfaces, "surfaces"),
+            name="python", criteria=criteria, surfaces=("auto",) if brought else _words(surfaces, "surfaces"),
             vertex_areas=_words(vertex_areas, "vertex_areas"),
         )  # fmt: skip
         auto, mean = entry.surfaces == ("auto",), entry.vertex_areas == ("auto",)
@@ -67,7 +67,7 @@ class Sheets:
             template=find_template_files(space) if auto else {},
             areas=find_template_files(space, areas=True) if mean else {},
         )  # fmt: skip
-        return files.lay(self.map)[0]
+        return _lay_parts(self.map, mesh.parts, files) if brought else files.lay(self.map)[0]
 
     def image_of(self, labels: NDArray[Any], table: Sequence[tuple[int, str, str]]) -> Any:
         """Labels in the form in which the map was given: of a pair a tuple, the left hemisphere first."""
@@ -178,8 +178,8 @@ def _take_nilearn(image: Any) -> Sheets:
     )  # fmt: skip
 
 
-def _lay_parts(sheetmap: SheetMap, parts: Mapping[str, Any]) -> Grayordinates:
-    """The meshes that nilearn has, under the names of their sides."""
+def _lay_parts(sheetmap: SheetMap, parts: Mapping[str, Any], files: SheetFiles) -> Grayordinates:
+    """The meshes that nilearn has, under the names of their sides, with the areas that were named."""
     by_structure = {CORTEX[SIDE_KEYS[key]]: mesh for key, mesh in parts.items()}
     pieces = []
     for part in sheetmap.parts:
@@ -192,7 +192,11 @@ def _lay_parts(sheetmap: SheetMap, parts: Mapping[str, Any]) -> Grayordinates:
                 f"the mesh of {part.structure} has {len(xyz)} vertices, the map {part.n_vertices}",
                 hint="Give the mesh that the map was made on",
             )
-        laid = Mesh(n_vertices=len(xyz), triangles=np.asarray(mesh.faces), coordinates=xyz)
+        areas = files.named_areas(part, sheetmap)[0]
+        laid = Mesh(
+            n_vertices=len(xyz), triangles=np.asarray(mesh.faces), coordinates=xyz,
+            given_areas=areas.load(len(xyz)) if areas else None,
+        )  # fmt: skip
         pieces.append(Sheet(structure=part.structure, mesh=laid, vertices=part.vertices))
     return Grayordinates(pieces=tuple(pieces))
 

@@ -24,6 +24,7 @@ PHRASES = {  # whole, because what they advise is another thing in Python
         "an image whose intent has them"
     ),
 }
+ONE_OF_SEVERAL = re.compile(r"Name those to take with --volumes, of 1 to \d+, or all")
 ELSEWHERE = {  # options that are no argument of the same name
     "dof": 'statistic=Statistic("t", dof=...)',
     "p-scale": 'statistic=Statistic("p", scale=...), scale',
@@ -70,6 +71,7 @@ def _renamed(text: str) -> str:
     >>> _renamed("Give --mask PATH, or --percentile-over nonzero; --smoothness X Y Z is another")
     'Give mask, or percentile_over="nonzero"; smoothness is another'
     """
+    text = ONE_OF_SEVERAL.sub("Give a file or an image that holds one of them", text)
     for words, ours in PHRASES.items():
         text = text.replace(words, ours)
     return OPTION.sub(_argument, text)

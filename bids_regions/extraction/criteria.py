@@ -20,12 +20,14 @@ __all__ = [
     "AREA_RULES",
     "BUILT_IN",
     "CONVENTIONS",
+    "HOLDS_FOR",
     "SIZE_RULES",
     "VOXELS_ONLY",
     "Asked",
     "Criteria",
     "ThresholdSpec",
     "parse_threshold",
+    "tell_idle",
 ]
 
 PercentileOver = Literal["image", "mask", "nonzero"]
@@ -40,6 +42,12 @@ VOXELS_ONLY = (
     "rft",
     "cluster_alpha",
 )  # not for maps on surfaces
+SURFACES = ("gifti", "cifti")
+HOLDS_FOR: Mapping[str, tuple[tuple[str, ...], str]] = {  # forms of maps, in words; without such a map nothing asks it
+    **dict.fromkeys(("surfaces", "vertex_areas", *AREA_RULES), (SURFACES, "a map on surfaces")),
+    **dict.fromkeys(SIZE_RULES, (("volume", "cifti"), "a map with voxels")),
+    "also_write": (("volume",), "a volume"),
+}
 
 
 class Asked(TypedDict, total=False):
@@ -200,6 +208,11 @@ class Criteria:
             chosen = {name: value for name, value in chosen.items() if name not in VOXELS_ONLY}
             chosen |= {"min_region_size": self.smallest_in_structure, "min_region_area": self.smallest_area}
         return {name: value for name, value in chosen.items() if value is not None}
+
+
+def tell_idle(name: str, needs: str) -> str:
+    """The sentence on a choice that decides nothing, by its option's name, for what it needs is not there."""
+    return f"{name} was given and changes nothing: it needs {needs}. Add that, or leave it out"
 
 
 def _resolve(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ each contrast of the level below, whose name is in `design.lev`.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,13 @@ IMAGE = re.compile(r"(zstat|tstat|zfstat|fstat|cope|varcope|tdof_t)(\d+)\.nii(\.
 SETTING = re.compile(r"^set\s+(?:fmri\(([^)]*)\)|(feat_files\(\d+\)))\s+\"?([^\"\n]*)\"?\s*$", re.MULTILINE)
 FSL_TEMPLATE, STANDARD = re.compile(r"MNI152_T1_\d", re.IGNORECASE), "MNI152NLin6Asym"  # the standard of FSL
 NATIVE = "func"  # the space of a first level that nobody named
-NUMERATOR_FILE = "design.fts"
+CONTRASTS_FILE, NUMERATOR_FILE = "design.con", "design.fts"
+OF_CONTRAST = ("zstat", "tstat", "cope", "varcope")  # what FEAT writes of each contrast
 
 
 def is_feat(path: Path) -> bool:
     """Whether a folder is one of FEAT, whole or not."""
-    return path.suffix == ".feat" or ((path / "design.con").is_file() and (path / "stats").is_dir())
+    return path.suffix == ".feat" or ((path / CONTRASTS_FILE).is_file() and (path / "stats").is_dir())
 
 
 def is_gfeat(path: Path) -> bool:
@@ -127,8 +128,9 @@ def _finds(
     labels, notes = distinct_labels([(n, names.get(n, "")) for n in numbers])
     notes = [f"{path}: {note}" for note in notes]
     smoothness, dof = _smoothness(path / "stats"), _dof(path / "stats")
-    notes += [f"{path} has no {what}" for what, there in (
-        ("stats/smoothness", smoothness), ("stats/dof", dof), ("design.con with names of contrasts", names),
+    notes += _lacking(path, images, {*numbers, *names}) + [f"{path} has no {what}" for what, there in (
+        ("stats/smoothness", smoothness), ("stats/dof", dof), ("design.fsf", design),
+        ("design.con with names of contrasts", any((folder / CONTRASTS_FILE).is_file() for folder in _around(path))),
     ) if not there]  # fmt: skip
     finds = []
     for (kind, number), image in sorted(images.items(), key=lambda one: (one[0][1], one[0][0])):
@@ -151,6 +153,15 @@ def _finds(
     return finds, notes
 
 
+def _lacking(path: Path, images: Mapping[tuple[str, int], Path], contrasts: Iterable[int]) -> list[str]:
+    """A sentence on what FEAT writes of each contrast and F test, and is not there."""
+    tests, found = _tests(path), {number for kind, number in images if kind == "fstat"}
+    lacking = [f"stats/{kind}{n}" for n in sorted(contrasts) for kind in OF_CONTRAST if (kind, n) not in images]
+    lacking += [f"stats/fstat{n}" for n in range(1, len(tests) + 1) if n not in found]
+    lacking += [NUMERATOR_FILE] if found and not tests else []
+    return [f"{path} has no {', '.join(lacking)}"] if lacking else []
+
+
 def _facts(path: Path, kind: str, number: int, *, dof: float | None) -> dict[str, Any]:
     """Degrees of freedom, where they are those of the whole map."""
     if dof is None or kind not in ("tstat", "fstat"):
@@ -163,9 +174,9 @@ def _facts(path: Path, kind: str, number: int, *, dof: float | None) -> dict[str
 
 def _contrast_names(path: Path, design: Mapping[str, str]) -> dict[int, str]:
     """By design.con, of the folder or of the group folder around it, else by design.fsf."""
-    for folder in (path, *([path.parent] if path.parent.suffix == ".gfeat" else [])):
+    for folder in _around(path):
         try:
-            text = read_text(folder / "design.con")
+            text = read_text(folder / CONTRASTS_FILE)
         except Fault:
             continue
         found = re.findall(r"^/ContrastName(\d+)[ \t]*([^\n]*)$", text, re.MULTILINE)
@@ -175,14 +186,24 @@ def _contrast_names(path: Path, design: Mapping[str, str]) -> dict[int, str]:
     return {int(number): name for number, name in told.items() if number.isdecimal()}
 
 
+def _around(path: Path) -> list[Path]:
+    """The folder, and the group folder that it is of."""
+    return [path, *([path.parent] if path.parent.suffix == ".gfeat" else [])]
+
+
 def _effect_dof(path: Path, number: int) -> int | None:
     """The contrasts that an F test joins."""
+    joined = [sum(cell != "0" for cell in row) for row in _tests(path)]
+    return joined[number - 1] or None if number <= len(joined) else None
+
+
+def _tests(path: Path) -> list[list[str]]:
+    """The F tests, each as the contrasts that it joins."""
     try:
         lines = read_text(path / NUMERATOR_FILE).partition("/Matrix")[2].splitlines()
     except Fault:
-        return None
-    joined = [sum(cell != "0" for cell in line.split()) for line in lines if line.strip()]
-    return joined[number - 1] or None if number <= len(joined) else None
+        return []
+    return [line.split() for line in lines if line.strip()]
 
 
 def _smoothness(stats: Path) -> dict[str, Any]:

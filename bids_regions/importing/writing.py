@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bids_regions.dataset import is_standard_space
 from bids_regions.dataset.walk import is_made_by
 from bids_regions.errors import Contradiction, OutputRefused
 from bids_regions.files import copy_file, link_file, list_names, make_folder, read_json, write_json, write_text
@@ -47,8 +48,9 @@ def plan_dataset(sources: Sequence[Source], dataset: Path) -> tuple[list[Plan], 
     """
     _check_dataset(sources, dataset)
     notes: list[str] = []
+    sources = [_as_it_stands(source, dataset) for source in sources]
     plans = _name(sources, dataset)
-    clashing = {id(source) for source, _ in _clashes(plans)}
+    clashing = {id(source) for source, _ in _clashes(plans) if not _stands(source, dataset)}
     if clashing:
         renamed = [_with_folder(source, notes) if id(source) in clashing else source for source in sources]
         plans = _name(renamed, dataset)
@@ -80,17 +82,50 @@ def _name(sources: Sequence[Source], dataset: Path) -> list[tuple[Source, Plan]]
     return [(source, _plan(source, find, dataset)) for source in sources for find in source.finds]
 
 
-def _plan(source: Source, find: Find, dataset: Path) -> Plan:
+def _as_it_stands(source: Source, dataset: Path) -> Source:
+    """A source under the names that an earlier call gave its images to tell them from others."""
+    if _stands(source, dataset):
+        return source
+    named = _with_folder(source, [])
+    return named if _stands(named, dataset) else source
+
+
+def _stands(source: Source, dataset: Path) -> bool:
+    """Whether images of this source are in the dataset under the names that they would have."""
+    plans = [_plan(source, find, dataset) for find in source.finds]
+    return any(_origin_of(plan) == plan.sidecar[FROM] for plan in plans)
+
+
+def _origin_of(plan: Plan) -> object:
+    """Where what has this name came from; None where nothing has it."""
+    sidecar = _sidecar(plan.target)
+    return read_json(sidecar).get(FROM) if sidecar.is_file() else None
+
+
+def _target(source: Source, find: Find, dataset: Path) -> Path:
     labels = {**source.clues, **({"space": source.space} if source.space else {}), **dict(find.entities)}
     folder = dataset / "group"
     if "sub" in labels:
         folder = dataset / f"sub-{labels['sub']}" / (f"ses-{labels['ses']}" if "ses" in labels else "") / "func"
     stem = "_".join(f"{key}-{labels[key]}" for key in ORDER if key in labels)
     ending = ".nii.gz" if find.convert or find.path.name.endswith(".gz") else ".nii"
-    target = folder / f"{stem}_{find.suffix}{ending}"
+    return folder / f"{stem}_{find.suffix}{ending}"
+
+
+def _plan(source: Source, find: Find, dataset: Path) -> Plan:
+    target = _target(source, find, dataset)
     origin = os.path.relpath(os.path.realpath(find.path), os.path.realpath(dataset))
     told = {**find.sidecar, FROM: origin + (f"[{find.volume}]" if find.volume is not None else "")}
-    return Plan(find=find, target=target, sidecar={**told, **({"Type": "Brain"} if find.suffix == "mask" else {})})
+    return Plan(
+        find=find, target=target, sidecar=told | (_mask_facts(source, dataset) if find.suffix == "mask" else {})
+    )
+
+
+def _mask_facts(source: Source, dataset: Path) -> dict[str, str]:
+    """What BIDS asks of a mask: its kind, and in no space that it defines an image that lies as the mask does."""
+    reference = _target(source, source.finds[0], dataset).relative_to(dataset).as_posix()
+    known = is_standard_space(source.space)
+    return {"Type": "Brain"} | ({} if known else {"SpatialReference": f"bids::{reference}"})
 
 
 def _clashes(plans: Iterable[tuple[Source, Plan]]) -> list[tuple[Source, Source]]:
@@ -116,11 +151,8 @@ def _with_folder(source: Source, notes: list[str]) -> Source:
 
 def _check_standing(plan: Plan) -> None:
     """Refuse to replace what was imported from somewhere else."""
-    sidecar = _sidecar(plan.target)
-    if not sidecar.is_file():
-        return
-    standing = read_json(sidecar).get(FROM)
-    if standing != plan.sidecar[FROM]:
+    standing = _origin_of(plan)
+    if _sidecar(plan.target).is_file() and standing != plan.sidecar[FROM]:
         raise Contradiction(
             f"{plan.target} is there already, from {standing}",
             hint="Give --participant-label or --task, or another dataset folder",

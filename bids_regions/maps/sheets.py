@@ -45,6 +45,7 @@ from bids_regions.space import Grayordinates, Mesh
 __all__ = ["MeshUsed", "SheetFiles", "find_sheet_files", "lay_on_own_triangles", "lay_on_template", "reload_mask"]
 
 GIVE_MESH = "Give --surfaces the mesh that the map was made on, or --assume-space where only the space is missing"
+GIVE_SIDE = "Tell it by hemi-L or hemi-R in its name, or by AnatomicalStructurePrimary in its metadata"
 GIVE_MASK = "Give --mask a file for each hemisphere of this mesh, or none"
 
 
@@ -148,7 +149,7 @@ class SheetFiles:
     def _find_mesh(self, part: Part, sheetmap: SheetMap | SheetLayout) -> tuple[Mesh, MeshUsed]:
         side, n = HEMISPHERES.get(part.structure, ""), part.n_vertices
         named = _of_part(self.entry.surfaces, part, sheetmap, "--surfaces")
-        areas, told_areas = self._named_areas(part, sheetmap)
+        areas, told_areas = self.named_areas(part, sheetmap)
         if named is not None:
             surface = load_surface(named)
             if len(surface.xyz) != n:
@@ -172,6 +173,8 @@ class SheetFiles:
                 if _may_fit(path, n) and len(load_surface(path).xyz) == n:
                     return load_mesh(path, areas), _used(part, path.name, told or "of this surface")
         sides = (side,) if side else ("L", "R") if space.startswith("fsaverage") else ()
+        if not sides and any(load_triangles(space, n, one) is not None for one in ("L", "R")):
+            raise BadMap(f"{part.path.name}: neither name nor metadata tells its hemisphere", hint=GIVE_SIDE)
         if not sides or load_triangles(space, n, sides[0]) is None:
             where = f"space {space}" if space else "an unknown space"
             raise BadMap(f"{part.path.name}: no mesh of {n} vertices is known for {where}", hint=GIVE_MESH)
@@ -186,7 +189,8 @@ class SheetFiles:
             return Areas(space=space, n=n, side=side), "mean areas of people, carried by bids_regions"
         return None, ""
 
-    def _named_areas(self, part: Part, sheetmap: SheetMap | SheetLayout) -> tuple[Areas | None, str]:
+    def named_areas(self, part: Part, sheetmap: SheetMap | SheetLayout) -> tuple[Areas | None, str]:
+        """The areas in the file that was named for a structure, and its name; none where none was."""
         path = _of_part(self.entry.vertex_areas, part, sheetmap, "--vertex-areas")
         if path is None:
             return None, ""

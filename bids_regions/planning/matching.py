@@ -10,13 +10,12 @@ from bids_regions.settings import Entry
 __all__ = ["tell_idle_entries", "tell_idle_options"]
 
 
-def tell_idle_options(entries: Sequence[Entry]) -> Iterator[str]:
-    """A sentence for each option that decides nothing in any of the entries it was given for."""
-    needs = {name: what for entry in entries for name, what in entry.criteria.without_effect.items()}
-    for name in sorted(needs):
-        given = [entry for entry in entries if name in entry.asked]
-        if given and all(name in entry.criteria.without_effect for entry in given):
-            yield f"{name} was given and changes nothing: it needs {needs[name]}. Add that, or leave it out"
+def tell_idle_options(entries: Sequence[Entry], discovery: Discovery) -> Iterator[str]:
+    """A sentence for each option that decides nothing in any of the entries it was given for, or on any of the maps."""
+    forms = {mapfile.form for mapfile in discovery.maps}
+    idle = [(entry.asked, entry.idle_among(forms)) for entry in entries]
+    sentences = {name: sentence for _, one in idle for name, sentence in one.items()}
+    yield from (s for name, s in sorted(sentences.items()) if all(name in one for asked, one in idle if name in asked))
 
 
 def tell_idle_entries(entries: Sequence[Entry], discovery: Discovery) -> Iterator[str]:

@@ -102,7 +102,7 @@ def make_plan(settings: Settings) -> Plan:
         broken=broken,
         skipped=discovery.skipped,
         notices=tuple(dict.fromkeys(notices)),
-        asides=tuple(tell_idle_options(settings.entries)),
+        asides=tuple(tell_idle_options(settings.entries, discovery)),
     )
 
 

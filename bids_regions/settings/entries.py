@@ -5,14 +5,14 @@ An *entry* is a `[[regions]]` table of a configuration file, or one `--threshold
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bids_regions.errors import Contradiction
 from bids_regions.extraction.conventions import BUILT_IN, convention_knobs
-from bids_regions.extraction.criteria import AREA_RULES, SIZE_RULES, VOXELS_ONLY, Asked, Criteria
+from bids_regions.extraction.criteria import AREA_RULES, HOLDS_FOR, SIZE_RULES, VOXELS_ONLY, Asked, Criteria, tell_idle
 from bids_regions.extraction.grammar import parse_threshold
 from bids_regions.frozen import dataclass
 
@@ -68,6 +68,12 @@ class Entry:
         own = set(forms)
         sheets = [form for form in ("cifti", "gifti") if form in own][:1]  # what is said of CIFTI files holds for both
         return [*([self] if "volume" in own or not sheets else []), *(self.for_surfaces(form) for form in sheets)]
+
+    def idle_among(self, forms: Set[str]) -> Mapping[str, str]:
+        """A sentence for each option that was given and decides nothing on maps of these forms, by its name."""
+        needs = {name: words for name, (held, words) in HOLDS_FOR.items() if forms and not forms & set(held)}
+        needs |= self.criteria.without_effect
+        return {name: tell_idle(name, words) for name, words in needs.items() if name in self.asked}
 
     def as_options(self) -> dict[str, Any]:
         """The canonical settings: every resolved choice by its option's name, the same on every machine.
