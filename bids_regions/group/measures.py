@@ -93,13 +93,15 @@ class SetResult:
 
 def study_set(one: MapSet, study: Study) -> SetResult:
     """Both passes over a set; a set without comparable maps has only its list of participants."""
-    name, output_dir = one.name, study.settings.output_dir
+    output_dir = study.settings.output_dir
     if one.refusal or one.apart or one.ground is None:
         return SetResult(one=one, rows=_plain_rows(one), unread=list_regions(one, study.regions, output_dir))
     source = Source(dataset=study.dataset, output_dir=output_dir, ground=one.ground)
-    counted = count_set(
-        one.members, source, study.workers, lambda member, rows: study.regions.add_regions(name, member, rows)
-    )
+    counted = Counted()
+    for part in count_set(one.members, source, study.workers, tables=True):
+        for member, rows in zip(part.members, part.tables, strict=True):
+            study.regions.add_regions(one.name, member, rows)
+        counted += part
     absent = tuple(sorted((*one.absent, *counted.lost), key=lambda absence: absence.participant))
     one = replace(one, members=counted.members, absent=absent)
     if counted.tally is None:

@@ -68,13 +68,24 @@ class Summary:
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """The first pass: per voxel how many, per member what, and whom the set loses."""
+    """The first pass over a set or some of its members: per voxel how many, per member what, and whom the set loses."""
 
-    tally: Tally | None  # None where no map could be read
-    members: tuple[Member, ...]
-    summaries: tuple[Summary, ...]  # of the members
-    known: tuple[Known | None, ...]  # of the members, for the second pass
-    lost: tuple[Absence, ...]
+    tally: Tally | None = None  # None where no map could be read
+    members: tuple[Member, ...] = ()
+    summaries: tuple[Summary, ...] = ()  # of the members
+    known: tuple[Known | None, ...] = ()  # of the members, for the second pass
+    lost: tuple[Absence, ...] = ()
+    tables: tuple[Rows, ...] = ()  # of the members of one shard: those of a whole set are too much to hold
+
+    def __add__(self, other: "Counted") -> "Counted":
+        tallies = [tally for tally in (self.tally, other.tally) if tally is not None]
+        return Counted(
+            tally=merge_tallies(tallies) if tallies else None,
+            members=self.members + other.members,
+            summaries=self.summaries + other.summaries,
+            known=self.known + other.known,
+            lost=self.lost + other.lost,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -131,45 +142,15 @@ class _Shard:
     tables: bool = False  # whether the first pass reads the members' tables
 
 
-@dataclass(frozen=True, kw_only=True)
-class _ShardCount:
-    tally: Tally
-    members: tuple[Member, ...]
-    summaries: tuple[Summary, ...]
-    known: tuple[Known | None, ...]  # of the members
-    lost: tuple[Absence, ...]
-    tables: tuple[Rows, ...]  # of the members, or none
-
-
-Take = Callable[[Member, Rows], None]  # what is done with each table
-
-
-def count_set(members: Sequence[Member], source: Source, workers: Workers, take: Take | None = None) -> Counted:
-    """The first pass over the maps of a set; each member's table is handed to `take`, in the members' order."""
-    tables = take is not None
+def count_set(
+    members: Sequence[Member], source: Source, workers: Workers, *, tables: bool = False
+) -> Iterator[Counted]:
+    """The first pass over the maps of a set, shard by shard in the members' order; with their `tables` if asked for."""
     shards = [_Shard(members=part, source=source, tables=tables) for part in parts(members, workers)]
-    kept: list[Member] = []
-    summaries: list[Summary] = []
-    known: list[Known | None] = []
-    lost: list[Absence] = []
-
-    def tallies() -> Iterator[Tally]:
-        for found in _count_shards(shards, workers):
-            kept.extend(found.members)
-            summaries.extend(found.summaries)
-            known.extend(found.known)
-            lost.extend(found.lost)
-            if take:
-                for member, rows in zip(found.members, found.tables, strict=True):
-                    take(member, rows)
-            if found.members:
-                yield found.tally
-
-    tally = _merge(tallies())
-    return Counted(tally=tally, members=tuple(kept), summaries=tuple(summaries), known=tuple(known), lost=tuple(lost))
+    return _count_shards(shards, workers)
 
 
-def _count_shards(shards: Sequence[_Shard], workers: Workers) -> Iterator[_ShardCount]:
+def _count_shards(shards: Sequence[_Shard], workers: Workers) -> Iterator[Counted]:
     """The shards in order; one whose worker died is counted a member at a time, and who kills its worker is lost."""
     for shard, found in zip(shards, in_order(_count_shard, shards, workers), strict=True):
         if not isinstance(found, WorkerLost):
@@ -180,18 +161,7 @@ def _count_shards(shards: Sequence[_Shard], workers: Workers) -> Iterator[_Shard
             (member,) = shard.members
             reason = f"{member.source}: {found}, killed for memory most likely"
             absence = Absence(participant=member.participant, status="failed", reason=reason, met=member.title)
-            none = tally_maps((), shard.source.ground.domain.size)
-            yield _ShardCount(tally=none, members=(), summaries=(), known=(), lost=(absence,), tables=())
-
-
-def _merge(tallies: Iterator[Tally]) -> Tally | None:
-    first = next(tallies, None)
-    return None if first is None else merge_tallies(_chain(first, tallies))
-
-
-def _chain(first: Tally, rest: Iterator[Tally]) -> Iterator[Tally]:
-    yield first
-    yield from rest
+            yield Counted(lost=(absence,))
 
 
 def measure_set(
@@ -227,7 +197,7 @@ def in_order(function: Callable[[Job], Result], jobs: Sequence[Job], workers: Wo
             due += 1
 
 
-def _count_shard(shard: _Shard) -> _ShardCount:
+def _count_shard(shard: _Shard) -> Counted:
     expect_many()
     kept: list[Member] = []
     summaries: list[Summary] = []
@@ -256,8 +226,8 @@ def _count_shard(shard: _Shard) -> _ShardCount:
             yield loaded.one
 
     tally = tally_maps(maps(), shard.source.ground.domain.size)
-    return _ShardCount(
-        tally=tally,
+    return Counted(
+        tally=tally if kept else None,
         members=tuple(kept),
         summaries=tuple(summaries),
         known=tuple(known),
@@ -285,6 +255,8 @@ def _measure_shard(shard: _Shard) -> list[MemberMeasures]:
     n_core = max(1, int(np.count_nonzero(reference.core)))
     measured = []
     for member, known in zip(shard.members, shard.known, strict=True):
+        # A thumbnail's numbers stand in the table, which is read once more: a tenth of what its images take, and less
+        # than to hold the tables of a set between the passes and send them to a worker.
         drawn = member.participant in reference.thumbnails
         one, _, rows, _ = load_member(member, shard.source, table=drawn, known=known)
         values, (dice, dice_loo) = measure_map(index, one), overlap.dice(one)

@@ -25,7 +25,7 @@ from bids_regions.group.grounds import SheetGround
 from bids_regions.group.measures import SetResult, Study
 from bids_regions.group.members import Member
 from bids_regions.group.outputs import write_set
-from bids_regions.group.passes import MORE_MEMORY, count_set, in_order, parts
+from bids_regions.group.passes import MORE_MEMORY, Counted, count_set, in_order, parts
 from bids_regions.group.positions import DomainPositions
 from bids_regions.group.reading import Source, load_member
 from bids_regions.group.regions import lay_regions
@@ -314,7 +314,7 @@ def _tally(family: Family, source: Source, study: Study) -> Any:
     found = [result.consensus for result in family.results if result.consensus]
     if all(consensus.ground.domain.same_as(source.ground.domain) for consensus in found):
         return merge_tallies(consensus.tally for consensus in found)
-    return count_set(family.pooled.members, source, study.workers).tally
+    return sum(count_set(family.pooled.members, source, study.workers), Counted()).tally
 
 
 def _measure(family: Family, source: Source, regions: Array, study: Study) -> Iterator[_Person]:

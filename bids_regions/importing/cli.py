@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from bids_regions.errors import LONGEST, Contradiction, Fault, MissingInput, printable, tell_os_error
-from bids_regions.importing.model import Source
+from bids_regions.importing.model import PROGRAM, Source
 from bids_regions.surroundings import ensure_home, ensure_streams, run_command
 from bids_regions.version import __version__
 
 __all__ = ["main", "run"]
 
-PROGRAM = "bids_regions-import"
 LABEL = re.compile(r"(?:sub-)?[0-9a-zA-Z+]+")
 EPILOG = """exit codes: 0 all well, what a source lacks is named and left out; 1 some sources failed, the others are
 done; 2 a bad value; 64 something must be told, or names collide; 66 nothing to import; 73 output refused; 74 a read or

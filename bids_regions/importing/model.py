@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from bids_regions.frozen import dataclass
 
-__all__ = ["Find", "Source", "left_out", "read_number"]
+__all__ = ["PROGRAM", "Find", "Source", "left_out", "read_number"]
+
+PROGRAM = "bids_regions-import"  # as it calls itself, and as what it makes names its maker
 
 
 @dataclass(frozen=True, kw_only=True)

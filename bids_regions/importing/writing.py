@@ -16,12 +16,11 @@ from bids_regions.files import copy_file, link_file, list_names, make_folder, re
 from bids_regions.frozen import dataclass
 from bids_regions.images import save_as_nifti
 from bids_regions.importing.labels import label_of
-from bids_regions.importing.model import Find, Source
+from bids_regions.importing.model import PROGRAM, Find, Source
 from bids_regions.version import __version__
 
 __all__ = ["Plan", "plan_dataset", "write_dataset"]
 
-PROGRAM = "bids_regions-import"
 BIDS_VERSION = "1.11.0"
 FROM = "ImportedFrom"  # the sidecar's key: the image, relative to the dataset
 ORDER = ("sub", "ses", "task", "run", "space", "name", "taskcontrast", "contrast", "stat", "desc")
