@@ -36,6 +36,7 @@ class Logbook:
         self.counts: Counter[str] = Counter()
         self.failures: list[dict[str, Any]] = []
         self._failed: set[str] = set()  # maps that are counted as such
+        self._failed_before: set[str] = set()  # by an earlier run, and lacking here
         self.notices: list[str] = []
         self._hints: dict[str, list[str] | None] = {}  # by entry; None where it does not hold for one map
         self._skipped: dict[str, list[str]] = {}  # reason: files
@@ -78,8 +79,13 @@ class Logbook:
 
     def count_failed(self, source: str) -> None:
         """A map that failed is counted once, however many entries, levels and sets meet it."""
-        self.counts["failed"] += source not in self._failed
-        self._failed.add(source)
+        self.counts["failed"] += printable(source) not in self._failed
+        self._failed.add(printable(source))
+
+    def count_failed_before(self, source: str) -> None:
+        """A map whose failure stands noted, which is that of an earlier run where this one did not meet it."""
+        if source not in self._failed:
+            self._failed_before.add(source)
 
     def expect(self, steps: int, owners: int = 0) -> None:
         """How many maps there are to work on, of how many participants."""
@@ -123,6 +129,8 @@ class Logbook:
             told.append(f"{counted(counts['sets'] - counts['refused'], 'set')} of participants put together")
         if counts["refused"]:
             told.append(f"{counted(counts['refused'], 'set')} refused, made with different settings")
+        if self._failed_before:
+            told.append(f"{counted(len(self._failed_before), 'map')} lacking that failed in an earlier run")
         self.close(code, f"{reason + ': ' if reason else ''}{', '.join(told)}")
         return code
 
@@ -211,13 +219,13 @@ def _spoken(seconds: float) -> str:
 
 
 def _done(counts: Mapping[str, int]) -> Iterator[str]:
-    """What this run did, and what it found done by another."""
+    """What this run did, and what an earlier one had."""
     found, regions_found = counts["maps_found"], counts["regions_found"]
     done, regions = counts["maps"] - found, counts["regions"] - regions_found
     if done or not found:
         yield f"{counted(done, 'map')} done with {counted(regions, 'region')}"
     if found:
-        yield f"{counted(found, 'map')} found done with {counted(regions_found, 'region')}"
+        yield f"{counted(found, 'map')} already done with {counted(regions_found, 'region')}"
 
 
 def counted(number: int, noun: str) -> str:

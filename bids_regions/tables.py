@@ -5,6 +5,7 @@ know where a table is written.
 """
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -37,11 +38,13 @@ __all__ = [
     "regions_table",
     "rows_in",
     "rows_of",
+    "show_control",
     "table_lines",
     "table_text",
 ]
 
 NO_VALUE = "n/a"  # BIDS's word in a cell
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # on a page: folded away until asked for, always or where all are n/a
 Shown = Literal["always", "folded", "where known"]
 
@@ -208,7 +211,16 @@ def format_cell(value: object) -> str:
         return NO_VALUE
     if isinstance(value, bool):
         return str(value).lower()
-    return " ".join(str(value).split()) or NO_VALUE
+    return show_control(" ".join(str(value).split())) or NO_VALUE
+
+
+def show_control(text: str) -> str:
+    r"""Text with control characters as they are written in a log or an atlas name, for no reader takes them whole.
+
+    >>> show_control("old\x00er"), show_control("Größe")
+    ('old\\x00er', 'Größe')
+    """
+    return CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def _format_column(values: Sequence[object]) -> list[str]:
@@ -222,7 +234,7 @@ def _format_column(values: Sequence[object]) -> list[str]:
             return cells
     if types == {str} and all(values):
         text = "".join(cast(Sequence[str], values))
-        if text.split() == [text]:  # no white space
+        if text.split() == [text] and not CONTROL.search(text):  # no white space
             return list(cast(Sequence[str], values))
     return list(map(format_cell, values))
 

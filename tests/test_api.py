@@ -260,6 +260,14 @@ def test_choices_are_refused_by_name(data):
         ),
         ({"statistic": Statistic("t", float("nan"))}, Contradiction, "takes one number above 0"),
         ({"statistic": Statistic("t", "a")}, Contradiction, "dof = 'a'"),
+        ({"statistic": Statistic("t", True)}, Contradiction, "dof = True: t takes one number above 0"),
+        ({"statistic": Statistic("F", (True, 98))}, Contradiction, "F takes a pair of numbers above 0"),
+        ({"min_region_voxels": True}, Contradiction, "min_region_voxels = True must be a finite number"),
+        ({"max_peaks": np.True_}, Contradiction, "max_peaks = .*True.* must be a finite number"),
+        ({"cluster_alpha": True}, Contradiction, "cluster_alpha = True is no probability"),
+        ({"smoothness": (8, 8, True)}, Contradiction, "is not three FWHM in mm"),
+        ({"grf": "no"}, Contradiction, "grf = 'no' must be True or False"),
+        ({"tdp": 1}, Contradiction, "tdp = 1 must be True or False"),
         ({"min_region_voxels": 2.5}, Contradiction, "min_region_voxels = 2.5 must be a whole number"),
         ({"thresh": 3}, WrongCall, "no choice named thresh. It has threshold, "),
     ],
@@ -324,3 +332,13 @@ def test_names_that_spm_and_fsl_number_tell_what_the_map_is(data, tmp_path):
     assert cutoffs == pytest.approx([3.290527, stats.t.isf(0.0005, 98)])
     with pytest.raises(BadMap, match="nothing tells what the map's numbers are"):
         find_regions(tmp_path / "t1.nii", threshold="p=0.001")
+
+
+def test_a_whole_number_may_be_written_with_a_point(data):
+    counts = {"max_peaks": 2, "min_region_voxels": 5}
+    found, pointed = (
+        find_regions(data, AFFINE, threshold=1.0, **{name: kind(n) for name, n in counts.items()})
+        for kind in (int, float)
+    )
+    assert repr(pointed.criteria) == repr(found.criteria)
+    assert pointed.peaks_dataframe().equals(found.peaks_dataframe())

@@ -271,3 +271,13 @@ def test_other_filter_files_are_refused(tmp_path, content, words):
 def test_a_missing_filter_file_is_missing_input(tmp_path):
     with pytest.raises(MissingInput):
         read_filter_file(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("broken", ["L", "R"])
+def test_of_two_hemispheres_the_broken_one_is_named(tmp_path, broken):
+    for side in "LR":
+        trees.touch(tmp_path / "sub-01" / f"sub-01_hemi-{side}_stat-z_statmap.gii", b"" if side == broken else b"x")
+    (failed,) = find(trees.describe(tmp_path)).failed
+    named = {"L": "an empty file (0 bytes)", "R": "sub-01_hemi-R_stat-z_statmap.gii: an empty file (0 bytes)"}
+    assert failed.relpath == "sub-01/sub-01_hemi-L_stat-z_statmap.gii"
+    assert failed.reason == named[broken]

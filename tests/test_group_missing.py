@@ -226,3 +226,18 @@ def test_a_failure_counts_for_the_entry_that_failed(root, out):
         ("thr3p0", "sub-01"): "ok",
         ("thr3p0", "sub-02"): "missing",
     }
+
+
+@pytest.mark.parametrize("kept", [0, 1000])  # bytes of the map
+def test_what_an_earlier_run_met_is_told_as_such(root, out, capsys, kept):
+    fill(root, ("01", "02", "03"))
+    map_path(root, "02").write_bytes(map_path(root, "02").read_bytes()[:kept])
+    both = ("--threshold", "3.0", "3.5")
+    assert run(root, out, *both) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert ", 1 failed, " in last
+    assert "earlier" not in last
+    assert run(root, out, *both, levels=("group",)) == 0
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert ", 0 failed, " in last
+    assert ", 1 map lacking that failed in an earlier run (exit code 0)" in last

@@ -155,9 +155,9 @@ def test_the_last_line_tells_what_was_done_and_what_was_found_done(tmp_path, cap
     assert main([*words, "--participant-label", "00"]) == 0
     assert "bids_regions: 1 map done with 2 regions, 0 results empty" in capsys.readouterr().err
     assert main(words) == 0
-    assert "1 map done with 2 regions, 1 map found done with 2 regions, 0 results" in capsys.readouterr().err
+    assert "1 map done with 2 regions, 1 map already done with 2 regions, 0 results" in capsys.readouterr().err
     assert main(words) == 0
-    assert "bids_regions: 2 maps found done with 4 regions, 0 results" in capsys.readouterr().err
+    assert "bids_regions: 2 maps already done with 4 regions, 0 results" in capsys.readouterr().err
 
 
 def test_a_failure_is_told_once(tmp_path, capsys):

@@ -300,6 +300,10 @@ def test_what_cannot_be_read_contradicts_nothing(tmp_path, lines):
         ('[[regions]]\nname = "a"\nmatch = 3', "match: write a table"),
         ('[[regions]]\nname = "a"\nmatch = { run = [] }', "run = []; write a label, a list of labels"),
         ('[[regions]]\nname = "a"\nmatch = { run = [1.5] }', "run = [1.5]; write a label, a list of labels"),
+        (
+            '[[regions]]\nname = "a"\nmatch = { run = ["1", true] }',
+            "run = ['1', True]; write a label, a list of labels",
+        ),
     ],
 )
 def test_each_fault_of_a_configuration_has_its_sentence(tmp_path, text, told):

@@ -67,3 +67,11 @@ def test_a_short_line_is_refused_with_its_number(tmp_path):
 def test_a_column_says_what_its_cells_say_one_by_one(values):
     text = table_text([Column(name="x", description="d", of=lambda row: row)], values)
     assert text.splitlines() == ["x", *map(format_cell, values)]
+
+
+@pytest.mark.parametrize("cells", [("older", "old\x00er"), ("old\x00er",), ("a b", "\x1b[31mred\x9f")])
+def test_control_characters_are_written_as_a_log_writes_them(cells):
+    written = table_text((Column(name="a", description="", of=str),), cells).splitlines()[1:]
+    assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in "".join(written))
+    assert written[-1] in ("old\\x00er", "\\x1b[31mred\\x9f")
+    assert written[:-1] == list(cells[:-1])

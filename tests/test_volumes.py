@@ -157,7 +157,7 @@ def test_a_rerun_of_volumes_does_nothing(tmp_path, capsys):
     assert run(tmp_path, "participant", "--volumes", "all") == 0
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if "logs" not in path.parts}
     assert run(tmp_path, "participant", "--volumes", "all") == 0
-    assert "3 maps found done" in capsys.readouterr().err.splitlines()[-1]
+    assert "3 maps already done" in capsys.readouterr().err.splitlines()[-1]
     files = [path for path in before if path.is_file()]
     assert {path: path.stat().st_mtime_ns for path in files} == {path: before[path] for path in files}
 

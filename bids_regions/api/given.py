@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import field, replace
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from bids_regions.api.surfaces import Sheets, is_surface, take_surfaces
 from bids_regions.dataset.names import read_entities, split_name
 from bids_regions.errors import BadMap, Contradiction, MissingInput
 from bids_regions.extraction import Criteria, Smoothness, Statistic
+from bids_regions.extraction.criteria import is_number
 from bids_regions.extraction.smoothness import smoothness_from_fwhm
 from bids_regions.extraction.statistics import P_LOGARITHMS, told_kind
 from bids_regions.frozen import dataclass
@@ -169,7 +169,7 @@ def _with_plain_dof(statistic: Statistic) -> Statistic:
     if dof is None or not n:
         return statistic
     numbers = tuple(dof) if isinstance(dof, tuple | list) else (dof,)
-    if len(numbers) != n or not all(isinstance(each, Real) and 0 < float(each) < math.inf for each in numbers):
+    if len(numbers) != n or not all(is_number(each) and 0 < float(each) < math.inf for each in numbers):
         takes = "one number" if n == 1 else "a pair of numbers"
         hint = f"Give {DOF[n].format(kind=statistic.kind)}"
         raise Contradiction(f"dof = {dof!r}: {statistic.kind} takes {takes} above 0", hint=hint)
@@ -255,7 +255,7 @@ def take_smoothness(
     if one.grid is None:
         raise Contradiction("smoothness is of voxels, and the map lies on a surface", hint="Leave smoothness out")
     try:
-        numbers = tuple(float(number) for number in given)
+        numbers = tuple(float(number) if is_number(number) else math.nan for number in given)
     except (TypeError, ValueError):
         numbers = ()
     if len(numbers) != 3 or not all(np.isfinite(number) and number > 0 for number in numbers):

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from html import escape
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from bids_regions.api.words import in_python
 from bids_regions.errors import BadMap, Contradiction, Fault, MissingInput
+from bids_regions.extraction.criteria import is_number
 from bids_regions.extraction.probabilities import as_shown
 from bids_regions.extraction.statistics import Statistic
 from bids_regions.extraction.tails import Tail
@@ -243,12 +244,12 @@ def _refuse(words: Sequence[tuple[str, object, Sequence[str]]], cuts: Any) -> No
         if word not in known:
             raise Contradiction(f"{name} = {word!r} is none of {', '.join(known)}", hint=f"Use one of them as {name}")
     if isinstance(cuts, Integral):
-        if cuts < 1:
+        if cuts < 1 or not is_number(cuts):
             raise Contradiction(f"cuts = {cuts} are no slices", hint="Give a number above 0, or places in mm")
         return
     try:
-        places = [float(cut) for cut in cuts]
-    except (TypeError, ValueError):
+        places = [float(cut) if is_number(cut) else math.nan for cut in cuts]
+    except TypeError:
         places = []
     if not places or not all(map(math.isfinite, places)):
         raise Contradiction(f"cuts = {cuts!r} are no places in mm", hint="Give a number of slices, or places in mm")
@@ -256,7 +257,7 @@ def _refuse(words: Sequence[tuple[str, object, Sequence[str]]], cuts: Any) -> No
 
 def _refuse_numbers(numbers: Mapping[str, Any], title: Any, figure: Any) -> None:
     for name, value in numbers.items():
-        if not (isinstance(value, Real) and 0 < float(value) < math.inf) and not (name == "scale" and value is None):
+        if not (is_number(value) and 0 < float(value) < math.inf) and not (name == "scale" and value is None):
             raise Contradiction(f"{name} = {value!r} is no number above 0", hint=f"Give such a number as {name}")
     if not isinstance(title, str):
         raise Contradiction(f"title is a {type(title).__name__}", hint="Give a text as title")

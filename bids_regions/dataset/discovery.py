@@ -210,8 +210,10 @@ def _broken(mapfile: MapFile) -> str:
     if folder is not None and folder != mapfile.participant:
         return f"it lies in the folder of sub-{folder} and is named for sub-{mapfile.participant}"
     root = os.fspath(mapfile.root)
-    files = (f"{root}/{relpath}" for relpath in (mapfile.relpath, *mapfile.others))
-    return next((reason for path in files if (reason := _broken_file(path))), "")
+    if reason := _broken_file(f"{root}/{mapfile.relpath}"):
+        return reason
+    broken = ((other, _broken_file(f"{root}/{other}")) for other in mapfile.others)  # a map is named by its first file
+    return next((f"{other.rpartition('/')[2]}: {reason}" for other, reason in broken if reason), "")
 
 
 def _broken_file(path: str) -> str:

@@ -15,7 +15,7 @@ from bids_regions.dataset.source import SourceDataset
 from bids_regions.errors import BadDataset
 from bids_regions.files import read_text
 from bids_regions.frozen import dataclass
-from bids_regions.tables import NO_VALUE
+from bids_regions.tables import NO_VALUE, show_control
 
 __all__ = ["Participants", "find_participants_tsv", "read_participants"]
 
@@ -103,4 +103,4 @@ def _number(label: str) -> str:
 def _unquote(cell: str) -> str:
     text = cell.strip()
     quoted = len(text) > 1 and text[0] == text[-1] == '"'
-    return text[1:-1].replace('""', '"').strip() if quoted else text
+    return show_control(text[1:-1].replace('""', '"').strip() if quoted else text)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import field, fields
 from functools import cached_property
+from numbers import Real
 from typing import Any, Literal, TypedDict, Unpack, get_args
 
 from bids_regions.errors import Contradiction, WrongCall
@@ -26,6 +27,7 @@ __all__ = [
     "Asked",
     "Criteria",
     "ThresholdSpec",
+    "is_number",
     "parse_threshold",
     "tell_idle",
 ]
@@ -33,6 +35,7 @@ __all__ = [
 PercentileOver = Literal["image", "mask", "nonzero"]
 ExtractType = Literal["connected_components", "local_regions"]
 SIZE_RULES = ("min_region_size", "min_region_voxels")  # giving one replaces the other's default
+WHOLE = ("min_region_voxels", "min_region_vertices", "max_peaks")  # counts
 AREA_RULES = ("min_region_area", "min_region_vertices")  # the same on surfaces
 VOXELS_ONLY = (
     "connectivity",
@@ -239,7 +242,8 @@ def _resolve(asked: Mapping[str, Any]) -> dict[str, Any]:
     chosen |= given
     if chosen["connectivity"] == 6 and knobs["peak_neighbourhood_by_faces"]:
         chosen["peak_neighbourhood"] = knobs["peak_neighbourhood_by_faces"]
-    return chosen | {"threshold": parse_threshold(chosen["threshold"]).text}
+    counts = {name: int(chosen[name]) for name in WHOLE if _is_at_least(chosen.get(name), 0) and not chosen[name] % 1}
+    return chosen | counts | {"threshold": parse_threshold(chosen["threshold"]).text}
 
 
 def _problems(c: Criteria) -> list[str]:
@@ -262,21 +266,32 @@ def _problems(c: Criteria) -> list[str]:
     ]  # fmt: skip
     problems += [
         f"{name} = {getattr(c, name)!r} must be a whole number"
-        for name in ("min_region_voxels", "min_region_vertices", "max_peaks")
+        for name in WHOLE
         if _is_at_least(getattr(c, name), 0) and getattr(c, name) % 1
     ]
-    if c.cluster_alpha is not None and not 0 < c.cluster_alpha <= 1:
+    problems += [
+        f"{name} = {getattr(c, name)!r} must be True or False"
+        for name in ("grf", "rft", "tdp")
+        if getattr(c, name) not in (True, False) or is_number(getattr(c, name))
+    ]
+    if c.cluster_alpha is not None and not (is_number(c.cluster_alpha) and 0 < c.cluster_alpha <= 1):
         problems.append(f"cluster_alpha = {c.cluster_alpha!r} is no probability; give a number above 0, at most 1")
     if c.grf and c.rft:
         return [*problems, "grf with rft: cluster p by FSL's formulas, or the columns of SPM; leave one out"]
     return problems + (_grf_problems(c) if c.grf else _rft_problems(c) if c.rft else [])
 
 
+def is_number(value: object) -> bool:
+    """Whether a value is a real number; True and False, which Python counts among them, are none.
+
+    >>> [is_number(value) for value in (2, 0.5, True, "2", None)]
+    [True, True, False, False, False]
+    """
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def _is_at_least(value: Any, least: float) -> bool:
-    try:
-        return math.isfinite(value) and bool(value >= least)
-    except TypeError:
-        return False
+    return is_number(value) and math.isfinite(value) and bool(value >= least)
 
 
 def _grf_problems(c: Criteria) -> list[str]:

@@ -66,7 +66,7 @@ class Member:
     @property
     def title(self) -> str:
         """What tells its map from all others, as `MapFile.title` does."""
-        return self.source if self.volume is None else f"{self.source} (volume {self.volume})"
+        return _title_of(self.source, self.volume)
 
     @property
     def values(self) -> bool:
@@ -110,6 +110,7 @@ class FailureNote:
     form: Form
     entry: str  # "" where the note holds for every entry
     reason: str
+    title: str  # the map, as `MapFile.title` does
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,6 +121,7 @@ class Absence:
     status: Status
     reason: str
     met: str = ""  # the map, where it was this run that met the failure, at the group level
+    noted: str = ""  # the map, where it was the participant level, of this run or of an earlier one
 
 
 def read_members(output_dir: Path, participants: frozenset[str]) -> tuple[list[Member], list[Absence]]:
@@ -186,8 +188,16 @@ def _rule_of(record: Record) -> str:
 
 def _volume_of(record: Record) -> int | None:
     """The volume of a 4-D file that a record is of; a name that tells a volume itself is that of a 3-D one."""
-    label = record.entities.get("volume", "")
-    return int(label) if label.isdecimal() and "_volume-" not in record.source else None
+    return _volume_told(record.entities, record.source)
+
+
+def _volume_told(entities: Mapping[str, str], source: str) -> int | None:
+    label = entities.get("volume", "")
+    return int(label) if label.isdecimal() and "_volume-" not in source else None
+
+
+def _title_of(source: str, volume: int | None) -> str:
+    return source if volume is None else f"{source} (volume {volume})"
 
 
 def _path_of(source: str) -> str:
@@ -209,6 +219,7 @@ def read_failures(output_dir: Path, root: Path, participants: frozenset[str]) ->
                     form=mapfile.form,
                     entry=failure.entry,
                     reason=failure.reason or "it failed",
+                    title=_title_of(failure.source, _volume_told(entities, failure.source)),
                 )
             )
     return notes

@@ -179,10 +179,10 @@ def _make_set(key: _Key, members: list[Member], shown: Entities, cohort: Cohort,
     )
 
 
-def _failed_of(key: _Key, cohort: Cohort) -> dict[str, str]:
-    """Whose map failed when it was last worked on, and why."""
+def _failed_of(key: _Key, cohort: Cohort) -> dict[str, FailureNote]:
+    """Whose map failed when it was last worked on."""
     return {
-        note.participant: note.reason
+        note.participant: note
         for note in cohort.failures
         if cohort.kind_of(note.entities) == key.entities and note.entry in ("", key.entry)
     }
@@ -200,14 +200,17 @@ def _find_absent(key: _Key, present: set[str], cohort: Cohort) -> tuple[Absence,
             why = ("left out", f"participants.tsv has no value in {unsorted}")
         else:
             why = _why_absent(participant, key.entities, failed, cohort)
-        absent.append(Absence(participant=participant, status=why[0], reason=why[1]))  # type: ignore[arg-type]
+        noted = failed[participant].title if why[0] == "failed" and participant in failed else ""
+        absent.append(Absence(participant=participant, status=why[0], reason=why[1], noted=noted))  # type: ignore[arg-type]
     return tuple(absent)
 
 
-def _why_absent(participant: str, entities: Entities, failed: Mapping[str, str], cohort: Cohort) -> tuple[str, str]:
+def _why_absent(
+    participant: str, entities: Entities, failed: Mapping[str, FailureNote], cohort: Cohort
+) -> tuple[str, str]:
     where = (participant, entities)
     if participant in failed:
-        return "failed", failed[participant]
+        return "failed", failed[participant].reason
     if where in cohort.broken:
         return "failed", cohort.broken[where]
     if participant in cohort.unread:

@@ -136,7 +136,7 @@ def _match_problems(match: object) -> Iterator[str]:
         values = value if isinstance(value, list) else [value]
         if not entity.isalnum():
             yield f"{entity!r} is no entity's name"
-        if value is True or not values or not all(isinstance(each, str | int) for each in values):
+        if not values or any(each is True or not isinstance(each, str | int) for each in values):
             yield f'{entity} = {value!r}; write a label, a list of labels, false (absent) or "*" (any)'
 
 

@@ -134,6 +134,8 @@ def _tell(result: SetResult, logbook: Logbook) -> None:
         if absence.met:
             logbook.count_failed(absence.met)
             logbook.fail(f"{absence.participant} ({one.name})", Fault(absence.reason))
+        if absence.noted:
+            logbook.count_failed_before(absence.noted)
     statuses = Counter(row.status for row in result.rows)
     n_regions = len(result.consensus.naming.regions) if result.consensus else 0
     n = statuses["ok"] + statuses["empty"]
