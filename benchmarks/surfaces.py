@@ -30,7 +30,7 @@ from bids_regions.dataset import Selection, find_maps, open_dataset
 from bids_regions.images.gifti import save_gifti_map
 from bids_regions.maps import maps
 from bids_regions.meshes import load_areas, load_cortex, load_inflated
-from bids_regions.results.placement import place_outputs
+from bids_regions.results.placement import name_outputs
 from bids_regions.settings import make_entry
 
 SIDES = {"L": ("CORTEX_LEFT", "left"), "R": ("CORTEX_RIGHT", "right")}
@@ -145,14 +145,14 @@ def pipeline(folder: Path) -> Callable[[], object]:
     number = count()
 
     def once() -> None:  # one folder, as that of a participant's maps: each time under another name
-        place = place_outputs(mapfile, f"{entry.name}n{next(number)}", folder / "out")
+        paths = name_outputs(mapfile, f"{entry.name}n{next(number)}", folder / "out")
         job = maps.MapJob(
-            mapfile=mapfile, dataset=dataset, output_dir=place.output_dir, entries=(entry,), places=(place,),
+            mapfile=mapfile, dataset=dataset, output_dir=paths.output_dir, entries=(entry,), outputs=(paths,),
             fittings=((),),
         )  # fmt: skip
         lazy = maps._LazyMap(mapfile)
         inputs = maps.find_inputs(mapfile, dataset, entry, mapfile.entity("space") or "")
-        maps._write(entry, place, maps._compute(job, lazy, entry, inputs))
+        maps._write(entry, paths, maps._compute(job, lazy, entry, inputs))
 
     return once
 

@@ -12,7 +12,7 @@ from bids_regions import demo
 from bids_regions.cli import main
 from bids_regions.dataset import read_map_name
 from bids_regions.dataset.names import fold_label
-from bids_regions.results.placement import place_outputs
+from bids_regions.results.placement import name_outputs
 
 
 def name(contrast="x", label="01", extension=".nii.gz"):
@@ -32,8 +32,8 @@ def run(capsys, *words):
 
 
 def stem(contrast):
-    place = place_outputs(read_map_name(trees.Path("/in"), name(contrast)), "a", trees.Path("/out"))
-    return place.stem
+    paths = name_outputs(read_map_name(trees.Path("/in"), name(contrast)), "a", trees.Path("/out"))
+    return paths.stem
 
 
 # ---- names

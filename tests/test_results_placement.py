@@ -14,18 +14,18 @@ from validator import issues_of
 
 from bids_regions.dataset import Selection, describe_output, find_maps, is_standard_space, open_dataset, read_map_name
 from bids_regions.errors import BadDataset, Contradiction
-from bids_regions.results.placement import check_collisions, name_owner, place_group_outputs, place_outputs
+from bids_regions.results.placement import check_collisions, name_group_outputs, name_outputs, name_owner
 from bids_regions.results.uris import source_uri
 
 OUT = Path("/out")
 
 
-def place(relpath, entry="thr3p0", **more):
-    return place_outputs(read_map_name(Path("/data"), relpath), entry, OUT, **more)
+def named(relpath, entry="thr3p0", **more):
+    return name_outputs(read_map_name(Path("/data"), relpath), entry, OUT, **more)
 
 
-def shown(place):
-    return place.labels.relative_to(OUT).as_posix().removesuffix("_dseg.nii.gz")
+def shown(paths):
+    return paths.labels.relative_to(OUT).as_posix().removesuffix("_dseg.nii.gz")
 
 
 @pytest.mark.parametrize(
@@ -65,18 +65,18 @@ def shown(place):
     ],
 )
 def test_places_follow_the_contract(source, target):
-    assert shown(place(source)) == target
+    assert shown(named(source)) == target
 
 
 def test_the_assumed_space_is_named_where_the_map_names_none():
     source = "sub-01_task-x_stat-z_statmap.nii.gz"
-    assert shown(place(source, assume_space="MNI")) == "sub-01/func/sub-01_task-x_space-MNI_seg-stat+z_desc-thr3p0"
-    assert shown(place("stat-z_statmap.nii.gz", assume_space="MNI")) == "tpl-MNI/tpl-MNI_seg-stat+z_desc-thr3p0"
-    assert "space-S_" in shown(place("sub-01_space-S_stat-z_statmap.nii.gz", assume_space="MNI"))
+    assert shown(named(source, assume_space="MNI")) == "sub-01/func/sub-01_task-x_space-MNI_seg-stat+z_desc-thr3p0"
+    assert shown(named("stat-z_statmap.nii.gz", assume_space="MNI")) == "tpl-MNI/tpl-MNI_seg-stat+z_desc-thr3p0"
+    assert "space-S_" in shown(named("sub-01_space-S_stat-z_statmap.nii.gz", assume_space="MNI"))
 
 
 def test_every_output_has_its_name():
-    paths = place("sub-01/ses-1/sub-01_ses-1_task-x_stat-z_statmap.nii.gz", "pct97")
+    paths = named("sub-01/ses-1/sub-01_ses-1_task-x_stat-z_statmap.nii.gz", "pct97")
     stem = "sub-01_ses-1_task-x_seg-stat+z_desc-pct97"
     assert (paths.owner, paths.stem) == ("sub-01", stem)
     assert paths.folder == OUT / "sub-01/ses-1/func"
@@ -87,11 +87,11 @@ def test_every_output_has_its_name():
     assert paths.regions4d == paths.folder / f"{stem}Regions_statmap.nii.gz"
     assert paths.figure.parent == OUT / "sub-01" / "figures"
     assert paths.failure == OUT / "logs" / "failed" / "sub=01" / f"{stem.replace('-', '=')}.json"
-    assert place("stat-z_statmap.nii").figure.parent == OUT / "figures"
+    assert named("stat-z_statmap.nii").figure.parent == OUT / "figures"
 
 
 def test_a_set_of_participants_has_its_names():
-    paths = place_group_outputs((("sub", "01"), ("task", "x"), ("space", "S"), ("stat", "z")), "thr3p0", OUT)
+    paths = name_group_outputs((("sub", "01"), ("task", "x"), ("space", "S"), ("stat", "z")), "thr3p0", OUT)
     base = "tpl-S/tpl-S_task-x_seg-stat+z_desc-thr3p0"
     assert paths.positive.share_files == (OUT / f"{base}PosPrevalence_probseg.nii.gz",)
     assert paths.negative.share_files == (OUT / f"{base}NegPrevalence_probseg.nii.gz",)
@@ -101,13 +101,13 @@ def test_a_set_of_participants_has_its_names():
 
 
 def test_a_name_that_would_be_too_long_gets_a_hash():
-    long = place("sub-01_task-x_" + "_".join(f"{key}-{'y' * 20}" for key in "abcdefghi") + "_stat-z_statmap.nii.gz")
-    other = place("sub-01_task-x_" + "_".join(f"{key}-{'y' * 20}" for key in "abcdefghj") + "_stat-z_statmap.nii.gz")
+    long = named("sub-01_task-x_" + "_".join(f"{key}-{'y' * 20}" for key in "abcdefghi") + "_stat-z_statmap.nii.gz")
+    other = named("sub-01_task-x_" + "_".join(f"{key}-{'y' * 20}" for key in "abcdefghj") + "_stat-z_statmap.nii.gz")
     assert re.fullmatch(r"sub-01/func/sub-01_task-x_seg-[0-9a-f]{32}_desc-thr3p0", shown(long))
     assert long.stem != other.stem
-    passed = place(f"sub-01_task-x_acq-{'q' * 90}_rec-{'r' * 90}_space-S_stat-z_statmap.nii.gz")
+    passed = named(f"sub-01_task-x_acq-{'q' * 90}_rec-{'r' * 90}_space-S_stat-z_statmap.nii.gz")
     assert re.fullmatch(r"sub-01/func/sub-01_task-x_space-S_seg-[0-9a-f]{32}_desc-thr3p0", shown(passed))
-    fits = place("sub-01_task-x_a-" + "y" * 150 + "_stat-z_statmap.nii.gz")
+    fits = named("sub-01_task-x_a-" + "y" * 150 + "_stat-z_statmap.nii.gz")
     assert "seg-a+yyy" in fits.stem
 
 
@@ -117,7 +117,7 @@ def test_labels_without_measure_still_have_a_name_each(entry, length):
     long = {"sub": "s" * length, "ses": "e" * length} | {key: key * 40 for key in ("task", "space", "res")}
     long["run"] = "1" * 200
     folders = [f"{key}-{label}" for key, label in long.items()]
-    paths = [place("/".join(folders[n:]) + f"/stat-{stat}_statmap.nii", entry) for n in range(6) for stat in "zt"]
+    paths = [named("/".join(folders[n:]) + f"/stat-{stat}_statmap.nii", entry) for n in range(6) for stat in "zt"]
     names = [path.thresholded.name for path in paths]
     assert max(map(len, names)) <= 255
     assert len(set(names)) == 12
@@ -130,19 +130,19 @@ def test_labels_without_measure_still_have_a_name_each(entry, length):
 def test_the_owner_is_told_without_an_entry():
     for source in ("sub-a.b_task-x_stat-z_statmap.nii", "stat-z_statmap.nii", f"sub-{'s' * 60}_stat-z_statmap.nii"):
         mapfile = read_map_name(Path("/data"), source)
-        assert name_owner(mapfile, "MNI") == place(source, assume_space="MNI").owner
+        assert name_owner(mapfile, "MNI") == named(source, assume_space="MNI").owner
 
 
 @pytest.mark.parametrize("entry", ["", "a b", "a-b", "a_b", "ä", "../x", "x" * 65])
 def test_an_entry_name_that_is_no_label_is_refused(entry):
     with pytest.raises(Contradiction, match="cannot be the label of desc-"):
-        place("sub-01_stat-z_statmap.nii", entry)
+        named("sub-01_stat-z_statmap.nii", entry)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["sub", "ses", "task", "run", "space", "a", "x.y"]), st.text()), max_size=5))
 def test_no_output_leaves_the_output_folder_whatever_the_labels(pairs):
     name = "_".join(f"{key}-{label}" for key, label in pairs).replace("/", "").replace("\0", "")
-    paths = place(f"..-../{name}_stat-z_statmap.nii.gz")
+    paths = named(f"..-../{name}_stat-z_statmap.nii.gz")
     for path in (paths.labels, paths.figure, paths.thresholded, paths.failure):
         assert Path(os.path.normpath(path)) == path
         assert path.is_relative_to(OUT)
@@ -153,26 +153,26 @@ def test_no_output_leaves_the_output_folder_whatever_the_labels(pairs):
 def test_two_maps_under_one_name_are_refused_and_both_are_named():
     first, second = "a/sub-01_stat-z_statmap.nii.gz", "b/sub-01_stat-z_statmap.nii.gz"
     with pytest.raises(BadDataset, match=f"{first} and {second} would both become"):
-        check_collisions([place(first), place(second)])
+        check_collisions([named(first), named(second)])
 
 
 def test_names_that_differ_in_case_only_collide():
     sources = [f"sub-01_contrast-{c}_stat-z_statmap.nii" for c in "yY"]
     with pytest.raises(BadDataset, match=r"contrast-y.*contrast-Y.* differ in case alone"):
-        check_collisions([place(source) for source in sources])
+        check_collisions([named(source) for source in sources])
 
 
 def test_punctuation_that_becomes_the_same_label_collides():
     sources = [f"sub-01_contrast-{c}_stat-z_statmap.nii" for c in ("a>b", "aGtb")]
     with pytest.raises(BadDataset, match=r"a>b.*aGtb"):
-        check_collisions([place(source) for source in sources])
+        check_collisions([named(source) for source in sources])
 
 
 def test_entries_of_one_name_on_one_map_are_a_contradiction():
     source = "sub-01_stat-z_statmap.nii"
     with pytest.raises(Contradiction, match="both match sub-01"):
-        check_collisions([place(source, "a"), place(source, "A")])
-    check_collisions([place(source, "a"), place(source, "b")])
+        check_collisions([named(source, "a"), named(source, "A")])
+    check_collisions([named(source, "a"), named(source, "b")])
 
 
 def save(path, kind, sidecar):
@@ -192,12 +192,12 @@ def save_all(mapfile, out):
         sidecar["SpatialReference"] = source_uri(mapfile.relpath)
     if mapfile.entity("res"):
         sidecar["Resolution"] = "as the source"
-    paths = place_outputs(mapfile, "thr3p0", out)
+    paths = name_outputs(mapfile, "thr3p0", out)
     save(paths.labels, "dseg", sidecar)
     trees.write_map(paths.thresholded)
     for path in (paths.peaks, paths.figure, paths.failure, out / f"{paths.owner}.html"):
         trees.touch(path, b"{}")
-    group = place_group_outputs(mapfile.entities, "thr3p0", out)
+    group = name_group_outputs(mapfile.entities, "thr3p0", out)
     for path in (path for place in (group.positive, group.negative, group.coverage) for path in place.share_files):
         save(path, "probseg", sidecar)
     save(group.consensus.labels, "dseg", sidecar)
@@ -247,7 +247,7 @@ def test_pybids_reads_the_outputs_back(output):
 
 def test_a_set_of_participants_on_surfaces_has_its_names():
     entities = (("sub", "01"), ("task", "x"), ("space", "S"), ("stat", "z"), ("den", "32k"))
-    pair = place_group_outputs(entities, "thr3p0", OUT, form="gifti").on_sides(("L", "R"))
+    pair = name_group_outputs(entities, "thr3p0", OUT, form="gifti").on_sides(("L", "R"))
     assert [
         path.relative_to(OUT).as_posix() for path in (*pair.negative_lower.share_files, *pair.consensus.label_files)
     ] == [
@@ -256,7 +256,7 @@ def test_a_set_of_participants_on_surfaces_has_its_names():
         for side in "LR"
     ]
     assert pair.coverage.share_sidecar.name == "tpl-S_task-x_seg-stat+z_den-32k_desc-thr3p0SurfaceCoverage_probseg.json"
-    whole = place_group_outputs(entities, "thr3p0", OUT, form="cifti")
+    whole = name_group_outputs(entities, "thr3p0", OUT, form="cifti")
     assert [path.name for path in whole.positive.share_files] == [
         "tpl-S_task-x_seg-stat+z_den-32k_desc-thr3p0PosSurfacePrevalence_probseg.dscalar.nii"
     ]

@@ -106,14 +106,14 @@ class VolumeGround:
         del entities
         return {}
 
-    def save_labels(self, place: OutputPaths, labels: Array, regions: Sequence[Region]) -> None:
+    def save_labels(self, paths: OutputPaths, labels: Array, regions: Sequence[Region]) -> None:
         """Write the label image, of the shape of the grid."""
         del regions
-        save_labels(place.labels, labels, self.grid)
+        save_labels(paths.labels, labels, self.grid)
 
-    def save_shares(self, place: OutputPaths, row: Floats) -> None:
+    def save_shares(self, paths: OutputPaths, row: Floats) -> None:
         """Write a row of fractions of people."""
-        (path,) = place.share_files
+        (path,) = paths.share_files
         save_map(path, self.grid.unflatten(row), self.grid)
 
 
@@ -212,13 +212,13 @@ class SheetGround:
         used = {mesh.structure or "unknown": {"Mesh": mesh.mesh, "Areas": mesh.areas} for mesh in self.meshes}
         return density | {"Surfaces": used}
 
-    def save_labels(self, place: OutputPaths, labels: Array, regions: Sequence[Region]) -> None:
+    def save_labels(self, paths: OutputPaths, labels: Array, regions: Sequence[Region]) -> None:
         """Write the label files."""
-        save_sheet_labels(place, labels, self.layout, regions)
+        save_sheet_labels(paths, labels, self.layout, regions)
 
-    def save_shares(self, place: OutputPaths, row: Floats) -> None:
+    def save_shares(self, paths: OutputPaths, row: Floats) -> None:
         """Write a row of fractions of people."""
-        save_sheet_shares(place, row, self.layout)
+        save_sheet_shares(paths, row, self.layout)
 
 
 Ground = VolumeGround | SheetGround

@@ -234,30 +234,30 @@ class _SidecarWriter:
         """Prevalence, its lower bounds, coverage; the images that stand, those of an earlier run's signs removed."""
         paths = self.one.paths
         made: list[OutputPaths] = []
-        for sign, place, lower in (
+        for sign, share, lower in (
             (1, paths.positive, paths.positive_lower),
             (-1, paths.negative, paths.negative_lower),
         ):
-            made += self._write_prevalence(sign, tally, (place, lower), wanted=sign in signs)
+            made += self._write_prevalence(sign, tally, (share, lower), wanted=sign in signs)
         words = "Fraction of the participants that have data"
         self.write_map(paths.coverage, coverage(tally), words, self.map_sources())
-        return tuple(path for place in (*made, paths.coverage) for path in place.share_files)
+        return tuple(path for one in (*made, paths.coverage) for path in one.share_files)
 
     def _write_prevalence(
-        self, sign: int, tally: Tally, places: tuple[OutputPaths, OutputPaths], *, wanted: bool
+        self, sign: int, tally: Tally, outputs: tuple[OutputPaths, OutputPaths], *, wanted: bool
     ) -> tuple[OutputPaths, ...]:
-        place, lower = places
+        share, lower = outputs
         known, unit = math.isfinite(self.rate), self.ground.unit
         if wanted:
-            self.write_map(place, prevalence(tally, sign), _prevalence_words(sign, unit), self.label_sources())
+            self.write_map(share, prevalence(tally, sign), _prevalence_words(sign, unit), self.label_sources())
         if wanted and known:
             bound = prevalence_lower(tally.of(sign), tally.data, self.rate)
             self.write_map(lower, bound, _lower_words(sign, self.rate, unit), self.label_sources())
         n_made = int(wanted) + int(wanted and known)
-        for gone in places[n_made:]:
+        for gone in outputs[n_made:]:
             for path in (*gone.share_files, gone.share_sidecar):
                 remove_file(path)
-        return places[:n_made]
+        return outputs[:n_made]
 
     def label_sources(self) -> list[str]:
         return [output_uri(name) for member in self.one.members for name in member.label_files]
@@ -265,10 +265,10 @@ class _SidecarWriter:
     def map_sources(self) -> list[str]:
         return [source_uri(name) for member in self.one.members for name in member.sources]
 
-    def write_map(self, place: OutputPaths, row: Floats, words: str, sources: Sequence[str]) -> None:
-        self.ground.save_shares(place, row)
+    def write_map(self, paths: OutputPaths, row: Floats, words: str, sources: Sequence[str]) -> None:
+        self.ground.save_shares(paths, row)
         write_json(
-            place.share_sidecar,
+            paths.share_sidecar,
             {"Description": words, "Sources": list(sources), **self._shared(), "Versions": library_versions()},
             only_if_changed=True,
         )
@@ -276,13 +276,13 @@ class _SidecarWriter:
     def write_consensus(
         self, extraction: Extraction, naming: NamedRegions, signs: tuple[int, ...], made: tuple[Path, ...]
     ) -> dict[str, Any]:
-        place = self.one.paths.pooled if self.pooled else self.one.paths.consensus
+        paths = self.one.paths.pooled if self.pooled else self.one.paths.consensus
         sheets = self.one.form != "volume"
         table = regions_table(naming.regions, sheets=sheets, extra=naming.region_cells)
         peaks = peaks_table(naming.regions, sheets=sheets, extra=naming.peak_cells)
-        self.ground.save_labels(place, extraction.labels, naming.regions)
-        write_text(place.table, table, only_if_changed=True)
-        write_text(place.peaks, peaks, only_if_changed=True)
+        self.ground.save_labels(paths, extraction.labels, naming.regions)
+        write_text(paths.table, table, only_if_changed=True)
+        write_text(paths.peaks, peaks, only_if_changed=True)
         sources = [output_uri(path.relative_to(self.settings.output_dir).as_posix()) for path in made]
         record = {
             "Description": self._consensus_words(),
@@ -310,10 +310,10 @@ class _SidecarWriter:
                 [*(c for c in region_columns(sheets=sheets) if c.name not in DEFINED), *naming.region_cells]
             ),
             "PeaksColumns": describe_columns((*peak_columns(sheets=sheets), *naming.peak_cells)),
-            "Outputs": {p.name: hash_file(p) for p in (*place.label_files, place.table, place.peaks, *made)},
+            "Outputs": {p.name: hash_file(p) for p in (*paths.label_files, paths.table, paths.peaks, *made)},
             "InputHash": hash_of([[m.participant, m.source_hash, m.settings_hash] for m in self.one.members]),
         }
-        write_json(place.sidecar, record, only_if_changed=True)
+        write_json(paths.sidecar, record, only_if_changed=True)
         return record
 
     def _shared(self) -> dict[str, Any]:

@@ -28,10 +28,10 @@ def pages_of(participants: Sequence[str], pages: Pages) -> dict[str, str]:
 
 def links_of(paths: GroupPaths, signs: Sequence[int], output_dir: Path) -> tuple[model.Link, ...]:
     """Links to the images and tables of a set; of two hemispheres to the files of both."""
-    place, coverage = paths.consensus, paths.coverage
-    sides = [SIDES.get(side, "") for side in place.sides] if place.form == "gifti" else [""]
-    shown = [(f"{side}label image", path) for side, path in zip(sides, place.label_files, strict=True)]
-    shown += [("table", place.table), ("sidecar", place.sidecar)]
+    consensus, coverage = paths.consensus, paths.coverage
+    sides = [SIDES.get(side, "") for side in consensus.sides] if consensus.form == "gifti" else [""]
+    shown = [(f"{side}label image", path) for side, path in zip(sides, consensus.label_files, strict=True)]
+    shown += [("table", consensus.table), ("sidecar", consensus.sidecar)]
     images = [("coverage", coverage)]
     images += [("positive prevalence", paths.positive)] if 1 in signs else []
     images += [("negative prevalence", paths.negative)] if -1 in signs else []

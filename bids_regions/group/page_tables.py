@@ -38,16 +38,16 @@ def shown_as(columns: Sequence[Column]) -> dict[str, Any]:
     }
 
 
-def consensus_table(key: str, place: OutputPaths, record: Mapping[str, Any], text: str) -> model.Table:
+def consensus_table(key: str, paths: OutputPaths, record: Mapping[str, Any], text: str) -> model.Table:
     """The consensus regions of a set, described as in their record."""
     columns = text.partition("\n")[0].split("\t")
     return model.Table(
         key=f"{key}-consensus",
         caption="Consensus regions, and how many participants share them",
         tsv=text,
-        file_name=place.table.name,
+        file_name=paths.table.name,
         descriptions={name: record[name]["Description"] for name in columns if name in record},
-        href=place.table.relative_to(place.output_dir).as_posix(),
+        href=paths.table.relative_to(paths.output_dir).as_posix(),
         **CONSENSUS_SHOWN,
     )
 

@@ -29,7 +29,7 @@ from bids_regions.group.passes import MORE_MEMORY, Counted, count_set, in_order,
 from bids_regions.group.positions import DomainPositions
 from bids_regions.group.reading import Source, load_member
 from bids_regions.group.regions import lay_regions
-from bids_regions.group.sets import MapSet, ordered, place_set
+from bids_regions.group.sets import MapSet, name_set_outputs, ordered
 from bids_regions.group.tables import write_table
 from bids_regions.images import expect_many
 from bids_regions.tables import Column
@@ -203,7 +203,7 @@ def _make_family(entity: str, found: Mapping[str, SetResult], output_dir: Path) 
     most = max(results, key=lambda result: len(result.one.members)).one
     shared = tuple(pair for pair in most.entities if pair[0] != entity)
     sides = most.ground.sides if most.ground else ()
-    paths = place_set(shared, most.split, (most.entry, most.space, most.form), output_dir).on_sides(sides)
+    paths = name_set_outputs(shared, most.split, (most.entry, most.space, most.form), output_dir).on_sides(sides)
     name = f"{paths.consensus.base}_desc-{most.entry}"
     members = [member for result in results for member in result.one.members]
     words = f"Maps of {len(results)} {OCCASIONS[entity]} ({', '.join(occasions)}) are pooled"

@@ -19,10 +19,10 @@ from bids_regions.group.grounds import Ground, VolumeGround
 from bids_regions.group.members import Absence, Entities, FailureNote, Member
 from bids_regions.group.sheet_sets import Meshes, MeshKind, sort_by_mesh
 from bids_regions.images import StoredGrid, load_grid
-from bids_regions.results.placement import GroupPaths, place_group_outputs
+from bids_regions.results.placement import GroupPaths, name_group_outputs
 from bids_regions.tables import NO_VALUE
 
-__all__ = ["Cohort", "MapSet", "find_sets", "place_set"]
+__all__ = ["Cohort", "MapSet", "find_sets", "name_set_outputs"]
 
 OWN_SPACES = frozenset({"T1w", "T2w", "anat", "individual", "native", "orig", "func", "bold", "boldref", "scanner"})
 OWN_MESHES = frozenset({"fsnative"})
@@ -148,18 +148,18 @@ def _open_set(
         members[_Key(entry=note.entry, space=space, form=note.form, entities=entities, split=split)] = []
 
 
-def place_set(entities: Entities, split: Entities, named: tuple[str, str, Form], output_dir: Path) -> GroupPaths:
+def name_set_outputs(entities: Entities, split: Entities, named: tuple[str, str, Form], output_dir: Path) -> GroupPaths:
     """Where the results of a set go: its entities, the columns that split it, and its entry, space and form."""
     entry, space, form = named
     extra = tuple((f"by{name}" if name in RESERVED else name, value) for name, value in split)
-    return place_group_outputs((*entities, *extra), entry, output_dir, assume_space=space or None, form=form)
+    return name_group_outputs((*entities, *extra), entry, output_dir, assume_space=space or None, form=form)
 
 
 def _make_set(key: _Key, members: list[Member], shown: Entities, cohort: Cohort, output_dir: Path) -> MapSet:
     """A set with its paths and its absent ones; its ground is not yet known."""
     if _settings_differ(members):  # results that a failed run was to replace stand for nobody
         members = [member for member in members if member.participant not in _failed_of(key, cohort)]
-    paths = place_set(shown, key.split, (key.entry, key.space, key.form), output_dir)
+    paths = name_set_outputs(shown, key.split, (key.entry, key.space, key.form), output_dir)
     alike = "grids are equal" if key.form == "volume" else "meshes have the same number of vertices"
     return MapSet(
         name=f"{paths.consensus.base}_desc-{key.entry}",
@@ -321,7 +321,7 @@ def _by_mesh(whole: MapSet, output_dir: Path, meshes: Meshes) -> list[MapSet]:
             twin = any(other.counts == kind.counts for other in shared[:number])
             extra = (("volume", str(number + 1)),) if twin else (told,)
             named = (whole.entry, whole.space, whole.form)
-            paths = place_set((*whole.entities, *extra), whole.split, named, output_dir)
+            paths = name_set_outputs((*whole.entities, *extra), whole.split, named, output_dir)
             one = replace(whole, name=f"{paths.consensus.base}_desc-{whole.entry}", paths=paths)
         n, every = len(kind.members), len(whole.members)
         note = f"{n} of {every} maps are of this mesh ({_counts(kind)}); the others are apart"
@@ -404,7 +404,7 @@ def _split_by_grid(whole: MapSet, kinds: Sequence[Kind], output_dir: Path) -> li
     for number, (grid, found) in enumerate(shared, 1):
         ground = VolumeGround(grid=grid)
         extra = (("grid", str(number)),) if number > 1 else ()
-        paths = place_group_outputs((*whole.entities, *whole.split, *extra), whole.entry, output_dir)
+        paths = name_group_outputs((*whole.entities, *whole.split, *extra), whole.entry, output_dir)
         note = f"{len(found)} of {len(whole.members)} maps share this grid ({ground.describe()}); the others are apart"
         one = replace(
             whole,

@@ -116,7 +116,7 @@ def list_failures(
     ]
     lost = (*unread, *(absence for result in results for absence in result.unread))
     problems += [model.Problem(source=absence.participant, reason=absence.reason) for absence in lost]
-    owners = sorted({place.owner for outcome in outcomes for place in (e.place for e in outcome.entries)})
+    owners = sorted({paths.owner for outcome in outcomes for paths in (e.paths for e in outcome.entries)})
     for owner in owners:
         problems += told_failures(output_dir, owner)
     problems += [

@@ -35,7 +35,7 @@ def draw_map_section(drawing: DrawJob) -> Drawn | model.Problem:
     backgrounds = {entry.name: entry for entry in drawing.job.entries}
     try:
         done = [
-            add_anatomy(drawing.job, backgrounds.get(each.place.entry), each.place, each.record)
+            add_anatomy(drawing.job, backgrounds.get(each.paths.entry), each.paths, each.record)
             for each in drawing.done
         ]
         if mapfile.form != "volume":

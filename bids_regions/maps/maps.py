@@ -53,7 +53,7 @@ class MapJob:
     dataset: SourceDataset
     output_dir: Path
     entries: tuple[Entry, ...]
-    places: tuple[OutputPaths, ...]  # of the entries, in their order
+    outputs: tuple[OutputPaths, ...]  # of the entries, in their order
     fittings: tuple[tuple[Fitting, ...], ...]  # the atlases of each entry, for the map's space
     assume_space: str | None = None
     force: bool = False
@@ -78,7 +78,7 @@ class EntryOutcome:
     """How one entry of one map ended: with a record, or with a fault."""
 
     name: str
-    place: OutputPaths
+    paths: OutputPaths
     record: Record | None = None
     fresh: bool = False  # computed in this run
     fault: Fault | None = None
@@ -143,7 +143,7 @@ class _Task(NamedTuple):
     """One entry of one map."""
 
     entry: Entry
-    place: OutputPaths
+    paths: OutputPaths
     fittings: tuple[Fitting, ...]
 
 
@@ -156,10 +156,10 @@ def process_map(job: MapJob) -> MapOutcome:
         Results cannot be written: nothing else will fare better, so the run ends.
     """
     lazy = _LazyMap(job.mapfile)
-    for folder in {f for place in job.places for f in (place.folder, place.figures, place.failure.parent)}:
+    for folder in {f for paths in job.outputs for f in (paths.folder, paths.figures, paths.failure.parent)}:
         sweep_temporaries(folder)
     try:
-        tasks = zip(job.entries, job.places, job.fittings, strict=True)
+        tasks = zip(job.entries, job.outputs, job.fittings, strict=True)
         outcomes = [_process_entry(job, lazy, _Task(*each)) for each in tasks]
     except UnsuitableMap as reason:
         return MapOutcome(mapfile=job.mapfile, skipped=str(reason))
@@ -188,40 +188,40 @@ def explain_job(job: MapJob) -> MapOutcome:
 
 
 def _process_entry(job: MapJob, lazy: _LazyMap, task: _Task) -> EntryOutcome:
-    entry, place, fittings = task
+    entry, paths, fittings = task
     if job.finished_only:
-        return EntryOutcome(name=entry.name, place=place, record=_load_standing(place))
+        return EntryOutcome(name=entry.name, paths=paths, record=_load_standing(paths))
     try:
         inputs = find_inputs(job.mapfile, job.dataset, entry, job.atlas_space, fittings)
-        record = None if job.force else _find_finished(lazy, entry, place, inputs)
+        record = None if job.force else _find_finished(lazy, entry, paths, inputs)
         computed = None if record else _compute(job, lazy, entry, inputs)
     except UnsuitableMap:
         raise
     except Fault as fault:
-        return _note_failure(job, entry, place, fault, "")
+        return _note_failure(job, entry, paths, fault, "")
     except OSError as error:
-        return _note_failure(job, entry, place, tell_os_error(error), "")
+        return _note_failure(job, entry, paths, tell_os_error(error), "")
     except Exception as error:  # noqa: BLE001 # one map's defect must not take the others along
         defect = Fault(f"{job.mapfile.path}: {type(error).__name__}: {error}", hint="Report this with its crash text")
-        return _note_failure(job, entry, place, defect, traceback.format_exc())
+        return _note_failure(job, entry, paths, defect, traceback.format_exc())
     if computed:
-        record = _write(entry, place, computed)
-    remove_file(place.failure)
-    return EntryOutcome(name=entry.name, place=place, record=record, fresh=computed is not None)
+        record = _write(entry, paths, computed)
+    remove_file(paths.failure)
+    return EntryOutcome(name=entry.name, paths=paths, record=record, fresh=computed is not None)
 
 
-def _load_standing(place: OutputPaths) -> Record | None:
+def _load_standing(paths: OutputPaths) -> Record | None:
     try:
-        return load_record(place.sidecar)
+        return load_record(paths.sidecar)
     except Fault:
         return None
 
 
-def _find_finished(lazy: _LazyMap, entry: Entry, place: OutputPaths, inputs: MapInputs) -> Record | None:
-    if not place.sidecar.exists():
+def _find_finished(lazy: _LazyMap, entry: Entry, paths: OutputPaths, inputs: MapInputs) -> Record | None:
+    if not paths.sidecar.exists():
         return None
     return read_finished(
-        place.sidecar,
+        paths.sidecar,
         input_hash=hash_inputs(lazy.digest, inputs),
         settings_hash=hash_settings(entry.as_options()),
     )
@@ -255,14 +255,14 @@ def _compute(job: MapJob, lazy: _LazyMap, entry: Entry, inputs: MapInputs) -> _C
     return _Computed(statmap=statmap, extraction=extraction, naming=naming, record=record, intent=intent)
 
 
-def _write(entry: Entry, place: OutputPaths, computed: _Computed) -> Record:
+def _write(entry: Entry, paths: OutputPaths, computed: _Computed) -> Record:
     """Write the results, the record last: where it stands, everything it names stands too.
 
     Another run that writes the same names waits, so that the files of a record are of one run.
     """
     extraction, naming, statmap = computed.extraction, computed.naming, computed.statmap
-    with locked(place.output_dir / LOCK, place.sidecar.relative_to(place.output_dir).as_posix()):
-        remove_file(place.sidecar)  # from here until the end this entry counts as unfinished
+    with locked(paths.output_dir / LOCK, paths.sidecar.relative_to(paths.output_dir).as_posix()):
+        remove_file(paths.sidecar)  # from here until the end this entry counts as unfinished
         sheets, fields = isinstance(statmap, SheetMap), entry.criteria.rft
         regions = regions_table(
             naming.regions, fields=fields, values=entry.values_from is not None, sheets=sheets,
@@ -270,31 +270,31 @@ def _write(entry: Entry, place: OutputPaths, computed: _Computed) -> Record:
         )  # fmt: skip
         peaks = peaks_table(naming.regions, fields=fields, sheets=sheets, extra=naming.peak_cells)
         if isinstance(statmap, SheetMap):
-            outputs = save_sheet_labels(place, extraction.labels, statmap, naming.regions)
+            outputs = save_sheet_labels(paths, extraction.labels, statmap, naming.regions)
         else:
-            outputs = {place.labels.name: save_labels(place.labels, extraction.labels, statmap.grid)}
-        outputs[place.table.name] = write_text(place.table, regions)
-        outputs[place.peaks.name] = write_text(place.peaks, peaks)
+            outputs = {paths.labels.name: save_labels(paths.labels, extraction.labels, statmap.grid)}
+        outputs[paths.table.name] = write_text(paths.table, regions)
+        outputs[paths.peaks.name] = write_text(paths.peaks, peaks)
         if isinstance(statmap, StatMap):
-            for path, image in _also_written(entry, place, extraction, statmap, computed.record.statistic.p_scale):
+            for path, image in _also_written(entry, paths, extraction, statmap, computed.record.statistic.p_scale):
                 outputs[path.name] = save_map(path, image, statmap.grid, intent=computed.intent)
         record = replace(computed.record, outputs=outputs)
-        write_record(place.sidecar, record)
+        write_record(paths.sidecar, record)
         return record
 
 
 def _also_written(
-    entry: Entry, place: OutputPaths, extraction: Extraction, statmap: StatMap, scale: PScale | None
+    entry: Entry, paths: OutputPaths, extraction: Extraction, statmap: StatMap, scale: PScale | None
 ) -> Iterator[tuple[Path, Array]]:
     if "thresholded" in entry.also_write:
         nothing = 1 if scale == "p" else 0
-        yield place.thresholded, np.where(extraction.labels != 0, statmap.data, nothing)
+        yield paths.thresholded, np.where(extraction.labels != 0, statmap.data, nothing)
     else:
-        remove_file(place.thresholded)  # of an earlier run that asked for it
+        remove_file(paths.thresholded)  # of an earlier run that asked for it
     if "regions4d" in entry.also_write:
-        yield place.regions4d, _one_volume_each(extraction, statmap.data)
+        yield paths.regions4d, _one_volume_each(extraction, statmap.data)
     else:
-        remove_file(place.regions4d)
+        remove_file(paths.regions4d)
 
 
 def _one_volume_each(extraction: Extraction, data: Array) -> Array:
@@ -319,7 +319,7 @@ def _draw(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) -> Drawn | 
 
 def _draw_finished(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) -> Drawn | None:
     done = [
-        add_anatomy(job, entry, outcome.place, outcome.record)
+        add_anatomy(job, entry, outcome.paths, outcome.record)
         for entry, outcome in zip(job.entries, outcomes, strict=True)
         if outcome.record
     ]
@@ -338,11 +338,11 @@ def _explain(job: MapJob, lazy: _LazyMap, outcomes: list[EntryOutcome]) -> Itera
             yield from explain_map(lazy.loaded, entry, loaded)
 
 
-def add_anatomy(job: MapJob, entry: Entry | None, place: OutputPaths, record: Record) -> Finished:
+def add_anatomy(job: MapJob, entry: Entry | None, paths: OutputPaths, record: Record) -> Finished:
     """A finished entry with what its map is drawn on; an entry of an earlier run is drawn on what is there."""
     anatomy, note = load_anatomy(choose_background(job, entry))
     earlier = entry is None or hash_settings(entry.as_options()) != record.settings_hash
-    return Finished(place=place, record=record, dataset=job.dataset, anatomy=anatomy, note=note, earlier=earlier)
+    return Finished(paths=paths, record=record, dataset=job.dataset, anatomy=anatomy, note=note, earlier=earlier)
 
 
 def choose_background(job: MapJob, entry: Entry | None) -> Path | None:
@@ -351,6 +351,6 @@ def choose_background(job: MapJob, entry: Entry | None) -> Path | None:
     return find_background(job.mapfile, job.dataset, asked, job.assume_space)
 
 
-def _note_failure(job: MapJob, entry: Entry, place: OutputPaths, fault: Fault, crash: str) -> EntryOutcome:
-    write_failure(job.mapfile, place, fault, crash)
-    return EntryOutcome(name=entry.name, place=place, fault=fault, crash=crash)
+def _note_failure(job: MapJob, entry: Entry, paths: OutputPaths, fault: Fault, crash: str) -> EntryOutcome:
+    write_failure(job.mapfile, paths, fault, crash)
+    return EntryOutcome(name=entry.name, paths=paths, fault=fault, crash=crash)

@@ -115,24 +115,24 @@ def _of_cifti(found: Grayordinates, path: Path) -> SheetLayout:
     return SheetLayout(parts=tuple(parts), grayordinates=found)
 
 
-def save_sheet_labels(place: OutputPaths, labels: Array, layout: Layout, regions: Sequence[Region]) -> dict[str, str]:
-    """Write the row of labels as the label files of `place`: their hashes by name."""
+def save_sheet_labels(paths: OutputPaths, labels: Array, layout: Layout, regions: Sequence[Region]) -> dict[str, str]:
+    """Write the row of labels as the label files of `paths`: their hashes by name."""
     table = [(region.index, region.name, region.color) for region in regions]
     if layout.grayordinates is not None:
-        return {place.labels.name: save_cifti_labels(place.labels, labels, layout.grayordinates, table, place.entry)}
+        return {paths.labels.name: save_cifti_labels(paths.labels, labels, layout.grayordinates, table, paths.entry)}
     written = {}
-    for part, own, path in _cut(labels, layout, place.label_files):
+    for part, own, path in _cut(labels, layout, paths.label_files):
         here = [row for row, region in zip(table, regions, strict=True) if (region.structure or "") == part.structure]
         written[path.name] = save_gifti_labels(path, own, part.structure, here)
     return written
 
 
-def save_sheet_shares(place: OutputPaths, shares: Array, layout: Layout) -> dict[str, str]:
-    """Write the row of fractions as the image files of `place`: their hashes by name."""
+def save_sheet_shares(paths: OutputPaths, shares: Array, layout: Layout) -> dict[str, str]:
+    """Write the row of fractions as the image files of `paths`: their hashes by name."""
     if layout.grayordinates is not None:
-        (path,) = place.share_files
-        return {path.name: save_cifti_map(path, shares, layout.grayordinates, place.entry)}
-    cut = _cut(shares, layout, place.share_files)
+        (path,) = paths.share_files
+        return {path.name: save_cifti_map(path, shares, layout.grayordinates, paths.entry)}
+    cut = _cut(shares, layout, paths.share_files)
     return {path.name: save_gifti_map(path, own, part.structure) for part, own, path in cut}
 
 

@@ -71,7 +71,7 @@ def told_failures(output_dir: Path, owner: str) -> tuple[model.Problem, ...]:
 
 def page_key(results: Iterable[Result], told: Mapping[str, Any]) -> str:
     """The hash of everything a page is made from: its records, and what is told beside them."""
-    records = sorted((each.place.sidecar.name, each.digest) for each in results)
+    records = sorted((each.paths.sidecar.name, each.digest) for each in results)
     return hash_of({"records": records, **told, **library_versions()})
 
 

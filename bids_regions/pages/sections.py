@@ -52,10 +52,10 @@ __all__ = [
     "Finished",
     "draw_section",
     "glass_figure",
+    "href_of",
     "is_strict",
+    "links_of",
     "mask_words",
-    "place_href",
-    "place_links",
     "regions_table",
     "section_key",
     "shown_cutoff",
@@ -73,7 +73,7 @@ HEADING = ("ses", "task", "acq", "dir", "run", "space")
 class Finished:
     """One entry of a map, ready to be drawn."""
 
-    place: OutputPaths
+    paths: OutputPaths
     record: Record
     dataset: SourceDataset
     anatomy: Anatomy | None
@@ -119,8 +119,8 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
         heights=[Height(cutoff=shown_cutoff(each.record), strict=is_strict(each.record)) for each in done],
     )
     titles = entry_titles([each.record for each in done])
-    tables = [read_text(each.place.table) for each in done]
-    marks = [marks_of_table(rows_of(table), each.place.table.name) for each, table in zip(done, tables, strict=True)]
+    tables = [read_text(each.paths.table) for each in done]
+    marks = [marks_of_table(rows_of(table), each.paths.table.name) for each, table in zip(done, tables, strict=True)]
     cuts = choose_cuts(marks, statmap.data, statmap.affine, n=8 if len(done) > 1 else 7)
     layout = SIDE_BY_SIDE if len(done) > 1 else PanelLayout()
     builder = _EntryBuilder(mapfile=mapfile, statmap=statmap, volume=volume, cuts=cuts, layout=layout)
@@ -177,8 +177,8 @@ class _EntryBuilder:
         self, done: Finished, title: str, table: str, marks: Sequence[Mark]
     ) -> tuple[model.EntryView, dict[str, str], Told]:
         """The entry as the page shows it, the figure files beside the page, and what the lead tells of it."""
-        place, record = done.place, done.record
-        labels, _ = load_labels(place.labels)
+        paths, record = done.paths, done.record
+        labels, _ = load_labels(paths.labels)
         figure, written = self._draw_figure(done, labels, marks)
         view = model.View(
             volume=self.volume.key,
@@ -188,7 +188,7 @@ class _EntryBuilder:
             background=self.ground(done).key,
         )
         entry = model.EntryView(
-            name=place.entry,
+            name=paths.entry,
             title=title,
             sentence=threshold_sentence(record),
             facts=(*entry_facts(record), *command_facts(record, self.mapfile, done.dataset, earlier=done.earlier)),
@@ -196,11 +196,11 @@ class _EntryBuilder:
             figures=(figure, *self._draw_glass(done, labels, marks)),
             views=(view,),
             labels=pack_labels(labels) if marks else None,
-            regions=regions_table(place, record, table, title),
-            peaks=read_text(place.peaks),
+            regions=regions_table(paths, record, table, title),
+            peaks=read_text(paths.peaks),
             footnote=footnote(record),
             warnings=record.warnings,
-            links=place_links(place),
+            links=links_of(paths),
         )
         told = tell_entry(record, title, list(rows_of(table)), (self.statmap.data, labels, self.statmap.affine))
         return entry, written, told
@@ -224,11 +224,11 @@ class _EntryBuilder:
         return (glass_figure(compose_glass(self.statmap.data, labels, self.statmap.affine, marks, view, shadow)),)
 
     def _draw_figure(self, done: Finished, labels: Any, marks: Sequence[Mark]) -> tuple[model.Figure, dict[str, str]]:
-        place, view = done.place, self._style(done)
+        paths, view = done.paths, self._style(done)
         background = done.anatomy.drawn if done.anatomy else None
         drawing = compose_map(self.statmap.data, labels, self.statmap.affine, marks, view, background)
         shown = encode(drawing)
-        write_bytes(place.figure, shown.data, only_if_changed=True)
+        write_bytes(paths.figure, shown.data, only_if_changed=True)
         figure = model.Figure(
             data=shown.data,
             mime=shown.mime,
@@ -236,9 +236,9 @@ class _EntryBuilder:
             width=shown.width,
             height=shown.height,
             caption=f"Drawn on: {done.anatomy.name}." if done.anatomy else "",
-            links=(model.Link(text="SVG for papers", href=place_href(place, place.figure)),),
+            links=(model.Link(text="SVG for papers", href=href_of(paths, paths.figure)),),
         )
-        return figure, {place_href(place, place.figure): hash_bytes(shown.data)}
+        return figure, {href_of(paths, paths.figure): hash_bytes(shown.data)}
 
 
 def glass_figure(drawing: Drawing) -> model.Figure:
@@ -266,30 +266,30 @@ def _significance(statmap: StatMap, statistic: Statistic, done: Sequence[Finishe
     if statistic.scale == "p":
         inside = np.zeros(shown.shape, bool)
         for each in done:
-            inside |= load_labels(each.place.labels)[0] > 0
+            inside |= load_labels(each.paths.labels)[0] > 0
         shown = np.where((statmap.data == 0) & ~inside, shown.dtype.type(0), shown)
     return replace(statmap, data=shown)
 
 
-def place_links(place: OutputPaths) -> tuple[model.Link, ...]:
+def links_of(paths: OutputPaths) -> tuple[model.Link, ...]:
     """The files of an entry."""
-    labels = [("label image", path) for path in place.label_files]
+    labels = [("label image", path) for path in paths.label_files]
     if len(labels) > 1:
-        labels = [(f"labels {side}", path) for side, path in zip(place.sides, place.label_files, strict=True)]
-    files = (*labels, ("table", place.table), ("peaks", place.peaks), ("sidecar", place.sidecar))
-    return tuple(model.Link(text=text, href=place_href(place, path)) for text, path in files)
+        labels = [(f"labels {side}", path) for side, path in zip(paths.sides, paths.label_files, strict=True)]
+    files = (*labels, ("table", paths.table), ("peaks", paths.peaks), ("sidecar", paths.sidecar))
+    return tuple(model.Link(text=text, href=href_of(paths, path)) for text, path in files)
 
 
-def regions_table(place: OutputPaths, record: Record, table: str, title: str) -> model.Table:
+def regions_table(paths: OutputPaths, record: Record, table: str, title: str) -> model.Table:
     """The table of an entry."""
     columns = table.partition("\n")[0].split("\t")
     return model.Table(
-        key=slug(place.stem),
+        key=slug(paths.stem),
         caption=f"Regions at {title}" if title[0] in "|−" else f"Regions: {title}",
         tsv=table,
-        file_name=place.table.name,
+        file_name=paths.table.name,
         descriptions={name: record.columns[name]["Description"] for name in columns if name in record.columns},
-        href=place_href(place, place.table),
+        href=href_of(paths, paths.table),
         tips=_overlap_tips(record.atlases),
     )
 
@@ -312,14 +312,14 @@ def _overlap_words(overlap: Mapping[str, Any], *, probabilistic: bool) -> str:
     return words + (f", {overlap['PercentOfLabel']:g} % of the label" if "PercentOfLabel" in overlap else "")
 
 
-def place_href(place: OutputPaths, path: Path) -> str:
+def href_of(paths: OutputPaths, path: Path) -> str:
     """The address of an output, relative to the page."""
-    return path.relative_to(place.output_dir).as_posix()
+    return path.relative_to(paths.output_dir).as_posix()
 
 
 def mask_words(done: Sequence[Finished]) -> str:
     """The mask as a path inside the dataset, as the map's own; with the entry's name where entries differ."""
-    masks = {each.place.entry: _mask_path(each.record.mask.source) for each in done}
+    masks = {each.paths.entry: _mask_path(each.record.mask.source) for each in done}
     if len(set(masks.values())) == 1:
         return next(iter(masks.values()))
     return "; ".join(f"{mask} ({entry})" for entry, mask in masks.items())

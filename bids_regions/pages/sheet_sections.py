@@ -41,10 +41,10 @@ from bids_regions.pages.sections import (
     SIDE_BY_SIDE,
     Drawn,
     Finished,
+    href_of,
     is_strict,
+    links_of,
     mask_words,
-    place_href,
-    place_links,
     regions_table,
     section_key,
     shown_cutoff,
@@ -172,7 +172,7 @@ class _Drawer:
         self, done: Finished, rows: Sequence[Mapping[str, str]]
     ) -> tuple[tuple[model.View, ...], tuple[model.Figure, ...], dict[str, str]]:
         """The views of an entry, its pictures, and the file of the first beside the page."""
-        record, place = done.record, done.place
+        record, paths = done.record, done.paths
         labels = _load_labels(done)
         style = FigureStyle(
             cuts=(), cutoff=shown_cutoff(record), tail=record.threshold.tail, unit=self.volumes[0].quantity,
@@ -180,8 +180,8 @@ class _Drawer:
         )  # fmt: skip
         drawing = self._draw(labels, rows, style)
         picture = encode(drawing)
-        write_bytes(place.figure, picture.data, only_if_changed=True)
-        href = place_href(place, place.figure)
+        write_bytes(paths.figure, picture.data, only_if_changed=True)
+        href = href_of(paths, paths.figure)
         names = dict.fromkeys(sheet.name for sheet in self.sheets)
         figure = model.Figure(
             data=picture.data, mime=picture.mime, alt=picture.alt, width=picture.width, height=picture.height,
@@ -241,7 +241,7 @@ class _Drawer:
 def _show_entry(
     mapfile: MapFile, done: Finished, title: str, drawer: _Drawer | None
 ) -> tuple[model.EntryView, dict[str, str]]:
-    place, record, table = done.place, done.record, read_text(done.place.table)
+    paths, record, table = done.paths, done.record, read_text(done.paths.table)
     rows = list(rows_of(table))
     views: tuple[model.View, ...] = ()
     figures: tuple[model.Figure, ...] = ()
@@ -249,17 +249,17 @@ def _show_entry(
     if drawer:
         views, figures, written = drawer.show(done, rows)
     entry = model.EntryView(
-        name=place.entry,
+        name=paths.entry,
         title=title,
         sentence=threshold_sentence(record),
         facts=(*entry_facts(record), *command_facts(record, mapfile, done.dataset, earlier=done.earlier)),
         n_regions=len(rows),
         figures=figures,
         views=views,
-        regions=regions_table(place, record, table, title),
-        peaks=read_text(place.peaks),
+        regions=regions_table(paths, record, table, title),
+        peaks=read_text(paths.peaks),
         warnings=record.warnings,
-        links=place_links(place),
+        links=links_of(paths),
     )
     return entry, written
 
@@ -267,8 +267,8 @@ def _show_entry(
 def _load_labels(done: Finished) -> Array:
     """The region of each number of the map, from the label files."""
     found = []
-    for path in done.place.label_files:
-        if done.place.form == "cifti":
+    for path in done.paths.label_files:
+        if done.paths.form == "cifti":
             found.append(cifti.read_cifti(path).data)
         else:
             values = read_gifti(path).of_values()[0].values
@@ -280,7 +280,7 @@ def _load_labels(done: Finished) -> Array:
 
 def _lead(done: Finished, title: str) -> str:
     """How many regions by which rule, and the largest of them."""
-    rows = list(rows_of(read_text(done.place.table)))
+    rows = list(rows_of(read_text(done.paths.table)))
     name = opening(title)
     if not rows:
         return f"{name}: no region survived."

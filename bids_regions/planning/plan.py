@@ -1,4 +1,4 @@
-"""What there is to do, settled before anything is written: maps, entries, places, and what is left out.
+"""What there is to do, settled before anything is written: maps, entries, output paths, and what is left out.
 
 A *plan* is all of it; faults that would end the run are found here. Nothing is read but names, headers and JSON.
 """
@@ -31,7 +31,7 @@ from bids_regions.planning.matching import tell_idle_entries, tell_idle_options
 from bids_regions.planning.named_files import check_named_files
 from bids_regions.planning.volumes import take_volumes
 from bids_regions.results.ownership import check_owners
-from bids_regions.results.placement import check_collisions, name_owner, place_outputs
+from bids_regions.results.placement import check_collisions, name_outputs, name_owner
 from bids_regions.settings import Entry, SelectionSettings, Settings
 
 __all__ = ["Plan", "check_plan", "list_plan", "make_plan"]
@@ -61,9 +61,9 @@ class Plan:
 def list_plan(plan: Plan) -> Iterator[str]:
     """What would be done, a line for each output and each file that is left out."""
     for job in plan.jobs:
-        for place in job.places:
-            folder = place.sidecar.parent.relative_to(job.output_dir).as_posix()
-            yield f"{job.mapfile.title} -> {folder}/{place.stem}_dseg.*"
+        for paths in job.outputs:
+            folder = paths.sidecar.parent.relative_to(job.output_dir).as_posix()
+            yield f"{job.mapfile.title} -> {folder}/{paths.stem}_dseg.*"
     yield from (f"skipped: {one.relpath}: {one.reason}" for one in plan.skipped)
     yield from (f"failed: {one.relpath}: {one.reason}" for _, one in plan.broken)
 
@@ -124,10 +124,10 @@ def check_plan(plan: Plan, settings: Settings) -> tuple[str, ...]:
         _refuse_voxel_options(jobs)
     if not (any(job.entries for job in jobs) or plan.broken or "group" in settings.levels):
         _refuse_nothing(plan.discovery)
-    check_collisions(place for job in jobs for place in job.places)
+    check_collisions(paths for job in jobs for paths in job.outputs)
     if settings.force or settings.reports_only:
         return ()
-    claims = ((job.mapfile, place) for job in jobs for place in job.places)
+    claims = ((job.mapfile, paths) for job in jobs for paths in job.outputs)
     return check_owners(claims, plan.dataset, settings.output_dir)
 
 
@@ -164,8 +164,8 @@ def _make_job(mapfile: MapFile, dataset: SourceDataset, settings: Settings) -> M
         dataset=dataset,
         output_dir=settings.output_dir,
         entries=entries,
-        places=tuple(
-            place_outputs(mapfile, entry.name, settings.output_dir, assume_space=settings.selection.assume_space)
+        outputs=tuple(
+            name_outputs(mapfile, entry.name, settings.output_dir, assume_space=settings.selection.assume_space)
             for entry in entries
         ),
         fittings=((),) * len(entries),
@@ -253,9 +253,9 @@ def _by_owner(jobs: Sequence[MapJob], broken: Sequence[tuple[MapJob, Skipped]]) 
     """The jobs by owner; an owner whose maps are all broken has a page as well, from jobs without entries."""
     owners: dict[str, list[MapJob]] = {}
     for job in jobs:
-        owners.setdefault(job.places[0].owner, []).append(job)
+        owners.setdefault(job.outputs[0].owner, []).append(job)
     for job, _ in broken:
         if job.mapfile.participant is not None:
             owner = name_owner(job.mapfile, job.assume_space)
-            owners.setdefault(owner, [replace(job, entries=(), places=(), fittings=())])
+            owners.setdefault(owner, [replace(job, entries=(), outputs=(), fittings=())])
     return dict(sorted(owners.items()))

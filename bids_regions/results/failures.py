@@ -31,18 +31,18 @@ class Failure:
     crash: str = field(default="", metadata=key("Crash"))  # the traceback of what no one foresaw
 
 
-def write_failure(mapfile: MapFile, place: OutputPaths, fault: Fault, crash: str = "") -> None:
+def write_failure(mapfile: MapFile, paths: OutputPaths, fault: Fault, crash: str = "") -> None:
     """Leave word of a failure."""
     note = Failure(
         source=printable(mapfile.relpath),
         entities=dict(mapfile.entities),
-        entry=place.entry,
+        entry=paths.entry,
         reason=fault.sentence,
         hint=fault.hint,
         exit_code=fault.exit_code,
         crash=crash,
     )
-    write_json(place.failure, encode(note))
+    write_json(paths.failure, encode(note))
 
 
 def find_failed_owners(output_dir: Path, participants: frozenset[str]) -> list[str]:

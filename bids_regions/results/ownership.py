@@ -1,7 +1,7 @@
 """Whose results stand where new ones would go: those of another source are not replaced without being asked.
 
 A record belongs to a map where both have the same content, or the same name in the same dataset, `.gz` aside. Where the
-source that a record names is gone, its place is free.
+source that a record names is gone, its name is free.
 """
 
 import os
@@ -31,19 +31,19 @@ def check_owners(
     Raises
     ------
     BadDataset
-        A place holds the results of another source, which is still there.
+        A name is that of results of another source, which is still there.
     """
     root = find_linked_root(output_dir)
     same_dataset = root is not None and os.path.realpath(root) == os.path.realpath(dataset.root)
     notes, taken = [], []
-    for mapfile, place in claims:
-        if same_dataset and _named_in(place.sidecar) == _plain(source_uri(mapfile.relpath)):
+    for mapfile, paths in claims:
+        if same_dataset and _named_in(paths.sidecar) == _plain(source_uri(mapfile.relpath)):
             continue
-        other = _other_source(place.sidecar, mapfile, same_dataset=same_dataset)
+        other = _other_source(paths.sidecar, mapfile, same_dataset=same_dataset)
         if other and root is not None and os.path.lexists(root / other):
-            taken.append((mapfile.relpath, place.labels.name, os.path.normpath(root / other)))
+            taken.append((mapfile.relpath, paths.labels.name, os.path.normpath(root / other)))
         elif other:
-            notes.append(f"{place.labels.name} held the results of {other}, which is gone, and is replaced")
+            notes.append(f"{paths.labels.name} held the results of {other}, which is gone, and is replaced")
     if taken:
         source, name, owner = taken[0]
         more = f", and {len(taken) - 1} more like it" if len(taken) > 1 else ""

@@ -26,11 +26,11 @@ __all__ = [
     "OutputPaths",
     "check_collisions",
     "failures_folder",
+    "name_found",
+    "name_group_outputs",
+    "name_outputs",
     "name_owner",
     "name_participant",
-    "place_found",
-    "place_group_outputs",
-    "place_outputs",
 ]
 
 LABELS = "_dseg.nii.gz"  # what follows the stem
@@ -168,15 +168,15 @@ class GroupPaths:
         return type(self)(**{each.name: replace(getattr(self, each.name), sides=sides) for each in fields(self)})
 
 
-def place_outputs(
+def name_outputs(
     mapfile: MapFile, entry_name: str, output_dir: Path, *, assume_space: str | None = None
 ) -> OutputPaths:
     """Where the results of `mapfile` under the entry `entry_name` go."""
-    place = _place(mapfile.entities, (entry_name, ""), output_dir, (assume_space, mapfile.form), mapfile.title)
-    return replace(place, form=mapfile.form, sides=mapfile.sides) if mapfile.form != "volume" else place
+    paths = _paths(mapfile.entities, (entry_name, ""), output_dir, (assume_space, mapfile.form), mapfile.title)
+    return replace(paths, form=mapfile.form, sides=mapfile.sides) if mapfile.form != "volume" else paths
 
 
-def place_found(sidecar: Path, entry_name: str, output_dir: Path, owner: str, mapfile: MapFile) -> OutputPaths | None:
+def name_found(sidecar: Path, entry_name: str, output_dir: Path, owner: str, mapfile: MapFile) -> OutputPaths | None:
     """The paths beside a sidecar of a map that stands; None where its name is not one of this entry."""
     stem, end = sidecar.name.removesuffix(SIDECAR), f"_desc-{entry_name}"
     if not stem.endswith(end):
@@ -198,7 +198,7 @@ def name_participant(label: str) -> str:
     return _own(_sort_out((("sub", label),), None, PASSED)[0])
 
 
-def place_group_outputs(
+def name_group_outputs(
     entities: Entities,
     entry_name: str,
     output_dir: Path,
@@ -213,39 +213,39 @@ def place_group_outputs(
     shared = tuple(pair for pair in entities if pair[0] != "sub")
     words = "the participants' " + "_".join("-".join(pair) for pair in shared)
 
-    def place(kind: str) -> OutputPaths:
-        place = _place(shared, (entry_name, kind), output_dir, (assume_space, form), words)
-        return replace(place, form=form)
+    def of(kind: str) -> OutputPaths:
+        paths = _paths(shared, (entry_name, kind), output_dir, (assume_space, form), words)
+        return replace(paths, form=form)
 
     surface = "" if form == "volume" else "Surface"
     return GroupPaths(
-        positive=place(f"Pos{surface}Prevalence"),
-        negative=place(f"Neg{surface}Prevalence"),
-        positive_lower=place(f"Pos{surface}PrevalenceLower"),
-        negative_lower=place(f"Neg{surface}PrevalenceLower"),
-        coverage=place(f"{surface}Coverage"),
-        consensus=place("Consensus"),
-        pooled=place("PooledConsensus"),
+        positive=of(f"Pos{surface}Prevalence"),
+        negative=of(f"Neg{surface}Prevalence"),
+        positive_lower=of(f"Pos{surface}PrevalenceLower"),
+        negative_lower=of(f"Neg{surface}PrevalenceLower"),
+        coverage=of(f"{surface}Coverage"),
+        consensus=of("Consensus"),
+        pooled=of("PooledConsensus"),
     )
 
 
-def check_collisions(places: Iterable[OutputPaths]) -> None:
+def check_collisions(outputs: Iterable[OutputPaths]) -> None:
     """Refuse two results under one name, before anything is written; disks that ignore case count too."""
     seen: dict[str, OutputPaths] = {}
-    for place in places:
-        key = f"{place.folder}/{place.stem}".lower()
-        other = seen.setdefault(key, place)
-        if other is place:
+    for paths in outputs:
+        key = f"{paths.folder}/{paths.stem}".lower()
+        other = seen.setdefault(key, paths)
+        if other is paths:
             continue
-        if other.source == place.source:
+        if other.source == paths.source:
             raise Contradiction(
-                f"Two entries named {other.entry} and {place.entry} both match {place.source}",
+                f"Two entries named {other.entry} and {paths.entry} both match {paths.source}",
                 hint="Give the entries different names, or match tables that cannot both hold",
             )
-        same = (other.folder, other.stem) == (place.folder, place.stem)
-        become = f"both become {place.labels.name}" if same else f"become names that differ in case alone ({ONE_CASE})"
+        same = (other.folder, other.stem) == (paths.folder, paths.stem)
+        become = f"both become {paths.labels.name}" if same else f"become names that differ in case alone ({ONE_CASE})"
         raise BadDataset(
-            f"{other.source} and {place.source} would {become}",
+            f"{other.source} and {paths.source} would {become}",
             hint="Rename one of them, or select only one by --contrast, --task, --suffix or --bids-filter-file",
         )
 
@@ -261,7 +261,7 @@ def _with_hemi(stem: str, side: str) -> str:
     return "_".join([*parts[:at], *([f"hemi-{side}"] if side else []), *parts[at:]])
 
 
-def _place(
+def _paths(
     entities: Entities, named: tuple[str, str], output_dir: Path, where: tuple[str | None, Form], source: str
 ) -> OutputPaths:
     """The paths of an entry; `named` are its name and what is said after it, as PosPrevalence."""

@@ -14,7 +14,7 @@ from bids_regions.dataset.hemispheres import read_map_names
 from bids_regions.errors import Fault
 from bids_regions.files import hash_file
 from bids_regions.frozen import dataclass
-from bids_regions.results.placement import SIDECAR, OutputPaths, place_found
+from bids_regions.results.placement import SIDECAR, OutputPaths, name_found
 from bids_regions.results.records import Record, load_record
 from bids_regions.results.uris import read_source
 
@@ -26,7 +26,7 @@ class Result:
     """One finished map and entry, as it stands."""
 
     mapfile: MapFile
-    place: OutputPaths
+    paths: OutputPaths
     record: Record
     digest: str  # of the record's bytes
 
@@ -34,9 +34,9 @@ class Result:
 def find_sidecars(folder: Path) -> list[Path]:
     """Every sidecar below one owner's folder."""
     found: list[Path] = []
-    for place, folders, names in os.walk(folder):
+    for below, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != "figures"]
-        found += (Path(place, name) for name in names if name.endswith(SIDECAR) and name[0] != ".")
+        found += (Path(below, name) for name in names if name.endswith(SIDECAR) and name[0] != ".")
     return sorted(found)
 
 
@@ -66,6 +66,6 @@ def find_results(output_dir: Path, owner: str, dataset: SourceDataset) -> Iterat
         sources = [source for uri in record.sources if (source := read_source(uri)) is not None]
         own = bool(sources) and read_source(record.source) == sources[0]
         mapfile = _mapfile_of(record, sources, dataset) if own else None
-        place = mapfile and place_found(path, record.entry, output_dir, owner, mapfile)
-        if mapfile and place:
-            yield Result(mapfile=mapfile, place=place, record=record, digest=digest)
+        paths = mapfile and name_found(path, record.entry, output_dir, owner, mapfile)
+        if mapfile and paths:
+            yield Result(mapfile=mapfile, paths=paths, record=record, digest=digest)

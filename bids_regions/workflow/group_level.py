@@ -83,7 +83,7 @@ def _run_group(
     cohort, unread, told = gather_cohort(asked, given.dataset, given.discovery, given.selection)
     others = load_other_regions(asked.regions_from)
     sets = find_sets(cohort, asked.output_dir, Meshes(dataset=given.dataset, settings=asked))
-    check_collisions([*(one.paths.consensus for one in sets), *(place for job in given.jobs for place in job.places)])
+    check_collisions([*(one.paths.consensus for one in sets), *(paths for job in given.jobs for paths in job.outputs)])
     jobs = [replace(job, draw=True) for job in given.jobs]
     outcomes = process_owners(jobs, workers, logbook, stop_early=given.stop_early)
     for absence in unread:

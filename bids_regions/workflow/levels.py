@@ -135,7 +135,7 @@ def _make_workers(asked: WorkerSettings, plan: Plan, logbook: Logbook) -> Worker
 def _forget_failures(plan: Plan, output_dir: Path) -> None:
     """Drop what earlier runs noted of files that were taken out since, and of folders that can be read again."""
     broken = {printable(one.relpath) for _, one in plan.broken}
-    owners = {*plan.participants, *(place.owner for job in plan.group for place in job.places)}
+    owners = {*plan.participants, *(paths.owner for job in plan.group for paths in job.outputs)}
     for owner in sorted(owners):
         for note, failure in find_failures(output_dir, owner):
             path = plan.dataset.root / failure.source
@@ -150,5 +150,5 @@ def _tell_left_out(plan: Plan, logbook: Logbook) -> None:
         fault = BadMap(one.reason, hint=BROKEN_HINT)
         logbook.count_failed(one.relpath)
         logbook.fail(one.relpath, fault)
-        for place in job.places:
-            write_failure(job.mapfile, place, fault)
+        for paths in job.outputs:
+            write_failure(job.mapfile, paths, fault)

@@ -118,11 +118,11 @@ def process_owners(jobs: Sequence[MapJob], workers: Workers, logbook: Logbook, *
 
 
 def _lost_map(job: MapJob) -> MapOutcome:
-    for place in job.places:
-        write_failure(job.mapfile, place, LOST)
+    for paths in job.outputs:
+        write_failure(job.mapfile, paths, LOST)
     entries = tuple(
-        EntryOutcome(name=entry.name, place=place, fault=LOST)
-        for entry, place in zip(job.entries, job.places, strict=True)
+        EntryOutcome(name=entry.name, paths=paths, fault=LOST)
+        for entry, paths in zip(job.entries, job.outputs, strict=True)
     )
     return MapOutcome(mapfile=job.mapfile, entries=entries)
 

@@ -110,16 +110,16 @@ class PendingPage:
             known = by_path.setdefault(each.mapfile.title, each.mapfile)
             found.setdefault(known, []).append(each)
         for results in found.values():
-            results.sort(key=lambda each: (order.get(each.place.entry, len(order)), each.place.entry))
+            results.sort(key=lambda each: (order.get(each.paths.entry, len(order)), each.paths.entry))
         return dict(sorted(found.items(), key=lambda item: item[0].title))
 
     def _is_drawn(self, mapfile: MapFile, results: Sequence[Result]) -> bool:
         drawn = self.drawn.get(mapfile.title)
-        return drawn is not None and [e.name for e in drawn.section.entries] == [each.place.entry for each in results]
+        return drawn is not None and [e.name for e in drawn.section.entries] == [each.paths.entry for each in results]
 
     def _drawing(self, mapfile: MapFile, results: Sequence[Result]) -> DrawJob:
         own = next((job for job in self.jobs if job.mapfile.title == mapfile.title), None)
-        job = own or replace(self.jobs[0], mapfile=mapfile, entries=(), places=(), fittings=())
+        job = own or replace(self.jobs[0], mapfile=mapfile, entries=(), outputs=(), fittings=())
         return DrawJob(job=job, done=tuple(results))
 
     def _told(self) -> dict[str, object]:
@@ -192,4 +192,4 @@ class PendingPage:
 
 
 def _digests(found: Mapping[MapFile, Sequence[Result]]) -> Seen:
-    return tuple((each.place.sidecar, each.digest) for results in found.values() for each in results)
+    return tuple((each.paths.sidecar, each.digest) for results in found.values() for each in results)
