@@ -132,7 +132,7 @@ def show_number(text: str, decimals: str = "") -> str:
     >>> show_number("-0.8333", "%"), show_number("0.0231", "of:n_sharing:n_with_data"), show_number("0.9997", "%")
     ('83 %', '2.3 %', '> 99 %')
     """
-    value = _float(text)
+    value = _float(text) + 0.0  # no minus zero, as in the script
     if decimals == "w" or not math.isfinite(value):
         return text
     size = abs(value)
