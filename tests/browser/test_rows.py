@@ -109,7 +109,8 @@ SENTENCES = [
      "A negative cluster of 2,048 vertices (12.35 cm²) of the right hemisphere with its peak at vertex 77 of fsLR "
      "(t = −5.5, cluster p < 0.001)."),
     (SHEET | {"n_vertices": "1", "area_mm2": "n/a", "hemi": "L", "p_cluster": "", "name": "V1"}, PEAK,
-     {"quantity": "t"}, "A negative cluster of 1 vertex of the left hemisphere in V1; peak 2 of it at vertex 99 (t = 4.5)."),
+     {"quantity": "t"}, "A negative cluster of 1 vertex of the left hemisphere in V1; "
+     "peak 2 of it at vertex 99 (t = 4.5)."),
 ]  # fmt: skip
 
 
