@@ -69,6 +69,52 @@ def test_one_participant_is_found_in_every_plot(opened: Opener) -> None:
     expect(shown.page.locator(".ring")).to_have_count(4)
 
 
+def test_a_participant_is_ringed_where_they_have_a_value(opened: Opener, tmp_path: Path) -> None:
+    """One plot is one plot; where dots are too many to draw, the ring lies at the value on the axis."""
+    page = samples.group_page(5)
+    one = page.sets[0]
+    metrics = tuple(replace(metric, points=metric.points[at > 0 :]) for at, metric in enumerate(reversed(one.metrics)))
+    one = replace(one, metrics=metrics, agreement=None, thumbnails=(), outliers=())
+    shown = opened(samples.write_page(pages.render_group(replace(page, sets=(one,))), tmp_path / "group.html")).ready()
+    field = shown.page.get_by_label("Find a participant")
+    field.fill("sub-0001")
+    expect(shown.page.locator("#found")).to_have_text("ringed in 1 plot")
+    ring = shown.page.locator(".ring circle")
+    expect(ring).to_have_count(1)
+    dot = shown.page.locator("circle[data-participant=sub-0001]")
+    place = "(circle) => ['cx', 'cy'].map((name) => Number(circle.getAttribute(name)))"
+    wanted = dot.evaluate(place)
+    assert ring.evaluate(place) == wanted
+    dot.evaluate("(dot) => dot.remove()")
+    field.fill("0001")
+    expect(shown.page.locator("#found")).to_have_text("ringed in 1 plot")
+    expect(ring).to_have_attribute("cy", "46")
+    assert ring.evaluate(place) == pytest.approx(wanted, abs=0.1)
+    field.fill("")
+    expect(shown.page.locator("#found")).to_have_text("")
+
+
+def test_the_names_to_choose_from_are_given_once(opened: Opener) -> None:
+    shown = opened("group").ready()
+    field = shown.page.get_by_label("Find a participant")
+    names = shown.page.locator("#participants option")
+    for _ in range(2):
+        field.focus()
+        expect(names).to_have_count(60)
+        field.blur()
+    assert names.evaluate_all("(all) => new Set(all.map((one) => one.value)).size") == 60
+    field.fill("sub-0002")
+    expect(shown.page.locator(".ring text").first).to_contain_text("sub-0002")
+    shown.page.locator(".dot.flagged").hover()  # of another participant
+    expect(shown.page.locator("#found")).to_have_text("ringed in 4 plots")
+    expect(shown.page.locator(".ring text").first).to_contain_text("sub-0002")
+    field.fill("")
+    shown.page.locator(".dot.flagged").hover()
+    expect(shown.page.locator(".ring")).to_have_count(4)
+    shown.page.locator("h1").hover()
+    expect(shown.page.locator(".ring")).to_have_count(0)
+
+
 def test_the_matrix_is_read_by_pointer_and_by_keys(opened: Opener) -> None:
     shown = opened("group").ready()
     agreement = samples.group_page().sets[0].agreement
@@ -90,6 +136,23 @@ def test_the_matrix_is_read_by_pointer_and_by_keys(opened: Opener) -> None:
     expect(readout).to_have_text(f"sub-0006 and sub-0019: Dice {agreement.values[5][18]:.2f}")
     picture.hover(position={"x": 0.5 * cell, "y": 1.5 * cell})
     expect(readout).to_have_text("sub-0002 and sub-0001: Dice no value")
+
+
+def test_keys_stop_at_the_rims_of_the_matrix(opened: Opener) -> None:
+    shown = opened("group").ready()
+    area, readout = shown.page.locator(".matrix-picture"), shown.page.locator(".matrix-readout")
+    shown.page.evaluate("() => { window.keyOf = (key) => new KeyboardEvent('keydown', { key, cancelable: true }); }")
+    rims = {
+        "ArrowUp": "sub-0001 and sub-0001",
+        "ArrowLeft": "sub-0001 and sub-0001",
+        "ArrowDown": "sub-0060 and sub-0001",
+        "ArrowRight": "sub-0060 and sub-0060",
+    }
+    for key, pair in rims.items():
+        area.evaluate("(area, key) => { for (let n = 0; n < 61; n++) area.dispatchEvent(keyOf(key)); }", key)
+        expect(readout).to_contain_text(pair)
+    assert area.evaluate("(area) => area.dispatchEvent(keyOf('a'))")  # not taken: the browser's own
+    assert not area.evaluate("(area) => area.dispatchEvent(keyOf('ArrowUp'))")
 
 
 def test_thumbnails_come_in_pages_of_fifty(opened: Opener) -> None:

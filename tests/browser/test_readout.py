@@ -334,3 +334,95 @@ def test_a_picture_has_the_planes_side_by_side_over_three_lines(shown: Opened, w
         [text, f"{'600 ' if at == 0 else ''}{font}", 16, pytest.approx(76 + (at + 1.2) * 26), width - 32]
         for at, text in enumerate(("one", "two", "three"))
     ]
+
+
+# ------------------------------------------------------------------------------------------- a real page's viewer
+
+
+def test_a_values_decimals_are_those_of_the_maps_step(opened: Opener) -> None:
+    ask = """(volumes) => volumes.map((volume) => {
+      const own = Object.assign(Object.create(page.viewer), { goTo() {} });
+      own.volume = { ...page.viewer.volume, ...volume };
+      own.open(null);
+      return own.digits;
+    })"""
+    steps = {0.01: 2, 0.003: 2, 0.0999: 1, 1.0: 0, 5.0: 0, 1e-12: 8}
+    volumes = [{"dtype": "int16", "step": step} for step in steps] + [{"dtype": "float32", "step": 1}]
+    assert opened("motor").ready().page.evaluate(ask, volumes) == [*steps.values(), None]
+
+
+def test_a_map_without_regions_has_no_peaks_to_step_through(opened: Opener) -> None:
+    """And one of a single entry no others to lay over it."""
+    for name, alone in (("zero", True), ("motor", False)):
+        shown = opened(name).ready()
+        for button in ("previous", "next"):
+            expect(shown.page.locator(f"#viewer [data-part={button}]")).to_be_enabled(enabled=not alone)
+        hidden = "(box) => box.closest('label').hidden"
+        assert shown.page.locator("#viewer [data-part=others]").evaluate(hidden) == alone
+        assert shown.page.evaluate("() => page.viewer.cortex.shown") is False
+
+
+def test_a_caption_says_where_no_region_is_and_names_no_threshold_that_is_not(opened: Opener) -> None:
+    shown = opened("motor").ready()
+    shown.page.evaluate("() => page.viewer.goTo([-1000, -1000, -1000])")
+    assert shown.read()["region"] == 0
+    caption = shown.page.evaluate("() => page.viewer.caption()")
+    assert caption[0].endswith("pct97, threshold 2.595")
+    assert caption[1].endswith("; in no region")
+    assert caption[2] == "Drawn on: T1-weighted template; left is left; " + shown.page.title()
+    ask = """() => {
+      const own = Object.create(page.viewer);
+      own.view = { ...own.view, cutoff: null };
+      return own.caption()[0];
+    }"""
+    assert shown.page.evaluate(ask).endswith("pct97")
+
+
+def test_zoom_has_an_end_and_switches_say_how_they_stand(opened: Opener) -> None:
+    shown = opened("motor").ready()
+    closer, back = (shown.page.locator(f"#viewer [data-part=zoom-{way}]") for way in ("in", "out"))
+    zoom = "() => page.viewer.slices.zoom"
+    for button, wanted in ((closer, 1.5), (closer, 2.25), (back, 1.5), (back, 1)):
+        button.click()
+        assert shown.page.evaluate(zoom) == pytest.approx(wanted)
+        expect(back).to_be_enabled(enabled=wanted > 1)
+    glass = shown.page.locator("#viewer [data-part=glass]")
+    for pressed in (True, False):
+        glass.click()
+        expect(glass).to_have_attribute("aria-pressed", str(pressed).lower())
+        assert shown.page.evaluate("() => page.viewer.slices.glass") is pressed
+        expect(shown.page.locator("#viewer [data-part=axial] output")).to_have_text("" if pressed else "z = 52")
+
+
+def test_several_wishes_before_a_frame_make_one_picture(opened: Opener) -> None:
+    shown = opened("motor").ready()
+    shown.settle(0)
+    ask = """async () => {
+      let drawn = 0;
+      const { viewer } = page;
+      viewer.displays = [{ draw: () => (drawn += 1) }];
+      for (let n = 0; n < 3; n++) viewer.draw();
+      const none = drawn;
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+      const one = drawn;
+      viewer.draw();
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+      return [none, one, drawn];
+    }"""
+    assert shown.page.evaluate(ask) == [0, 1, 2]
+
+
+def test_the_peak_that_is_read_is_that_of_the_voxel(opened: Opener) -> None:
+    """A box of a file tells the file's own voxels; a swatch is there only with a region."""
+    shown = opened("motor").ready()
+    before = shown.read()["voxel"]
+    shown.page.evaluate(
+        "() => { page.viewer.volume = { ...page.viewer.volume, first: [10, 20, 30] }; page.viewer.readOut(); }"
+    )
+    read = shown.read()
+    assert read["voxel"] == [at + first for at, first in zip(before, (10, 20, 30), strict=True)]
+    assert read["text"]["voxel"].split() == [str(at) for at in read["voxel"]]
+    swatch = shown.page.locator("#viewer [data-part=swatch]")
+    assert swatch.evaluate("(one) => one.hidden") is False
+    shown.page.evaluate("() => page.viewer.goTo([-1000, -1000, -1000])")
+    assert swatch.evaluate("(one) => one.hidden") is True
