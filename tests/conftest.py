@@ -1,6 +1,7 @@
 """What holds for every test: no limit of time may decide, for other work on the machine would; nor what was killed."""
 
 import fcntl
+import traceback
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -23,22 +24,39 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     return ended
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Give whole files to workers, so that what a file's tests share is made once."""
+    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 # one process needs no xdist
+
+    return LoadFileScheduling(config, log)
+
+
 Once = Callable[[str, Callable[[Path], object]], Path]
 
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
-    """A folder that the first test to ask for it fills, for all tests and workers of the session: to be read only."""
+    """A folder that the first test to ask for it fills, for all tests and workers of the session: to be read only.
+
+    Where that fails it is not tried again: whoever asks later is told what happened.
+    """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if base.name.startswith("popen-") else base
 
     def made(name: str, make: Callable[[Path], object]) -> Path:
-        folder, done = shared / name, shared / f"{name}-is-whole"
+        folder, done, failed = (shared / f"{name}{ending}" for ending in ("", "-is-whole", "-failed"))
         with (shared / f"{name}-lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            if failed.exists():
+                pytest.fail(f"{name} could not be made, and its first maker was told:\n{failed.read_text()}")
             if not done.exists():
                 folder.mkdir()
-                make(folder)
+                try:
+                    make(folder)
+                except BaseException:
+                    failed.write_text(traceback.format_exc())
+                    raise
                 done.touch()
         return folder
 

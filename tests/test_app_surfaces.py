@@ -13,7 +13,6 @@ import trees
 from bids import BIDSLayout
 from nilearn.datasets import load_fsaverage
 from nilearn.glm.first_level import FirstLevelModel
-from nilearn.interfaces.bids import save_glm_to_bids
 from nilearn.surface import SurfaceImage
 from scipy import ndimage
 from surface_bytes import data_array, gifti, mesh, put
@@ -40,7 +39,7 @@ def glm(tmp_path_factory):
     with warnings.catch_warnings(action="ignore"):  # nilearn's own
         model = FirstLevelModel(t_r=2, hrf_model=None, drift_model=None, minimize_memory=False)
         model = model.fit(SurfaceImage(mesh=meshes, data=data), events)
-        save_glm_to_bids(model, contrasts={"a": "a"}, out_dir=folder, prefix="sub-01_task-x_space-fsaverage5")
+        trees.save_glm(model, contrasts={"a": "a"}, out_dir=folder, prefix="sub-01_task-x_space-fsaverage5")
     return folder
 
 

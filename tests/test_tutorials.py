@@ -8,14 +8,18 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
+import trees
 from PIL import Image
+from served import serve
 
+from bids_regions.cli import main
 from bids_regions.settings import OPTIONS
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "tutorials"
 TUTORIALS = sorted(path for path in FOLDER.glob("*.md") if path.name != "index.md")
 PAGES = [*TUTORIALS, ROOT / "docs" / "usage.md"]
+STARTED = "reading_the_report"  # the page whose commands are those that are installed, each a process from its start
 OTHERS_OPTIONS = {  # of other programs, and of bids_regions-import
     *("--space", "--task", "--array", "--cpus-per-task", "--time", "--containall", "--cleanenv"),
     *("--thresh", "--olmax", "--cope"),
@@ -32,8 +36,18 @@ def load_tool():
 tool = load_tool()
 
 
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    """The commands, in processes that have loaded what they need."""
+    folder = tmp_path_factory.mktemp("programs")
+    maps = trees.fitlins(folder / "maps", stats=("z",))
+    assert main([str(maps), str(folder / "regions"), "participant", "group", "--nprocs", "1", "-q"]) == 0
+    with serve(folder) as served:
+        yield served
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_line_works(page, tmp_path, monkeypatch):
+def test_every_line_works(page, tmp_path, monkeypatch, programs):
     """Each page in a folder of its own: whoever begins with any of them has all that it needs."""
     backend = plt.get_backend()
     plt.switch_backend("Agg")
@@ -42,7 +56,7 @@ def test_every_line_works(page, tmp_path, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what other libraries say of themselves
         warnings.filterwarnings("error", module=r"bids_regions\b")
-        tool.run_page(page, tmp_path)
+        tool.run_page(page, tmp_path, *([] if page.stem == STARTED else [programs]))
     plt.close("all")
     plt.switch_backend(backend)
     for name in tool.pictures_of(page):

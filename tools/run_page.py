@@ -33,23 +33,26 @@ def blocks_of(text: str) -> Iterator[tuple[str, str]]:
         yield found[1], found[2]
 
 
-def run_page(page: Path, folder: Path) -> None:
-    """Run a page in a folder; an AssertionError tells what differs from what the page shows."""
+def run_page(page: Path, folder: Path, programs: Path = Path(sys.executable).parent) -> None:
+    """Run a page in a folder; an AssertionError tells what differs from what the page shows.
+
+    The shell finds its commands in the folder of programs first.
+    """
     namespace: dict[str, Any] = {"__name__": "page"}
     printed = ""
     with chdir(folder):
         for language, content in blocks_of(page.read_text("utf-8")):
             if language == "sh":
-                printed = run_shell(content)
+                printed = run_shell(content, programs)
             elif language == "python":
                 run_python(content, namespace)
             elif language == "text":
                 compare(content, printed)
 
 
-def run_shell(commands: str) -> str:
+def run_shell(commands: str, programs: Path) -> str:
     """What commands print to both streams; they must end with 0."""
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(  # noqa: S603 # our own page
         ["/bin/sh", "-e", "-c", commands],
         stdout=subprocess.PIPE,
