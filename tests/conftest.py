@@ -32,6 +32,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     return LoadFileScheduling(config, log)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_processor() -> Generator[None]:
+    """Let the app run in one process here, on whatever machine, unless a test asks for more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bids_regions.settings.run.count_processors", lambda: 1)
+        yield
+
+
 Once = Callable[[str, Callable[[Path], object]], Path]
 
 

@@ -100,5 +100,5 @@ def _copy_demo(words: list[str], demos: Path) -> int:
         (demos / "said").write_text(said.getvalue())
         os.chdir(here)
     shutil.copytree(made, here, dirs_exist_ok=True)
-    print((demos / "said").read_text(), end="")
+    sys.stdout.write((demos / "said").read_text())
     return 0
