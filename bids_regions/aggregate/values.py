@@ -168,7 +168,8 @@ def measure_map(index: RegionIndex, one: ParticipantMap) -> RegionValues:
     values, covered = one.data[index.voxels].astype(np.float64), one.covered[index.voxels]
     peak, distance = _find_peaks(index, values, covered)
     labels = one.labels[index.voxels].astype(np.intp)
-    own = _own_voxels(index, one, labels)
+    wanted = index.sign[index.region]
+    own = (labels > 0) & ((wanted == 0) | (one.sign_map()[index.voxels] == wanted))  # in its regions of the same sign
     loo = np.zeros(own.size, bool) if index.spared is None else index.spared | ~own
     has_data = index.sums(covered) > 0
     areas = _areas(one)
@@ -197,14 +198,6 @@ def _find_peaks(index: RegionIndex, values: Floats, covered: NDArray[np.bool_]) 
     first = reached[np.unique(region[reached], return_index=True)[1]] if n else reached
     known = covered[first]
     return np.where(known, values[first], np.nan), np.where(known, index.away[first], np.nan)
-
-
-def _own_voxels(index: RegionIndex, one: ParticipantMap, labels: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Which of the regions' voxels the participant's own regions of the region's sign cover."""
-    wanted = index.sign[index.region]
-    fits = (wanted == 0) | (one.sign_map()[index.voxels] == wanted)
-    own: NDArray[np.bool_] = (labels > 0) & fits
-    return own
 
 
 def _overlap(

@@ -4,7 +4,7 @@ A *key* is the number a file has for a label. A label is known by its structure 
 cortex is never counted with one of the right. Keys of 0 and below are no label, nor is one that is called "???".
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -169,9 +169,11 @@ class _PlacedOnSheets(PlacedAtlas):
 
     def _rows_by_structure(self) -> dict[str, dict[Any, int]]:
         table: dict[str, dict[Any, int]] = {}
-        for piece, start in _pieces_of(self.domain):
+        start = 0
+        for piece in self.domain.pieces:
             numbers = piece.rows.tolist() if isinstance(piece, Sheet) else map(tuple, np.asarray(piece.ijk).T.tolist())
             table.setdefault(piece.structure, {}).update({number: row for row, number in enumerate(numbers, start)})
+            start += piece.rows.size
         return table
 
     def find_nearest(self, xyz: Counts) -> tuple[NDArray[np.intp], Counts]:
@@ -248,14 +250,6 @@ def _weights(domain: Grayordinates) -> Counts:
     weights = np.empty(domain.size)
     weights[elements.memory] = domain.extents(elements, np.arange(domain.size), one).size
     return np.where(np.isnan(weights), 1.0, weights)
-
-
-def _pieces_of(domain: Grayordinates) -> Iterator[tuple[Sheet | Solid, int]]:
-    """The pieces in the file's order, with the row that each begins at."""
-    start = 0
-    for piece in domain.pieces:
-        yield piece, start
-        start += piece.rows.size
 
 
 def _load(path: Path) -> _File:

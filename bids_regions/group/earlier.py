@@ -1,7 +1,7 @@
 """What earlier runs of the group level left in OUTPUT_DIR, and this one neither made nor removed.
 
 Sets of other columns of `--group-by`, of other contrasts or entries, may be wanted beside those of this run: they stay,
-and it is said that they are not of it.
+and it is said that they are not of it. Nothing is removed here.
 """
 
 import re

@@ -1,6 +1,7 @@
 """The methods text of the group level: the participants' criteria, and how their regions were put together.
 
-From settings and records, never from values.
+The participants' paragraphs are those of `pages.methods`, the group's follow them. From settings and records, never
+from values.
 """
 
 from collections.abc import Collection, Mapping, Sequence

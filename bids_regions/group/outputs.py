@@ -26,7 +26,7 @@ from bids_regions.dataset import is_standard_space
 from bids_regions.errors import Fault, MissingInput
 from bids_regions.extraction import Extraction, Statistic, find_regions
 from bids_regions.extraction.tails import SIGN_WORDS, TAILS
-from bids_regions.files import hash_file, hash_of, read_json, remove_file, write_json, write_text
+from bids_regions.files import hash_file, hash_of, remove_file, write_json, write_text
 from bids_regions.frozen import dataclass
 from bids_regions.group.grounds import Ground, rows_of_peaks
 from bids_regions.group.members import Member
@@ -35,6 +35,7 @@ from bids_regions.maps.naming import NamedRegions, name_extraction
 from bids_regions.results.placement import OutputPaths
 from bids_regions.results.records import DEFINED, library_versions, spatial_fields
 from bids_regions.results.uris import output_uri, source_uri
+from bids_regions.results.walk import read_logs
 from bids_regions.settings import GroupSettings, without_folders
 from bids_regions.tables import (
     Cells,
@@ -182,22 +183,14 @@ def _find_again(spec: str, settings: GroupSettings) -> str:
     known = {without_folders(own): own for own in settings.atlases}
     if spec in known or spec.startswith("templateflow:"):
         return known.get(spec, spec)
-    for log in sorted(settings.output_dir.glob("logs/log-*.json"), reverse=True):
-        found = _atlases_of(log).get(spec)
+    for atlases in read_logs(settings.output_dir, "atlases"):
+        found = atlases.get(spec)
         if found is None:
             continue
         if not Path(found.partition("?")[0]).is_file():
             break
         return str(found)
     raise MissingInput(f"the atlas {spec} is not where it was", hint="Give its --atlas to the group level as well")
-
-
-def _atlases_of(log: Path) -> Mapping[str, Any]:
-    try:
-        atlases = read_json(log).get("atlases")
-    except Fault:
-        return {}
-    return atlases if isinstance(atlases, dict) else {}
 
 
 def _lower_words(sign: int, rate: float, unit: str) -> str:

@@ -1,4 +1,8 @@
-"""The command that makes the group again, and its settings, as the group page prints them."""
+"""The command that makes the group again, and its settings, as the group page prints them.
+
+A command tells no path and no time, as those of the participants' pages (`pages.provenance`). What a setting does is
+not known here.
+"""
 
 import shlex
 

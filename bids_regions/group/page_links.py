@@ -1,4 +1,7 @@
-"""Where a page leads: to the files of a set, and to the pages of participants."""
+"""Where a page leads: to the files of a set, and to the pages of participants.
+
+An *address* is relative to OUTPUT_DIR. What the files hold is not known here.
+"""
 
 import os
 from collections.abc import Mapping, Sequence

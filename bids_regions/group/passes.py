@@ -260,12 +260,13 @@ def _measure_shard(shard: _Shard) -> list[MemberMeasures]:
         drawn = member.participant in reference.thumbnails
         one, _, rows, _ = load_member(member, shard.source, table=drawn, known=known)
         values, (dice, dice_loo) = measure_map(index, one), overlap.dice(one)
+        second = load_second(member, shard.source) if member.value_files else None
         measured.append(
             MemberMeasures(
                 member=member,
                 values=values,
                 large_loo=reference.smallest.reached(values.n_loo, values.extent_loo, on_sheet),
-                second=_second_means(member, one, index, shard.source),
+                second=None if second is None else mean_in_regions(index, second, one.covered & (second != 0)),
                 dice=dice,
                 dice_loo=dice_loo,
                 coverage=int(np.count_nonzero(one.covered & reference.core)) / n_core,
@@ -274,12 +275,3 @@ def _measure_shard(shard: _Shard) -> list[MemberMeasures]:
             )
         )
     return measured
-
-
-def _second_means(
-    member: Member, one: ParticipantMap, index: RegionIndex, source: Source
-) -> NDArray[np.float64] | None:
-    if not member.value_files:
-        return None
-    row = load_second(member, source)
-    return mean_in_regions(index, row, one.covered & (row != 0))

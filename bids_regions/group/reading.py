@@ -1,7 +1,8 @@
 """One participant's map as the rows of its set: values, labels, signs, and where it has data.
 
 A volume is resampled to the grid of the set; a map on surfaces is laid on the set's vertices by structure and number,
-whatever the order of its file. Only what the records tell is read.
+whatever the order of its file. Only what the records tell is read. *Known* is what a first reading found that a second
+need not look for again. What the rows are counted or measured for is not known here.
 """
 
 import os

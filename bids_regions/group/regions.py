@@ -1,7 +1,8 @@
 """Regions that come from elsewhere (--regions-from): an atlas, another study, or a consensus of the very same maps.
 
 They are a label image for volumes, or label files of a template's vertices for maps on surfaces. There a region is a
-label of one structure: a key that two hemispheres share is two regions, and that of the right one is counted up.
+label of one structure: a key that two hemispheres share is two regions, and that of the right one is counted up. What
+is measured in them is not known here.
 """
 
 import re

@@ -2,10 +2,11 @@
 
 Vertices correspond by their number in the mesh of a template, voxels of a CIFTI file by their place in its volume; the
 order of a file's rows says nothing. Maps of meshes of another number of vertices, or of another volume, are another
-*kind* and never mixed. What one map of a kind has and another lacks stays: there the other has no data.
+*kind* and never mixed. What one map of a kind has and another lacks stays: there the other has no data. The numbers of
+maps are not read here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 from bids_regions.dataset import SourceDataset
 from bids_regions.dataset.sheets import DENSITIES
 from bids_regions.errors import BadMap, Fault, MissingInput
-from bids_regions.files import read_json
 from bids_regions.frozen import dataclass
 from bids_regions.group.grounds import SheetGround
 from bids_regions.group.members import Absence, Member
@@ -25,6 +25,7 @@ from bids_regions.images.cifti import BrainModel, Grayordinates
 from bids_regions.maps.sheet_files import find_layout
 from bids_regions.maps.sheet_maps import Part, SheetLayout
 from bids_regions.maps.sheets import lay_on_own_triangles, lay_on_template
+from bids_regions.results.walk import read_logs
 from bids_regions.settings import GroupSettings, make_entry
 
 __all__ = ["MeshKind", "Meshes", "sort_by_mesh"]
@@ -247,7 +248,9 @@ class Meshes:
         """
         layout, member = kind.joined(), kind.members[0]
         mapfile = map_of(member, self.dataset)
-        entry = self._entry_of(member)
+        entry = make_entry(member.entry, member.criteria)  # of the participants, which tells no folders
+        surfaces, areas = self._found(entry.surfaces), self._found(entry.vertex_areas)
+        entry = replace(entry, surfaces=surfaces, vertex_areas=areas).for_surfaces(member.form)
         try:
             domain, used = lay_on_template(layout, mapfile, entry, space)
         except BadMap:
@@ -256,30 +259,15 @@ class Meshes:
             domain, used = lay_on_own_triangles(layout, mapfile, self.dataset, space)
         return SheetGround(domain=domain, layout=layout, meshes=used, form=member.form)
 
-    def _entry_of(self, member: Member) -> Any:
-        """The participants' entry, with the folders of the files that it names."""
-        entry = make_entry(member.entry, member.criteria)
-        return replace(
-            entry, surfaces=self._found(entry.surfaces), vertex_areas=self._found(entry.vertex_areas)
-        ).for_surfaces(member.form)
-
     def _found(self, words: tuple[str, ...]) -> tuple[str, ...]:
         """Files as this run names them, or else as the latest run's log tells."""
         known = {Path(path).name: path for path in self.settings.sheet_files}
         return tuple(word if word in WORDS else known.get(word) or self._logged(word) for word in words)
 
     def _logged(self, name: str) -> str:
-        for log in sorted(self.settings.output_dir.glob("logs/log-*.json"), reverse=True):
-            told = _surfaces_of(log).get(name)
+        for surfaces in read_logs(self.settings.output_dir, "surfaces"):
+            told = surfaces.get(name)
             if isinstance(told, str) and Path(told).is_file():
                 return told
         hint = "Give its --surfaces and --vertex-areas to the group level as well"
         raise MissingInput(f"the file {name} that the participants' maps were laid on is not where it was", hint=hint)
-
-
-def _surfaces_of(log: Path) -> Mapping[str, Any]:
-    try:
-        told = read_json(log).get("surfaces")
-    except Fault:
-        return {}
-    return told if isinstance(told, dict) else {}

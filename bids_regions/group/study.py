@@ -1,6 +1,7 @@
 """The sets of a run, studied in turn: their tables written as they are found, and what the page tells beside them.
 
-Who runs it, and what is said meanwhile, is not known here.
+To *study* is to pass over the maps of a set (`measures`), and of sets of several sessions (`reliability`). Who runs it,
+and what is said meanwhile, is not known here.
 """
 
 import math

@@ -1,6 +1,7 @@
 """The tables of the group: values per participant and region, all regions, all participants, agreement of pairs.
 
 Each is written line by line, so that no table is ever held as a whole, with a sidecar that describes its columns.
+A *row* is whatever its columns can be taken of. How numbers are measured is not known here.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

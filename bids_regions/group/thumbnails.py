@@ -1,4 +1,7 @@
-"""A small picture of one participant's map, drawn as everybody's of its set: the same cuts, the same colours."""
+"""A small picture of one participant's map, drawn as everybody's of its set: the same cuts, the same colours.
+
+How a set is cut and coloured is settled before (`measures`); where the pictures stand is the page's.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,7 @@
-"""What sets are called on the page: the map and the rule in words, as their participants' pages say them."""
+"""What sets are called on the page: the map and the rule in words, as their participants' pages say them.
+
+A *title* tells a map and its rule; sets of one title are told apart by their *group*, the entities above it.
+"""
 
 from bids_regions.group.sets import MapSet
 from bids_regions.pages.wording import title_of

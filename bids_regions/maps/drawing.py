@@ -1,5 +1,6 @@
 """A map with finished results, drawn again for its page.
 
+A *drawing* is asked for one map: the results that stand, and the job whose images are read for it.
 What stands on the page beside it, and when the page is written, is not known here.
 """
 

@@ -1,7 +1,8 @@
 """What each of the four conventions would keep of one map, and why: the table of --explain.
 
 Every convention is run on the same map with the entry's own threshold; a voxel on which it and the entry disagree is
-put down to the first rule that tells them apart: mask, tail, cutoff, a value equal to the cutoff, size, split.
+put down to the first rule that tells them apart: mask, tail, cutoff, a value equal to the cutoff, size, split. What a
+convention says stands in `extraction.conventions`; where the table is shown is not known here.
 """
 
 import math

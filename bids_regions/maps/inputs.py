@@ -1,6 +1,7 @@
 """What an entry needs beside the map itself: mask, degrees of freedom, second map, smoothness, atlases.
 
 Gathering only finds and hashes, so that a rerun with nothing to do stays cheap; loading reads the images.
+*Inputs* are what was found, *loaded inputs* the arrays of it. What an extraction makes of them is not known here.
 """
 
 import math

@@ -2,7 +2,7 @@
 
 An *anatomy* is one such picture in two forms: drawn into figures, and packed for the viewer. Nothing is downloaded.
 A template is TemplateFlow's of that very space where it is installed, else the one that the package carries, for maps
-whose name or header says that they are in a space of the MNI family.
+whose name or header says that they are in a space of the MNI family. What is drawn over it is not known here.
 """
 
 import os

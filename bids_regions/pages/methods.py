@@ -12,7 +12,6 @@ from typing import Any
 from bids_regions.atlases import cite_atlases, describe_naming
 from bids_regions.extraction import Criteria
 from bids_regions.extraction.conventions import minimum_words
-from bids_regions.extraction.grammar import Citation
 from bids_regions.files import write_text
 from bids_regions.pages.wording import ordinal
 from bids_regions.report.model import Methods, Reference
@@ -223,12 +222,11 @@ def _peaks_sentence(c: Criteria) -> str:
 def _references(c: Criteria) -> list[Reference]:
     chosen = [(c.extract_type == "local_regions", WALKER), (c.grf or c.rft, FIELDS), (c.takes_smoothness, WORSLEY),
         (c.rft, SETS), (c.rft, TOPOLOGICAL), (c.tdp, ARI)]  # fmt: skip
-    height, convention = (_cited(citation) for citation in (c.spec.rule.reference, c.knobs["reference"]))
+    height, convention = (
+        [Reference(text=cited.text, doi=cited.doi)] if cited else []
+        for cited in (c.spec.rule.reference, c.knobs["reference"])
+    )
     return [*height, *(reference for wanted, reference in chosen if wanted), *convention]
-
-
-def _cited(citation: Citation | None) -> list[Reference]:
-    return [Reference(text=citation.text, doi=citation.doi)] if citation else []
 
 
 def methods_markdown(methods: Methods) -> str:

@@ -1,7 +1,8 @@
 """The page of one participant: every finished map of that participant in the output, drawn and written once.
 
 A page ends with a comment that holds hashes of what it was made from and of what it is; by them a rerun knows whether
-the page, and the figures beside it, still stand.
+the page, and the figures beside it, still stand. What stands in a section is not known here (`sections`), nor when a
+page is due.
 """
 
 import base64

@@ -51,10 +51,10 @@ __all__ = [
     "Drawn",
     "Finished",
     "draw_section",
+    "file_links",
     "glass_figure",
     "href_of",
     "is_strict",
-    "links_of",
     "mask_words",
     "regions_table",
     "section_key",
@@ -200,7 +200,7 @@ class _EntryBuilder:
             peaks=read_text(paths.peaks),
             footnote=footnote(record),
             warnings=record.warnings,
-            links=links_of(paths),
+            links=file_links(paths),
         )
         told = tell_entry(record, title, list(rows_of(table)), (self.statmap.data, labels, self.statmap.affine))
         return entry, written, told
@@ -271,7 +271,7 @@ def _significance(statmap: StatMap, statistic: Statistic, done: Sequence[Finishe
     return replace(statmap, data=shown)
 
 
-def links_of(paths: OutputPaths) -> tuple[model.Link, ...]:
+def file_links(paths: OutputPaths) -> tuple[model.Link, ...]:
     """The files of an entry."""
     labels = [("label image", path) for path in paths.label_files]
     if len(labels) > 1:

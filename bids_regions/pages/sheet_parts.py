@@ -1,7 +1,7 @@
 """What draws maps on surfaces: the hemispheres of a map with their sheets, its voxels as a box, and marks of regions.
 
 A *row* is the map as the viewer has it: the values of every vertex of the left sheet, then of the right one, 0 where
-the map has none.
+the map has none. A *sheet* is the mesh that a hemisphere is drawn on. Words, tables and records are not known here.
 """
 
 from collections.abc import Mapping, Sequence

@@ -41,9 +41,9 @@ from bids_regions.pages.sections import (
     SIDE_BY_SIDE,
     Drawn,
     Finished,
+    file_links,
     href_of,
     is_strict,
-    links_of,
     mask_words,
     regions_table,
     section_key,
@@ -259,7 +259,7 @@ def _show_entry(
         regions=regions_table(paths, record, table, title),
         peaks=read_text(paths.peaks),
         warnings=record.warnings,
-        links=links_of(paths),
+        links=file_links(paths),
     )
     return entry, written
 

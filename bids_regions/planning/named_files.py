@@ -35,7 +35,9 @@ def check_named_files(
         A file is not there, cannot be read, or is not what its option asks for.
     """
     notes: dict[str, None] = {}
-    for option, path, check in dict.fromkeys((*_of_group(participants_tsv, regions_from), *_of_entries(entries))):
+    asked = [("--participants-tsv", participants_tsv, _check_participants)] if participants_tsv else []
+    asked += [("--regions-from", path, _check_regions) for path in regions_from]
+    for option, path, check in dict.fromkeys((*asked, *_of_entries(entries))):
         if not path.is_file():
             there = "is a folder, and no file" if path.is_dir() else "is not there"
             raise MissingInput(f"{option}: {path} {there}", hint=MOUNTS)
@@ -48,12 +50,6 @@ def check_named_files(
         except Fault as fault:
             raise MissingInput(f"{option}: {fault.sentence}", hint=fault.hint) from fault
     return tuple(notes)
-
-
-def _of_group(participants_tsv: Path | None, regions_from: Sequence[Path]) -> Iterator[tuple[str, Path, Check]]:
-    if participants_tsv:
-        yield "--participants-tsv", participants_tsv, _check_participants
-    yield from (("--regions-from", path, _check_regions) for path in regions_from)
 
 
 def _of_entries(entries: Sequence[Entry]) -> Iterator[tuple[str, Path, Check]]:

@@ -1,24 +1,25 @@
 """What stands in an output folder: the one walk over it.
 
 An *owner* is a folder at its top: `sub-01` for a participant, `tpl-S` for what belongs to none. A *sidecar* is the file
-of a record, `*_dseg.json`; a *result* is a finished map and entry. The walk leaves out figures and hidden files, and
-tells paths in their order.
+of a record, `*_dseg.json`; a *result* is a finished map and entry, a *log* what one run told. The walk leaves out
+figures and hidden files, and tells paths in their order. Why something stands there is not asked.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from bids_regions.dataset import MapFile, SourceDataset
 from bids_regions.dataset.hemispheres import read_map_names
 from bids_regions.errors import Fault
-from bids_regions.files import hash_file
+from bids_regions.files import hash_file, read_json
 from bids_regions.frozen import dataclass
 from bids_regions.results.placement import SIDECAR, OutputPaths, name_found
 from bids_regions.results.records import Record, load_record
 from bids_regions.results.uris import read_source
 
-__all__ = ["Result", "find_owners", "find_results", "find_sidecars"]
+__all__ = ["Result", "find_owners", "find_results", "find_sidecars", "read_logs"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,3 +70,14 @@ def find_results(output_dir: Path, owner: str, dataset: SourceDataset) -> Iterat
         paths = mapfile and name_found(path, record.entry, output_dir, owner, mapfile)
         if mapfile and paths:
             yield Result(mapfile=mapfile, paths=paths, record=record, digest=digest)
+
+
+def read_logs(output_dir: Path, key: str) -> Iterator[Mapping[str, Any]]:
+    """What runs logged under a key, the latest first; a log that cannot be read is passed over."""
+    for path in sorted(output_dir.glob("logs/log-*.json"), reverse=True):
+        try:
+            told = read_json(path).get(key)
+        except Fault:
+            continue
+        if isinstance(told, dict):
+            yield told

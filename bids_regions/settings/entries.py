@@ -178,6 +178,7 @@ def make_entry(name: str, options: Mapping[str, Any], match: Mapping[str, Any] |
     if problems or criteria is None:
         raise Contradiction(problems=problems)
     knobs = convention_knobs(criteria.convention)
+    given = frozenset(name for name, value in options.items() if value not in (None, False))
     return Entry(
         name=name,
         criteria=criteria,
@@ -187,8 +188,8 @@ def make_entry(name: str, options: Mapping[str, Any], match: Mapping[str, Any] |
         surfaces=surfaces or ("auto",),
         vertex_areas=areas or ("auto",),
         on_surfaces=Criteria(**{**asked, "on_surfaces": True}),
-        voxels_only=tuple(name for name in VOXELS_ONLY if _is_asked(name, options.get(name))),
-        asked=frozenset(name for name, value in options.items() if value not in (None, False)),
+        voxels_only=tuple(name for name in VOXELS_ONLY if name in given and options[name] != "connected_components"),
+        asked=given,
         dof=dof or (),
         p_scale=str(options.get("p_scale", "auto")),
         peaks_from=_entity_and_value(options.get("peaks_from")),
@@ -236,10 +237,6 @@ def _degrees_of_freedom(value: float | Sequence[float] | None) -> tuple[float, .
             hint="Give one for t maps, two for F maps",
         )
     return numbers
-
-
-def _is_asked(name: str, value: object) -> bool:
-    return value not in (None, False) and (name, value) != ("extract_type", "connected_components")
 
 
 def _one_or_two(name: str, value: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -1,4 +1,7 @@
-"""--explain by itself: what each convention would keep of each map, printed; no result is written."""
+"""--explain by itself: what each convention would keep of each map, printed; no result is written.
+
+How a map is explained, and what its table says, is `maps.explain`'s to know.
+"""
 
 from collections import deque
 

@@ -1,5 +1,6 @@
 """A whole run: plan, do the levels asked for, and say how it ended.
 
+A *level* is participant or group; a *plan* what there is to do at them, an *exit code* how it ended, as a number.
 What becomes of one map or one set is not known here, nor what the run says of itself (`about`).
 """
 

@@ -1,4 +1,8 @@
-"""Where libraries keep small files while a run lasts."""
+"""Where libraries keep small files while a run lasts.
+
+The *temporary folder* is the run's own and is gone when it ends. Results never pass through it (`files` writes them
+beside where they go), and which library keeps what in it is not known here.
+"""
 
 import os
 import shutil
