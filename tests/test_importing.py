@@ -123,6 +123,14 @@ def test_a_mask_tells_its_reference_where_bids_knows_no_space_of_its_name(tmp_pa
     assert validate(tmp_path / "out") == []
 
 
+def test_masks_of_names_that_bids_does_not_know_are_no_error(tmp_path, run):
+    assert run(gfeat(tmp_path / "all.gfeat"), "--participant-label", "09")[0] == 0
+    assert run(feat(tmp_path / "one.feat"), feat(tmp_path / "two.feat"))[0] == 0
+    names = sorted(name for name in images(tmp_path / "out") if name.endswith("_mask"))
+    assert [re.sub(r"^.*Asym_|^.*func_|-.*", "", name) for name in names] == ["name", "name", *["taskcontrast"] * 2]
+    assert validate(tmp_path / "out") == []
+
+
 def test_copies_are_made_where_they_are_asked_for(tmp_path, run):
     folder = feat(tmp_path / "tones.feat")
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}

@@ -23,6 +23,7 @@ __all__ = ["Plan", "plan_dataset", "write_dataset"]
 
 BIDS_VERSION = "1.11.0"
 FROM = "ImportedFrom"  # the sidecar's key: the image, relative to the dataset
+IGNORED = "*_statmap.*\n*_name-*\n*_taskcontrast-*\ngroup\n"  # names that BIDS has no rule for, those of masks too
 ORDER = ("sub", "ses", "task", "run", "space", "name", "taskcontrast", "contrast", "stat", "desc")
 
 
@@ -185,7 +186,7 @@ def write_dataset(plans: Sequence[Plan], dataset: Path, *, copy: bool) -> list[s
         "GeneratedBy": [maker],
     }  # fmt: skip
     write_json(dataset / "dataset_description.json", described, only_if_changed=True)
-    write_text(dataset / ".bidsignore", "*_statmap.*\ngroup\n", only_if_changed=True)
+    write_text(dataset / ".bidsignore", IGNORED, only_if_changed=True)
     if copied and not copy:
         return [f"{copied} images were copied: no folder but / holds both them and {dataset}"]
     return []
