@@ -49,15 +49,23 @@ NEAREST = {  # room: the beginnings of its tests' names, the nearest first; thos
     "settings": ("test_settings", "test_options", "test_app_selection", "test_exit_codes"),
 }
 NEAREST_PAGES = {  # script of the page: the beginnings of its tests' names, the nearest first
-    "cortex": ("test_sheets", "test_turning", "test_cortex", "test_group_cortex", "test_coordinates"),
+    "cortex": ("test_sheets", "test_turning", "test_pictures", "test_cortex", "test_group_cortex", "test_coordinates"),
     "group": ("test_cohort", "test_group_cortex"),
-    "table": ("test_rows", "test_page_tables", "test_reading", "test_cohort"),
+    "table": ("test_rows", "test_cells", "test_page_tables", "test_reading", "test_cohort"),
     "payload": ("test_grids", "test_safety", "test_viewer", "test_size"),
     "page": ("test_workbench", "test_tools", "test_reading", "test_safety"),
     "grid": ("test_grids", "test_coordinates", "test_viewer"),
     "slices": ("test_painting", "test_viewer", "test_coordinates", "test_tools", "test_workbench"),
-    "planes": ("test_planes", "test_glass", "test_viewer", "test_coordinates", "test_tools", "test_workbench"),
-    "viewer": ("test_readout", "test_viewer", "test_tools", "test_workbench", "test_coordinates"),
+    "planes": (
+        "test_planes",
+        "test_glass",
+        "test_pictures",
+        "test_viewer",
+        "test_coordinates",
+        "test_tools",
+        "test_workbench",
+    ),
+    "viewer": ("test_readout", "test_scenes", "test_viewer", "test_tools", "test_workbench", "test_coordinates"),
     "instruments": ("test_instruments", "test_tools", "test_workbench", "test_viewer"),
 }
 SWAPS: dict[type[ast.AST], tuple[str, ...]] = {
