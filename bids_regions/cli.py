@@ -48,8 +48,8 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         allow_abbrev=False,
     )
-    parser.add_argument("bids_dir", metavar="BIDS_DIR", type=Path, help="the dataset that holds the maps")
-    parser.add_argument("output_dir", metavar="OUTPUT_DIR", type=Path, help="where the results go")
+    parser.add_argument("bids_dir", metavar="BIDS_DIR", type=_folder, help="the dataset that holds the maps")
+    parser.add_argument("output_dir", metavar="OUTPUT_DIR", type=_folder, help="where the results go")
     parser.add_argument(
         "analysis_level", metavar="{participant,group}", choices=LEVELS, nargs="+", help="what to do: one or both"
     )
@@ -81,12 +81,15 @@ class _BadValueError(argparse.ArgumentTypeError, ValueError):
     """What is wrong with a value, in our words and not in argparse's."""
 
 
+def _folder(text: str) -> Path:
+    """A folder; an empty text is a variable that is not set, and not the folder one stands in."""
+    if not text:
+        raise _BadValueError("the path is empty")
+    return Path(text)
+
+
 def _reader(option: Option) -> Callable[[str], Any]:
     """What reads a value of the option; what is wrong with one is told as in a configuration file."""
-    kind = option.kind
-    assert kind is not None
-    if kind in (str, Path) and not option.choices:
-        return kind
 
     def read(text: str) -> Any:
         try:

@@ -4,6 +4,7 @@ The only place that speaks to the terminal; nothing that two equal runs would wr
 """
 
 import os
+import re
 import secrets
 import sys
 import time
@@ -39,7 +40,7 @@ class Logbook:
         self._failed_before: set[str] = set()  # by an earlier run, and lacking here
         self.notices: list[str] = []
         self._hints: dict[str, list[str] | None] = {}  # by entry; None where it does not hold for one map
-        self._skipped: dict[str, list[str]] = {}  # reason: files
+        self._skipped: dict[str, list[tuple[str, str]]] = {}  # reason in general: files, each with its own
         self._bar = sys.stderr.isatty() and not quiet and not verbose
         self._shown = ""  # the bar as it stands on the terminal
         self._began = time.monotonic()
@@ -67,7 +68,8 @@ class Logbook:
         """A file that is left out; those of one reason are one line at the end, and each a line with -v."""
         self.counts["skipped"] += 1
         name = source.rpartition("/")[2]
-        self._skipped.setdefault(reason.replace(f"{name} is ", "").replace(f"{name} ", ""), []).append(source)
+        own = reason.replace(f"{name} is ", "").replace(f"{name} ", "")
+        self._skipped.setdefault(_in_general(own), []).append((source, own))
         self.say(f"skipped: {source}: {reason}", level=1)
 
     def fail(self, source: str, fault: Fault, crash: str = "") -> None:
@@ -157,8 +159,8 @@ class Logbook:
             "failures": self.failures,
             "notices": self.notices,
             "skipped": [
-                {"reason": printable(reason), "files": [printable(source) for source in sources]}
-                for reason, sources in self._skipped.items()
+                {"reason": printable(_shared(why, files)), "files": [printable(source) for source, _ in files]}
+                for why, files in self._skipped.items()
             ],
             "exit_code": exit_code,
             "reason": printable(reason, LONGEST),
@@ -177,11 +179,11 @@ class Logbook:
     def _finish(self, exit_code: int, reason: str) -> None:
         self._put(_cleared(self._shown))
         self._shown = ""
-        for why, sources in self._skipped.items():
-            if len(sources) == 1 and not self._verbose:
-                self.say(f"skipped: {sources[0]}: {why}")
-            elif len(sources) > 1:
-                self.say(f"skipped: {len(sources)} files, such as {sources[0]}: {why}")
+        for why, files in self._skipped.items():
+            if len(files) == 1 and not self._verbose:
+                self.say(f"skipped: {files[0][0]}: {files[0][1]}")
+            elif len(files) > 1:
+                self.say(f"skipped: {len(files)} files, such as {files[0][0]}: {_shared(why, files)}")
         if len(self.failures) > SHOWN_FAILURES:
             self._write(f"{len(self.failures)} failures are told above and in logs/log-{self.run_id}.json\n")
         hints = dict.fromkeys(hint for told in self._hints.values() for hint in told or ())
@@ -199,6 +201,33 @@ class Logbook:
             sys.stderr.flush()
         except OSError:
             return  # nobody listens any more; the log file still tells
+
+
+IN_GENERAL = (  # what differs between files that are left out for one reason
+    (re.compile(r" \(\d+(?: x \d+)+[^)]*\)"), ""),
+    (re.compile(r"\b\d+ (arrays|maps)\b"), r"several \1"),
+    (re.compile(r"of 1 to \d+, or all"), "or all"),
+    (re.compile(r"[^\s:,]+_[^\s:,]+\.(?:nii|gii)(?:\.gz)?(?![.\w])"), "another file"),
+)
+
+
+def _in_general(reason: str) -> str:
+    """Why a file is left out, without what is this file's alone.
+
+    >>> _in_general("4-D (12 x 14 x 10 x 2) and no 3-D map. Take its volumes by --volumes all, or by their numbers.")
+    '4-D and no 3-D map. Take its volumes by --volumes all, or by their numbers.'
+    >>> _in_general("its content is that of sub-01_stat-z_statmap.nii.gz, which is taken")
+    'its content is that of another file, which is taken'
+    """
+    for pattern, words in IN_GENERAL:
+        reason = pattern.sub(words, reason)
+    return reason
+
+
+def _shared(why: str, files: Sequence[tuple[str, str]]) -> str:
+    """The reason of several files: in full where it is one to the letter."""
+    reasons = {own for _, own in files}
+    return reasons.pop() if len(reasons) == 1 else why
 
 
 def _cleared(shown: str) -> str:

@@ -1,6 +1,7 @@
 """Maps of every kind through the command line: what is selected, skipped, refused, recorded and drawn."""
 
 import json
+import re
 
 import nibabel as nib
 import numpy as np
@@ -163,6 +164,26 @@ def test_a_map_of_degrees_of_freedom_is_taken_voxel_by_voxel(run):
     assert np.array_equal(labels(record) > 0, np.abs(T.astype(np.float32)) >= cutoffs)
     threshold = json.loads(record.read_text())["Threshold"]
     assert threshold["CutoffRange"] == pytest.approx([stats.t.isf(0.0005, 40), stats.t.isf(0.0005, 8)])
+
+
+def test_what_stands_beside_a_map_may_be_stored_in_another_order(run, tmp_path):
+    dof = np.where(np.arange(SHAPE[0])[:, None, None] < 6, 8.0, 40.0) * BRAIN
+    words = ("--threshold", "p=0.001", "--values-from", "stat=effect", "--force")
+    _, _, (record,) = run({"t": T, "dof": dof, "effect": T / 3}, *words)
+    before, table = labels(record), rows(record)
+    for path in (tmp_path / "in").rglob("*"):
+        if re.search("stat-(dof|effect)|mask", path.name):
+            image = nib.load(path)
+            turned = nib.orientations.axcodes2ornt("PIL")
+            moved = image.as_reoriented(
+                nib.orientations.ornt_transform(nib.orientations.io_orientation(image.affine), turned)
+            )
+            nib.save(nib.Nifti1Image(np.asarray(moved.dataobj), moved.affine), path)
+    code, said, (record,) = run({}, *words, mask=False)
+    assert code == 0, said
+    assert np.array_equal(labels(record), before)
+    assert rows(record) == table
+    assert "another grid" not in record.read_text()
 
 
 def test_a_map_of_infinities_alone_is_a_result(run):

@@ -14,6 +14,7 @@ import pytest
 from processes import HANG
 from trees import fitlins
 
+from bids_regions import settings
 from bids_regions.cli import build_parser, main
 
 ROOT = Path(__file__).parent.parent
@@ -112,7 +113,8 @@ def test_a_number_has_the_bounds_that_the_parser_keeps(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(n for n, each in INPUTS.items() if each["type"] == "File"))
 def test_a_file_is_what_the_parser_takes_as_a_path(name: str) -> None:
     if name in OPTIONS:
-        assert OPTIONS[name].type is Path
+        (option,) = (each for each in settings.OPTIONS if each.name == name)
+        assert option.kind is Path
 
 
 def test_levels_are_the_parsers() -> None:

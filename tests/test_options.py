@@ -1,5 +1,6 @@
 """Options that stand several times add up; a bad value is answered by a sentence, as in a configuration file."""
 
+import gzip
 import html
 import json
 import re
@@ -182,6 +183,21 @@ def test_the_page_counts_files_as_the_terminal_does(tmp_path, capsys):
     assert "(pct97, thr3p0)" in page
 
 
+def test_files_of_one_reason_are_one_line_whatever_is_each_ones_own(tmp_path, capsys):
+    root = write_maps(tmp_path / "in", "sub-01/sub-01_contrast-x_stat-z")
+    for n in (2, 3, 4):  # volumes, as every participant has other components
+        trees.write_map(root / f"sub-0{n}" / f"sub-0{n}_contrast-x_stat-z_statmap.nii.gz", np.ones((*trees.SHAPE, n)))
+        whole = trees.write_map(root / f"sub-0{n}" / f"sub-0{n}_contrast-y_stat-z_statmap.nii.gz")
+        trees.touch(whole.with_suffix(""), gzip.decompress(whole.read_bytes()))
+    assert main([str(root), str(tmp_path / "out"), "participant"]) == 0
+    twins, more = sorted(line for line in capsys.readouterr().err.splitlines() if line.startswith("skipped"))
+    assert twins.startswith("skipped: 3 files, such as sub-02/sub-02_contrast-x_")
+    assert twins.endswith(": 4-D and no 3-D map. Take its volumes by --volumes all, or by their numbers.")
+    assert more.endswith(": its content is that of another file, which is taken")
+    (log,) = (tmp_path / "out" / "logs").glob("log-*.json")
+    assert [len(each["files"]) for each in json.loads(log.read_text())["skipped"]] == [3, 3]
+
+
 def said_by(capsys, *words):
     with pytest.raises(SystemExit) as ended:
         parse(*words)
@@ -230,6 +246,10 @@ def test_a_threshold_is_answered_with_what_was_meant(tmp_path, capsys, typed, hi
         (("--connectivity", "7"), "--connectivity: '7' is no choice; choose from 6, 18, 26"),
         (("--thresold", "3"), "unrecognized arguments: --thresold 3; did you mean --threshold? bids_regions --help"),
         (("--threshold",), "--threshold: expected at least one argument"),
+        (("--participant-label", ""), "--participant-label: the value is empty; write one, or leave it out"),
+        (("--task-id", "x", " "), "--task-id: the value is empty; write one, or leave it out"),
+        (("--mask", ""), "--mask: the value is empty; write one, or leave it out"),
+        (("--work-dir=",), "--work-dir: the value is empty; write one, or leave it out"),
     ],
 )
 def test_a_bad_value_is_answered_in_one_line(capsys, words, sentence):

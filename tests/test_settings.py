@@ -112,6 +112,23 @@ def test_labels_lose_their_prefix_and_may_come_from_a_file(tmp_path):
         settings("--participant-label", "@/nonexistent")
 
 
+@pytest.mark.parametrize("text", ["", "\n \n", "participant_id\n"])
+def test_a_file_without_a_label_does_not_ask_for_everybody(tmp_path, text):
+    (tmp_path / "list.txt").write_text(text)
+    with pytest.raises(MissingInput, match=r"list\.txt has no label"):
+        settings("--participant-label", f"@{tmp_path}/list.txt")
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_empty_folder_is_not_the_one_a_user_stands_in(capsys, place):
+    folders = ["in", "out"]
+    folders[place] = ""
+    with pytest.raises(SystemExit) as ended:
+        build_parser().parse_args([*folders, "participant"])
+    assert ended.value.code == 2
+    assert "the path is empty" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -297,6 +314,7 @@ def test_what_cannot_be_read_contradicts_nothing(tmp_path, lines):
         ('[[regions]]\nname = "a"\nthreshold = ["3"]', "write one text in quotes"),
         ('[[regions]]\nname = "a"\nconnectivity = 7', "choose from 6, 18, 26"),
         ('[[regions]]\nname = "a"\nmin_region_size = inf', "not a finite number"),
+        ('[[regions]]\nname = "a"\nmask = ""', "mask = '': the value is empty"),
         ('[[regions]]\nname = "a"\nmatch = 3', "match: write a table"),
         ('[[regions]]\nname = "a"\nmatch = { run = [] }', "run = []; write a label, a list of labels"),
         ('[[regions]]\nname = "a"\nmatch = { run = [1.5] }', "run = [1.5]; write a label, a list of labels"),

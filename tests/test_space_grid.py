@@ -173,3 +173,29 @@ def test_voxels_stand_in_canonical_order_however_they_are_stored(order, flips):
         expected = sorted(xyz, key=lambda mm: mm[::-1])
         assert [tuple(mm) for mm in elements.xyz.T.tolist()] == expected
         assert elements.values.tolist() == [xyz[mm] for mm in expected]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 1, 0)])
+@pytest.mark.parametrize("flips", list(product([0, 1], repeat=3)))
+@pytest.mark.parametrize("affine", [AFFINE, OBLIQUE])
+def test_the_same_voxels_in_another_order_are_put_into_it(order, flips, affine):
+    data = np.random.default_rng(1).normal(size=(6, 5, 4))
+    turned = np.transpose(data, order)[tuple(slice(None, None, -1 if flip else 1) for flip in flips)]
+    whole, other = grid_of(data.shape, affine), grid_of(turned.shape, permuted(affine, order, flips, data.shape))
+    assert np.array_equal(whole.reorder(data, other), turned)
+    assert np.array_equal(other.reorder(turned, whole), data)
+
+
+@pytest.mark.parametrize(
+    ("shape", "change"),
+    [
+        ((6, 5, 3), np.eye(4)),  # one slice less
+        ((6, 5, 4), np.diag([1, 1, 1.02, 1])),  # other voxels
+        ((6, 5, 4), np.array([[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])),  # a voxel beside
+        ((6, 5, 4), np.array([[1, 0, 0, 0.3], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])),  # less than one
+        ((6, 5, 4), np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]])),  # sheared
+        ((6, 5, 4), np.array([[-1, 0, 0, 4], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])),  # turned, and a voxel beside
+    ],
+)
+def test_other_voxels_are_no_other_order(shape, change):
+    assert grid_of((6, 5, 4), AFFINE).reorder(np.ones((6, 5, 4)), grid_of(shape, AFFINE @ change)) is None

@@ -234,9 +234,10 @@ def _beside(value: Any, one: Given, what: str) -> Array:
     """The values of another image, which must lie on what the map lies on."""
     other = take_map(value, None)
     if one.grid is not None and other.grid is not None:
-        if not other.grid.same_as(one.grid):
+        if (data := other.grid.reorder(other.data, one.grid)) is None:
             raise BadMap(f"{what} lies on another grid than the map", hint=ONE_GRID)
-    elif one.on_surfaces != other.on_surfaces or _shapes(one) != _shapes(other):
+        return data
+    if one.on_surfaces != other.on_surfaces or _shapes(one) != _shapes(other):
         raise BadMap(f"{what} lies on something else than the map", hint=ONE_GRID)
     return other.data
 

@@ -231,8 +231,8 @@ def load_mask(path: Path, grid: StoredGrid) -> tuple[NDArray[np.bool_], str]:
     if not inside.any():
         raise BadMap(f"The mask {path.name} is empty: no voxel is above 0", hint="Give another mask, or none")
     mask = _shaped(inside, layout)
-    if layout.grid.same_as(grid):
-        return mask, ""
+    if (same := layout.grid.reorder(mask, grid)) is not None:
+        return same, ""
     mask = layout.grid.resample(mask, grid)
     if not mask.any():
         sentence = f"The mask {path.name} does not overlap the map: it has no voxel in the map's field of view"

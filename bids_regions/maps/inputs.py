@@ -129,7 +129,7 @@ class MapInputs:
                 source=name_source(self.mask, self.dataset) if self.mask else "none", note=note or self.mask_note
             ),
             mask_note=note,
-            values=self._load_beside(self.values, statmap, "--values-from").data if self.values else None,
+            values=self._load_beside(self.values, statmap, "--values-from") if self.values else None,
             smoothness=self._smoothness(statmap, mask) if self.entry.criteria.takes_smoothness else None,
             metadata=self.metadata,
         )
@@ -190,7 +190,7 @@ class MapInputs:
 
     def _load_freedom(self, path: Path, statmap: StatMap | SheetMap) -> tuple[float | None, Array | None]:
         if isinstance(statmap, StatMap):
-            data: Array | None = self._load_beside(path, statmap, "degrees of freedom").data
+            data: Array | None = self._load_beside(path, statmap, "degrees of freedom")
         else:
             data = self.sheets.load_beside(self.sheets.dof, statmap) if self.sheets else None
         assert data is not None
@@ -201,22 +201,23 @@ class MapInputs:
             return float(inside[0]), None
         return None, np.maximum(data, 0)
 
-    def _load_beside(self, path: Path, statmap: StatMap, what: str) -> StatMap:
-        """Another map on the grid of this one."""
+    def _load_beside(self, path: Path, statmap: StatMap, what: str) -> Array:
+        """The values of another map of the same voxels, in the order of this one's."""
         try:
             several = self.mapfile.volume is not None and count_volumes(path) > 1
             second = load_statmap(path, self.mapfile.volume if several else None)
         except UnsuitableMap as error:
             raise BadMap(str(error), hint=f"Fix the map of {what}") from error
-        if not second.grid.same_as(statmap.grid):
+        data = second.grid.reorder(second.data, statmap.grid)
+        if data is None:
             raise BadMap(f"{path} lies on another grid than {self.mapfile.path}", hint="Resample it to the map's grid")
-        return second
+        return data
 
     def _load_peaks(self, statmap: StatMap) -> tuple[Array | None, str]:
         """The map that tells peaks and values, and the word for it."""
         if self.peaks is None:
             return None, ""
-        return self._load_beside(self.peaks, statmap, "peaks").data, name_source(self.peaks, self.dataset)
+        return self._load_beside(self.peaks, statmap, "peaks"), name_source(self.peaks, self.dataset)
 
     def _smoothness(self, statmap: StatMap, mask: npt.NDArray[np.bool_] | None) -> Smoothness | None:
         has_data = (statmap.data != 0) & ~np.isnan(statmap.data)

@@ -16,6 +16,7 @@ from bids_regions.frozen import dataclass
 __all__ = ["LEVELS", "OPTIONS", "REGION_OPTIONS", "Option"]
 
 LEVELS = ("participant", "group")
+EMPTY = "the value is empty; write one, or leave it out"
 DIGITS = re.compile(r"[+-]?\d*\.?\d+")
 
 
@@ -43,6 +44,8 @@ class Option:
     def read(self, text: str) -> Any:
         """One value; ValueError says what is wrong with it, the same on a command line and in a configuration."""
         assert self.kind is not None
+        if self.kind in (str, Path) and not self.choices and not text.strip():
+            raise ValueError(EMPTY)  # a script's variable that is not set must not ask for everything
         value = self.kind(text)
         if self.choices and value not in self.choices:
             words = [str(choice) for choice in self.choices]

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
 
-from bids_regions.errors import Contradiction
+from bids_regions.errors import Contradiction, MissingInput
 from bids_regions.frozen import dataclass
 from bids_regions.settings.configuration import read_configuration
 from bids_regions.settings.entries import Entry, entries_of_command
@@ -183,6 +183,7 @@ EXCLUSIVE = (
     ("quiet", "verbose"),
 )
 QUOTED = ("sub-", "ses-", "run-")  # several in one word, as some launchers quote them; other labels may hold spaces
+HEADERS = ("participant_id", "session_id")  # of a file of labels that is a table
 GROUP_ONLY = ("group_by", "participants_tsv", "regions_from")
 
 
@@ -210,8 +211,11 @@ def _labels(values: list[str] | None, prefix: str) -> tuple[str, ...]:
         if value.startswith("@"):
             from bids_regions.files import read_text  # noqa: PLC0415 # --help must not pay for hashlib and json
 
-            labels += (line.split("\t")[0].strip() for line in read_text(Path(value[1:])).splitlines())
+            lines = [line.split("\t")[0].strip() for line in read_text(Path(value[1:])).splitlines()]
+            named = [line for line in lines if line and line not in HEADERS]
+            if not named:
+                raise MissingInput(f"{value[1:]} has no label", hint="Write one on each line, or leave the option out")
+            labels += named
         else:
             labels += value.split() if prefix in QUOTED else [value.strip()]
-    header = {"participant_id", "session_id"}
-    return tuple(dict.fromkeys(label.removeprefix(prefix) for label in labels if label and label not in header))
+    return tuple(dict.fromkeys(label.removeprefix(prefix) for label in labels))

@@ -265,6 +265,25 @@ class Grid:
             return data
         return resample_nearest(data, np.linalg.solve(self.affine, to.affine), to.shape)
 
+    def reorder(self, data: Array, to: "Grid") -> Array | None:
+        """A map in the storage order of another grid of the very same voxels; None where it has others.
+
+        >>> turned = Grid(shape=(2, 1, 1), affine=np.array([[-1.0, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]))
+        >>> turned.reorder(np.array([7, 9]).reshape(2, 1, 1), Grid(shape=(2, 1, 1), affine=np.eye(4))).ravel().tolist()
+        [9, 7]
+        """
+        if self.same_as(to):
+            return data
+        step = np.rint(np.linalg.solve(self.affine, to.affine))
+        axes = np.abs(step[:3, :3])
+        corners = step @ np.array([[0, 0, 0, 1], [*(n - 1 for n in to.shape), 1]]).T
+        swaps = bool((axes.sum(axis=0) == 1).all() and (axes.sum(axis=1) == 1).all())
+        fits = swaps and tuple((axes @ to.shape).tolist()) == self.shape
+        if not fits or (corners[:3].min(axis=1) != 0).any():
+            return None
+        apart = find_displacement(to.shape, self.affine @ step, to.affine)
+        return resample_nearest(data, step, to.shape) if apart <= SAME * min(self.zooms) else None
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Runs:
