@@ -88,6 +88,29 @@ def test_volumes_equal_single_maps_of_the_same_numbers(tmp_path):
             assert one.read_bytes() == other.read_bytes()
 
 
+def test_what_stands_beside_a_series_is_found_for_each_volume(tmp_path):
+    t, effect, dof, p = (
+        f"sub-01/func/sub-01_task-a_space-T_contrast-x_stat-{s}_statmap.nii.gz" for s in ("t", "effect", "dof", "p")
+    )
+    root = dataset(tmp_path / "in", t)
+    trees.write_map(root / effect, SERIES * 10)
+    trees.write_map(root / dof, np.full(SERIES.shape[:3], 40, dtype="f4"))  # of all volumes
+    words = ("--stat", "t", "--volumes", "all", "--values-from", "stat=effect")
+    assert run(tmp_path, "participant", *words, "--threshold", "p=0.001") == 0
+    records = sorted((tmp_path / "out").rglob("*desc-p0p001_dseg.json"))
+    assert [json.loads(path.read_text())["Threshold"]["DegreesOfFreedom"] for path in records] == [40, 40, 40]
+    for path in records:
+        header, *rows = (line.split("\t") for line in path.with_suffix(".tsv").read_text().splitlines())
+        peak, values = header.index("peak_value"), header.index("values_at_peak")
+        assert rows
+        assert [float(row[values]) for row in rows] == pytest.approx([10 * float(row[peak]) for row in rows])
+    trees.write_map(root / p, np.where(np.abs(SERIES) > 3, 0.001, 0.5).astype("f4"))
+    words = ("--stat", "p", "--volumes", "3", "--peaks-from", "stat=effect", "--threshold", "p=0.01", "-q")
+    assert main([str(root), str(tmp_path / "out"), "participant", *words]) == 0
+    (path,) = (tmp_path / "out").rglob("*desc-p0p01_dseg.json")
+    assert json.loads(path.read_text())["PeaksFrom"].endswith("_stat-effect_statmap.nii.gz")
+
+
 def test_nilearns_regions_of_a_series_volume_by_volume(tmp_path):
     from nilearn.regions import connected_regions  # noqa: PLC0415 # 2 s, for this test
 

@@ -79,9 +79,10 @@ def _find_fitting(
 
 def find_sibling(mapfile: MapFile, changes: Mapping[str, str | None]) -> Path | None:
     """The map beside `mapfile` whose name differs in just these entities; None as a label means without it."""
-    wanted = dict(mapfile.entities)
+    of_file = dict(mapfile.entities)
     if mapfile.volume is not None:
-        wanted.pop("volume")  # no name tells it: a sibling has as many
+        of_file.pop("volume")  # neither a name nor a folder tells it: a sibling has as many
+    wanted = dict(of_file)
     for name, label in changes.items():
         key = name if name in wanted else short_key(name)
         if label is None:
@@ -89,7 +90,8 @@ def find_sibling(mapfile: MapFile, changes: Mapping[str, str | None]) -> Path | 
         else:
             wanted[key] = label
     folder = mapfile.path.parent
-    folders_say = {key: label for key, label in mapfile.entities if key not in dict(split_name(mapfile.path.name)[0])}
+    own_name = dict(split_name(mapfile.path.name)[0])
+    folders_say = {key: label for key, label in of_file.items() if key not in own_name}
     for name, entities in _images_in(folder, mapfile.suffix, mapfile.root):
         own = folders_say | dict(entities)
         if _same_labels(own, wanted):
