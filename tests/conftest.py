@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import trees
+from _pytest.doctest import DoctestModule
 from coverage_files import drop_broken
 from hypothesis import HealthCheck, settings
 
@@ -22,6 +23,12 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         own = [path for path in session.config.rootpath.glob(".coverage.*") if path.is_file()]
         drop_broken(own)
     return ended
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Look for no examples in the docstrings of tests, which have none."""
+    return [found for found in (yield) if not isinstance(found, DoctestModule)]
 
 
 @pytest.hookimpl(optionalhook=True)

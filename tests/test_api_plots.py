@@ -153,7 +153,7 @@ def test_everything_is_the_users_to_change(found, tmp_path):
     axes[0].set_title("A")
     axes[0].images[-1].set_cmap("PiYG")
     figure.set_size_inches(5, 2)
-    plot = found.plot(cuts=2)
+    plot = found.plot(cuts=1, width=2)
     plot.bar.set_label("z of left > right")
     for ending, begin in (("pdf", b"%PDF"), ("svg", b"<?xml"), ("png", b"\x89PNG")):
         plot.savefig(tmp_path / f"a.{ending}")
@@ -169,7 +169,7 @@ def test_the_same_figure_gives_the_same_bytes(found, ending):
     files = []
     for _ in range(2):
         stream = io.BytesIO()
-        found.plot(cuts=2).savefig(stream, format=ending)
+        found.plot(cuts=1, width=2).savefig(stream, format=ending)
         files.append(stream.getvalue())
     assert files[0] == files[1]
 

@@ -78,7 +78,7 @@ small_maps = arrays.arrays(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     small_maps,
     st.sampled_from(["C", "Fortran", "middle axis fastest", "backwards", "every second"]),

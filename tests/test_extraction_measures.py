@@ -82,7 +82,7 @@ def maxima_by_definition(data, labels, neighbourhood):
     ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     arrays.arrays(np.float64, st.tuples(*[st.integers(1, 5)] * 3), elements=st.integers(-4, 5).map(float)),
     st.sampled_from([{}, {"convention": "spm", "tail": "bi"}, {"convention": "fsl", "connectivity": 6, "tail": "bi"}]),
@@ -99,7 +99,7 @@ def test_every_maximum_gives_one_peak_inside_it(data, convention, tail):
     assert all(len(plateau & set(peaks)) == 1 for plateau in expected)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     arrays.arrays(np.float64, st.tuples(*[st.integers(2, 9)] * 3), elements=st.integers(-4, 9).map(float)),
     st.sampled_from([0.0, 2.0, 3.0, 4.0, 5.5]),

@@ -161,7 +161,7 @@ DAMAGES = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(content=st.sampled_from(SEEDS), damage=DAMAGES)
 def test_damage_ends_in_a_sentence(tmp_path_factory, content, damage):
     path = tmp_path_factory.getbasetemp() / "damaged.nii.gz"
