@@ -73,14 +73,24 @@ SOUND = {  # contrast: bytes, regions
 }
 
 
-def run_app(root: Path, *words: object, level: str = "participant", timeout: float = HANG):
+def run_limited(*words: object):
     """Exit code and what was said, with little memory and against the clock."""
-    command = [sys.executable, "-m", "bids_regions", root / "in", root / "out", level, *WORDS, *map(str, words)]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=timeout, stdin=subprocess.DEVNULL,
+        [sys.executable, "-m", "bids_regions", *map(str, words)],
+        capture_output=True, text=True, check=False, timeout=HANG, stdin=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OPENBLAS_NUM_THREADS": "1"},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
     )  # fmt: skip
+    return well_said(done)
+
+
+def run_app(root: Path, *words: object, level: str = "participant"):
+    """Exit code and what was said, where memory is not the question."""
+    return well_said(fork_app(root / "in", root / "out", level, *WORDS, *words))
+
+
+def well_said(done):
+    """Exit code and what was said, which is a sentence."""
     assert "Traceback" not in done.stderr
     assert "This is a defect" not in done.stderr
     assert "Report this" not in done.stderr
@@ -109,7 +119,7 @@ def finished(tmp_path_factory):
     (func / "loop").symlink_to(root / "in")
     os.mkfifo(func / name("pipe"))
     trees.write_map(root / "in" / "sub-02" / "func" / name("good", "02"))
-    code, said = run_app(root)
+    code, said = run_limited(root / "in", root / "out", "participant", *WORDS)
     return root, code, said
 
 
@@ -215,7 +225,7 @@ def test_hostile_sidecars_fail_their_map_with_the_place_named(tmp_path):
     trees.write_map(func / name("pipe").replace("stat-z", "stat-t"))
     os.mkfifo(func / name("pipe").replace("stat-z", "stat-t").replace(".nii.gz", ".json"))
     trees.write_map(func / name("good"))
-    code, said = run_app(tmp_path, "--threshold", "p=0.001")
+    code, said = run_limited(tmp_path / "in", tmp_path / "out", "participant", *WORDS, "--threshold", "p=0.001")
     assert code == 1
     told = {line.split("contrast-")[1].split("_")[0]: line for line in said.splitlines() if line.startswith("failed: ")}
     for contrast, (_, words) in SIDECARS.items():

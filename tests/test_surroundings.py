@@ -18,6 +18,7 @@ from bids_regions.workflow import levels
 
 pytestmark = pytest.mark.slow
 
+ALONE, BOTH = ("participant", "--nprocs", "1"), ("participant", "group", "--nprocs", "2")
 APP = [sys.executable, "-m", "bids_regions"]
 PATH = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[1])}
 
@@ -32,11 +33,13 @@ def dataset(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def usual(dataset, tmp_path_factory):
-    """What the dataset gives where nothing is missing."""
-    output = tmp_path_factory.mktemp("surroundings") / "out"
-    done = run([*APP, dataset, output, "participant", "group"], {"HOME": "/nonexistent", "LC_ALL": "C.UTF-8"})
-    assert done.returncode == 0, done.stderr
-    return bytes_of(output)
+    """What the dataset gives where nothing is missing: of its participants, and with the group."""
+    output, given = tmp_path_factory.mktemp("surroundings") / "out", {}
+    for asked in (ALONE, BOTH):
+        done = run([*APP, dataset, output, *asked], {"HOME": "/nonexistent", "LC_ALL": "C.UTF-8"})
+        assert done.returncode == 0, done.stderr
+        given[asked] = bytes_of(output)
+    return given
 
 
 def run(command, environment, **how):
@@ -56,19 +59,22 @@ def bytes_of(output):
     return {path.relative_to(output).as_posix(): path.read_bytes() for path in files}
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full"])
-def test_streams_that_are_closed_or_full_change_no_result(dataset, usual, tmp_path, closed):
-    command = " ".join([*APP, str(dataset), str(tmp_path / "out"), "participant", "group", closed])
+@pytest.mark.parametrize(
+    ("closed", "levels"),
+    [("<&-", ALONE), (">&-", ALONE), ("2>&-", ALONE), ("<&- >&- 2>&-", BOTH), ("2>/dev/full", ALONE)],
+)
+def test_streams_that_are_closed_or_full_change_no_result(dataset, usual, tmp_path, closed, levels):
+    command = " ".join([*APP, str(dataset), str(tmp_path / "out"), *levels, closed])
     assert run(["sh", "-c", command], {"HOME": "/nonexistent"}).returncode == 0
-    assert bytes_of(tmp_path / "out") == usual
+    assert bytes_of(tmp_path / "out") == usual[levels]
 
 
 @pytest.mark.parametrize("level", ["0", "1"])
 def test_names_are_utf8_whatever_the_locale_says(dataset, usual, tmp_path, level):
     locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": level, "PYTHONUTF8": "0", "HOME": "/nonexistent"}
-    done = run([*APP, dataset, tmp_path / "out", "participant", "group"], locale)
+    done = run([*APP, dataset, tmp_path / "out", *BOTH], locale)
     assert done.returncode == 0, done.stderr
-    assert bytes_of(tmp_path / "out") == usual
+    assert bytes_of(tmp_path / "out") == usual[BOTH]
 
 
 def test_a_locale_without_utf8_leaves_the_words_of_the_command_as_they_are(dataset, tmp_path):
@@ -82,9 +88,9 @@ def test_a_locale_without_utf8_leaves_the_words_of_the_command_as_they_are(datas
 def test_a_user_whom_no_file_lists_needs_no_home(dataset, usual, tmp_path):
     unknown = "import pwd, sys; pwd.getpwuid = pwd.struct_passwd; from bids_regions.cli import main; sys.exit(main())"
     program = unknown.replace("pwd.struct_passwd", "lambda uid: {}[uid]")
-    done = run([sys.executable, "-c", program, dataset, tmp_path / "out", "participant", "group"], {})
+    done = run([sys.executable, "-c", program, dataset, tmp_path / "out", *ALONE], {})
     assert done.returncode == 0, done.stderr
-    assert bytes_of(tmp_path / "out") == usual
+    assert bytes_of(tmp_path / "out") == usual[ALONE]
 
 
 def test_a_listener_who_leaves_is_no_fault(dataset, tmp_path):
@@ -137,20 +143,20 @@ def test_no_folder_for_temporary_files_is_needed_but_the_output(dataset, usual, 
     left = sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".coverage"))
     assert left == ["out"]  # coverage writes where its processes stand
     assert not [path for path in (tmp_path / "out" / "logs").iterdir() if path.is_dir()]
-    assert bytes_of(tmp_path / "out") == usual
+    assert bytes_of(tmp_path / "out") == usual[BOTH]
 
 
 def settings(dataset, output):
     from bids_regions.cli import build_parser  # noqa: PLC0415 # as the command does
     from bids_regions.settings import make_settings  # noqa: PLC0415
 
-    return make_settings(build_parser().parse_args([str(dataset), str(output), "participant", "group"]))
+    return make_settings(build_parser().parse_args([str(dataset), str(output), *BOTH]))
 
 
 def test_few_open_files_are_enough(dataset, usual, tmp_path):
     def limit():
         resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
 
-    done = run([*APP, dataset, tmp_path / "out", "participant", "group"], {"HOME": "/"}, preexec_fn=limit)
+    done = run([*APP, dataset, tmp_path / "out", *BOTH], {"HOME": "/"}, preexec_fn=limit)
     assert done.returncode == 0, done.stderr
-    assert bytes_of(tmp_path / "out") == usual
+    assert bytes_of(tmp_path / "out") == usual[BOTH]
