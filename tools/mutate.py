@@ -53,7 +53,7 @@ NEAREST_PAGES = {  # script of the page: the beginnings of its tests' names, the
     "group": ("test_cohort", "test_group_cortex"),
     "table": ("test_rows", "test_cells", "test_page_tables", "test_reading", "test_cohort"),
     "payload": ("test_grids", "test_safety", "test_viewer", "test_size"),
-    "page": ("test_workbench", "test_tools", "test_reading", "test_safety"),
+    "page": ("test_places", "test_workbench", "test_tools", "test_reading", "test_safety"),
     "grid": ("test_grids", "test_coordinates", "test_viewer"),
     "slices": ("test_painting", "test_viewer", "test_coordinates", "test_tools", "test_workbench"),
     "planes": (
