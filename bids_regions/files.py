@@ -85,7 +85,8 @@ def _appearing(path: Path, *, only_if_changed: bool = False) -> Iterator[Path]:
     try:
         try:
             yield temporary
-            if only_if_changed and _same_content(temporary, path):
+            same = only_if_changed and path.is_file() and temporary.stat().st_size == path.stat().st_size
+            if same and hash_file(temporary) == hash_file(path):
                 temporary.unlink()
             else:
                 temporary.replace(path)
@@ -380,10 +381,6 @@ def _abandoned(entry: os.DirEntry[str], name: re.Match[str]) -> bool:
     if name["host"] == _host():
         return not _alive(int(name["pid"]))
     return time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE
-
-
-def _same_content(one: Path, other: Path) -> bool:
-    return other.is_file() and one.stat().st_size == other.stat().st_size and hash_file(one) == hash_file(other)
 
 
 def _alive(pid: int) -> bool:

@@ -267,18 +267,13 @@ def _find_overlaps(
     atlas: PlacedAtlas, voxels: NDArray[np.intp], numbers: NDArray[np.intp], n_regions: int
 ) -> list[tuple[Overlap, ...]]:
     """What each region has in common with the labels, as far as it is listed."""
-    weights = _weigh(atlas, voxels, numbers, n_regions)
+    weights = None
+    if atlas.weights is not None:  # a region whose areas are all 0, as on a medial wall, counts vertices
+        weights = atlas.weights[voxels]
+        weights = np.where(np.bincount(numbers, weights, n_regions)[numbers] > 0, weights, 1.0)
     shares = _find_shares(atlas, voxels, numbers, weights, n_regions)
     sizes = np.bincount(numbers, weights, minlength=n_regions).astype(np.float64)
     return _list_overlaps(atlas, shares, sizes)
-
-
-def _weigh(atlas: PlacedAtlas, voxels: NDArray[np.intp], numbers: NDArray[np.intp], n_regions: int) -> Counts | None:
-    """What each element of a region counts; a region whose areas are all 0, as on a medial wall, counts vertices."""
-    if atlas.weights is None:
-        return None
-    weights = atlas.weights[voxels]
-    return np.where(np.bincount(numbers, weights, n_regions)[numbers] > 0, weights, 1.0)
 
 
 def _find_shares(

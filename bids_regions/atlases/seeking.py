@@ -116,7 +116,11 @@ def find_in_templateflow(request: Request, user: AtlasUser) -> Request | OtherMe
 
 
 def _choose_volume(request: Request, found: list[Path]) -> Request:
-    best = _prefer(found)
+    """Labels before probabilities, then one resolution."""
+    found = [path for path in found if suffix_of(path) == "dseg"] or found
+    resolutions = {_plain(entities_in(path).get("res", "")) for path in found}
+    chosen = PREFERRED_RESOLUTION if PREFERRED_RESOLUTION in resolutions else min(resolutions)
+    best = [path for path in found if _plain(entities_in(path).get("res", "")) == chosen]
     if len(best) > 1:
         raise _several(request, best)
     return replace(request, path=best[0])
@@ -210,11 +214,3 @@ def _matches(path: Path, request: Request) -> bool:
 
 def _plain(value: str) -> str:
     return value.lstrip("0") if value.isdigit() else value
-
-
-def _prefer(paths: list[Path]) -> list[Path]:
-    """Labels before probabilities, then one resolution."""
-    paths = [path for path in paths if suffix_of(path) == "dseg"] or paths
-    resolutions = {_plain(entities_in(path).get("res", "")) for path in paths}
-    chosen = PREFERRED_RESOLUTION if PREFERRED_RESOLUTION in resolutions else min(resolutions)
-    return [path for path in paths if _plain(entities_in(path).get("res", "")) == chosen]

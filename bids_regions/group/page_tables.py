@@ -70,6 +70,7 @@ def set_tables(key: str, result: SetResult, value_columns: Sequence[Column], pag
     )
     if not result.n_values:
         return (people,)
+    own = {region.index for region in result.consensus.naming.regions} if result.consensus else set()
     values = model.Table(
         key=f"{key}-values",
         caption="Each participant's values in these regions" + _cut(result.n_values, "group_values.tsv"),
@@ -79,18 +80,10 @@ def set_tables(key: str, result: SetResult, value_columns: Sequence[Column], pag
         href="group_values.tsv",
         links=links,
         link_column="participant_id",
-        shows={"": f"{key}-consensus"} if _has_own_regions(result) else {},
+        shows={"": f"{key}-consensus"} if own and set(result.region_numbers) == own else {},
         **shown_as(value_columns),
     )
     return (values, people)
-
-
-def _has_own_regions(result: SetResult) -> bool:
-    """Whether the numbers of regions among the values are those of the consensus on the page."""
-    consensus = result.consensus
-    if consensus is None or not consensus.naming.regions:
-        return False
-    return set(result.region_numbers) == {region.index for region in consensus.naming.regions}
 
 
 def _cut(n: int, where: str) -> str:

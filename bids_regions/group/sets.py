@@ -172,7 +172,7 @@ def _make_set(key: _Key, members: list[Member], shown: Entities, cohort: Cohort,
         absent=_find_absent(key, {member.participant for member in members}, cohort),
         form=key.form,
         refusal=_settings_differ(members),
-        apart=_own_space(key, len(members)) or _own_components(members),
+        apart=_of_each_alone(key, members),
         notes=(f"No space is told by the maps' names: they are compared because their {alike}",)
         if not key.space
         else (),
@@ -222,16 +222,14 @@ def _why_absent(
     return "missing", "no such map in the dataset"
 
 
-def _own_space(key: _Key, n: int) -> str:
+def _of_each_alone(key: _Key, members: Sequence[Member]) -> str:
+    """Why maps of different participants never correspond; empty where they may."""
+    n = len(members)
     if key.form != "volume" and key.space in (*OWN_SPACES, *OWN_MESHES) and n:
         return f"space-{key.space} is each participant's own mesh: vertices of different participants never correspond"
     if key.space in OWN_SPACES and n > 1:
         return f"space-{key.space} is each participant's own space: voxels of different participants are not comparable"
-    return ""
-
-
-def _own_components(members: Sequence[Member]) -> str:
-    if len(members) > 1 and any(one.volume and COMPONENTS in one.source for one in members):
+    if n > 1 and any(one.volume and COMPONENTS in one.source for one in members):
         return "volumes of components are each participant's own: component 3 of one is not component 3 of another"
     return ""
 

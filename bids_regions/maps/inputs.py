@@ -114,7 +114,10 @@ class MapInputs:
             )
         mask, note = load_mask(self.mask, statmap.grid) if self.mask else (None, "")
         statistic = self._statistic(statmap)
-        peaks, peaks_source = self._load_peaks(statmap) if statistic.rule.is_p or self.entry.peaks_from else (None, "")
+        peaks, peaks_source = None, ""
+        if self.peaks and (statistic.rule.is_p or self.entry.peaks_from):
+            peaks = self._load_beside(self.peaks, statmap, "peaks")
+            peaks_source = name_source(self.peaks, self.dataset)
         reread = statistic.scale == "p" and statmap.n_nan > 0
         return LoadedInputs(
             stored=load_statmap(self.mapfile.path, self.mapfile.volume, nan=math.nan).stored
@@ -212,12 +215,6 @@ class MapInputs:
         if data is None:
             raise BadMap(f"{path} lies on another grid than {self.mapfile.path}", hint="Resample it to the map's grid")
         return data
-
-    def _load_peaks(self, statmap: StatMap) -> tuple[Array | None, str]:
-        """The map that tells peaks and values, and the word for it."""
-        if self.peaks is None:
-            return None, ""
-        return self._load_beside(self.peaks, statmap, "peaks"), name_source(self.peaks, self.dataset)
 
     def _smoothness(self, statmap: StatMap, mask: npt.NDArray[np.bool_] | None) -> Smoothness | None:
         has_data = (statmap.data != 0) & ~np.isnan(statmap.data)

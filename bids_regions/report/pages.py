@@ -31,7 +31,6 @@ from bids_regions.report.presentation import ShownTable, overview_table
 
 __all__ = ["compile_templates", "render_group", "render_participant"]
 
-_Grouped = Section | GroupSet | ReliabilityView
 _MANY_SECTIONS = 40  # above it the script fills sections one after the other, so that the page opens at once
 
 _VIEWER_SCRIPTS = (
@@ -150,11 +149,6 @@ def _options(command: str) -> list[str]:
     return re.split(" (?=--)", command)
 
 
-def _groups(items: Iterable[_Grouped]) -> list[tuple[str, list[_Grouped]]]:
-    """Neighbours of one group together, in their order."""
-    return [(group, list(members)) for group, members in groupby(items, key=lambda item: item.group)]
-
-
 def _tally(section: Section) -> str:
     return " + ".join(str(entry.n_regions) for entry in section.entries)
 
@@ -174,7 +168,7 @@ def _environment() -> Environment:
         "address": address_of,
         "count": _count,
         "doi": lambda doi: quote(doi, safe="/"),
-        "groups": _groups,
+        "groups": lambda items: [(group, list(members)) for group, members in groupby(items, lambda item: item.group)],
         "options": _options,
         "sentence": _sentence,
         "tally": _tally,
