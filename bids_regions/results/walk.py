@@ -15,6 +15,7 @@ from bids_regions.dataset.hemispheres import read_map_names
 from bids_regions.errors import Fault
 from bids_regions.files import hash_file, read_json
 from bids_regions.frozen import dataclass
+from bids_regions.results.hemispheres import is_of_side
 from bids_regions.results.placement import SIDECAR, OutputPaths, name_found
 from bids_regions.results.records import Record, load_record
 from bids_regions.results.uris import read_source
@@ -33,11 +34,12 @@ class Result:
 
 
 def find_sidecars(folder: Path) -> list[Path]:
-    """Every sidecar below one owner's folder."""
+    """Every sidecar below one owner's folder, but those of single hemispheres, which are no records."""
     found: list[Path] = []
     for below, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != "figures"]
-        found += (Path(below, name) for name in names if name.endswith(SIDECAR) and name[0] != ".")
+        records = (name for name in names if name.endswith(SIDECAR) and name[0] != "." and not is_of_side(name))
+        found += (Path(below, name) for name in records)
     return sorted(found)
 
 

@@ -31,6 +31,7 @@ from bids_regions.logbook import Logbook, counted
 from bids_regions.maps.maps import MapJob
 from bids_regions.pages.methods import write_citation
 from bids_regions.pages.page import PageContext
+from bids_regions.results.hemispheres import tell_hemispheres_apart
 from bids_regions.results.placement import check_collisions
 from bids_regions.settings import Entry, GroupSettings
 from bids_regions.workflow.participants import process_owners
@@ -93,6 +94,8 @@ def _run_group(
         logbook.notice(text)
     results, families, apart = study_sets(sets, cohort, others, settings=asked, dataset=given.dataset, workers=workers)
     write_people(results, cohort, asked.output_dir)
+    for folder in asked.output_dir.glob("tpl-*"):
+        tell_hemispheres_apart(folder)
     for result in results:
         _tell(result, logbook)
     for found in families:

@@ -26,6 +26,7 @@ from bids_regions.pages.page import (
 from bids_regions.pages.sections import Drawn
 from bids_regions.report import model
 from bids_regions.results.failures import write_failure
+from bids_regions.results.hemispheres import tell_hemispheres_apart
 from bids_regions.workflow.pending_pages import PendingPage
 
 __all__ = ["StopEarlyError", "process_owners", "run_participants"]
@@ -164,6 +165,7 @@ def _map_words(outcome: MapOutcome) -> str:
 
 
 def _finish(page: PendingPage, logbook: Logbook) -> None:
+    tell_hemispheres_apart(page.jobs[0].output_dir / page.owner)
     records = [e.record for o in page.outcomes for e in o.entries if e.record]
     regions = [record.counts.kept for record in records]
     failed = sum(bool(outcome.failures) for outcome in page.outcomes)

@@ -1,0 +1,58 @@
+"""Label files of hemispheres beside maps whose names lack an entity of theirs: valid BIDS, and no record more."""
+
+import json
+import shutil
+
+import pytest
+from validator import validate
+
+from bids_regions import demo, read_results
+from bids_regions.cli import main
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """One person's real map on both hemispheres: of a run, of all runs together, and with its density."""
+    root = tmp_path / "in"
+    demo.make_surface_demo(root, demo.find_real_map())
+    for path in sorted(root.rglob("*_statmap.func.gii")):
+        for words in ("_run-1_hemi-", "_den-10k_hemi-"):
+            shutil.copy(path, path.with_name(path.name.replace("_hemi-", words)))
+    return root
+
+
+def sides(out):
+    return {path.relative_to(out).as_posix() for path in out.rglob("*_hemi-*_dseg.json")}
+
+
+def test_what_lacks_an_entity_leaves_both_hemispheres_valid(dataset, tmp_path):
+    out = tmp_path / "out"
+    assert main([str(dataset), str(out), "participant", "group", "-q"]) == 0
+    assert validate(out) == []
+    assert len(read_results(out)) == 6
+    made = sides(out)
+    assert len(made) == 8  # two hemispheres of the run and of the density, of the person and of the group
+    assert all("_run-1_" in name or "_den-10k_" in name for name in made)
+    (one,) = (name for name in made if name.startswith("sub-") and "hemi-L" in name and "run-1" in name)
+    record = json.loads(next(out.glob("sub-*/*_run-1_space*_dseg.json")).read_text())
+    keys = ("Description", "Sources", "SpatialReference")
+    assert json.loads((out / one).read_text()) == {key: record[key] for key in keys}
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*_dseg.json")}
+    assert main([str(dataset), str(out), "participant", "group", "-q"]) == 0
+    assert before == {path: path.stat().st_mtime_ns for path in out.rglob("*_dseg.json")}
+    (out / one).unlink()
+    assert main([str(dataset), str(out), "participant", "-q"]) == 0
+    assert sides(out) == made
+
+
+def test_a_record_that_is_alone_is_that_of_both_hemispheres(dataset, tmp_path):
+    out = tmp_path / "out"
+    assert main([str(dataset), str(out), "participant", "-q"]) == 0
+    assert len(sides(out)) == 4
+    for path in (path for path in out.rglob("*_dseg.*") if "_run-1_" not in path.name):
+        path.unlink()
+    for path in (path for path in dataset.rglob("*_statmap.func.gii") if "_run-1_" not in path.name):
+        path.unlink()
+    assert main([str(dataset), str(out), "participant", "-q"]) == 0
+    assert sides(out) == set()
+    assert validate(out) == []
