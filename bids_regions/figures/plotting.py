@@ -8,6 +8,7 @@ of matplotlib is loaded before a figure is asked for.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -144,7 +145,9 @@ def plot_slices(scene: MapScene, look: Look = DEFAULT, columns: int | None = Non
     """
     data, labels, view = scene.data, scene.labels, scene.view
     turn = _turn(look.axis)
-    affine, marks = turn @ scene.affine, [_turned(mark, look.axis) for mark in scene.marks]
+    turned = itemgetter(*ORDER[look.axis])
+    affine = turn @ scene.affine
+    marks = [replace(mark, peak_xyz=turned(mark.peak_xyz)) for mark in scene.marks]
     own = scene.background
     background = own and Underlay(data=own.data, affine=turn @ own.affine)
     cuts = view.cuts or choose_cuts([marks], data, affine, n=view.layout.columns)
@@ -349,11 +352,6 @@ def _turn(axis: Axis) -> npt.NDArray[np.float64]:
     turn = np.zeros((4, 4))
     turn[[0, 1, 2, 3], [*ORDER[axis], 3]] = 1
     return turn
-
-
-def _turned(mark: Mark, axis: Axis) -> Mark:
-    right, up, along = (mark.peak_xyz[k] for k in ORDER[axis])
-    return replace(mark, peak_xyz=(right, up, along))
 
 
 def _name_ends(axes: "Axes", axis: Axis) -> None:

@@ -145,7 +145,11 @@ def _import(given: argparse.Namespace) -> int:
     if not sources:
         raise faults[0] if len(faults) == 1 else MissingInput(" ".join(map(str, faults)))
     plans, notes = plan_dataset(sources, given.dataset)
-    notes = [note for source in sources for note in source.notes] + notes + [_space_note(sources)]
+    notes = [note for source in sources for note in source.notes] + notes
+    if silent := [str(source.path) for source in sources if not source.space]:
+        notes.append(
+            f"the space is not told by {', '.join(silent)}: give --space for atlases and for a group of several grids"
+        )
     notes += write_dataset(plans, given.dataset, copy=given.copy)
     for sentence in (*filter(None, notes), *map(str, faults)):
         _say(sentence)
@@ -171,13 +175,6 @@ def _tell(source: Source, given: argparse.Namespace, number: int) -> Source:
             f"{source.path} is of one participant and does not tell which one", hint="Give --participant-label"
         )
     return replace(source, clues=clues, space=given.space or source.space)
-
-
-def _space_note(sources: Sequence[Source]) -> str:
-    silent = [str(source.path) for source in sources if not source.space]
-    if not silent:
-        return ""
-    return f"the space is not told by {', '.join(silent)}: give --space for atlases and for a group of several grids"
 
 
 def run() -> None:

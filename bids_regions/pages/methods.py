@@ -117,7 +117,7 @@ def _found_sentences(entry: Entry, of_p: Collection[bool]) -> list[str]:
     c = entry.criteria
     which = "maps" if entry.form == "volume" else "maps on surfaces"
     only_p = True in of_p and False not in of_p
-    of_others, heights_on_p = _height(c), _height_on_p(c)
+    of_others, heights_on_p = _heights(c)
     heights = heights_on_p if only_p else of_others
     if True in of_p and heights_on_p not in (heights, of_others):
         heights += f" (maps of p {heights_on_p})"
@@ -136,16 +136,12 @@ def _found_sentences(entry: Entry, of_p: Collection[bool]) -> list[str]:
     return sentences
 
 
-def _height(c: Criteria) -> str:
-    halved = ", halved for the two tails" if c.tail_rule.both else ""
-    number = c.spec.number
-    return c.spec.rule.methods.format(number=number, place=ordinal(number), over=OVER[c.percentile_over], halved=halved)
-
-
-def _height_on_p(c: Criteria) -> str:
+def _heights(c: Criteria) -> tuple[str, str]:
+    """The cutoff in words, and as it holds for maps of p."""
     rule, number = c.spec.rule, c.spec.number
-    over = OVER[c.percentile_over]
-    return (rule.methods_on_p or rule.methods).format(number=number, place=ordinal(number), over=over, halved="")
+    told = {"number": number, "place": ordinal(number), "over": OVER[c.percentile_over]}
+    halved = ", halved for the two tails" if c.tail_rule.both else ""
+    return rule.methods.format(**told, halved=halved), (rule.methods_on_p or rule.methods).format(**told, halved="")
 
 
 def _smoothness_sentence(entry: Entry) -> str:

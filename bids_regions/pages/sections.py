@@ -129,6 +129,8 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
         for each, title, table, marked in zip(done, titles, tables, marks, strict=True)
     ]
     space = entities.get("space") or record.assumed_space or ""
+    shape = " × ".join(map(str, statmap.grid.shape))
+    zooms = " × ".join(dict.fromkeys(spoken(float(zoom)) for zoom in statmap.grid.zooms))
     section = model.Section(
         key=key,
         title=", ".join(part for part in (title_of(entities), done[0].record.component) if part),
@@ -136,7 +138,7 @@ def draw_section(mapfile: MapFile, statmap: StatMap, done: Sequence[Finished]) -
         space=space,
         group=", ".join(f"{name}-{entities[name]}" for name in HEADING if name in entities),
         source=mapfile.title,
-        facts=(("grid", _grid_words(statmap)), ("mask", mask_words(done))),
+        facts=(("grid", f"{shape} voxels of {zooms} mm"), ("mask", mask_words(done))),
         entries=tuple(entry for entry, _, _ in drawn),
         warnings=tuple(dict.fromkeys(each.note for each in done if each.note)),
     )
@@ -319,18 +321,11 @@ def href_of(paths: OutputPaths, path: Path) -> str:
 
 def mask_words(done: Sequence[Finished]) -> str:
     """The mask as a path inside the dataset, as the map's own; with the entry's name where entries differ."""
-    masks = {each.paths.entry: _mask_path(each.record.mask.source) for each in done}
+    masks = {}
+    for each in done:
+        source = each.record.mask.source
+        path = source if (inside := read_source(source)) is None else inside
+        masks[each.paths.entry] = "none: every voxel counts" if source == "none" else path
     if len(set(masks.values())) == 1:
         return next(iter(masks.values()))
     return "; ".join(f"{mask} ({entry})" for entry, mask in masks.items())
-
-
-def _mask_path(source: str) -> str:
-    if source == "none":
-        return "none: every voxel counts"
-    return source if (path := read_source(source)) is None else path
-
-
-def _grid_words(statmap: StatMap) -> str:
-    zooms = " × ".join(dict.fromkeys(spoken(float(zoom)) for zoom in statmap.grid.zooms))
-    return f"{' × '.join(map(str, statmap.grid.shape))} voxels of {zooms} mm"

@@ -82,11 +82,12 @@ class PendingPage:
         if not self.context.redraw and is_current(self.jobs[0].output_dir, self.owner, key):
             return []
         known = {problem.source for problem in self.problems}
-        missing = [
-            self._drawing(mapfile, results)
-            for mapfile, results in found.items()
-            if mapfile.title not in known and not self._is_drawn(mapfile, results)
-        ]
+        missing = []
+        for mapfile, results in found.items():
+            if mapfile.title not in known and not self._is_drawn(mapfile, results):
+                own = (job for job in self.jobs if job.mapfile.title == mapfile.title)
+                other = replace(self.jobs[0], mapfile=mapfile, entries=(), outputs=(), fittings=())
+                missing.append(DrawJob(job=next(own, other), done=tuple(results)))
         if missing:
             self.waiting = len(missing)
             return [Task(function=draw_map_section, argument=drawing, key=self.owner) for drawing in missing]
@@ -116,11 +117,6 @@ class PendingPage:
     def _is_drawn(self, mapfile: MapFile, results: Sequence[Result]) -> bool:
         drawn = self.drawn.get(mapfile.title)
         return drawn is not None and [e.name for e in drawn.section.entries] == [each.paths.entry for each in results]
-
-    def _drawing(self, mapfile: MapFile, results: Sequence[Result]) -> DrawJob:
-        own = next((job for job in self.jobs if job.mapfile.title == mapfile.title), None)
-        job = own or replace(self.jobs[0], mapfile=mapfile, entries=(), outputs=(), fittings=())
-        return DrawJob(job=job, done=tuple(results))
 
     def _told(self) -> dict[str, object]:
         failures = told_failures(self.jobs[0].output_dir, self.owner)
