@@ -81,7 +81,7 @@ def decode(cls: type[T], content: object, where: str = "") -> T:
     for each in _named(cls):
         name, read = each.metadata["key"], each.metadata["read"]
         if each.metadata["spread"]:
-            known = _known_keys(cls)
+            known = {own.metadata["key"] for own in _named(cls)}
             given[each.name] = read({other: own for other, own in content.items() if other not in known})
         elif name in content:
             given[each.name] = _read(read, content[name], f"{where}{name}")
@@ -107,10 +107,6 @@ def _named(value: Any) -> tuple[Field[Any], ...]:
 def _fields_of(cls: type) -> tuple[Field[Any], ...]:
     """The fields that have a key; a class is asked once, as a cohort has many records."""
     return tuple(each for each in fields(cls) if "key" in each.metadata)
-
-
-def _known_keys(cls: Any) -> frozenset[str]:
-    return frozenset(each.metadata["key"] for each in _fields_of(cls))
 
 
 def _default(each: Field[Any]) -> Any:

@@ -143,19 +143,19 @@ def _match_problems(match: object) -> Iterator[str]:
 def _clashes(tables: list[dict[str, Any]]) -> Iterator[str]:
     """Equal names, told beside what else is wrong with their entries; what an unreadable match takes is not known."""
     told = [(table.get("name"), table.get("match", {})) for table in tables]
-    named = [(name, match) for name, match in told if isinstance(name, str) and not any(_match_problems(match))]
+    named = [
+        (name, {short_key(key): value for key, value in match.items()})
+        for name, match in told
+        if isinstance(name, str) and not any(_match_problems(match))
+    ]
     for n, (name, match) in enumerate(named):
         for other_name, other in named[:n]:
-            if name == other_name and not _disjoint(match, other):
+            apart = any(_exclude(entity, match[entity], other[entity]) for entity in match.keys() & other.keys())
+            if name == other_name and not apart:
                 yield (
                     f"two entries are named {name!r} and could both match a map; "
                     "give them different names, or matches that cannot both hold"
                 )
-
-
-def _disjoint(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    first, second = ({short_key(key): value for key, value in match.items()} for match in (one, other))
-    return any(_exclude(entity, first[entity], second[entity]) for entity in first.keys() & second.keys())
 
 
 def _exclude(entity: str, one: object, other: object) -> bool:
