@@ -257,3 +257,14 @@ def test_a_bad_value_is_answered_in_one_line(capsys, words, sentence):
     assert said.startswith(f"bids_regions: error: {sentence}")
     assert said.endswith("(exit code 2)\n")
     assert len(said.splitlines()) == 1
+
+
+def test_maps_without_results_are_not_told_as_done(tmp_path, capsys):
+    root = write_maps(tmp_path / "in", "sub-01/sub-01_contrast-x_stat-z", "sub-02/sub-02_contrast-x_stat-z")
+    words = [str(root), str(tmp_path / "out"), "participant"]
+    assert main([*words, "--participant-label", "01"]) == 0
+    capsys.readouterr()
+    assert main([*words, "--reports-only"]) == 0
+    *told, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("bids_regions: 1 map already done with 2 regions, ")
+    assert any("sub-02: no results, " in line for line in told)

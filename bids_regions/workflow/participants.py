@@ -138,8 +138,11 @@ def _tell(outcome: MapOutcome, logbook: Logbook) -> None:
         logbook.fail(f"{outcome.mapfile.title} ({failure.name})", failure.fault, failure.crash)
     if outcome.failures:
         logbook.count_failed(outcome.mapfile.title)
-    logbook.counts["maps"] += bool(outcome.entries) and not outcome.failures  # no entries: all maps of an owner broken
-    found = bool(outcome.entries) and not any(entry.fresh or entry.fault for entry in outcome.entries)
+    done = any(
+        entry.record for entry in outcome.entries
+    )  # else all maps of an owner are broken, or have no results yet
+    logbook.counts["maps"] += done and not outcome.failures
+    found = done and not any(entry.fresh or entry.fault for entry in outcome.entries)
     logbook.counts["maps_found"] += found
     for entry in outcome.entries:
         if entry.record:
@@ -169,6 +172,6 @@ def _finish(page: PendingPage, logbook: Logbook) -> None:
     records = [e.record for o in page.outcomes for e in o.entries if e.record]
     regions = [record.counts.kept for record in records]
     failed = sum(bool(outcome.failures) for outcome in page.outcomes)
-    maps = sum(bool(outcome.entries) for outcome in page.outcomes)
+    maps = sum(any(entry.record or entry.fault for entry in outcome.entries) for outcome in page.outcomes)
     counts = ((maps, "maps"), (sum(regions), "regions"), (regions.count(0), "empty"), (failed, "failed"))
-    logbook.step(page.owner, count_words(counts) or "no map that can be read")
+    logbook.step(page.owner, count_words(counts) or "no results")
