@@ -215,9 +215,9 @@ def locked(path: Path, name: str, *, wait: bool = True) -> Iterator[bool]:
         yield True  # whoever cannot write here is told so by the first real file
         return
     with stream:
-        place = int(hash_bytes(name.encode("utf-8", "surrogateescape"))[:7], 16)
+        byte = int(hash_bytes(name.encode("utf-8", "surrogateescape"))[:7], 16)
         try:
-            fcntl.lockf(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, place)
+            fcntl.lockf(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, byte)
         except OSError as error:
             yield error.errno not in {errno.EACCES, errno.EAGAIN}
             return

@@ -122,11 +122,11 @@ def find_regions(  # noqa: PLR0913 # independent facts about one map
 
 
 def _named(  # what is known of one map
-    found: Extraction, given: Given, place: tuple[Any, str, AtlasSpecs], criteria: Criteria, told: Statistic, *,
+    found: Extraction, given: Given, whereabouts: tuple[Any, str, AtlasSpecs], criteria: Criteria, told: Statistic, *,
     with_values: bool,
 ) -> Regions:  # fmt: skip
     """The regions with their names, and everything that pictures and tables ask of them."""
-    where, space, atlas = place
+    where, space, atlas = whereabouts
     laid = as_domain(given.data, where) if isinstance(where, Mesh) else where
     naming, notes = _name(found, laid if isinstance(laid, Grayordinates) else given.grid, atlas, space)
     own = {each.name: getattr(found, each.name) for each in fields(Extraction)}
