@@ -11,7 +11,7 @@ from _pytest.doctest import DoctestModule
 from coverage_files import drop_broken
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("any load", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any load")
 
 

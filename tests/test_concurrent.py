@@ -90,8 +90,9 @@ def test_two_runs_with_other_settings_never_mix_their_files(dataset: Path, tmp_p
 
 def test_two_runs_with_other_thresholds_share_one_page_that_shows_both(dataset: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    finish([start(dataset, out, "--threshold", threshold) for threshold in ("2.0", "3.0", "4.0")])
-    for label in PARTICIPANTS:
+    few = ("--participant-label", "01", "02", "03")
+    finish([start(dataset, out, *few, "--threshold", threshold) for threshold in ("2.0", "3.0", "4.0")])
+    for label in few[1:]:
         page = (out / f"sub-{label}.html").read_text()
         assert all(entry in page for entry in ("thr2p0", "thr3p0", "thr4p0")), label
 

@@ -172,15 +172,17 @@ def test_the_log_tells_what_was_computed(done):
 def test_a_rerun_computes_draws_and_writes_nothing(tmp_path, monkeypatch):
     """What a rerun costs is what it does: it loads no map, draws no section, and touches no file outside logs/."""
     make_demo(tmp_path / "in", find_real_map())
-    assert run(tmp_path) == 0
+    two = ("--participant-label", "01", "02")
+    assert run(tmp_path, *two) == 0
     before, calls = times(tmp_path), []
     for name in ("load_statmap", "draw_section"):
         real = getattr(maps, name)
         monkeypatch.setattr(maps, name, lambda *given, real=real: calls.append(real.__name__) or real(*given))
-    assert run(tmp_path) == 0
+    assert run(tmp_path, *two) == 0
     assert (times(tmp_path), calls) == (before, [])
-    assert run(tmp_path, "--force") == 0
-    n_maps = sum(path.name.endswith("_statmap.nii.gz") for path in (tmp_path / "in").rglob("*"))
+    assert run(tmp_path, *two, "--force") == 0
+    n_maps = len(list((tmp_path / "in").glob("sub-0[12]/**/*_statmap.nii.gz")))
+    assert n_maps == 2
     assert sorted(calls) == ["draw_section"] * n_maps + ["load_statmap"] * n_maps
 
 

@@ -97,6 +97,15 @@ def test_what_is_shown_is_compared(shown, printed, holds):
             tool.compare(shown, printed)
 
 
+def test_a_served_command_speaks_and_ends_as_itself(programs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = tool.run_shell("bids_regions nowhere out participant || echo it was $?; python -c 'print(6 * 7)'", programs)
+    assert said.splitlines()[-3].startswith("bids_regions: ")
+    assert said.splitlines()[-2:] == ["it was 66", "42"]
+    with pytest.raises(AssertionError, match="ended with 66"):
+        tool.run_shell("bids_regions nowhere out participant; true", programs)
+
+
 def test_a_page_that_lies_is_seen(tmp_path):
     for body, told in (
         ("```sh\nfalse\n```\n", "ended with 1"),
