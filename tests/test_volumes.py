@@ -250,6 +250,18 @@ def test_volumes_of_statistical_maps_pool_each_by_itself(tmp_path):
     assert len(list((tmp_path / "out").rglob("*Consensus_dseg.nii.gz"))) == N
 
 
+def test_a_choice_of_volumes_and_suffixes_holds_for_the_group_too(tmp_path):
+    endings = ("contrast-a_stat-z_statmap", "contrast-b_stat-z_zmap")
+    dataset(tmp_path / "in", *(f"{names(label)}_{end}.nii.gz" for label in ("01", "02") for end in endings))
+    both = ("--suffix", "statmap", "zmap")
+    assert run(tmp_path, "participant", "--volumes", "all", *both) == 0
+    assert run(tmp_path, "group", "--volumes", "2", "3", "--suffix", "zmap") == 0
+    sets = {line.split("\t")[0] for line in (tmp_path / "out" / "group_regions.tsv").read_text().splitlines()[1:]}
+    assert len(sets) == 2
+    assert all("volume+2" in name or "volume+3" in name for name in sets)
+    assert all("contrast+b" in name for name in sets)
+
+
 def test_components_never_pool_and_are_listed(tmp_path):
     dataset(tmp_path / "in", *(f"{names(label)}_desc-ICA_components.nii.gz" for label in ("01", "02")))
     assert run(tmp_path, "participant", "group", "--suffix", "components", "--volumes", "all") == 0

@@ -106,11 +106,16 @@ class Selection:
     filters: Mapping[str, Wanted] = field(default_factory=dict)  # short or long entity name -> what is wanted
     assume_space: str | None = None  # the space of the maps that name none
     suffixes: tuple[str, ...] = ()  # what the maps are called at the end of their names; none: statmap
+    volumes: tuple[str, ...] = ()  # of 4-D files, which are maps of their own then: "all", or numbers from 1
 
     @property
     def endings(self) -> tuple[str, ...]:
         """The suffixes of the maps that are sought."""
         return self.suffixes or ("statmap",)
+
+    def takes_volume(self, number: int) -> bool:
+        """Whether a volume of a 4-D file is wanted."""
+        return not self.volumes or "all" in self.volumes or str(number) in self.volumes
 
     def labels(self) -> dict[str, frozenset[str]]:
         """The asked labels by short key, without the prefix that a user may have typed."""

@@ -104,12 +104,15 @@ def _refuse_unanswered(table: Participants, names: Sequence[str], group_by: Sequ
 def _selected(members: Sequence[Member], dataset: SourceDataset, selection: Selection) -> list[Member]:
     """The results of the maps that the selection asks for; without one, all of them."""
     labels = {key: frozenset(asked) for key, asked in selection.labels().items() if key != "sub"}
-    if not labels and not selection.filters:
+    if not (labels or selection.filters or selection.suffixes or selection.volumes):
         return list(members)
     kept = []
     for member in members:
         mapfile = map_of(member, dataset)
-        if is_selected(mapfile, labels, member.space or selection.assume_space) and matches(mapfile, selection.filters):
+        fits = not selection.suffixes or mapfile.suffix in selection.suffixes
+        fits = fits and (member.volume is None or selection.takes_volume(member.volume))
+        fits = fits and is_selected(mapfile, labels, member.space or selection.assume_space)
+        if fits and matches(mapfile, selection.filters):
             kept.append(member)
     return kept
 

@@ -138,6 +138,7 @@ def _find(bids_dir: Path, asked: SelectionSettings) -> tuple[SourceDataset, Sele
         filters=read_filter_file(asked.bids_filter_file, asked.suffixes) if asked.bids_filter_file else {},
         assume_space=asked.assume_space,
         suffixes=asked.suffixes,
+        volumes=asked.volumes,
     )
     dataset = open_dataset(
         bids_dir,
@@ -146,7 +147,7 @@ def _find(bids_dir: Path, asked: SelectionSettings) -> tuple[SourceDataset, Sele
         suffixes=selection.endings,
         check=not asked.skip_bids_validation,
     )
-    discovery = take_volumes(find_maps(dataset, selection), asked.volumes, selection.filters)
+    discovery = take_volumes(find_maps(dataset, selection), selection)
     check_selection(dataset, discovery, selection.endings)
     return dataset, selection, discovery
 
