@@ -58,8 +58,8 @@ class Fault(Exception):
         return (_rebuild, (type(self), self.sentence, self.hint, {}))
 
     def __str__(self) -> str:
-        parts = [p.rstrip(". ") + "." for p in (self.sentence, self.hint) if p]
-        return " ".join(parts)
+        parts = [p.rstrip(". ") for p in (self.sentence, self.hint) if p]
+        return " ".join(part if part.endswith("?") else part + "." for part in parts)
 
 
 def _rebuild(kind: type[Fault], sentence: str, hint: str, state: dict[str, object]) -> Fault:

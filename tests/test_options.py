@@ -1,14 +1,17 @@
 """Options that stand several times add up; a bad value is answered by a sentence, as in a configuration file."""
 
+import ast
 import gzip
 import html
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import trees
 
+import bids_regions
 from bids_regions.cli import build_parser, main
 from bids_regions.errors import Contradiction
 from bids_regions.extraction.criteria import BUILT_IN
@@ -268,3 +271,16 @@ def test_maps_without_results_are_not_told_as_done(tmp_path, capsys):
     *told, last = capsys.readouterr().err.splitlines()
     assert last.startswith("bids_regions: 1 map already done with 2 regions, ")
     assert any("sub-02: no results, " in line for line in told)
+
+
+def test_every_option_that_a_sentence_names_is_one():
+    known = {spelling for option in OPTIONS for spelling in option.spellings} | {"--help", "--version"}
+    package = Path(bids_regions.__file__).parent
+    named = {}
+    for path in package.rglob("*.py"):
+        if path.parent.name != "importing":  # a command with options of its own
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    named |= dict.fromkeys(re.findall(r"(?<![\w-])--[a-z][a-z0-9_-]+", node.value), path.name)
+    assert len(named) > 30
+    assert {option: where for option, where in named.items() if option not in known} == {}

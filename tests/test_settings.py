@@ -315,6 +315,7 @@ def test_what_cannot_be_read_contradicts_nothing(tmp_path, lines):
         ('[[regions]]\nname = "a"\nconnectivity = 7', "choose from 6, 18, 26"),
         ('[[regions]]\nname = "a"\nmin_region_size = inf', "not a finite number"),
         ('[[regions]]\nname = "a"\nmask = ""', "mask = '': the value is empty"),
+        ('[[regions]]\nname = "a"\nmask-s = "x"', "unknown key 'mask-s'; did you mean 'mask'?"),
         ('[[regions]]\nname = "a"\nmatch = 3', "match: write a table"),
         ('[[regions]]\nname = "a"\nmatch = { run = [] }', "run = []; write a label, a list of labels"),
         ('[[regions]]\nname = "a"\nmatch = { run = [1.5] }', "run = [1.5]; write a label, a list of labels"),
@@ -325,7 +326,9 @@ def test_what_cannot_be_read_contradicts_nothing(tmp_path, lines):
     ],
 )
 def test_each_fault_of_a_configuration_has_its_sentence(tmp_path, text, told):
-    assert told in problems(tmp_path, text)
+    said = problems(tmp_path, text)
+    assert told in said
+    assert "?." not in said
 
 
 @pytest.mark.parametrize(

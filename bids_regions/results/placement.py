@@ -246,7 +246,8 @@ def check_collisions(outputs: Iterable[OutputPaths]) -> None:
         become = f"both become {paths.labels.name}" if same else f"become names that differ in case alone ({ONE_CASE})"
         raise BadDataset(
             f"{other.source} and {paths.source} would {become}",
-            hint="Rename one of them, or select only one by --contrast, --task, --suffix or --bids-filter-file",
+            hint="Rename one of them, or select only one by --contrast, --task-id, --derivatives, --suffix "
+            "or --bids-filter-file",
         )
 
 
