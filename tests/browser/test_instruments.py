@@ -118,12 +118,13 @@ def stored() -> Array:
 
 @pytest.mark.parametrize("cutoff", [3.0, 20.0])
 def test_the_histogram_counts_voxels_of_either_sign(shown: Opened, stored: Array, cutoff: float) -> None:
+    """The largest magnitude, which is the slider's end, in the last bin."""
     labels = (np.arange(stored.size) % 7 == 0).astype(int)
-    show(shown, stored, labels=labels.tolist(), limit=8.05, step=0.1, view={"cutoff": cutoff})
+    show(shown, stored, labels=labels.tolist(), limit=8.0, step=0.1, view={"cutoff": cutoff})
     bins, with_data, kept = shown.page.evaluate(
         "() => [instruments.bins.map((one) => [...one]), instruments.withData, instruments.kept]"
     )
-    end = max(8.05, cutoff * 1.02)
+    end = max(8.0, cutoff * 1.02)
     for sign, found in zip((1, -1), bins, strict=True):
         own = 0.1 * np.abs(stored[stored * sign > 0])
         wanted = np.bincount(np.minimum(WIDTH - 1, np.floor(own * WIDTH / end)).astype(int), minlength=WIDTH)

@@ -12,8 +12,8 @@ class Instruments {
   }
 
   /** The slider ends at the largest magnitude, or at the cutoff where nothing reaches it. */
-  open({ volume, view, labels, table }) {
-    Object.assign(this, { volume, view, labels, table });
+  open({ volume, view, labels }) {
+    Object.assign(this, { volume, view, labels });
     const { cutoff } = view;
     const end = cutoff === null ? volume.limit : Math.max(volume.limit, cutoff * 1.02);
     const slider = this.part("threshold");
@@ -54,20 +54,19 @@ class Instruments {
     const image = new ImageData(width, height);
     const most = Math.log1p(Math.max(...this.bins[0], ...this.bins[1]));
     const two = this.volume.palette === "diverging";
-    const strips = two ? [[0, 1, 0, height / 2], [1, -1, height, height / 2]] : [[this.volume.palette === "negative" ? 1 : 0, this.volume.palette === "negative" ? -1 : 1, 0, height]];
-    for (const [which, sign, outer, room] of strips) {
+    const room = two ? height / 2 : height;
+    const strips = two ? [[0, 1], [1, -1]] : this.volume.palette === "negative" ? [[1, -1]] : [[0, 1]];
+    for (const [which, sign] of strips) {
       for (let x = 0; x < width; x++) {
         const share = ((x + 0.5) / width) * (end / this.volume.limit);
         if (share > 1) continue;
         const entry = 3 * Math.round(127 + sign * share * 127);
         const full = this.bins[which][x] ? Math.max(2, Math.round((Math.log1p(this.bins[which][x]) / (most || 1)) * (room - 5))) : 0;
-        for (let y = 0; y < room; y++) {
-          const fromMiddle = two ? y : y; // the strip of colour lies in the middle, the counts grow away from it
-          const row = two ? (outer === 0 ? height / 2 - 1 - y : height / 2 + y) : height - 1 - y;
-          const inStrip = fromMiddle < 4;
-          if (!inStrip && y - 4 >= full) continue;
-          const colour = this.colours.slice(entry, entry + 3);
-          image.data.set([...colour, 255], (row * width + x) * 4);
+        const colour = [...this.colours.slice(entry, entry + 3), 255];
+        const top = Math.min(room, 4 + full); // the strip of colour lies in the middle, the counts grow away from it
+        for (let y = 0; y < top; y++) {
+          const row = two ? (sign > 0 ? height / 2 - 1 - y : height / 2 + y) : height - 1 - y;
+          image.data.set(colour, (row * width + x) * 4);
         }
       }
     }
