@@ -48,6 +48,7 @@ def test_the_nearest_maximum_is_uphill_over_all_neighbours(shown: Opened, tail: 
       });
     }"""
     data = np.random.default_rng(4).permutation(np.arange(-105, 105)).reshape(SHAPE)
+    data[0, 0, 0] = {"two": -200, "positive": 200, "negative": -200}[tail]  # the file's first voxel is one like others
     height = {"two": np.abs(data), "positive": data, "negative": -data}[tail]
     starts = [list(at) for at in np.ndindex(*SHAPE)] + [[-2, 3, 2], [2, 9, 2], [3, 3, -1], [8, 8, 8]]
     affine = GRIDS["oblique"].tolist()
@@ -426,3 +427,18 @@ def test_the_peak_that_is_read_is_that_of_the_voxel(opened: Opener) -> None:
     assert swatch.evaluate("(one) => one.hidden") is False
     shown.page.evaluate("() => page.viewer.goTo([-1000, -1000, -1000])")
     assert swatch.evaluate("(one) => one.hidden") is True
+
+
+def test_the_first_voxel_of_a_file_is_read_like_any_other(opened: Opener) -> None:
+    shown = opened("motor").ready()
+    ask = """() => {
+      const { viewer } = page;
+      viewer.labels = { data: viewer.labels.data.map(() => 2) };
+      viewer.volume = { ...viewer.volume, data: viewer.volume.data.map(() => 3), step: 1 };
+      viewer.box = viewer.grid.box;
+      viewer.goTo(viewer.grid.place([0, 0, 0]));
+    }"""
+    shown.page.evaluate(ask)
+    read = shown.read()
+    assert (read["voxel"], read["region"], read["value"]) == ([0, 0, 0], 2, 3)
+    assert read["text"]["region"] == "2"

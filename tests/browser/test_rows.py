@@ -248,6 +248,7 @@ def test_the_largest_region_of_a_sign_is_the_first_of_equals(shown: Opened) -> N
         assert shown.page.evaluate(ask, [size, rows, order, "positive"]) == 3
         assert shown.page.evaluate(ask, [size, rows, order, "negative"]) == 5
         assert shown.page.evaluate(ask, [size, rows, order, "both"]) == -1
+        assert shown.page.evaluate(ask, [size, [["9", "positive"], ["5", "positive"]], [0, 1], "positive"]) == 0
 
 
 def test_paper_gets_every_sub_peak_and_the_screen_what_it_had(shown: Opened) -> None:
