@@ -83,6 +83,23 @@ def test_a_row_says_where_it_stands_and_what_its_file_has(shown: Opened) -> None
     assert at == len(rows)
 
 
+def test_a_share_is_told_as_its_counts_where_it_has_some(opened: Opener) -> None:
+    """None where there is no value, and per cent of a sub-peak, which has no counts; then in the words of people."""
+    ask = """(cases) => cases.map(([column, text, cells]) => DataTable.prototype.wordsOf.call(
+      { header: ["share", "n", "all"], words: { sign: { positive: "more" }, share: { "n/a": "none" } } },
+      { decimals: "", kind: "number", column: "share", ...column }, text, cells))"""
+    of: dict[str, Any] = {"decimals": "of:n:all", "column": "other"}
+    cells = ["0.5", "1500", "3000"]
+    cases: list[tuple[dict[str, Any], str, list[str] | None, str]] = [
+        (of, "0.5", cells, "1,500 of 3,000"), (of, "n/a", cells, "n/a"), (of, "0.5", None, "50 %"),
+        ({"decimals": "%"}, "0.5", cells, "50 %"),
+        ({"column": "share"}, "n/a", cells, "none"), ({"kind": "text", "column": "sign"}, "positive", cells, "more"),
+        ({"kind": "text"}, "0.123456", cells, "0.123456"), ({"decimals": "2"}, "0.123456", cells, "0.12"),
+    ]  # fmt: skip
+    found = opened("none").page.evaluate(ask, [case[:3] for case in cases])
+    assert found == [case[3] for case in cases]
+
+
 def test_rows_are_counted_in_words(shown: Opened) -> None:
     ask = """(cases) => cases.map(([shown, all]) => DataTable.prototype.countText.call(
       { shown: { length: shown }, lines: { length: all } }))"""
