@@ -60,6 +60,21 @@ def test_counts_outgrow_sixteen_bits_with_the_participants():
     assert merge_tallies([shard]).data.dtype == np.uint16
 
 
+@pytest.mark.parametrize(
+    ("n", "kind"),
+    [(254, np.uint8), (255, np.uint8), (256, np.uint16), (65_535, np.uint16), (65_536, np.uint32)],
+)
+def test_counts_take_the_smallest_type_that_holds_all_participants(n, kind):
+    shards = [
+        Tally(n=one, positive=full, negative=np.zeros_like(full), data=full)
+        for one in (n - 1, 1)
+        for full in [np.full((1, 1, 1), one, kind)]
+    ]
+    merged = merge_tallies(shards)
+    assert (merged.n, merged.positive.tolist(), merged.data.tolist()) == (n, [[[n]]], [[[n]]])
+    assert {merged.positive.dtype, merged.negative.dtype, merged.data.dtype} == {np.dtype(kind)}
+
+
 def test_values_in_a_region_known_by_hand():
     """A region of 8 voxels; the participant covers 4 of them and 2 beyond, lacks data in 2, peaks 2.5 mm off in y."""
     labels = np.zeros(SHAPE, int)

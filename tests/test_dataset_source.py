@@ -2,6 +2,7 @@ import pytest
 import trees
 
 from bids_regions.dataset import Selection, find_maps, open_dataset
+from bids_regions.dataset.source import has_maps
 from bids_regions.errors import BadDataset, MissingInput
 from bids_regions.results.uris import source_uri
 
@@ -157,3 +158,19 @@ def test_the_uri_of_a_map_holds_any_name(tmp_path):
     trees.touch(tmp_path / "sub-01" / "sub-01_contrast-a b%\n_stat-z_statmap.nii.gz")
     mapfile = find_maps(open_dataset(tmp_path), Selection()).maps[0]
     assert source_uri(mapfile.relpath) == "bids:input:sub-01/sub-01_contrast-a%20b%25%0A_stat-z_statmap.nii.gz"
+
+
+def test_maps_of_participants_beyond_the_first_hundred_are_found(tmp_path):
+    """A derivative is looked into a hundred participants deep, and where none has a map to its end."""
+    root = trees.raw_with_derivatives(tmp_path, names=("empty", "late"))
+    for name in ("empty", "late"):
+        trees_of = root / "derivatives" / name
+        for path in trees_of.rglob("*statmap*"):
+            path.unlink()
+        for k in range(101):
+            (trees_of / f"sub-A{k:03}" / "func").mkdir(parents=True)
+    late = root / "derivatives" / "late"
+    assert not has_maps(late)
+    (late / "sub-A100" / "func" / "sub-A100_stat-z_statmap.nii.gz").touch()
+    assert has_maps(late)
+    assert open_dataset(root).root == late

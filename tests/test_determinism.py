@@ -4,11 +4,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from kills import PARTICIPANTS, WORDS, differences, digests, make_dataset
+from listings import list_by_name
 
 from bids_regions.cli import main
 
@@ -58,34 +58,7 @@ def test_the_order_in_which_files_are_listed_changes_no_byte(
     sample: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, reference = sample
-    scandir, listdir = os.scandir, os.listdir
-    listed = []
-
-    class Reversed:
-        """A listing backwards, usable in a `with` statement as the real one is."""
-
-        def __init__(self, path: object = ".") -> None:
-            listed.append(str(path))
-            with scandir(path) as entries:  # type: ignore[call-overload]
-                self.entries = iter(sorted(entries, key=lambda entry: entry.name, reverse=True))
-
-        def __iter__(self) -> Iterator[os.DirEntry[str]]:
-            return self.entries
-
-        def __next__(self) -> os.DirEntry[str]:
-            return next(self.entries)
-
-        def __enter__(self) -> "Reversed":
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            return
-
-        def close(self) -> None:
-            return
-
-    monkeypatch.setattr(os, "scandir", Reversed)
-    monkeypatch.setattr(os, "listdir", lambda path=".": sorted(listdir(path), reverse=True))
+    listed = list_by_name(monkeypatch, backwards=True)
     assert main([str(root / "in"), str(root / "reversed"), *WORDS, "--nprocs", "1"]) == 0
     monkeypatch.undo()
     assert [path for path in listed if path.startswith(str(root / "in"))]

@@ -119,6 +119,16 @@ def test_a_p_of_exactly_alpha_is_ruled_out_by_no_other():
     assert found.tolist() == [0.0]
 
 
+@pytest.mark.parametrize("z", [(1.7, 1.7), (1.7, 1.7, 1.7), (1.7, 3.0), (1.7, 1.7, 1.0), (1.7, 1.0)])
+def test_a_p_of_exactly_alpha_counts_as_in_closed_testing(z):
+    """Simes' test takes a p at its bound, so that hypotheses which all stand at alpha are all rejected."""
+    z = np.array(z)
+    alpha, ids = float(special.ndtr(-1.7)), np.ones(z.size, int)
+    found = true_discovery_proportions(z, z, ids, n_regions=1, tail="positive", alpha=alpha)
+    expected = discoveries_by_closed_testing(special.ndtr(-z), frozenset(range(z.size)), alpha)
+    assert round(found[0] * z.size, 9) == expected
+
+
 def test_nothing_is_claimed_of_noise_nor_of_a_region_without_voxels():
     z = np.linspace(-1, 1, 101)
     found = true_discovery_proportions(z, z[90:], np.ones(11, int), n_regions=2, tail="positive")

@@ -240,3 +240,16 @@ def test_maps_are_read_back(tmp_path):
     assert ours(read_cifti(tmp_path / "b.dscalar.nii")) == axes(tmp_path / "a.dscalar.nii")
     with pytest.raises(ValueError, match="cannot lie on 5 grayordinates"):
         save_cifti_map(tmp_path / "c.dscalar.nii", np.zeros(4), source.grayordinates, "x")
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"), [("MAX_MODELS", "more than 1 brain models"), ("MAX_MAPS", "more maps than can be")]
+)
+def test_a_header_may_have_as_many_models_and_maps_as_the_limit(tmp_path, monkeypatch, limit, said):
+    path = put(tmp_path / "a.dscalar.nii", cifti(np.ones((2, 5), np.float32), cifti_xml(names=NAMES * 2)))
+    monkeypatch.setattr(cifti_header, limit, 2)
+    assert read_cifti(path, 1).data.tolist() == [1] * 5
+    monkeypatch.setattr(cifti_header, limit, 1)
+    monkeypatch.setattr(cifti_header, "_KNOWN", {})
+    with pytest.raises(BadMap, match=said):
+        read_cifti(path, 1)

@@ -194,3 +194,14 @@ def test_the_fuzz_target_reaches_every_ending(tmp_path):
         logging.disable(logging.NOTSET)
     assert endings == {"read", "BadMap", "UnsuitableMap"}
     assert INFLATION == 1032
+
+
+def test_the_line_ends_of_a_nifti_2_header_stand_or_are_left_empty_and_nothing_else(tmp_path):
+    told, empty = (13, 10, 26, 10), (0, 0, 0, 0)
+    for at, ends in enumerate((told, empty)):
+        path = put(tmp_path / f"{at}.nii", nifti(version=2, eol_check=ends))
+        assert load_statmap(path).data.tolist() == ramp().tolist()
+        for place in range(4):
+            changed = (*ends[:place], ends[place] + 1, *ends[place + 1 :])
+            with pytest.raises(BadMap, match="line ends were changed"):
+                load_statmap(put(tmp_path / "x.nii", nifti(version=2, eol_check=changed)))

@@ -16,6 +16,7 @@ from bids_regions.cli import build_parser, main
 from bids_regions.errors import Contradiction
 from bids_regions.extraction.criteria import BUILT_IN
 from bids_regions.settings import OPTIONS, make_settings, read_configuration
+from bids_regions.settings.options import count, fraction, memory, not_negative, positive, suffix, volume, whole
 
 
 def parse(*words):
@@ -284,3 +285,27 @@ def test_every_option_that_a_sentence_names_is_one():
                     named |= dict.fromkeys(re.findall(r"(?<![\w-])--[a-z][a-z0-9_-]+", node.value), path.name)
     assert len(named) > 30
     assert {option: where for option, where in named.items() if option not in known} == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "taken", "refused"),
+    [
+        (positive, {"0.001": 0.001, "1": 1.0}, ("0", "-1", "inf", "nan")),
+        (not_negative, {"0": 0.0, "0.001": 0.001}, ("-0.001", "inf", "nan")),
+        (count, {"1": 1, "2": 2}, ("0", "-1")),
+        (whole, {"0": 0, "1": 1}, ("-1",)),
+        (fraction, {"0.001": 0.001, "1": 1.0}, ("0", "1.001", "nan")),
+        (suffix, {"components": "components", "_x1": "x1"}, ("a-b", "caf\xe9", "", "_")),
+        (volume, {"all": "all", "1": "1", "012": "12"}, ("0", "-1", "1.5", "ALL", "")),
+        (
+            memory,
+            {"1K": 2**10, "1": 2**20, "0.5m": 2**19, "8GB": 2**33, "1T": 2**40, "1048575.5T": 2**60 - 2**39},
+            ("0", "-1G", "1048576T", "inf", "G", "0.0009765624K", "1Q"),
+        ),
+    ],
+)
+def test_the_bounds_of_a_value_are_taken_and_what_lies_beyond_is_refused(kind, taken, refused):
+    assert {text: kind(text) for text in taken} == taken
+    for text in refused:
+        with pytest.raises(ValueError, match=r"is no|is not|does not lie"):
+            kind(text)

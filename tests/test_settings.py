@@ -1,5 +1,7 @@
 """Options, entries and configuration files: what is taken, what is refused, and in which words."""
 
+from dataclasses import replace
+
 import pytest
 
 from bids_regions.cli import build_parser
@@ -374,3 +376,38 @@ def test_one_bad_value_ends_with_2(words):
     with pytest.raises(SystemExit) as caught:
         settings(*words)
     assert caught.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("forms", "expected"),
+    [
+        ([], [("volume", 6)]),
+        (["volume"], [("volume", 6)]),
+        (["gifti"], [("gifti", 18)]),
+        (["gifti", "cifti"], [("cifti", 18)]),
+        (["gifti", "volume"], [("volume", 6), ("gifti", 18)]),
+        (["cifti", "gifti", "volume"], [("volume", 6), ("cifti", 18)]),
+    ],
+)
+def test_an_entry_is_told_once_for_volumes_and_once_for_surfaces_where_there_are_such_maps(forms, expected):
+    (entry,) = settings().entries
+    entry = replace(entry, on_surfaces=replace(entry.criteria, connectivity=18))
+    assert [(one.form, one.criteria.connectivity) for one in entry.in_forms(forms)] == expected
+
+
+def test_a_configuration_has_as_many_characters_and_dots_in_a_line_as_the_limits(tmp_path):
+    entry = "[[regions]]\nname = 'a'\nthreshold = '3'\n"
+    dots, full = "#" + "." * 200 + "\n", "#".ljust((1 << 20) - len(entry), "x")
+    for more in (dots * 2, full):
+        assert [one.name for one in configured(tmp_path, entry + more)] == ["a"]
+    for more, said in (("." + dots, "more than 200 dots"), (full + "x", "larger than 1 MiB")):
+        with pytest.raises(Contradiction, match=said):
+            configured(tmp_path, entry + "#" + more)
+
+
+def test_the_group_knows_every_file_of_surfaces_and_areas_once_and_no_word_for_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert settings().group.sheet_files == ()
+    assert settings("--surfaces", "none", "--vertex-areas", "auto").group.sheet_files == ()
+    found = settings("--threshold", "2", "3", "--surfaces", "L.gii", "R.gii", "--vertex-areas", "a.gii", "L.gii")
+    assert [tmp_path / word for word in found.group.sheet_files] == [tmp_path / n for n in ("L.gii", "R.gii", "a.gii")]

@@ -207,3 +207,18 @@ def test_a_pair_of_hemispheres_takes_the_memory_of_two_maps_more():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1.8 * data.nbytes
+
+
+def test_the_peaks_of_more_elements_than_16_bits_number_are_those_of_the_grid():
+    """One structure that fills a box of 36,000 voxels, all of them above the threshold; peaks by scipy."""
+    grid = Grid(shape=(40, 30, 30), affine=np.diag([2.0, 2, 2, 1]))
+    data = ndimage.gaussian_filter(np.random.default_rng(5).standard_normal(grid.shape), 2) + 10
+    ijk = np.stack(np.unravel_index(np.arange(grid.size), grid.shape, order="F"))
+    domain = Grayordinates(pieces=(Solid(structure="OTHER", ijk=ijk, grid=grid),))
+    criteria = Criteria(**ALL, max_peaks=10**6, min_peak_distance=0)
+    found = find_regions(data[tuple(ijk)], domain, criteria)
+    faces = ndimage.generate_binary_structure(3, 1)
+    tops = data[data == ndimage.maximum_filter(data, footprint=faces, mode="constant")]
+    assert tops.size > 50
+    (region,) = found.regions
+    assert sorted(peak.value for peak in region.peaks) == sorted(tops.tolist())

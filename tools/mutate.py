@@ -2,10 +2,11 @@
 
 A mutant is the package with one operator, constant, condition or statement changed. Mutants are drawn by the seed from
 every such place of the rooms below, so that a run of any length is a sample of all of them, and a longer run with the
-same seed begins with the same ones. The tests of its room run on each, the nearest first, until one fails: the mutant
-is killed. One that no test of the room tells from the code survives, and is printed with its place and its text. One
-whose tests take three times the processor time that they take on the sound code, and half a minute, does not end:
-killed. What cannot change a result (the words of an error, a docstring, an annotation) is not drawn.
+same seed begins with the same ones. The quick tests that run its line (line_tests.py) are run on each, those of its
+room first, until one fails that does not fail on the sound code: the mutant is killed. One that none tells from the
+code survives, and is printed with its place and its text. One whose tests take three times the processor time that they
+take on the sound code, and half a minute, does not end: killed. What cannot change a result (the words of an error, a
+docstring, an annotation) is not drawn.
 
 The libraries are imported once, and each mutant is run by a fork of that process, on a copy of the repository: nothing
 here is changed. `--scripts N` breaks the page's scripts in N places too, for the browser tests. Prints a table of rooms
@@ -13,7 +14,6 @@ and the survivors as Markdown, which stands in docs/reliability.md.
 """
 
 import argparse
-import ast
 import contextlib
 import importlib
 import os
@@ -26,15 +26,20 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+import line_tests
+from line_tests import LineTests
+from mutants import ROOT, Mutant, find_mutants
+
 PACKAGE = "bids_regions"
+MEASURED = ROOT / ".mutate-lines"
 COPIED = (PACKAGE, "tests", "docs", "tools", "benchmarks", "container", "pyproject.toml", "README.md", "CHANGELOG.md",
           "CONTRIBUTING.md", "SECURITY.md", "boutiques.json", "Makefile", "Dockerfile", "LICENSE",
-          "hatch_build.py")  # fmt: skip
+          "hatch_build.py", "recipe", "noxfile.py", "codemeta.json", "CITATION.cff", ".github", ".gitignore",
+          ".dockerignore")  # fmt: skip
 LIBRARIES = ("scipy.sparse.csgraph", "scipy.sparse.linalg", "scipy.special", "scipy.ndimage", "scipy.stats",
              "scipy.spatial", "scipy.optimize", "nibabel", "pandas", "bids", "jinja2", "PIL.Image", "hypothesis",
              "matplotlib.figure", "matplotlib.backends.backend_agg", "nilearn.image",
@@ -68,185 +73,10 @@ NEAREST_PAGES = {  # script of the page: the beginnings of its tests' names, the
     "viewer": ("test_readout", "test_scenes", "test_viewer", "test_tools", "test_workbench", "test_coordinates"),
     "instruments": ("test_instruments", "test_tools", "test_workbench", "test_viewer"),
 }
-SWAPS: dict[type[ast.AST], tuple[str, ...]] = {
-    ast.Lt: ("<", "<="), ast.LtE: ("<=", "<"), ast.Gt: (">", ">="), ast.GtE: (">=", ">"),
-    ast.Eq: ("==", "!="), ast.NotEq: ("!=", "=="), ast.In: ("in", "not in"), ast.NotIn: ("not in", "in"),
-    ast.Is: ("is", "is not"), ast.IsNot: ("is not", "is"), ast.Add: ("+", "-"), ast.Sub: ("-", "+"),
-    ast.Mult: ("*", "/"), ast.Div: ("/", "*"), ast.FloorDiv: ("//", "/"), ast.Mod: ("%", "*"),
-    ast.And: ("and", "or"), ast.Or: ("or", "and"), ast.BitAnd: ("&", "|"), ast.BitOr: ("|", "&"),
-}  # fmt: skip
-NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "floor": "ceil", "ceil": "floor", "sorted": "list"}
-SCRIPTS = (("===", "!=="), ("!==", "==="), (" < ", " <= "), (" > ", " >= "), (" <= ", " < "), (" >= ", " > "),
-           (" && ", " || "), (" || ", " && "), (" + ", " - "), (" - ", " + "), (" * ", " / "), (" ? ", " && false ? "),
-           ("Math.min", "Math.max"), ("Math.max", "Math.min"), ("Math.floor", "Math.ceil"), ("return ", "return void "),
-           ("continue;", ";"))  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mutant:
-    """One place of one file, with what stands there then."""
-
-    path: str  # from the root
-    line: int  # from 1
-    start: int  # bytes
-    end: int
-    new: str
-
-    @property
-    def room(self) -> str:
-        """The room that is broken."""
-        return "scripts" if self.path.endswith(".js") else Path(self.path).with_suffix("").parts[1]
-
-    def text(self, source: bytes) -> bytes:
-        """The file's content, broken."""
-        return source[: self.start] + self.new.encode() + source[self.end :]
-
-    def describe(self, source: bytes) -> str:
-        """The line before and after."""
-        lines = [text.decode().splitlines()[self.line - 1].strip() for text in (source, self.text(source))]
-        return f"{self.path}:{self.line} `{lines[0]}` -> `{lines[1]}`"
-
-
-class _Places(ast.NodeVisitor):
-    """Every place of a module where a mutant can be made."""
-
-    def __init__(self, path: str, source: bytes) -> None:
-        self.path, self.source, self.found = path, source, list[Mutant]()
-        self.starts = [0]
-        for line in source.splitlines(keepends=True):
-            self.starts.append(self.starts[-1] + len(line))
-
-    def at(self, node: ast.AST, *, end: bool = False) -> int:
-        line, column = (node.end_lineno, node.end_col_offset) if end else (node.lineno, node.col_offset)  # type: ignore[attr-defined]
-        return self.starts[line - 1] + int(column)
-
-    def add(self, node: ast.AST, new: str, span: tuple[int, int] | None = None) -> None:
-        start, end = span or (self.at(node), self.at(node, end=True))
-        line = self.source.count(b"\n", 0, start) + 1
-        self.found.append(Mutant(path=self.path, line=line, start=start, end=end, new=new))
-
-    def swap(self, left: ast.AST, operator: ast.AST, right: ast.AST) -> None:
-        """Change the operator between two operands; comments and brackets between them are left alone."""
-        if type(operator) not in SWAPS:
-            return
-        old, new = SWAPS[type(operator)]
-        start, end = self.at(left, end=True), self.at(right)
-        match = re.fullmatch(
-            rb"([\s)\\]*?)(?<![\w=<>!])" + re.escape(old.encode()) + rb"([\s(\\]*)", self.source[start:end]
-        )
-        if match:
-            self.add(left, new, (start + match.end(1), start + match.end(1) + len(old)))
-
-    def visit_Compare(self, node: ast.Compare) -> None:
-        operands = [node.left, *node.comparators]
-        for left, operator, right in zip(operands[:-1], node.ops, operands[1:], strict=True):
-            self.swap(left, operator, right)
-        self.generic_visit(node)
-
-    def visit_BinOp(self, node: ast.BinOp) -> None:
-        if not any(isinstance(side, ast.JoinedStr) or _is_text(side) for side in (node.left, node.right)):
-            self.swap(node.left, node.op, node.right)
-        self.generic_visit(node)
-
-    def visit_BoolOp(self, node: ast.BoolOp) -> None:
-        for left, right in zip(node.values[:-1], node.values[1:], strict=True):
-            self.swap(left, node.op, right)
-        self.generic_visit(node)
-
-    def visit_Constant(self, node: ast.Constant) -> None:
-        if isinstance(node.value, bool):
-            self.add(node, str(not node.value))
-        elif isinstance(node.value, int | float) and node.value == node.value:
-            self.add(node, f"({node.value!r} + 1)")
-
-    def visit_If(self, node: ast.If) -> None:
-        test = self.source[self.at(node.test) : self.at(node.test, end=True)].decode()
-        self.add(node.test, f"(not ({test}))")
-        self.generic_visit(node)
-
-    def visit_IfExp(self, node: ast.IfExp) -> None:
-        test = self.source[self.at(node.test) : self.at(node.test, end=True)].decode()
-        self.add(node.test, f"(not ({test}))")
-        self.generic_visit(node)
-
-    def visit_Expr(self, node: ast.Expr) -> None:
-        if isinstance(node.value, ast.Constant):
-            return  # a docstring
-        if isinstance(node.value, ast.Call):
-            self.add(node, "pass")
-        self.generic_visit(node)
-
-    def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        self.add(node, "pass")
-        self.generic_visit(node)
-
-    def visit_Name(self, node: ast.Name) -> None:
-        if node.id in NAMES and isinstance(node.ctx, ast.Load):
-            self.add(node, NAMES[node.id])
-
-    def visit_Attribute(self, node: ast.Attribute) -> None:
-        if node.attr in NAMES:
-            end = self.at(node, end=True)
-            self.add(node, NAMES[node.attr], (end - len(node.attr), end))
-        self.generic_visit(node)
-
-    def visit_Raise(self, node: ast.Raise) -> None:
-        """Its words are not drawn."""
-
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
-        """Its words are not drawn."""
-
-    def visit_Assert(self, node: ast.Assert) -> None:
-        """It guards nothing that a user can cause."""
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        """It changes no result."""
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        if node.value:
-            self.visit(node.value)
-
-    def visit_Assign(self, node: ast.Assign) -> None:
-        if not any(isinstance(target, ast.Name) and target.id == "__all__" for target in node.targets):
-            self.visit(node.value)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        for child in (*node.args.defaults, *(d for d in node.args.kw_defaults if d), *node.body):
-            self.visit(child)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        for child in node.body:
-            self.visit(child)
-
-
-def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
-
-
+FIRST = 25  # tests that are tried before the others
+FAILED = re.compile(r"^(?:FAILED|ERROR) (.*?::.*?)(?: - .*)?$", flags=re.MULTILINE)
 LIMIT = 300  # seconds of processor time
 PATIENCE = 20  # times the seconds of processor time that a mutant may take, in all, on a machine with other work
-
-
-def find_mutants(path: Path) -> list[Mutant]:
-    """Every mutant of a module or script."""
-    name, source = path.relative_to(ROOT).as_posix(), path.read_bytes()
-    if path.suffix == ".js":
-        return list(_script_mutants(name, source))
-    places = _Places(name, source)
-    with warnings.catch_warnings(action="ignore"):
-        places.visit(ast.parse(source))
-    return [mutant for mutant in places.found if mutant.text(source) != source]
-
-
-def _script_mutants(name: str, source: bytes) -> Iterator[Mutant]:
-    start = 0
-    for number, line in enumerate(source.splitlines(keepends=True), start=1):
-        code = re.split(rb"(?:^|\s)//", line)[0]
-        if not code.lstrip().startswith((b"*", b"/*", b"//", b"throw")):
-            for old, new in SCRIPTS:
-                for match in re.finditer(re.escape(old.encode()), code):
-                    yield Mutant(path=name, line=number, start=start + match.start(), end=start + match.end(), new=new)
-        start += len(line)
 
 
 def nearest_tests(copy: Path, mutant: Mutant) -> list[str]:
@@ -267,8 +97,9 @@ def nearest_tests(copy: Path, mutant: Mutant) -> list[str]:
 class Ended:
     """What the tests said of a mutant."""
 
-    survived: bool
+    survived: bool = True
     seconds: float  # of processor time
+    killer: str = ""  # the test that failed
 
 
 class Bench:
@@ -282,6 +113,8 @@ class Bench:
                 shutil.copytree(ROOT / name, self.copy / name, ignore=shutil.ignore_patterns("__pycache__"))
             elif (ROOT / name).exists():
                 shutil.copy2(ROOT / name, self.copy / name)
+        self.log = folder / "last.log"
+        self.unsound = set[str]()  # tests that fail without a mutant
         (folder / "tmp").mkdir()
         os.environ |= {
             "PYTHONPATH": str(self.copy), "TMPDIR": str(folder / "tmp"), "OPENBLAS_NUM_THREADS": "1",
@@ -293,13 +126,14 @@ class Bench:
         for name in [name for name in sys.modules if name.split(".")[0] == PACKAGE]:
             del sys.modules[name]
 
-    def run(self, tests: Sequence[str], most: int) -> Ended:
+    def run(self, tests: Sequence[str], most: int, *more: str) -> Ended:
         """Run tests in a fork, which may take `most` seconds of processor time; what it started ends with it."""
+        self.log.write_text("")
         child = os.fork()
         if child == 0:
             with contextlib.suppress(BaseException):  # whatever it is, the fork must not go on as its parent
                 resource.setrlimit(resource.RLIMIT_CPU, (most, most + 5))
-                os._exit(self._test(tests))
+                os._exit(self._test([*more, *tests]))
             os._exit(1)
         began = time.monotonic()
         while not (ended := os.wait4(child, os.WNOHANG))[0]:
@@ -309,30 +143,25 @@ class Bench:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)
         _, status, usage = ended
-        return Ended(survived=os.waitstatus_to_exitcode(status) == 0, seconds=usage.ru_utime + usage.ru_stime)
+        seconds, failed = usage.ru_utime + usage.ru_stime, FAILED.search(self.log.read_text())
+        survived = os.waitstatus_to_exitcode(status) == 0
+        return Ended(survived=survived, seconds=seconds, killer="" if survived or not failed else failed[1])
 
     def _test(self, tests: Sequence[str]) -> int:
         os.setsid()
         os.chdir(self.copy)
         sys.path.insert(0, str(self.copy))
         quiet = os.open(os.devnull, os.O_RDWR)
-        log = os.open(self.copy.parent / "last.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for stream, target in ((0, quiet), (1, log), (2, log)):
             os.dup2(target, stream)
         import pytest  # noqa: PLC0415 # is loaded already, in the process that was forked
 
+        without = ("-p no:cacheprovider", "-p no:randomly", "-p no:xdist", "-p no:cov")
         options = (
-            "-x",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:randomly",
-            "-p",
-            "no:xdist",
-            "-W",
-            "ignore::pytest.PytestAssertRewriteWarning",
-            f"--rootdir={self.copy}",
+            *("-x", "-q", "-W", "ignore::pytest.PytestAssertRewriteWarning", f"--rootdir={self.copy}"),
+            *(word for plugin in without for word in plugin.split()),
+            *(f"--deselect={test}" for test in self.unsound),
         )
         return int(pytest.main([*options, *tests]))
 
@@ -353,6 +182,11 @@ class Bench:
             shutil.rmtree(self.copy.parent / "tmp", ignore_errors=True)
             (self.copy.parent / "tmp").mkdir()
 
+    def failing(self, tests: Sequence[str]) -> set[str]:
+        """Which of the tests fail on the sound code."""
+        self.run(tests, LIMIT, "--maxfail=0") if tests else None
+        return set(FAILED.findall(self.log.read_text())) if tests else set()
+
 
 def draw(asked: argparse.Namespace) -> list[Mutant]:
     """Mutants in the order of the sample: the rooms in turn, so that each has its part however short the run is."""
@@ -368,39 +202,52 @@ def draw(asked: argparse.Namespace) -> list[Mutant]:
     return mixed[: asked.most] + chance.sample(scripts, min(asked.scripts, len(scripts)))
 
 
-def report(tried: Sequence[tuple[Mutant, Ended]], sources: dict[str, bytes]) -> str:
+def report(tried: Mapping[Mutant, Ended], sources: dict[str, bytes]) -> str:
     """The table and the survivors, as Markdown."""
     rooms: dict[str, list[bool]] = {}
-    for mutant, ended in tried:
+    for mutant, ended in tried.items():
         rooms.setdefault(mutant.room, []).append(not ended.survived)
     lines = ["| room | mutants | killed |", "|---|---|---|"]
     for room, killed in [*rooms.items(), ("all", [kill for words in rooms.values() for kill in words])]:
         lines.append(f"| {room} | {len(killed)} | {sum(killed)} ({sum(killed) / max(1, len(killed)):.0%}) |")
-    survivors = [mutant.describe(sources[mutant.path]) for mutant, ended in tried if ended.survived]
+    survivors = [mutant.describe(sources[mutant.path]) for mutant, ended in tried.items() if ended.survived]
     return "\n".join([*lines, "", *(f"* {line}" for line in survivors)])
 
 
-def run_all(
-    bench: Bench, sample: Sequence[Mutant], sources: dict[str, bytes], end: float, *, trust: bool
-) -> list[tuple[Mutant, Ended]]:
-    """Try the mutants one by one until the time is over; the tests of a room must be green before it is broken."""
-    tried, most = list[tuple[Mutant, Ended]](), dict[str, int]()
-    for mutant in sample:
-        if time.monotonic() > end:
-            break
-        tests = nearest_tests(bench.copy, mutant)
-        if mutant.room not in most:
-            most[mutant.room] = LIMIT
-            if not trust:
-                sound = bench.run(tests, LIMIT)
-                if sound.survived:
-                    most[mutant.room] = int(3 * sound.seconds + 30)
-                else:
-                    sys.exit(f"The tests of {mutant.room} fail without a mutant: {' '.join(tests)}")
-        ended = bench.try_mutant(mutant, tests, most[mutant.room])
-        tried.append((mutant, ended))
-        word = "survived" if ended.survived else "killed"
-        tell(f"{word} {ended.seconds:.0f} s {mutant.describe(sources[mutant.path])}")
+def choose_tests(bench: Bench, mutant: Mutant, measured: LineTests, changed: set[str]) -> list[str]:
+    """The tests of a mutant, the nearest first: those that run its line, where it is known which these are."""
+    near = nearest_tests(bench.copy, mutant)
+    if mutant.path.endswith(".js") or mutant.path in changed:
+        return near
+    files = [Path(file).relative_to(bench.copy).as_posix() for file in near]
+    running = measured.running(ROOT, mutant.path, mutant.line)
+    if running == {""}:  # by processes of their own alone
+        return near
+    tests = measured.ordered(running, files)
+    return tests + [file for file in files if file in changed]  # with the tests written since, in the room's files
+
+
+def run_all(bench: Bench, sample: Sequence[Mutant], end: float, measured: LineTests) -> dict[Mutant, Ended]:
+    """Try the mutants one by one until the time is over."""
+    tried = dict[Mutant, Ended]()
+    changed, waiting = measured.changed(ROOT), list(sample)
+    bench.run(["--collect-only", "tests", PACKAGE], LIMIT)  # compiles all once, for every mutant
+    while waiting:
+        for mutant in waiting:
+            if time.monotonic() > end and mutant not in tried:
+                break
+            tests = choose_tests(bench, mutant, measured, changed)
+            named = all("::" in test for test in tests)
+            most = int(3 * sum(measured.seconds.get(test, 0.0) for test in tests) + 30) if named else LIMIT
+            tried[mutant] = Ended(seconds=0)
+            for some in (tests[:FIRST], tests[FIRST:]):  # to collect hundreds takes longer than to run the first
+                if some and tried[mutant].survived:
+                    tried[mutant] = bench.try_mutant(mutant, some, most)
+            word = "survived" if tried[mutant].survived else f"killed by {tried[mutant].killer}"
+            tell(f"{word} {tried[mutant].seconds:.0f} s {mutant.describe((bench.copy / mutant.path).read_bytes())}")
+        # a test that fails on the sound code too tells nothing
+        bench.unsound |= bench.failing(sorted({ended.killer for ended in tried.values()} - {""}))
+        waiting = [mutant for mutant, ended in tried.items() if ended.killer in bench.unsound]
     return tried
 
 
@@ -417,7 +264,7 @@ def main() -> int:
     parser.add_argument("--most", type=int, default=300, help="mutants of the package")
     parser.add_argument("--scripts", type=int, default=0, help="mutants of the page's scripts, last")
     parser.add_argument("--rooms", nargs="+", default=list(NEAREST), choices=list(NEAREST))
-    parser.add_argument("--trust", action="store_true", help="take it that the tests pass on the sound code")
+    parser.add_argument("--trust", action="store_true", help="keep the measure of lines for modules as it knows")
     parser.add_argument("--list", action="store_true", help="only print the sample")
     asked = parser.parse_args()
     sample = draw(asked)
@@ -427,7 +274,12 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
         end = time.monotonic() + 60 * asked.minutes
-        tried = run_all(Bench(Path(folder)), sample, sources, end, trust=asked.trust)
+        bench, measured = Bench(Path(folder)), line_tests.kept(MEASURED)
+        if measured is None or (not asked.trust and any(path.startswith(PACKAGE) for path in measured.changed(ROOT))):
+            tell("Measures which tests run which lines: some ten minutes of processor time")
+            line_tests.measure(bench.copy, MEASURED)
+            measured = line_tests.kept(MEASURED)
+        tried = run_all(bench, sample, end, measured)
     print(report(tried, sources))  # noqa: T201
     return 0
 

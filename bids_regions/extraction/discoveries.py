@@ -122,7 +122,7 @@ def _hommel_value(p_all: NDArray[np.float64], alpha: float) -> int:
     """Hommel's h: the largest number of the hypotheses that may all be true, found on the slopes of the small p."""
     m = p_all.size
     low = np.sort(p_all[p_all <= alpha])
-    if low.size == m and (m == 1 or low[-1] < alpha):
+    if low.size == m:  # each p is at most alpha: Simes rejects every set
         return 0
     if not low.size:
         return m

@@ -12,7 +12,7 @@ from bids_regions.dataset import MapFile
 from bids_regions.errors import Fault, printable
 from bids_regions.files import list_names, read_json, write_json
 from bids_regions.frozen import dataclass
-from bids_regions.results.keys import decode, encode, key, optional
+from bids_regions.results.keys import decode, encode, key
 from bids_regions.results.placement import OutputPaths, failures_folder
 
 __all__ = ["Failure", "find_failed_owners", "find_failures", "write_failure"]
@@ -23,7 +23,7 @@ class Failure:
     """A map and entry that failed."""
 
     source: str = field(default="", metadata=key("Source"))  # relative to the source dataset, printable
-    entities: Mapping[str, str] | None = field(default=None, metadata=key("SourceEntities", optional(dict)))
+    entities: Mapping[str, str] = field(default_factory=dict, metadata=key("SourceEntities", dict))
     entry: str = field(default="", metadata=key("RegionsEntry"))
     reason: str = field(default="", metadata=key("Reason"))
     hint: str = field(default="", metadata=key("Hint"))

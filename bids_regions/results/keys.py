@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from bids_regions.errors import BadDataset
 
-__all__ = ["decode", "encode", "key", "keys_of", "one_of", "optional", "texts"]
+__all__ = ["decode", "encode", "key", "keys_of", "one_of", "texts"]
 
 Read = Callable[[Any], Any] | type  # a dataclass is read by its own keys
 T = TypeVar("T")
@@ -21,11 +21,6 @@ T = TypeVar("T")
 def key(name: str, read: Read = str, *, spread: bool = False) -> dict[str, Any]:
     """The metadata of a field: its key, and what makes its value of JSON's; `spread` as told above."""
     return {"key": name, "read": read, "spread": spread}
-
-
-def optional(read: Read) -> Read:
-    """What makes a value of JSON's, or nothing of nothing."""
-    return lambda value: None if value is None else read(value)
 
 
 def one_of(words: tuple[str, ...]) -> Read:

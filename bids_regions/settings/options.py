@@ -159,7 +159,7 @@ def memory(text: str) -> int:
         amount = float(digits[:-1] if scale else digits) * (scale or 2**20)
     except ValueError:
         amount = 0
-    if not 0 < amount < 2**60:
+    if not 1 <= amount < 2**60:
         raise ValueError(f"{text} is no amount of memory; write 8G or 8000M")
     return int(amount)
 
