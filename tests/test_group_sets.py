@@ -98,6 +98,7 @@ def test_a_column_that_is_not_there_is_refused(root, out, capsys, table, code, w
         (root / "participants.tsv").write_text(table)
     assert run(root, out, "--group-by", "group") == code
     assert words in capsys.readouterr().err.splitlines()[-1]
+    assert not out.exists(), "seen before any map is touched"
 
 
 def test_a_table_that_nobody_asked_for_ends_no_run(root, out, tmp_path, capsys):
@@ -107,7 +108,8 @@ def test_a_table_that_nobody_asked_for_ends_no_run(root, out, tmp_path, capsys):
     assert run(root, out) == 0
     assert f"note: {bad} is not UTF-8 text: the tables are without its columns" in capsys.readouterr().err
     assert len(rows(out / "group_participants.tsv")) == 2
-    assert run(root, out, "--group-by", "note") == 16
+    assert run(root, tmp_path / "asked", "--group-by", "note") == 66
+    assert not (tmp_path / "asked").exists(), "seen before any map is touched"
     assert run(root, out, "--participants-tsv", bad) == 66
 
 

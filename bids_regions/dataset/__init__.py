@@ -17,7 +17,7 @@ from bids_regions.dataset.description import check_output, describe_output
 from bids_regions.dataset.discovery import check_selection, find_maps, read_filter_file
 from bids_regions.dataset.mapfiles import Discovery, MapFile, Selection, Skipped, matches, read_map_name
 from bids_regions.dataset.metadata import DegreesOfFreedom, find_dof, read_metadata, read_sidecars, tell_p_scale
-from bids_regions.dataset.participants import Participants, find_participants_tsv, read_participants
+from bids_regions.dataset.participants import Participants, find_participants_tsv, read_participants, read_table
 from bids_regions.dataset.source import LINK, SourceDataset, open_dataset
 from bids_regions.dataset.vocabulary import is_standard_space, pybids_configuration
 
@@ -52,5 +52,6 @@ __all__ = [
     "read_metadata",
     "read_participants",
     "read_sidecars",
+    "read_table",
     "tell_p_scale",
 ]

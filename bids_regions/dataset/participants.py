@@ -5,19 +5,19 @@ A *label* is a participant's id without `sub-`. Which of them have results, or m
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from bids_regions.dataset.companions import linked_datasets
 from bids_regions.dataset.names import clean_label
 from bids_regions.dataset.source import SourceDataset
-from bids_regions.errors import BadDataset
+from bids_regions.errors import BadDataset, Contradiction, Fault, MissingInput
 from bids_regions.files import read_text
 from bids_regions.frozen import dataclass
 from bids_regions.tables import NO_VALUE, show_control
 
-__all__ = ["Participants", "find_participants_tsv", "read_participants"]
+__all__ = ["Participants", "find_participants_tsv", "read_participants", "read_table"]
 
 FILE = "participants.tsv"
 IDENTIFIER = "participant_id"
@@ -62,6 +62,39 @@ def find_participants_tsv(dataset: SourceDataset) -> Path | None:
     elif root.parent.parent.name == "derivatives":  # derivatives/fitlins/node-x
         folders.append(root.parent.parent.parent)
     return next((folder / FILE for folder in folders if (folder / FILE).is_file()), None)
+
+
+def read_table(
+    dataset: SourceDataset, named: Path | None, group_by: Sequence[str]
+) -> tuple[Participants | None, tuple[str, ...]]:
+    """participants.tsv, named or found; one that nobody asked for and that cannot be read is told, and lacks.
+
+    Raises
+    ------
+    MissingInput
+        It was named or asked by --group-by, and is not there, cannot be read or is no table of participants.
+    Contradiction
+        --group-by names a column that it does not have.
+    """
+    path = named or find_participants_tsv(dataset)
+    if path is None:
+        if group_by:
+            raise MissingInput(
+                "--group-by needs a participants.tsv, and none was found", hint="Name it by --participants-tsv"
+            )
+        return None, ()
+    try:
+        table = read_participants(path)
+    except Fault as fault:
+        if group_by or named:
+            raise MissingInput(fault.sentence, hint=fault.hint) from fault
+        return None, (f"{fault.sentence}: the tables are without its columns. {fault.hint}",)
+    unknown = [column for column in group_by if column not in table.columns]
+    if unknown:
+        raise Contradiction(
+            f"--group-by {' '.join(unknown)}: {path} has no such column", hint=f"It has {', '.join(table.columns)}"
+        )
+    return table, ()
 
 
 def read_participants(path: Path) -> Participants:

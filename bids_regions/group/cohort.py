@@ -4,7 +4,6 @@ The *cohort* is all of them; which of their maps are comparable is decided in `s
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from bids_regions.dataset import (
     Discovery,
@@ -12,13 +11,12 @@ from bids_regions.dataset import (
     Participants,
     Skipped,
     SourceDataset,
-    find_participants_tsv,
     matches,
-    read_participants,
+    read_table,
 )
 from bids_regions.dataset.hemispheres import read_map_names
 from bids_regions.dataset.mapfiles import Selection, is_selected
-from bids_regions.errors import Contradiction, Fault, MissingInput
+from bids_regions.errors import Contradiction
 from bids_regions.group.members import Absence, Entities, Member, read_failures, read_members
 from bids_regions.group.reading import map_of
 from bids_regions.group.sets import Cohort, name_some
@@ -41,7 +39,7 @@ def gather_cohort(
     Contradiction
         --group-by names a column that participants.tsv does not have, or has for none of the participants.
     """
-    table, notes = _read_table(settings, dataset)
+    table, notes = read_table(dataset, settings.participants_tsv, settings.group_by)
     participants = frozenset(name_participant(label).removeprefix("sub-") for label in settings.participants)
     members, unread = read_members(settings.output_dir, participants)
     members = _selected(members, dataset, selection)
@@ -66,29 +64,6 @@ def gather_cohort(
         group_by=settings.group_by,
     )
     return cohort, unread, notes
-
-
-def _read_table(settings: GroupSettings, dataset: SourceDataset) -> tuple[Participants | None, tuple[str, ...]]:
-    """participants.tsv; one that nobody asked for and that cannot be read is told, and its columns are missing."""
-    path: Path | None = settings.participants_tsv or find_participants_tsv(dataset)
-    if path is None:
-        if settings.group_by:
-            raise MissingInput(
-                "--group-by needs a participants.tsv, and none was found", hint="Name it by --participants-tsv"
-            )
-        return None, ()
-    try:
-        table = read_participants(path)
-    except Fault as fault:
-        if settings.group_by or settings.participants_tsv:
-            raise
-        return None, (f"{fault.sentence}: the tables are without its columns. {fault.hint}",)
-    unknown = [column for column in settings.group_by if column not in table.columns]
-    if unknown:
-        raise Contradiction(
-            f"--group-by {' '.join(unknown)}: {path} has no such column", hint=f"It has {', '.join(table.columns)}"
-        )
-    return table, ()
 
 
 def _refuse_unanswered(table: Participants, names: Sequence[str], group_by: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ from bids_regions.dataset import (
     matches,
     open_dataset,
     read_filter_file,
+    read_table,
 )
 from bids_regions.dataset.hemispheres import read_map_names
 from bids_regions.errors import Contradiction, EmptySelection
@@ -80,6 +81,8 @@ def make_plan(settings: Settings) -> Plan:
     """
     notices = [*check_named_files(settings.entries, settings.group.participants_tsv, settings.group.regions_from)]
     dataset, selection, discovery = _find(settings.bids_dir, settings.selection)
+    if settings.group.group_by:  # before any map is touched, not after the last participant
+        read_table(dataset, settings.group.participants_tsv, settings.group.group_by)
     wanted = [mapfile for mapfile in discovery.maps if _level_of(mapfile.participant) in settings.levels]
     jobs = _fit_atlases([_make_job(mapfile, dataset, settings) for mapfile in wanted])
     notices += (*dataset.notices, *discovery.notices)
