@@ -104,6 +104,8 @@ def test_smoothness_is_refused_where_there_is_none(z, mask, words):
         ({"noiseFWHMInVoxels": [3, 4, 5]}, RESEL / 60, 500),
         ({"nidm_noiseFWHMInVoxels": "[3, 4, 5]"}, RESEL / 60, 500),
         ({"noiseFWHMInUnits": [6, 8, 10]}, RESEL / 60, 500),
+        ({"noiseFWHM": [6, 8, 10]}, RESEL / 60, 500),
+        ({"noiseFWHM": [6, 8, 10], "FWHM": [1, 1, 1]}, RESEL / 60, 500),
     ],
 )
 def test_smoothness_is_read_from_a_sidecar(told, dlh, volume):

@@ -1,6 +1,7 @@
 """Hostile and broken images: each case with its sentence, and nothing allocated that the file cannot hold."""
 
 import gzip
+import math
 import os
 import struct
 import subprocess
@@ -17,6 +18,7 @@ from processes import HANG
 from bids_regions.errors import BadMap, UnsuitableMap
 from bids_regions.images import (
     count_volumes,
+    headers,
     load_labels,
     load_mask,
     load_statmap,
@@ -318,3 +320,22 @@ def test_a_file_of_tiny_gzip_members_is_read_in_linear_time(tmp_path):
     content = nifti(ramp((20, 20, 20), np.uint8))
     (tmp_path / "x.nii.gz").write_bytes(b"".join(gzip.compress(content[at : at + 1]) for at in range(len(content))))
     assert np.array_equal(load_statmap(tmp_path / "x.nii.gz").data, ramp((20, 20, 20), np.uint8))
+
+
+FREESURFER = [10 * 4**k + 2 for k in range(3, 8)]  # an icosahedron's vertices, each edge halved k times
+FSLR = [4002, 7842, 32492, 59292]  # 4k, 8k, 32k, 59k
+CORTEX = (29696, 29716)  # left and right vertices of fsLR 32k without the medial wall
+SUBCORTEX = 31870  # voxels of the Human Connectome Project's grayordinates
+
+
+@pytest.mark.parametrize(
+    "vertices",
+    [*FREESURFER, *FSLR, 2 * FREESURFER[-1], 2 * 32492, *CORTEX, sum(CORTEX), sum(CORTEX) + SUBCORTEX,
+     2 * 32492 + SUBCORTEX],
+)  # fmt: skip
+def test_the_vertices_of_a_mesh_in_use_are_no_volume_however_they_are_cut(vertices):
+    """Into two factors: one row is longer than any scan's and needs no such list."""
+    side = max(k for k in range(1, math.isqrt(vertices) + 1) if vertices % k == 0)
+    assert headers._is_surface((vertices // side, 1, side))
+    assert not headers._is_surface((101, 1, 103))
+    assert vertices in headers.VERTICES

@@ -132,6 +132,23 @@ def test_a_sound_file_is_inflated_at_once(tmp_path, monkeypatch):
         assert bytes(stream.read_rest(len(data) - HEAD)) == data[HEAD:]
 
 
+@pytest.mark.parametrize(("behind", "asked"), [(0, True), (50, True), (1000, False)])
+def test_a_file_is_inflated_at_once_unless_it_is_longer_than_deflate_makes_it(tmp_path, monkeypatch, behind, asked):
+    """Random bytes: deflate stores them, in some bytes more than they are."""
+    data = np.random.default_rng(0).bytes(70_000)
+    file = gzip.compress(data, 6, mtime=0)
+    assert len(data) < len(file) < len(data) + 100
+    (tmp_path / "x.nii.gz").write_bytes(file + bytes(behind))
+    monkeypatch.setattr(inflation, "CHUNK", 0)
+    whole = []
+    with ByteStream(tmp_path / "x.nii.gz") as stream:
+        stream.read_into(memoryview(bytearray(HEAD)))
+        read = stream._read_whole
+        monkeypatch.setattr(stream, "_read_whole", lambda: whole.append(1) or read())
+        assert bytes(stream.read_rest(len(data) - HEAD)) == data[HEAD:]
+    assert bool(whole) == asked
+
+
 @pytest.mark.parametrize("change", [-1, 1, 5000])
 def test_a_file_that_changes_its_length_while_it_is_read_is_read_in_blocks(tmp_path, change):
     """Its length was asked when it was opened; what is there now decides."""

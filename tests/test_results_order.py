@@ -1,5 +1,7 @@
 """What is found in folders is found in the order of its names, whatever order the file system lists them in."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,19 @@ def test_the_note_of_a_failure_comes_back_as_it_was(tmp_path: Path) -> None:
         source=mapfile.relpath, entities={"sub": "01", "stat": "z"}, entry="a", reason="it is bad", hint="Fix it",
         exit_code=BadMap.exit_code, crash="a traceback",
     )  # fmt: skip
+
+
+def test_where_one_may_not_look_nothing_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(path: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    write_json(failures_folder(tmp_path, "sub-01") / "a.json", {"Reason": "a"})
+    assert find_failed_owners(tmp_path, frozenset()) == ["sub-01"]
+    monkeypatch.setattr(os, "scandir", deny)
+    monkeypatch.setattr(os, "listdir", deny)
+    assert find_failed_owners(tmp_path, frozenset()) == []
+    assert find_owners(tmp_path, frozenset()) == []
+    assert list_folders(tmp_path) == []
 
 
 def test_folders_are_listed_in_the_order_of_their_names(output: Path) -> None:

@@ -48,6 +48,23 @@ def test_a_threshold_outside_the_grammar_is_refused(typed, capsys):
     assert "--threshold" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("form", "taken", "refused"),
+    [
+        *((kind + "={}", ("1e-9", "0.05", "0.999"), ("0", "1", "1.5", "-0.05")) for kind in
+          ("p", "fdr", "bonferroni", "fwe")),
+        ("ratio={}", ("0", "0.05", "1"), ("-0.05", "1.001")),
+        ("{}%", ("0", "97.5", "100"), ("-1", "100.1")),
+        ("{}", ("0", "3.0", "1e30"), ("-3", "inf")),
+    ],
+)  # fmt: skip
+def test_the_ends_of_each_kind_of_threshold_are_taken_or_refused_as_they_are_told(form, taken, refused):
+    assert [parse_threshold(form.format(number)).number for number in taken] == [float(number) for number in taken]
+    for number in refused:
+        with pytest.raises(Contradiction, match="threshold"):
+            parse_threshold(form.format(number))
+
+
 def test_the_defaults_are_those_promised():
     (entry,) = settings().entries
     c = entry.criteria

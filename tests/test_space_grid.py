@@ -136,6 +136,22 @@ def test_places_that_are_equal_but_for_rounding_are_equal_in_ties(step):
     assert np.array_equal(coarse_mm(np.cumsum(np.full(4000, step)) - step + mm[0]), coarse_mm(mm))
 
 
+@pytest.mark.parametrize(("same", "next_"), [(0, 1), (0, 2), (1, 2)])
+def test_of_places_that_are_equal_but_for_rounding_the_next_axis_decides(same, next_):
+    """Three steps of 0.1 mm are not 0.3 mm in binary: the place three steps on comes first by its next coordinate."""
+    affine = np.eye(4)
+    affine[same, :3], affine[next_, :3], affine[3 - same - next_, :3] = (0.1, 0.3, 0), (0, 1, 0), (0, 0, 1)
+    grid = Grid.of(np.zeros((4, 2, 2)), affine)
+    elements = grid.at(np.arange(grid.size), np.zeros(grid.size))
+    xyz = np.asarray(elements.xyz)
+    where = grid.address(elements).ijk
+    three, one = where.index((3, 0, 0)), where.index((0, 1, 0))
+    assert xyz[same, three] > xyz[same, one]
+    assert xyz[next_, three] < xyz[next_, one]
+    order = np.lexsort(tuple(grid.ties(elements))[::-1]).tolist()
+    assert order.index(three) < order.index(one)
+
+
 @pytest.mark.parametrize("few", [0, 1 << 20])
 @pytest.mark.parametrize("reach", [0, 1])
 def test_rows_that_touch_are_those_of_brute_force_however_many_there_are(monkeypatch, few, reach):
