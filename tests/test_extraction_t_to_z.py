@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import integrate, special, stats
 
 from bids_regions.errors import BadMap
+from bids_regions.extraction import distributions
 from bids_regions.extraction.distributions import t_to_z
 
 
@@ -77,3 +78,13 @@ def test_infinite_degrees_of_freedom_leave_t_as_it_is():
 def test_degrees_of_freedom_must_be_positive(dof):
     with pytest.raises(BadMap, match=r"degrees of freedom of .* are not positive. Give them with --dof"):
         t_to_z(np.array([2.0]), dof)
+
+
+@pytest.mark.parametrize("dof", [0.7, 3.0, 12.0, 100.0, 1000.0, 20000.0])
+def test_the_logarithm_of_far_tails_is_that_of_scipy_where_both_are_numbers(dof):
+    """Abramowitz and Stegun's fraction against the survival function itself, whose logarithm scipy can still take."""
+    t = np.geomspace(6, 36, 40)
+    survival = special.stdtr(dof, -t)
+    some = survival > 1e-290
+    assert some.sum() > 25
+    np.testing.assert_allclose(distributions._log_survival_far(t[some], dof), np.log(survival[some]), rtol=1e-11)
