@@ -82,3 +82,11 @@ def test_fewer_than_five_flag_nobody_and_who_has_no_value_is_not_flagged():
     assert found.flags.tolist() == [False] * 6 + [True]
     assert np.isnan(found.scores[5])
     assert describe_outliers([]) == []
+
+
+def test_of_one_measure_and_of_none_everybody_is_described():
+    one = Measure(name="volume", values=np.append(np.linspace(9, 11, 9), 90.0), floor=1e-6)
+    words = describe_outliers([one])
+    assert words[:-1] == [""] * 9
+    assert words[-1].startswith("high volume (z=")
+    assert describe_outliers([]) == []

@@ -50,7 +50,7 @@ COLUMNS = {
 OTHERS_OPTIONS = {  # of other programs, as the pages' commands give them; add what a new command needs
     *("--help", "--version"),  # argparse's own
     *("--only", "--quick"),  # benchmarks/run.py
-    *("--scripts", "--random-order", "--random-order-seed"),  # tools/mutate.py, pytest
+    *("--most", "--scripts", "--random-order", "--random-order-seed"),  # tools/mutate.py, pytest
     *("--rm", "--entrypoint", "--read-only", "--tmpfs", "--network", "--user", "--cap-drop"),  # docker run
     *("--tag", "--build-arg", "--secret"),  # docker build
     *("--containall", "--cleanenv", "--no-home", "--bind", "--env", "--pwd"),  # apptainer

@@ -1,5 +1,6 @@
 """CIFTI-2: maps and brain models as nibabel reads them, what is refused and in which words, what is written."""
 
+import os
 import struct
 
 import nibabel as nib
@@ -253,3 +254,18 @@ def test_a_header_may_have_as_many_models_and_maps_as_the_limit(tmp_path, monkey
     monkeypatch.setattr(cifti_header, "_KNOWN", {})
     with pytest.raises(BadMap, match=said):
         read_cifti(path, 1)
+
+
+def test_a_file_of_equal_content_is_not_written_again(tmp_path):
+    """So that file systems, backups and version control see no change where there is none."""
+    source = read_cifti(put(tmp_path / "a.dscalar.nii", cifti()))
+    labels, table = np.array([0, 1, 1, 0, 1]), [(1, "V1", "#e69f00")]
+    save = {
+        tmp_path / "b.dlabel.nii": lambda path: save_cifti_labels(path, labels, source.grayordinates, table, "x"),
+        tmp_path / "c.dscalar.nii": lambda path: save_cifti_map(path, labels / 2, source.grayordinates, "x"),
+    }
+    for path, write in save.items():
+        first = write(path)
+        os.utime(path, (1, 1))
+        assert write(path) == first
+        assert path.stat().st_mtime == 1

@@ -116,6 +116,18 @@ def test_results_of_another_dataset_are_not_overwritten(tmp_path, capsys):
     assert run(capsys, other, tmp_path / "out", "participant", "--force")[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("contrasts", "more"), [("x", ""), ("xy", ", and 1 more like it"), ("xyz", ", and 2 more like it")]
+)
+def test_of_several_results_of_another_dataset_the_first_is_named_and_the_others_counted(
+    tmp_path, capsys, contrasts, more
+):
+    one, other = dataset(tmp_path / "one", *contrasts), dataset(tmp_path / "other", *contrasts, seed="!")
+    assert run(capsys, one, tmp_path / "out", "participant")[0] == 0
+    _, said = run(capsys, other, tmp_path / "out", "participant", "--dry-run")
+    assert f"holds the results of {tmp_path / 'one' / name()}{more}. Give an output folder" in said
+
+
 def test_a_dry_run_tells_it_too(tmp_path, capsys):
     one, other = dataset(tmp_path / "one", "x"), dataset(tmp_path / "other", "x", seed="!")
     assert run(capsys, one, tmp_path / "out", "participant")[0] == 0

@@ -428,3 +428,19 @@ def test_the_group_knows_every_file_of_surfaces_and_areas_once_and_no_word_for_t
     assert settings("--surfaces", "none", "--vertex-areas", "auto").group.sheet_files == ()
     found = settings("--threshold", "2", "3", "--surfaces", "L.gii", "R.gii", "--vertex-areas", "a.gii", "L.gii")
     assert [tmp_path / word for word in found.group.sheet_files] == [tmp_path / n for n in ("L.gii", "R.gii", "a.gii")]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        ("false", "'*'", True), ("'*'", "false", True), ("false", "'x'", True), ("['x', 'y']", "false", True),
+        ("false", "false", False), ("'*'", "'x'", False), ("'x'", "'*'", False), ("'*'", "'*'", False),
+        ("'x'", "'y'", True), ("['x', 'y']", "['y', 'z']", False),
+    ],
+)  # fmt: skip
+def test_two_entries_share_a_name_where_no_map_can_match_both(tmp_path, one, other, apart):
+    text = "".join(f"[[regions]]\nname = 'a'\nthreshold = '3'\nmatch = {{desc = {m}}}\n" for m in (one, other))
+    if apart:
+        assert [entry.name for entry in configured(tmp_path, text)] == ["a", "a"]
+    else:
+        assert "two entries are named 'a' and could both match a map" in problems(tmp_path, text)

@@ -74,6 +74,7 @@ NEAREST_PAGES = {  # script of the page: the beginnings of its tests' names, the
     "instruments": ("test_instruments", "test_tools", "test_workbench", "test_viewer"),
 }
 FIRST = 25  # tests that are tried before the others
+NOT_FOUND = 4  # pytest's exit code
 FAILED = re.compile(r"^(?:FAILED|ERROR) (.*?::.*?)(?: - .*)?$", flags=re.MULTILINE)
 LIMIT = 300  # seconds of processor time
 PATIENCE = 20  # times the seconds of processor time that a mutant may take, in all, on a machine with other work
@@ -100,6 +101,7 @@ class Ended:
     survived: bool = True
     seconds: float  # of processor time
     killer: str = ""  # the test that failed
+    absent: bool = False  # a test that was named is not there, as its parameters come of the broken code
 
 
 class Bench:
@@ -144,8 +146,9 @@ class Bench:
             os.killpg(child, signal.SIGKILL)
         _, status, usage = ended
         seconds, failed = usage.ru_utime + usage.ru_stime, FAILED.search(self.log.read_text())
-        survived = os.waitstatus_to_exitcode(status) == 0
-        return Ended(survived=survived, seconds=seconds, killer="" if survived or not failed else failed[1])
+        code = os.waitstatus_to_exitcode(status)
+        killer = failed[1] if code and failed else ""
+        return Ended(survived=code == 0, seconds=seconds, killer=killer, absent=code == NOT_FOUND)
 
     def _test(self, tests: Sequence[str]) -> int:
         os.setsid()
@@ -176,7 +179,8 @@ class Bench:
         try:
             sys.dont_write_bytecode = True
             os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-            return self.run(tests, most)
+            ended = self.run(tests, most)
+            return self.run(list(dict.fromkeys(test.split("::")[0] for test in tests)), most) if ended.absent else ended
         finally:
             path.write_bytes(source)
             shutil.rmtree(self.copy.parent / "tmp", ignore_errors=True)
