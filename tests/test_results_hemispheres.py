@@ -56,3 +56,30 @@ def test_a_record_that_is_alone_is_that_of_both_hemispheres(dataset, tmp_path):
     assert main([str(dataset), str(out), "participant", "-q"]) == 0
     assert sides(out) == set()
     assert validate(out) == []
+
+
+def test_a_damaged_record_of_another_map_ends_no_run(dataset, tmp_path):
+    out = tmp_path / "out"
+    assert main([str(dataset), str(out), "participant", "-q"]) == 0
+    made = sides(out)
+    damaged = next(out.glob("sub-*/*_run-1_space*_dseg.json"))
+    damaged.write_text("{")
+    without_run = tmp_path / "filter.json"
+    without_run.write_text('{"statmap": {"run": null, "den": null}}')
+    asked = [str(dataset), str(out), "participant", "--bids-filter-file", str(without_run), "--force", "-q"]
+    assert main(asked) == 0
+    assert (sides(out), damaged.read_text()) == (made, "{")
+    assert main([str(dataset), str(out), "participant", "-q"]) == 0
+    assert validate(out) == []
+
+
+def test_a_sidecar_that_is_of_no_record_stays(dataset, tmp_path):
+    out = tmp_path / "out"
+    folder = out / next(dataset.glob("sub-*")).name
+    folder.mkdir(parents=True)
+    other = folder / f"{folder.name}_hemi-L_atlas-other_dseg.label.gii"
+    other.write_text("of another program")
+    sidecar = other.with_name(other.name.replace(".label.gii", ".json"))
+    sidecar.write_text("{}")
+    assert main([str(dataset), str(out), "participant", "-q"]) == 0
+    assert sidecar.read_text() == "{}"

@@ -6,11 +6,10 @@ file is, or none is valid. Such a file repeats what BIDS asks of the record, and
 """
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from bids_regions.dataset.names import split_name
+from bids_regions.errors import Fault
 from bids_regions.files import list_names, read_json, remove_file, write_json
 from bids_regions.results.placement import GIFTI_LABELS, SIDECAR
 
@@ -49,10 +48,15 @@ def _tell_apart(folder: Path) -> None:
         own, sidecar = set(split_name(name)[0]), name.removesuffix(GIFTI_LABELS) + SIDECAR
         fitting = sorted((record for record, told in records.items() if told <= own), key=lambda r: len(records[r]))
         if len(fitting) > 1:
-            write_json(folder / sidecar, _repeated(read_json(folder / fitting[-1])), only_if_changed=True)
-        elif sidecar in names:
+            _repeat(folder / fitting[-1], folder / sidecar)
+        elif fitting and sidecar in names:  # where no record fits it is not ours
             remove_file(folder / sidecar)
 
 
-def _repeated(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: record[key] for key in REPEATED if key in record}
+def _repeat(record: Path, sidecar: Path) -> None:
+    """Write what BIDS asks of a record; one that is damaged, or in another run's hands, is left to who makes it."""
+    try:
+        told = read_json(record)
+    except Fault:
+        return
+    write_json(sidecar, {key: told[key] for key in REPEATED if key in told}, only_if_changed=True)
