@@ -10,7 +10,6 @@ from nibabel.nifti2 import Nifti2Header
 
 AFFINE = np.array([[-3.0, 0, 0, 90], [0, 3, 0, -126], [0, 0, 4, -72], [0, 0, 0, 1]])
 OBLIQUE = np.array([[2.0, -0.3, 0.1, -80], [0.25, 2.5, -0.4, -100], [0.05, 0.5, 3.0, -60], [0, 0, 0, 1]])
-RNG = np.random.default_rng(8)
 
 
 def ramp(shape: tuple[int, ...] = (4, 5, 3), dtype: Any = np.float32) -> np.ndarray:

@@ -31,12 +31,6 @@ HEADER = r" Compute this map again, or fix its header\."
 TEN = np.zeros((10, 10, 10), np.float32)
 
 
-def affine_with(value):
-    changed = AFFINE.copy()
-    changed[1, 1] = value
-    return changed
-
-
 def negative_extension(size, room=32):
     return size.to_bytes(4, "little", signed=True) + (6).to_bytes(4, "little") + bytes(room - 8)
 

@@ -138,9 +138,7 @@ def _tell(outcome: MapOutcome, logbook: Logbook) -> None:
         logbook.fail(f"{outcome.mapfile.title} ({failure.name})", failure.fault, failure.crash)
     if outcome.failures:
         logbook.count_failed(outcome.mapfile.title)
-    done = any(
-        entry.record for entry in outcome.entries
-    )  # else all maps of an owner are broken, or have no results yet
+    done = any(entry.record for entry in outcome.entries)  # else its owner's maps are broken, or it has no results yet
     logbook.counts["maps"] += done and not outcome.failures
     found = done and not any(entry.fresh or entry.fault for entry in outcome.entries)
     logbook.counts["maps_found"] += found
