@@ -4,10 +4,12 @@ A test of how a process starts (its streams, locale, limits of memory, hash seed
 for an exit code and what was said may fork: the app runs in the child as in any process, without the second of imports.
 """
 
+import gc
 import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import warnings
@@ -80,6 +82,14 @@ def fork_app(*words: object, environment: Mapping[str, str] | None = None) -> En
     return Forked(*words, environment=environment).wait()
 
 
+def forget_pytest() -> None:
+    """Leave behind, in a fork, what watches the tests, and would hold an exception that Python drops until they end."""
+    sys.settrace(None)  # what is measured of a fork is never written
+    gc.callbacks.clear()
+    sys.unraisablehook, threading.excepthook = sys.__unraisablehook__, threading.__excepthook__
+    warnings.simplefilter("default")
+
+
 def _become_app(
     words: list[str],
     said: list[Path],
@@ -90,7 +100,7 @@ def _become_app(
 ) -> None:
     code: object = 70
     try:
-        sys.settrace(None)  # what is measured of a fork is never written
+        forget_pytest()
         if session:
             os.setsid()
         for number, path in enumerate(said, start=1):
@@ -98,7 +108,6 @@ def _become_app(
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode) for number, mode in enumerate("rww"))
         os.environ.update(environment)
-        warnings.simplefilter("default")
         sys.argv[1:] = words
         if prepare:
             prepare()

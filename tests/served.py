@@ -14,6 +14,8 @@ from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
+from processes import forget_pytest
+
 from bids_regions import cli, demo
 from bids_regions.importing import cli as importing
 
@@ -69,7 +71,7 @@ def _become(process: Path, demos: Path) -> None:
         for number, mode in enumerate((os.O_RDONLY, os.O_WRONLY | os.O_APPEND, os.O_WRONLY | os.O_APPEND)):
             os.dup2(os.open(process / "fd" / str(number), mode), number)
         sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode) for number, mode in enumerate("rww"))
-        warnings.simplefilter("default")
+        forget_pytest()
         os.chdir(process / "cwd")
         os.environ.clear()
         for pair in (process / "environ").read_bytes().split(b"\0")[:-1]:

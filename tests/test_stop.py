@@ -181,6 +181,30 @@ runpy.run_module("bids_regions", run_name="__main__", alter_sys=True)
 """
 
 
+def stop_in_a_finalizer() -> None:
+    """SIGTERM arrives where Python drops what it raises, in the middle of the reading of a map."""
+    real = maps.load_statmap
+
+    class Dropped:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def load(*words: object, **named: object) -> object:
+        Dropped()
+        time.sleep(HANG)
+        return real(*words, **named)  # type: ignore[arg-type]
+
+    maps.load_statmap = load  # type: ignore[assignment]
+
+
+def test_sigterm_that_is_dropped_in_a_fork_of_the_tests_ends_the_app_all_the_same(
+    dataset: Path, tmp_path: Path
+) -> None:
+    ended = run_app(dataset, tmp_path / "out", 1, stop_in_a_finalizer).wait()
+    assert ended.returncode == 143, ended.stderr
+    assert ended.stderr.splitlines()[-1].endswith("(exit code 143)")
+
+
 def test_sigterm_is_heard_before_the_libraries_are_loaded(dataset: Path, tmp_path: Path) -> None:
     """As process 1 of a container the app would otherwise be deaf to it."""
     words = (sys.executable, "-c", AT_NUMPY, dataset, tmp_path / "out", "participant", "--nprocs", "1")
