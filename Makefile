@@ -36,11 +36,11 @@ demo: $(VENV)-demo/.ready  ## run the app on a small dataset around a real map, 
 
 test: $(VENV)/.ready  ## everything that can be tested here, warnings as errors
 	sh tests/browser/need_chromium.sh
-	@echo "Some 5,100 tests: about 15 minutes on two cores, a third of it the browser's; make quick takes 3"
+	@echo "Some 5,200 tests: about 15 minutes on two cores, a third of it the browser's; make quick takes 3"
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
 quick: $(VENV)/.ready  ## the tests that need no browser and start no processes of their own
-	@echo "Some 4,600 tests: about 3 minutes on two cores"
+	@echo "Some 4,700 tests: about 3 minutes on two cores"
 	$(BIN)/python -m pytest -n auto -m "not slow and not browser and not container"
 
 mutate: $(VENV)/.ready  ## break the code in drawn places, see whether a test tells (MINUTES=45; docs/reliability.md)

@@ -1,5 +1,6 @@
 """Who is missing from a set, failed or changed, in words."""
 
+import json
 import os
 
 import numpy as np
@@ -241,3 +242,20 @@ def test_what_an_earlier_run_met_is_told_as_such(root, out, capsys, kept):
     last = capsys.readouterr().err.splitlines()[-1]
     assert ", 0 failed, " in last
     assert ", 1 map lacking that failed in an earlier run (exit code 0)" in last
+
+
+def test_a_failure_of_a_map_that_is_not_asked_for_opens_no_set(root, out, capsys):
+    fill(root, ("01", "02"))
+    fill(root, ("01", "02"), task="y")
+    map_path(root, "02", task="y").write_bytes(b"")
+    assert run(root, out, levels=("participant",)) == 1
+    for note in (out / "logs").rglob("*.json"):
+        told = read_json(note)
+        if told.pop("SourceEntities", None):  # its name tells them too
+            note.write_text(json.dumps(told))
+    for words, tasks, lacking in ((("--task-id", "x"), "x", False), ((), "xy", True)):
+        capsys.readouterr()
+        assert run(root, out, *words, levels=("group",)) == 0
+        assert ("1 map lacking that failed in an earlier run" in capsys.readouterr().err) is lacking
+        found = {row["set"].partition("_task-")[2][0] for row in rows(out / "group_participants.tsv")}
+        assert found == set(tasks)

@@ -17,7 +17,7 @@ from bids_regions.dataset import (
 from bids_regions.dataset.hemispheres import read_map_names
 from bids_regions.dataset.mapfiles import Selection, is_selected
 from bids_regions.errors import Contradiction
-from bids_regions.group.members import Absence, Entities, Member, read_failures, read_members
+from bids_regions.group.members import Absence, Entities, FailureNote, Member, read_failures, read_members
 from bids_regions.group.reading import map_of
 from bids_regions.group.sets import Cohort, name_some
 from bids_regions.results.placement import name_owner, name_participant
@@ -42,8 +42,8 @@ def gather_cohort(
     table, notes = read_table(dataset, settings.participants_tsv, settings.group_by)
     participants = frozenset(name_participant(label).removeprefix("sub-") for label in settings.participants)
     members, unread = read_members(settings.output_dir, participants)
-    members = _selected(members, dataset, selection)
-    failures = read_failures(settings.output_dir, dataset.root, participants)
+    noted = read_failures(settings.output_dir, dataset.root, participants)
+    members, failures = _selected(members, noted, dataset, selection)
     maps = {_key_of(mapfile): mapfile.relpath for mapfile in discovery.maps if mapfile.participant}
     known = {member.participant for member in members} | {name for name, _ in maps}
     known |= {note.participant for note in failures} | {absence.participant for absence in unread}
@@ -76,20 +76,22 @@ def _refuse_unanswered(table: Participants, names: Sequence[str], group_by: Sequ
             )
 
 
-def _selected(members: Sequence[Member], dataset: SourceDataset, selection: Selection) -> list[Member]:
-    """The results of the maps that the selection asks for; without one, all of them."""
+def _selected(
+    members: Sequence[Member], failures: Sequence[FailureNote], dataset: SourceDataset, selection: Selection
+) -> tuple[list[Member], list[FailureNote]]:
+    """Results and failures of the maps that the selection asks for; without one, all of them."""
     labels = {key: frozenset(asked) for key, asked in selection.labels().items() if key != "sub"}
     if not (labels or selection.filters or selection.suffixes or selection.volumes):
-        return list(members)
-    kept = []
-    for member in members:
-        mapfile = map_of(member, dataset)
+        return list(members), list(failures)
+
+    def is_asked(mapfile: MapFile, space: str) -> bool:
         fits = not selection.suffixes or mapfile.suffix in selection.suffixes
-        fits = fits and (member.volume is None or selection.takes_volume(member.volume))
-        fits = fits and is_selected(mapfile, labels, member.space or selection.assume_space)
-        if fits and matches(mapfile, selection.filters):
-            kept.append(member)
-    return kept
+        fits = fits and (mapfile.volume is None or selection.takes_volume(mapfile.volume))
+        fits = fits and is_selected(mapfile, labels, space or selection.assume_space)
+        return fits and matches(mapfile, selection.filters)
+
+    asked = [member for member in members if is_asked(map_of(member, dataset), member.space)]
+    return asked, [note for note in failures if is_asked(note.mapfile, dict(note.entities).get("space", ""))]
 
 
 def _key_of(mapfile: MapFile) -> tuple[str, Entities]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from bids_regions.dataset.hemispheres import read_map_names
-from bids_regions.dataset.mapfiles import Form
+from bids_regions.dataset.mapfiles import Form, MapFile
 from bids_regions.errors import Fault
 from bids_regions.extraction.tails import Tail
 from bids_regions.frozen import dataclass
@@ -66,7 +66,7 @@ class Member:
     @property
     def title(self) -> str:
         """What tells its map from all others, as `MapFile.title` does."""
-        return _title_of(self.source, self.volume)
+        return self.source if self.volume is None else f"{self.source} (volume {self.volume})"
 
     @property
     def values(self) -> bool:
@@ -110,7 +110,7 @@ class FailureNote:
     form: Form
     entry: str  # "" where the note holds for every entry
     reason: str
-    title: str  # the map, as `MapFile.title` does
+    mapfile: MapFile  # by what its name tells
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -196,10 +196,6 @@ def _volume_told(entities: Mapping[str, str], source: str) -> int | None:
     return int(label) if label.isdecimal() and "_volume-" not in source else None
 
 
-def _title_of(source: str, volume: int | None) -> str:
-    return source if volume is None else f"{source} (volume {volume})"
-
-
 def _path_of(source: str) -> str:
     """A source's path relative to the source dataset; it may lead out of it."""
     return source if (path := read_source(source)) is None else path
@@ -210,8 +206,9 @@ def read_failures(output_dir: Path, root: Path, participants: frozenset[str]) ->
     notes = []
     for owner in find_failed_owners(output_dir, participants):
         for _, failure in find_failures(output_dir, owner):
-            told, mapfile = failure.entities, read_map_names(root, [failure.source])
-            entities = dict(mapfile.entities) if told is None else told
+            mapfile = read_map_names(root, [failure.source])
+            entities = failure.entities or dict(mapfile.entities)  # a note may tell none
+            volume = _volume_told(entities, failure.source)
             notes.append(
                 FailureNote(
                     participant=owner,
@@ -219,7 +216,7 @@ def read_failures(output_dir: Path, root: Path, participants: frozenset[str]) ->
                     form=mapfile.form,
                     entry=failure.entry,
                     reason=failure.reason or "it failed",
-                    title=_title_of(failure.source, _volume_told(entities, failure.source)),
+                    mapfile=mapfile if volume is None else mapfile.take_volume(volume),
                 )
             )
     return notes

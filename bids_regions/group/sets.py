@@ -200,7 +200,7 @@ def _find_absent(key: _Key, present: set[str], cohort: Cohort) -> tuple[Absence,
             why = ("left out", f"participants.tsv has no value in {unsorted}")
         else:
             why = _why_absent(participant, key.entities, failed, cohort)
-        noted = failed[participant].title if why[0] == "failed" and participant in failed else ""
+        noted = failed[participant].mapfile.title if why[0] == "failed" and participant in failed else ""
         absent.append(Absence(participant=participant, status=why[0], reason=why[1], noted=noted))  # type: ignore[arg-type]
     return tuple(absent)
 
