@@ -58,3 +58,24 @@ def test_broken_afni_has_its_sentence(tmp_path, run):
     (tmp_path / "stats.GT+tlrc.HEAD").unlink()
     assert "has no .HEAD" in run(path)[1]
     assert "no sub-brick that is a statistic" in run(afni(tmp_path / "anat+tlrc", [("T1", 0, ())]))[1]
+
+
+@pytest.mark.parametrize("number", ["NaN", "inf", "-inf", "1e400"])
+def test_no_number_of_afni_s_statistics_ends_in_a_traceback(tmp_path, run, number):
+    """Each number of BRICK_STATAUX in turn: the sub-brick, the code, how many follow, and these."""
+    path = afni(tmp_path / "stats.FT+tlrc", [("vis#0_Coef", 0, ()), ("vis#0_Tstat", 3, (98,))])
+    head = path.with_name(path.name + ".HEAD")
+    whole = head.read_text()
+    before, after = whole.rsplit("count = 4\n", 1)
+    *values, rest = after.split(None, 4) if len(after.split()) > 4 else [*after.split(), ""]
+    for at in range(4):
+        head.write_text(f"{before}count = 4\n {' '.join([*values[:at], number, *values[at + 1 :]])}\n{rest}")
+        code, said = run(path)
+        if at < 3:
+            assert code == 66
+            assert f"{head} cannot be read: DATASET_RANK or BRICK_STATAUX is damaged: cannot convert" in said
+        else:
+            assert code == 0
+            assert "DegreesOfFreedom" not in sidecar(tmp_path / "out", "stat-t")
+    head.write_text(whole.replace(" 3 2 0", f" 3 {number} 0", 1))
+    assert run(path)[0] == 66

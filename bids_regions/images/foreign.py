@@ -19,6 +19,8 @@ from bids_regions.space.grid import find_zooms, is_singular
 
 __all__ = ["Bricks", "load_bricks", "save_as_nifti", "voxel_axes"]
 
+WHOLE = "Give a whole image with its header"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bricks:
@@ -38,14 +40,19 @@ def load_bricks(path: Path) -> Bricks:
     MissingInput
         The dataset cannot be read.
     """
-    header = _load(path).header
-    told = header.info
-    n_bricks = int(np.atleast_1d(told["DATASET_RANK"])[1])
+    told = _load(path).header.info
+    try:
+        n_bricks = int(np.atleast_1d(told["DATASET_RANK"])[1])
+        statistics = _statistics(list(np.atleast_1d(told.get("BRICK_STATAUX", []))))
+    except (KeyError, IndexError, ValueError, OverflowError) as error:  # no number, or none that counts
+        raise MissingInput(
+            f"{path} cannot be read: DATASET_RANK or BRICK_STATAUX is damaged: {error}", hint=WHOLE
+        ) from error
     labels = [label.strip() for label in str(told.get("BRICK_LABS", "")).split("~")][:n_bricks]
     labels += [f"#{n}" for n in range(len(labels), n_bricks)]
     return Bricks(
         labels=tuple(label or f"#{n}" for n, label in enumerate(labels)),
-        statistics=_statistics(list(np.atleast_1d(told.get("BRICK_STATAUX", [])))),
+        statistics=statistics,
         space=str(told.get("TEMPLATE_SPACE", "")).strip("~ ").upper(),
         history=str(told.get("HISTORY_NOTE", "")),
     )
@@ -66,9 +73,7 @@ def _load(path: Path) -> Any:
     try:
         return brikhead.load(path) if path.suffix.upper() == ".HEAD" else nib.load(path)
     except Exception as error:
-        raise MissingInput(
-            f"{path} cannot be read: {type(error).__name__}: {error}", hint="Give a whole image with its header"
-        ) from error
+        raise MissingInput(f"{path} cannot be read: {type(error).__name__}: {error}", hint=WHOLE) from error
 
 
 def save_as_nifti(source: Path, path: Path, volume: int | None = None) -> None:
@@ -83,9 +88,7 @@ def save_as_nifti(source: Path, path: Path, volume: int | None = None) -> None:
     try:
         data = np.asarray(image.dataobj if volume is None or len(image.shape) == 3 else image.dataobj[..., volume])
     except Exception as error:
-        raise MissingInput(
-            f"{source} cannot be read: {type(error).__name__}: {error}", hint="Give a whole image with its header"
-        ) from error
+        raise MissingInput(f"{source} cannot be read: {type(error).__name__}: {error}", hint=WHOLE) from error
     data = data.reshape([n for n in data.shape if n > 1 or data.ndim == 3])
     if data.ndim != 3:
         raise MissingInput(f"{source} is no 3-D image", hint="Leave it out")

@@ -3,6 +3,7 @@
 A *sub-brick* is one volume with its label. How the result is written is `writing`'s.
 """
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def _base(label: str) -> str:
 
 def _dof(stat: str, parameters: tuple[float, ...]) -> dict[str, Any]:
     wanted = {"t": 1, "chi2": 1, "F": 2}.get(stat, 0)
-    if not wanted or len(parameters) < wanted or not all(number > 0 for number in parameters[:wanted]):
+    if not wanted or len(parameters) < wanted or not all(0 < number < math.inf for number in parameters[:wanted]):
         return {}
     numbers = [int(number) if number == int(number) else number for number in parameters[:wanted]]
     return {"DegreesOfFreedom": numbers if wanted == 2 else numbers[0]}
