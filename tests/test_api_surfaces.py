@@ -248,6 +248,7 @@ def test_what_changes_nothing_is_refused_or_said(pair, arrays):
     (only,) = find_regions(tuple(pair), threshold=3.0, min_region_voxels=5).warnings
     assert only.startswith("min_region_voxels was given and changes nothing: it needs a map with voxels")
     assert find_regions(volume, threshold=3.0, min_region_voxels=5, min_peak_distance=4.0).warnings == ()
+    assert find_regions(volume, threshold=3.0, surfaces=None, vertex_areas=None).warnings == ()
 
 
 def test_named_areas_hold_beside_the_mesh_that_an_image_brings(arrays, tmp_path):

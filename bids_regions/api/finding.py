@@ -139,7 +139,8 @@ def _named(  # what is known of one map
 
 def _refuse_sheet_files(given: Given, **asked: Any) -> None:
     """Meshes and areas of a map that lies in voxels, or that brings what it lies on, would change nothing."""
-    names = [name for name, value in asked.items() if not (isinstance(value, str) and value in ("auto", "none"))]
+    named = ((name, value) for name, value in asked.items() if value is not None)
+    names = [name for name, value in named if not (isinstance(value, str) and value in ("auto", "none"))]
     if names and given.sheets is None:
         where = "the array brings what it lies on" if given.on_surfaces else "the map lies in voxels"
         verb = "is" if len(names) == 1 else "are"

@@ -233,21 +233,28 @@ class Decoder:
 
     def _read_external(self) -> None:
         """The numbers from a file beside this one, and from nowhere else."""
-        name, declared = self.declared.external, self.declared
+        name = self.declared.external
         if not name or os.path.isabs(name) or ".." in Path(name).parts or "\0" in name:  # noqa: PTH117 # no path yet
             sentence = (
                 f"{self.path.name} keeps its numbers in {name[:100]!r}, which is no file beside it: it is not read"
             )
             raise BadMap(sentence, hint="Put the file beside it and name it so, or store it as GZipBase64Binary")
-        with ByteStream(self.path.parent / name) as stream:
+        try:
+            self._take_from(self.path.parent / name)
+        except BadMap as fault:
+            told = f"{self.path.name} keeps its numbers in a file beside it: {fault.sentence}"
+            raise BadMap(told, hint=fault.hint) from fault
+
+    def _take_from(self, path: Path) -> None:
+        declared = self.declared
+        with ByteStream(path) as stream:
             if stream.is_gzip or declared.external_offset + self.values.nbytes > stream.size:
-                sentence = f"{name} is too short for what {self.path.name} says it holds"
-                raise BadMap(sentence, hint=FETCH_AGAIN)
+                raise BadMap(f"{path.name} is too short for what is said to be in it", hint=FETCH_AGAIN)
             skipped = bytearray(min(declared.external_offset, PIECE))
             for at in range(0, declared.external_offset, PIECE):
                 stream.read_into(memoryview(skipped)[: declared.external_offset - at])
             stream.read_into(self._target)
-        self._at, self.external_hash = self.values.nbytes, hash_file(self.path.parent / name)
+        self._at, self.external_hash = self.values.nbytes, hash_file(path)
 
     def _too_long(self) -> NoReturn:
         raise BadMap(f"{self.path.name} holds more data than it promises", hint=FETCH_AGAIN)
