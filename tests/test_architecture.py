@@ -67,7 +67,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         set(),
     ),
     "cli": ({"version", "errors", "surroundings", "settings", "workflow"}, {"argparse"}),
-    "importing": ({"version", "errors", "surroundings", "files", "images", "dataset"}, {"argparse", "scipy"}),
+    "importing": (
+        {"version", "errors", "surroundings", "files", "images", "dataset", "executors"},
+        {"argparse", "scipy"},
+    ),
     "__main__": ({"cli"}, set()),
     "demo_atlas": (set(), {"numpy"}),
     "demo": ({"errors", "files", "images", "demo_atlas"}, {"numpy", "scipy"}),

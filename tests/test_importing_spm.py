@@ -1,6 +1,8 @@
 """The way in from SPM: first and second levels, smoothness, old images, designs that cannot be read."""
 
+import os
 import re
+import signal
 
 import nibabel as nib
 import numpy as np
@@ -115,3 +117,12 @@ def test_numbers_of_a_design_that_are_none_are_no_fault(tmp_path, run):
     assert code == 0
     assert "does not tell the smoothness" in said
     assert not {"DegreesOfFreedom", "Smoothness"} & set(sidecar(tmp_path / "out", "stat-F"))
+
+
+def test_a_file_that_ends_scipy_s_reader_ends_no_import(tmp_path, run, monkeypatch):
+    """Some damage makes it look where it may not, and the system ends it by a signal."""
+    folder = spm(tmp_path / "spm")
+    monkeypatch.setattr(io, "loadmat", lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+    code, said = run(folder)
+    assert code == 66
+    assert f"{folder / 'SPM.mat'} cannot be read: it ends its reader. Give a whole SPM.mat" in said

@@ -4,11 +4,13 @@ How the result is written is `writing`'s; voxels are not looked at.
 """
 
 import re
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from bids_regions.errors import BadMap, MissingInput
+from bids_regions.executors import Task, WorkerLost, Workers, check_workers, run_tasks
 from bids_regions.images import voxel_axes
 from bids_regions.importing.labels import distinct_labels, find_clues
 from bids_regions.importing.model import Find, Source
@@ -54,6 +56,15 @@ def read_spm(path: Path) -> Source:
 
 
 def _load(path: Path) -> Any:
+    """The design, read by a process of its own: damaged files end scipy's reader by signals that no exception tells."""
+    workers, _ = check_workers(Workers(n=2))
+    ((_, design),) = run_tasks(deque([Task(function=_load_design, argument=path)]), workers)
+    if isinstance(design, WorkerLost):
+        raise MissingInput(f"{path} cannot be read: it ends its reader", hint="Give a whole SPM.mat")
+    return design
+
+
+def _load_design(path: Path) -> Any:
     from scipy import io  # noqa: PLC0415 # --help must not pay for it
 
     try:
