@@ -18,6 +18,7 @@ __all__ = [
     "UnsuitableMap",
     "WrongCall",
     "printable",
+    "tell_error",
     "tell_os_error",
 ]
 
@@ -33,6 +34,15 @@ def printable(text: object, limit: int = 500) -> str:
     """
     shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def tell_error(error: BaseException) -> str:
+    """What an exception of a library says: some of them tell the whole file.
+
+    >>> tell_error(ValueError("no number"))
+    'ValueError: no number'
+    """
+    return f"{type(error).__name__}: {printable(error)}"
 
 
 class Fault(Exception):

@@ -79,3 +79,13 @@ def test_no_number_of_afni_s_statistics_ends_in_a_traceback(tmp_path, run, numbe
             assert "DegreesOfFreedom" not in sidecar(tmp_path / "out", "stat-t")
     head.write_text(whole.replace(" 3 2 0", f" 3 {number} 0", 1))
     assert run(path)[0] == 66
+
+
+def test_a_header_that_a_library_tells_whole_leaves_the_last_line_its_exit_code(tmp_path, run):
+    path = afni(tmp_path / "stats.FT+tlrc")
+    head = path.with_name(path.name + ".HEAD")
+    head.write_text(head.read_text().replace("type = string-attribute", "type = st" + 9000 * "9", 1))
+    code, said = run(path)
+    assert code == 66
+    assert said.rstrip().endswith(" Give a whole image with its header. (exit code 66)")
+    assert max(map(len, said.splitlines())) < 5000

@@ -11,7 +11,7 @@ import numpy as np
 from nibabel import brikhead
 from nibabel.orientations import io_orientation
 
-from bids_regions.errors import BadMap, MissingInput
+from bids_regions.errors import BadMap, MissingInput, tell_error
 from bids_regions.frozen import dataclass
 from bids_regions.images.grids import make_grid
 from bids_regions.images.writing import save_map
@@ -73,7 +73,7 @@ def _load(path: Path) -> Any:
     try:
         return brikhead.load(path) if path.suffix.upper() == ".HEAD" else nib.load(path)
     except Exception as error:
-        raise MissingInput(f"{path} cannot be read: {type(error).__name__}: {error}", hint=WHOLE) from error
+        raise MissingInput(f"{path} cannot be read: {tell_error(error)}", hint=WHOLE) from error
 
 
 def save_as_nifti(source: Path, path: Path, volume: int | None = None) -> None:
@@ -88,7 +88,7 @@ def save_as_nifti(source: Path, path: Path, volume: int | None = None) -> None:
     try:
         data = np.asarray(image.dataobj if volume is None or len(image.shape) == 3 else image.dataobj[..., volume])
     except Exception as error:
-        raise MissingInput(f"{source} cannot be read: {type(error).__name__}: {error}", hint=WHOLE) from error
+        raise MissingInput(f"{source} cannot be read: {tell_error(error)}", hint=WHOLE) from error
     data = data.reshape([n for n in data.shape if n > 1 or data.ndim == 3])
     if data.ndim != 3:
         raise MissingInput(f"{source} is no 3-D image", hint="Leave it out")

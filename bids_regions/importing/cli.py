@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _end(sentence: str, code: int) -> int:
-    _say(f"{sentence} (exit code {code})")
+    _say(f"{printable(sentence, LONGEST - 20)} (exit code {code})")
     return code
 
 

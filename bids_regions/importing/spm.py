@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bids_regions.errors import BadMap, MissingInput
+from bids_regions.errors import BadMap, MissingInput, tell_error
 from bids_regions.executors import Task, WorkerLost, Workers, check_workers, run_tasks
 from bids_regions.images import voxel_axes
 from bids_regions.importing.labels import distinct_labels, find_clues
@@ -75,9 +75,7 @@ def _load_design(path: Path) -> Any:
                 f"{path} is a MATLAB v7.3 file, which cannot be read",
                 hint="Load it in MATLAB and save it again: load SPM; save('SPM.mat', 'SPM', '-v7')",
             ) from error
-        raise MissingInput(
-            f"{path} cannot be read: {type(error).__name__}: {error}", hint="Give a whole SPM.mat"
-        ) from error
+        raise MissingInput(f"{path} cannot be read: {tell_error(error)}", hint="Give a whole SPM.mat") from error
     if not hasattr(content.get("SPM"), "_fieldnames"):
         raise MissingInput(f"{path} holds no design named SPM", hint="Give a folder that SPM made")
     return content["SPM"]

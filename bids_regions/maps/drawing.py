@@ -6,7 +6,7 @@ What stands on the page beside it, and when the page is written, is not known he
 
 import traceback
 
-from bids_regions.errors import Fault
+from bids_regions.errors import Fault, tell_error
 from bids_regions.frozen import dataclass
 from bids_regions.images import load_statmap
 from bids_regions.maps.maps import (
@@ -45,5 +45,5 @@ def draw_map_section(drawing: DrawJob) -> Drawn | model.Problem:
     except Fault as fault:
         return model.Problem(source=mapfile.title, reason=f"finished, but cannot be drawn: {fault}")
     except Exception as error:  # noqa: BLE001 # a picture's defect must not take the page along
-        reason = f"finished, but cannot be drawn: {type(error).__name__}: {error}"
+        reason = f"finished, but cannot be drawn: {tell_error(error)}"
         return model.Problem(source=mapfile.title, reason=reason, details=traceback.format_exc())

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from bids_regions.atlases import Fitting
 from bids_regions.dataset import MapFile, SourceDataset, is_standard_space
-from bids_regions.errors import BadMap, Fault, OutputRefused, UnsuitableMap, tell_os_error
+from bids_regions.errors import BadMap, Fault, OutputRefused, UnsuitableMap, tell_error, tell_os_error
 from bids_regions.extraction import Extraction, find_regions
 from bids_regions.extraction.statistics import PScale, intent_of
 from bids_regions.files import hash_bytes, hash_file, locked, remove_file, sweep_temporaries, write_text
@@ -202,7 +202,7 @@ def _process_entry(job: MapJob, lazy: _LazyMap, task: _Task) -> EntryOutcome:
     except OSError as error:
         return _note_failure(job, entry, paths, tell_os_error(error), "")
     except Exception as error:  # noqa: BLE001 # one map's defect must not take the others along
-        defect = Fault(f"{job.mapfile.path}: {type(error).__name__}: {error}", hint="Report this with its crash text")
+        defect = Fault(f"{job.mapfile.path}: {tell_error(error)}", hint="Report this with its crash text")
         return _note_failure(job, entry, paths, defect, traceback.format_exc())
     if computed:
         record = _write(entry, paths, computed)
