@@ -89,3 +89,14 @@ def test_a_header_that_a_library_tells_whole_leaves_the_last_line_its_exit_code(
     assert code == 66
     assert said.rstrip().endswith(" Give a whole image with its header. (exit code 66)")
     assert max(map(len, said.splitlines())) < 5000
+
+
+def test_an_afni_dataset_whose_matrix_places_no_voxel_has_its_sentence(tmp_path, run):
+    path = afni(tmp_path / "stats.FT+tlrc")
+    head = path.with_name(path.name + ".HEAD")
+    before, after = head.read_text().split("name = IJK_TO_DICOM_REAL\ncount = 12\n", 1)
+    rest = after.partition("\n")[2]
+    head.write_text(f"{before}name = IJK_TO_DICOM_REAL\ncount = 12\n {' '.join(['0'] * 12)}\n{rest}")
+    code, said = run(path)
+    assert code == 66
+    assert f"{head} cannot be read: its matrix places no voxel in mm" in said

@@ -92,7 +92,10 @@ def save_as_nifti(source: Path, path: Path, volume: int | None = None) -> None:
     data = data.reshape([n for n in data.shape if n > 1 or data.ndim == 3])
     if data.ndim != 3:
         raise MissingInput(f"{source} is no 3-D image", hint="Leave it out")
-    save_map(path, data.astype(np.float32), make_grid(data.shape, np.asarray(image.affine, np.float64)))
+    affine = np.asarray(image.affine, np.float64)
+    if not np.isfinite(affine).all() or is_singular(affine):
+        raise MissingInput(f"{source} cannot be read: its matrix places no voxel in mm", hint=WHOLE)
+    save_map(path, data.astype(np.float32), make_grid(data.shape, affine))
 
 
 def voxel_axes(matrix: Any) -> tuple[tuple[int, float], ...]:
