@@ -111,13 +111,13 @@ def find_regions(  # noqa: PLR0913 # independent facts about one map
     refuse_untold(criteria, told)
     inside = take_mask(mask, given)
     where = given.sheets.lay(space, surfaces, vertex_areas, criteria) if given.sheets else given.where
-    told_of = {**asked, **({} if smoothness is None else {"smoothness": smoothness})}
     found = extraction.find_regions(
         given.data, where, criteria, mask=inside, statistic=told,
         values=take_second(values, given), peaks=take_second(peaks, given),
         smoothness=take_smoothness(smoothness, given, inside),
     )  # fmt: skip
-    found = replace(found, warnings=(*found.warnings, *_tell_idle(told_of, criteria, given)))
+    idle = _tell_idle({**asked, "smoothness": smoothness}, criteria, given)
+    found = replace(found, warnings=(*found.warnings, *idle))
     return _named(found, given, (where, space, atlas), criteria, told, with_values=values is not None)
 
 

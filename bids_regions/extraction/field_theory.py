@@ -332,9 +332,11 @@ def judge(  # noqa: PLR0913 # the independent facts of one table
     p_cluster, q_cluster = np.minimum(-tails * np.expm1(-clusters * p_unc), 1.0), adjust_for_discoveries(p_unc)
     expected, found = tails * clusters * float(p_least), int(np.count_nonzero(np.asarray(sizes) >= least))
     p_peak = peak_p_values(maxima, field, search, tails=tails) if peaks else None
-    if q_peak is None or not peaks:
+    if not peaks:
+        q_peak = None
+    elif q_peak is None:
         conditional = expected_clusters(maxima, field, search) / (clusters or 1.0)
-        q_peak = adjust_for_discoveries(np.minimum(conditional, 1.0)) if peaks else None
+        q_peak = adjust_for_discoveries(np.minimum(conditional, 1.0))
     return FieldTheory(
         search=search, p_cluster=p_cluster, p_cluster_unc=p_unc, q_cluster=q_cluster, p_peak=p_peak, q_peak=q_peak,
         expected_voxels=None if math.isinf(height) else per_cluster * search.voxels_per_resel,
