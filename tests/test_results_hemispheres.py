@@ -2,12 +2,17 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 from validator import validate
 
 from bids_regions import demo, read_results
 from bids_regions.cli import main
+from bids_regions.files import list_names
+from bids_regions.results import hemispheres
+from bids_regions.results.placement import LOCK
 
 
 @pytest.fixture
@@ -83,3 +88,23 @@ def test_a_sidecar_that_is_of_no_record_stays(dataset, tmp_path):
     sidecar.write_text("{}")
     assert main([str(dataset), str(out), "participant", "-q"]) == 0
     assert sidecar.read_text() == "{}"
+
+
+def test_two_runs_of_one_person_take_turns(tmp_path, monkeypatch):
+    """While one looks which sidecars are needed another process cannot have the lock of that person."""
+    (tmp_path / "sub-01").mkdir()
+    (tmp_path / "sub-01" / "sub-01_hemi-L_desc-a_dseg.label.gii").touch()
+    asked = f"""from pathlib import Path
+from bids_regions.files import locked
+for name in ("sub-01", "sub-02"):
+    with locked(Path({str(tmp_path / LOCK)!r}), name, wait=False) as ours:
+        print(ours)"""
+    said = []
+
+    def look(folder):
+        said.append(subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout)
+        return list_names(folder)
+
+    monkeypatch.setattr(hemispheres, "list_names", look)
+    hemispheres.tell_hemispheres_apart(tmp_path / "sub-01")
+    assert said == ["False\nTrue\n"]

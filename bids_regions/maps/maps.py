@@ -32,15 +32,13 @@ from bids_regions.pages.backgrounds import find_background, load_anatomy
 from bids_regions.pages.sections import Drawn, Finished, draw_section
 from bids_regions.pages.sheet_sections import draw_sheet_section
 from bids_regions.results.failures import write_failure
-from bids_regions.results.placement import OutputPaths
+from bids_regions.results.placement import LOCK, OutputPaths
 from bids_regions.results.records import Record, hash_settings, load_record, read_finished, write_record
 from bids_regions.settings import Entry
 from bids_regions.space import Grayordinates
 from bids_regions.tables import peaks_table, regions_table
 
 Array = npt.NDArray[Any]
-
-LOCK = "logs/.lock"  # of the output folder, a byte for each record
 
 __all__ = ["EntryOutcome", "MapJob", "MapOutcome", "add_anatomy", "choose_background", "load_map", "process_map"]
 

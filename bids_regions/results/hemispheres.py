@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bids_regions.dataset.names import split_name
 from bids_regions.errors import Fault
-from bids_regions.files import list_names, read_json, remove_file, write_json
-from bids_regions.results.placement import GIFTI_LABELS, SIDECAR
+from bids_regions.files import list_names, locked, read_json, remove_file, write_json
+from bids_regions.results.placement import GIFTI_LABELS, LOCK, SIDECAR
 
 __all__ = ["is_of_side", "tell_hemispheres_apart"]
 
@@ -30,6 +30,8 @@ def is_of_side(name: str) -> bool:
 def tell_hemispheres_apart(owner: Path) -> None:
     """Write the sidecars that hemispheres below one owner's folder need, and remove those that they need no more.
 
+    The folder lies in OUTPUT_DIR; of two runs in it at once one waits for the other here.
+
     Raises
     ------
     OutputRefused, StorageFault
@@ -38,7 +40,8 @@ def tell_hemispheres_apart(owner: Path) -> None:
     for below, folders, names in os.walk(owner):
         folders[:] = [name for name in folders if name != "figures"]
         if any(name.endswith(GIFTI_LABELS) for name in names):
-            _tell_apart(Path(below))
+            with locked(owner.parent / LOCK, owner.name):  # who comes last sees the records of all
+                _tell_apart(Path(below))
 
 
 def _tell_apart(folder: Path) -> None:

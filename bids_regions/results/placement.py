@@ -39,6 +39,7 @@ ALL_LABELS = (LABELS, GIFTI_LABELS, CIFTI_LABELS)
 SHARES: Mapping[Form, str] = {  # images of fractions of people
     "volume": "_probseg.nii.gz", "gifti": "_probseg.shape.gii", "cifti": "_probseg.dscalar.nii",
 }  # fmt: skip
+LOCK = "logs/.lock"  # of the output folder, a byte for each record and for each owner
 TABLE = "_dseg.tsv"
 SIDECAR = "_dseg.json"
 PEAKS = "_peaks.tsv"
